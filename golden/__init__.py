@@ -1,0 +1,1 @@
+"""What a kernel's answer must be, and how far off it may be."""

@@ -1,0 +1,1 @@
+"""Data formats of the machine: bytes, faces, host quantisers."""

@@ -1,0 +1,70 @@
+"""Bit patterns of float32 values, and the roundings done on them with integer arithmetic.
+
+Everything here is elementwise over arrays of any shape.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Words = npt.NDArray[np.uint32]
+
+SIGN = np.uint32(0x80000000)
+MAGNITUDE = np.uint32(0x7FFFFFFF)
+INFINITY = np.uint32(0x7F800000)
+FRACTION = np.uint32(0x007FFFFF)
+HIDDEN = np.uint32(0x00800000)
+HIGH_HALF = np.uint32(0xFFFF0000)
+BF16_NAN = np.uint32(0x7FC00000)
+"""The NaN the host writes for every NaN, sign dropped (measured: tests/vectors/host_quant.npz)."""
+
+CHUNK = 1 << 15
+"""Elements per cache-sized piece: 128 KiB of float32, which stays in a 512 KiB L2 with its
+scratch. Measured: tests/benchmarks/test_numerics_bench.py."""
+
+
+def words_of(values: npt.NDArray[Any]) -> Words:
+    """The uint32 patterns of float32 values; a view when the array is contiguous."""
+    return np.ascontiguousarray(values, np.float32).view(np.uint32)
+
+
+def floats_of(words: npt.NDArray[Any]) -> Floats:
+    """The float32 values of uint32 patterns; a view when the array is contiguous."""
+    return np.ascontiguousarray(words, np.uint32).view(np.float32)
+
+
+def round_nearest_even(words: Words, drop: int) -> Words:
+    """Round patterns to nearest even, dropping the low ``drop`` bits, in place.
+
+    Finite values only: a carry may reach infinity (correct), but a NaN may wrap.
+    """
+    odd = words >> np.uint32(drop)
+    odd &= np.uint32(1)
+    odd += np.uint32((1 << (drop - 1)) - 1)
+    words += odd
+    words &= np.uint32((0xFFFFFFFF << drop) & 0xFFFFFFFF)
+    return words
+
+
+def round_half_away(words: Words, drop: int) -> Words:
+    """Round patterns to nearest, ties away from zero, dropping ``drop`` bits, in place.
+
+    Finite values only, as for round_nearest_even.
+    """
+    words += np.uint32(1 << (drop - 1))
+    words &= np.uint32((0xFFFFFFFF << drop) & 0xFFFFFFFF)
+    return words
+
+
+def has_nan(values: Floats) -> bool:
+    """Whether any value is NaN, by one reduction without temporaries."""
+    return bool(values.size) and bool(np.isnan(values.max()))
+
+
+def chunks(size: int, step: int = CHUNK) -> range:
+    """Start offsets of cache-sized pieces of a flat array of ``size`` elements."""
+    return range(0, size, step)

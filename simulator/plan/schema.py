@@ -1,0 +1,221 @@
+"""The plan's schema: strict, versioned, complete enough to execute alone with programs.json.
+
+Coordinates are ``[x, y]``, sizes are in the unit each docstring names, core keys are ``"(x,y)"``.
+Decoding refuses unknown fields; ``validate`` checks meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import Meta, Struct
+
+SCHEMA_VERSION: Final = 1
+"""Raised whenever a field changes shape or meaning."""
+
+NonNegative = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+XY = tuple[NonNegative, NonNegative]
+
+
+class _Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of every plan object."""
+
+
+class CoreRange(_Strict):
+    """A rectangle of cores: first core and size (``extent`` is a size, not an end)."""
+
+    start: XY
+    extent: tuple[Positive, Positive]
+
+
+class WorkItem(_Strict):
+    """One block of work: grid indices ``io`` = by, ``jo`` = bx, ``bo`` = bz of the work grid.
+
+    ``len_k`` is the K loop's length in 32-element tiles, absent without a K loop.
+    ``tile_order`` names the partition strategy that ordered the list.
+    """
+
+    io: NonNegative
+    jo: NonNegative
+    bo: NonNegative = 0
+    len_k: Positive | None = None
+    tile_order: str | None = None
+
+
+class Linear(_Strict, tag_field="form", tag="linear"):
+    """Work ids ``start, start+1, … start+count-1``.
+
+    ``row_major``: bx fastest, then by, then bz. ``column_major``: by fastest, then bx, then bz.
+    """
+
+    order: Literal["row_major", "column_major"]
+    start: NonNegative
+    count: NonNegative
+
+
+class Rect(_Strict, tag_field="form", tag="rect"):
+    """Work blocks of a rectangle, bx fastest, then by, then bz over the whole grid depth."""
+
+    x0: NonNegative
+    y0: NonNegative
+    width: NonNegative
+    height: NonNegative
+
+
+class Table(_Strict, tag_field="form", tag="table"):
+    """Entries ``start … start+count-1`` of a work table tensor of row-major work ids."""
+
+    tensor: str
+    start: NonNegative
+    count: NonNegative
+
+
+class Shard(_Strict):
+    """How a sharded buffer is cut: one shard per core of ``core_ranges``, dealt in orientation.
+
+    ``shape`` is the shard's (rows, columns) in elements of the padded 2-D view.
+    """
+
+    strategy: Literal["height", "width", "block", "nd"]
+    core_ranges: tuple[CoreRange, ...]
+    shape: tuple[Positive, ...]
+    orientation: Literal["row_major", "column_major"] = "row_major"
+
+
+class Layout(_Strict):
+    """One buffer that lives in DRAM or L1.
+
+    Shapes are in elements. ``padded_shape`` rounds the last two dimensions up to tiles (a 1-D
+    buffer is stored as 1 x N). Pages are tiles, row-major over (…, row tile, column tile).
+    ``padding`` says what the host writes beyond the logical shape.
+    """
+
+    dtype: str
+    logical_shape: tuple[Positive, ...]
+    padded_shape: tuple[Positive, ...]
+    role: Literal["input", "output", "inout", "table"]
+    memory: Literal["DRAM", "L1"] = "DRAM"
+    layout: Literal["interleaved", "sharded"] = "interleaved"
+    tile_shape: tuple[Positive, Positive] = (32, 32)
+    shard: Shard | None = None
+    padding: Literal["unspecified", "zero"] = "unspecified"
+
+
+class BlockMap(_Strict):
+    """Which tiles of an output one work block writes.
+
+    For every dimension of the buffer's tile grid (leading dimensions count elements, the last two
+    count tiles; 1-D buffers have row dimension 1): first index = ``base + x*bx + y*by + z*bz``, and
+    ``extent`` tiles from there, clipped to the grid. Sub-tile block strides that were coalesced
+    are already in work-grid units.
+    """
+
+    base: tuple[int, ...]
+    x: tuple[int, ...]
+    y: tuple[int, ...]
+    z: tuple[int, ...]
+    extent: tuple[Positive, ...]
+    coverage: Literal["full", "partial"] = "full"
+
+
+class CircularBuffer(_Strict):
+    """One circular buffer, the same on every core of its ranges.
+
+    ``page_bytes`` is one tile in ``data_format``; ``depth`` counts pages. ``unpack_to_dest``
+    selects UnpackToDestFp32 for this CB. ``tensor`` names the sharded L1 buffer backing it.
+    ``alias_of`` is the id of the CB whose memory this one shares.
+    """
+
+    id: NonNegative
+    name: str
+    page_bytes: Positive
+    depth: Positive
+    data_format: str
+    producer: Literal["brisc", "ncrisc", "compute"]
+    consumer: Literal["brisc", "ncrisc", "compute"]
+    core_ranges: tuple[CoreRange, ...]
+    tile_shape: tuple[Positive, Positive] = (32, 32)
+    unpack_to_dest: bool = False
+    tensor: str | None = None
+    alias_of: NonNegative | None = None
+
+
+class Semaphore(_Strict):
+    """One L1 semaphore on every core of its ranges."""
+
+    id: NonNegative
+    core_ranges: tuple[CoreRange, ...]
+    initial: NonNegative = 0
+
+
+class ComputeConfig(_Strict):
+    """tt-metal's ComputeConfigDescriptor."""
+
+    math_fidelity: Literal["LoFi", "HiFi2", "HiFi3", "HiFi4"]
+    fp32_dest_acc_en: bool
+    dst_full_sync_en: bool = False
+    math_approx_mode: bool = False
+    bfp8_pack_precise: bool = False
+
+
+ArgValue = int | dict[str, Any]
+"""An argument: an integer, or ``{"addr": buffer}``, ``{"accessor": buffer}``,
+``{"noc_xy": [x, y]}``, ``{"sem": id}`` for what only the device knows."""
+
+
+class Kernel(_Strict):
+    """Placement and arguments of one program.
+
+    ``compile_args`` and ``common_args`` map every declared name to a value (an accessor ``A`` has
+    compile argument ``A`` = ``{"accessor": buffer}`` and common argument ``A_addr`` =
+    ``{"addr": buffer}``). ``runtime_args`` maps core keys to values in the program's declared
+    order. ``work_args`` says which runtime arguments are fields of the core's work descriptor.
+    """
+
+    program: str
+    core_ranges: tuple[CoreRange, ...]
+    noc: Literal[0, 1] | None = None
+    compute: ComputeConfig | None = None
+    compile_args: dict[str, ArgValue] = {}
+    common_args: dict[str, ArgValue] = {}
+    runtime_args: dict[str, tuple[ArgValue, ...]] = {}
+    work_args: dict[str, str] = {}
+
+
+class Device(_Strict):
+    """The device a plan was made for: a name of the architecture table, spelled out."""
+
+    name: str
+    arch: str
+    board: str
+
+
+class Plan(_Strict):
+    """``tt.plan.json``.
+
+    ``kernel_grid`` is T.Kernel's extents (gx, gy, gz); ``coalesce`` how many source blocks per
+    axis one work block joins, so the work grid is ``ceil(kernel_grid / coalesce)``.
+    ``core_grid`` is the physical grid or sub-grid (columns, rows) that ``core_ranges`` lie in.
+    ``work_partition`` and ``work_descriptors`` have one entry per core of ``core_ranges``.
+    ``io`` is the order of tensors, inputs first, as the host passes them.
+    """
+
+    schema_version: int
+    name: str
+    device: Device
+    options: dict[str, Any]
+    kernel_grid: tuple[Positive, Positive, Positive]
+    core_grid: tuple[Positive, Positive]
+    core_ranges: tuple[CoreRange, ...]
+    work_partition: dict[str, tuple[WorkItem, ...]]
+    work_descriptors: dict[str, Linear | Rect | Table]
+    layouts: dict[str, Layout]
+    output_blocks: dict[str, BlockMap]
+    io: tuple[str, ...]
+    circular_buffers: tuple[CircularBuffer, ...]
+    kernels: tuple[Kernel, ...]
+    op_table_version: int
+    programs_sha256: str
+    coalesce: tuple[Positive, Positive, Positive] = (1, 1, 1)
+    semaphores: tuple[Semaphore, ...] = ()
