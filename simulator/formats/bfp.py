@@ -7,15 +7,11 @@ the first of them the explicit leading bit: value = magnitude * 2**(exponent - 1
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from simulator.formats.bits import FRACTION, HIDDEN, Floats, Words, floats_of
-
-Ints = npt.NDArray[Any]
-BFP_GROUP = 16
+from simulator.formats.dataformat import BFP_GROUP
 
 
 def shared_exponents(words: Words) -> Words:
@@ -46,7 +42,9 @@ def quantise_even(words: Words, bits: int) -> tuple[Words, Words]:
 
 def with_sign(magnitude: Words, sign: Words, bits: int) -> Words:
     """Mantissas from magnitudes and sign bits; a zero magnitude has sign 0."""
-    mantissa: Words = magnitude | np.where(magnitude == 0, np.uint32(0), sign << np.uint32(bits - 1))
+    mantissa: Words = magnitude | np.where(
+        magnitude == 0, np.uint32(0), sign << np.uint32(bits - 1)
+    )
     return mantissa
 
 

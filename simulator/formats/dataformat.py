@@ -139,12 +139,15 @@ def face_shape(tile: tuple[int, int]) -> tuple[int, int]:
 
 
 def _spec(
-    ir: str, bits: int, storage: type[Any], value: type[Any], low: int = 0, high: int = 0
+    ir: str, bits: int, storage: type[Any], value: type[Any], bfp: bool = False
 ) -> FormatSpec:
-    return FormatSpec(
-        ir, bits, np.dtype(storage), np.dtype(value), storage is np.uint8 and bits < 9 and not high,
-        low, high,
-    )
+    return FormatSpec(ir, bits, np.dtype(storage), np.dtype(value), bfp)
+
+
+def _integer(
+    ir: str, bits: int, storage: type[Any], value: type[Any], low: int, high: int
+) -> FormatSpec:
+    return FormatSpec(ir, bits, np.dtype(storage), np.dtype(value), False, low, high)
 
 
 _SPECS = MappingProxyType(
@@ -152,14 +155,14 @@ _SPECS = MappingProxyType(
         "Float32": _spec("float32", 32, np.uint32, np.float32),
         "Float16_b": _spec("bfloat16", 16, np.uint16, np.float32),
         "Float16": _spec("float16", 16, np.uint16, np.float32),
-        "Bfp8_b": _spec("bfloat8_b", 8, np.uint8, np.float32),
-        "Bfp4_b": _spec("bfloat4_b", 4, np.uint8, np.float32),
-        "Bfp2_b": _spec("bfloat2_b", 2, np.uint8, np.float32),
-        "UInt8": _spec("uint8", 8, np.uint8, np.uint32, 0, 2**8 - 1),
-        "UInt16": _spec("uint16", 16, np.uint16, np.uint32, 0, 2**16 - 1),
-        "UInt32": _spec("uint32", 32, np.uint32, np.uint32, 0, 2**32 - 1),
-        "Int8": _spec("int8", 8, np.uint8, np.int32, -(2**7) + 1, 2**7 - 1),
-        "Int32": _spec("int32", 32, np.uint32, np.int32, -(2**31), 2**31 - 1),
+        "Bfp8_b": _spec("bfloat8_b", 8, np.uint8, np.float32, True),
+        "Bfp4_b": _spec("bfloat4_b", 4, np.uint8, np.float32, True),
+        "Bfp2_b": _spec("bfloat2_b", 2, np.uint8, np.float32, True),
+        "UInt8": _integer("uint8", 8, np.uint8, np.uint32, 0, 2**8 - 1),
+        "UInt16": _integer("uint16", 16, np.uint16, np.uint32, 0, 2**16 - 1),
+        "UInt32": _integer("uint32", 32, np.uint32, np.uint32, 0, 2**32 - 1),
+        "Int8": _integer("int8", 8, np.uint8, np.int32, -(2**7) + 1, 2**7 - 1),
+        "Int32": _integer("int32", 32, np.uint32, np.int32, -(2**31), 2**31 - 1),
     }
 )
 
