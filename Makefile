@@ -1,0 +1,63 @@
+# The commands of this project. "make help" lists them.
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= auto
+# Handed on: make test PYTEST_ARGS="-k gemm", make demo DEMO_ARGS="--help"
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PACKAGES := golden harness simulator
+
+# One thread of BLAS per process: xdist fills the cores, and benchmarks compare with one thread.
+ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TVM_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench lint format types walls clean
+
+help: ## list these commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP) ## create $(VENV) and install; done by every command below when needed
+
+demo: $(STAMP) ## compile a packaged GEMM, simulate it on a Wormhole n150 and judge the result
+	$(BIN)/tt-harness demo $(DEMO_ARGS)
+
+test: $(STAMP) ## run the test-suite on all cores
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+bench: $(STAMP) ## run the benchmarks, one thread each
+	$(ONE_THREAD) $(BIN)/python -m pytest tests/benchmarks --benchmark-only $(PYTEST_ARGS)
+
+lint: $(STAMP) ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP) ## apply formatting and the fixes that are safe
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(STAMP) ## check types, strictly
+	$(BIN)/mypy
+
+walls: $(STAMP) ## check what may import what
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_walls.py tests/test_globals.py
+
+clean: ## remove the environment and everything tools leave behind
+	rm -rf $(VENV) .benchmarks .coverage* .hypothesis .import_linter_cache .mypy_cache \
+		.pytest_cache .ruff_cache build dist htmlcov
+
+# Redone when what is installed could change. The build backend comes from the same
+# constraints, which an isolated build would not honour.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "tt-harness needs Python 3.10 or newer; name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+		echo "$(PYTHON) lacks venv and ensurepip (Debian and Ubuntu: package python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt hatchling
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@

@@ -1,0 +1,69 @@
+"""Settings every test shares: the Hypothesis profiles, their seed, and the nightly marker."""
+
+import os
+import random
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Examples per property. dev answers while one types, ci guards a merge, nightly searches.
+EXAMPLES = {"dev": 10, "ci": 25, "nightly": 500}
+SEED_BOUND = 2**32
+
+
+def profile_name() -> str:
+    """The profile in force: HYPOTHESIS_PROFILE, else ci where CI=true, else dev."""
+    fallback = "ci" if os.environ.get("CI") == "true" else "dev"
+    name = os.environ.get("HYPOTHESIS_PROFILE") or fallback
+    if name not in EXAMPLES:
+        raise pytest.UsageError(f"HYPOTHESIS_PROFILE={name!r}: expected one of {sorted(EXAMPLES)}")
+    return name
+
+
+def load_profile(name: str, *, seeded: bool) -> None:
+    """Register the three profiles and load one.
+
+    ci draws the same examples on every run, so a merge never fails by luck; an
+    explicit ``--hypothesis-seed`` wins over that. No profile has a deadline:
+    time is watched by benchmarks and by the per-test timeout.
+    """
+    for profile, examples in EXAMPLES.items():
+        settings.register_profile(
+            profile,
+            max_examples=examples,
+            deadline=None,
+            derandomize=profile == "ci" and not seeded,
+            print_blob=True,
+            # Drawing a kernel parses TVMScript, which takes milliseconds by nature.
+            suppress_health_check=[HealthCheck.too_slow],
+        )
+    settings.load_profile(name)
+
+
+@pytest.hookimpl(tryfirst=True)  # before Hypothesis' own plugin takes up the seed
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the profile, and a seed that can be named afterwards."""
+    name = profile_name()
+    # A worker of xdist gets the seed of its controller, so only the latter draws one.
+    seeded = config.getoption("--hypothesis-seed") is not None
+    load_profile(name, seeded=seeded)
+    if not seeded and name != "ci":
+        config.option.hypothesis_seed = str(random.SystemRandom().randrange(SEED_BOUND))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Name the profile and how to see the same examples again."""
+    name = profile_name()
+    seed = config.getoption("--hypothesis-seed")
+    again = "the same examples on every run" if seed is None else f"--hypothesis-seed={seed}"
+    return f"hypothesis: HYPOTHESIS_PROFILE={name}, {EXAMPLES[name]} examples, {again}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests marked nightly to the nightly profile."""
+    if profile_name() == "nightly":
+        return
+    later = [item for item in items if item.get_closest_marker("nightly")]
+    if later:
+        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=later)
