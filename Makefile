@@ -9,7 +9,6 @@ DEMO_ARGS ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PACKAGES := golden harness simulator
 
 # One thread of BLAS per process: xdist fills the cores, and benchmarks compare with one thread.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TVM_NUM_THREADS=1
@@ -57,7 +56,9 @@ $(STAMP): pyproject.toml constraints.txt
 		echo "tt-harness needs Python 3.10 or newer; name one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
 		echo "$(PYTHON) lacks venv and ensurepip (Debian and Ubuntu: package python3-venv)" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@# An environment of another Python, or one left half made, is made anew.
+	@[ "$$($(BIN)/python -V 2>&1)" = "$$($(PYTHON) -V)" ] && $(BIN)/python -m pip -V >/dev/null 2>&1 \
+		|| $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt hatchling
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $@
