@@ -1,0 +1,1 @@
+"""tt-harness: compile a TileLang kernel for a Tenstorrent chip, simulate it, judge the answer."""

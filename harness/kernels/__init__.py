@@ -1,0 +1,1 @@
+"""Packaged TileLang kernels, each with a NumPy reference."""

@@ -1,0 +1,109 @@
+"""Frames of a kernel: the grid, pipelined, serial and parallel loops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tvm.tirx.script import builder as S
+from tvm.ir import Expr
+
+from harness.errors import LanguageError
+from harness.language.regions import constant
+
+_AXES = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
+NUM_STAGES = "num_stages"
+"""Loop annotation: how many iterations a T.Pipelined loop keeps in flight."""
+
+
+class Kernel:
+    """``with T.Kernel(gx[, gy[, gz]], threads=…) as (bx, by, bz)``: the grid of blocks.
+
+    ``threads`` (GPU threads per block) is accepted and has no meaning on a tile machine.
+    """
+
+    def __init__(self, *grid: object, threads: object = None, is_cpu: bool = False,
+                 prelude: str | None = None) -> None:  # fmt: skip
+        """Check the extents.
+
+        Raises:
+            LanguageError: not 1 to 3 extents, or an extent that is not a positive constant.
+        """
+        del threads, prelude
+        if is_cpu:
+            raise LanguageError("T.Kernel(is_cpu=True) has no meaning on a Tenstorrent device",
+                                next_step="leave is_cpu out")  # fmt: skip
+        if not 1 <= len(grid) <= len(_AXES):
+            raise LanguageError(f"T.Kernel takes 1 to 3 grid extents, got {len(grid)}")
+        self._grid = tuple(constant(extent) for extent in grid)
+        for extent, given in zip(self._grid, grid, strict=True):
+            if extent is None or extent < 1:
+                raise LanguageError(
+                    f"T.Kernel extent {given!r} is not a positive number known at compile time"
+                )
+        self._frames: list[Any] = []
+
+    def __enter__(self) -> object:
+        """Enter one launch_thread per axis; a single axis is handed out bare."""
+        variables = []
+        for axis, extent in zip(_AXES, self._grid, strict=False):
+            frame = S.launch_thread(axis, extent)
+            variables.append(frame.__enter__())
+            self._frames.append(frame)
+        return variables[0] if len(variables) == 1 else variables
+
+    def __exit__(self, *exc: object) -> None:
+        """Leave the frames, innermost first."""
+        while self._frames:
+            self._frames.pop().__exit__(*exc)
+
+
+@dataclass(frozen=True)
+class ParallelLoop:
+    """``for i, j in T.Parallel(m, n)``: independent iterations over a tile."""
+
+    extents: tuple[object, ...]
+
+
+def Parallel(*extents: object, coalesced_width: int | None = None, **_: object) -> ParallelLoop:
+    """``T.Parallel(e0, e1, …)``; ``coalesced_width`` is accepted and has no meaning here."""
+    del coalesced_width
+    if not extents:
+        raise LanguageError("T.Parallel needs at least one extent")
+    return ParallelLoop(extents)
+
+
+def Pipelined(start: object, stop: object = None, num_stages: object = 0,
+              **hints: object) -> Any:  # fmt: skip
+    """``for k in T.Pipelined(n, num_stages=s)``: a serial loop whose copies may run ahead.
+
+    Raises:
+        LanguageError: num_stages is not a number >= 0.
+    """
+    for name in hints:
+        if name not in ("order", "stage", "sync", "group"):
+            raise LanguageError(f"T.Pipelined has no argument {name!r}")
+    if isinstance(num_stages, bool) or not isinstance(num_stages, int) or num_stages < 0:
+        raise LanguageError(f"num_stages={num_stages!r} is not a number >= 0")
+    if stop is None:
+        start, stop = 0, start
+    return S.serial(start, stop, annotations={NUM_STAGES: num_stages})
+
+
+def serial(start: object, stop: object = None, step: object = None, **hints: object) -> Any:
+    """``for i in T.serial(…)``, also ``range(…)`` and ``T.unroll``: a sequential loop."""
+    annotations = hints.pop("annotations", None)
+    if hints:
+        raise LanguageError(f"T.serial has no argument {sorted(hints)[0]!r}")
+    if annotations:
+        raise LanguageError("annotations on T.serial are not supported", next_step="leave them out")
+    if stop is None:
+        start, stop = 0, start
+    if step is not None and not (isinstance(step, int) and step >= 1):
+        raise LanguageError(f"loop step {step!r} is not a positive constant")
+    for bound in (start, stop):
+        if not isinstance(bound, (int, Expr)):
+            raise LanguageError(f"loop bound {bound!r} is not an integer expression")
+    if step in (None, 1):
+        return S.serial(start, stop)
+    return S.serial(start, stop, step=step)

@@ -1,0 +1,75 @@
+"""Declarations: tensors a kernel takes, and the on-chip buffers it allocates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tvm
+from tvm.tirx.script import builder as S
+
+from harness.errors import LanguageError
+from harness.language.regions import constant
+
+DTYPES = ("float32", "bfloat16", "float16")
+"""Element types the pipeline computes with."""
+
+SHARED, FRAGMENT, LOCAL = "shared.dyn", "local.fragment", "local"
+"""Storage scopes of T.alloc_shared, T.alloc_fragment and T.alloc_local."""
+
+
+def dtype_name(dtype: object, *, accepted: Sequence[str] = DTYPES) -> str:
+    """The spelling of a dtype given as a string, a ``T.float32``-like name or a NumPy type.
+
+    Raises:
+        LanguageError: no such dtype, or one the pipeline does not compute with.
+    """
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "dtype_name", None)
+    if name is None:
+        name = getattr(dtype, "__name__", str(dtype))
+    name = {"float": "float32", "bf16": "bfloat16", "fp16": "float16", "fp32": "float32",
+            "half": "float16"}.get(str(name), str(name))  # fmt: skip
+    if name not in accepted:
+        raise LanguageError(f"dtype {name!r} is not supported", code="UnsupportedDtype",
+                            next_step=f"use one of {', '.join(accepted)}")  # fmt: skip
+    return name
+
+
+def _shape(shape: object, what: str) -> tuple[int, ...]:
+    dims = tuple(shape) if isinstance(shape, (tuple, list, tvm.ir.Array)) else (shape,)
+    out = []
+    for dim in dims:
+        value = constant(dim)
+        if value is None or value < 1:
+            raise LanguageError(f"{what} has dimension {dim!r}, not a positive number",
+                                next_step="make every dimension a compile-time number")  # fmt: skip
+        out.append(value)
+    if not out:
+        raise LanguageError(f"{what} has no dimensions")
+    return tuple(out)
+
+
+def Tensor(shape: object, dtype: object = "float32", *_: object, **__: object) -> Any:
+    """``A: T.Tensor((M, K), dtype)``: a tensor in device memory, row-major as the host sees it."""
+    return S.buffer(_shape(shape, "T.Tensor"), dtype_name(dtype))
+
+
+def alloc_shared(shape: object, dtype: object, scope: str = SHARED) -> Any:
+    """``T.alloc_shared(shape, dtype)``: an on-chip block shared by the threads of a block."""
+    if scope not in ("shared", SHARED):
+        raise LanguageError(f"T.alloc_shared scope {scope!r}", next_step="leave scope out")
+    return S.alloc_buffer(_shape(shape, "T.alloc_shared"), dtype_name(dtype), scope=SHARED)
+
+
+def alloc_fragment(shape: object, dtype: object, scope: str = FRAGMENT) -> Any:
+    """``T.alloc_fragment(shape, dtype)``: an on-chip block held in registers on a GPU."""
+    if scope != FRAGMENT:
+        raise LanguageError(f"T.alloc_fragment scope {scope!r}", next_step="leave scope out")
+    return S.alloc_buffer(_shape(shape, "T.alloc_fragment"), dtype_name(dtype), scope=FRAGMENT)
+
+
+def alloc_local(shape: object, dtype: object, scope: str = LOCAL) -> Any:
+    """``T.alloc_local(shape, dtype)``: a small on-chip block, treated as a fragment."""
+    if scope != LOCAL:
+        raise LanguageError(f"T.alloc_local scope {scope!r}", next_step="leave scope out")
+    return S.alloc_buffer(_shape(shape, "T.alloc_local"), dtype_name(dtype), scope=LOCAL)
