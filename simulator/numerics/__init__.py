@@ -1,0 +1,1 @@
+"""The arithmetic of the device: unpackers, matrix unit, vector unit and packer."""
