@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.formats.bits import Words
+from simulator.numerics.extended import extend_words
 
 Array = npt.NDArray[Any]
 
@@ -111,7 +112,12 @@ def _span(exponents: Array) -> int:
 
 
 def _split(
-    words: Words, exponents: Array, top: int, high: np.uint32, every: np.uint32, gain: int,
+    words: Words,
+    exponents: Array,
+    top: int,
+    high: np.uint32,
+    every: np.uint32,
+    gain: int,
     dtype: type[Any],
 ) -> Array:
     """High and low parts (2, ...) of operands times 2**-top, the low part raised by its phase."""
@@ -159,3 +165,15 @@ def _shifter(exponents: Array, dtype: type[Any]) -> Array:
     wide <<= bits
     wide |= 1 << (bits - 1)
     return wide.view(dtype)
+
+
+def high_low_a(words: Words) -> tuple[Array, Array]:
+    """The five high and the next five significand bits of SrcA, as extended values."""
+    high = extend_words(words & _HIGH_A)
+    return high, extend_words(words & _ALL_A) - high
+
+
+def high_low_b(words: Words) -> tuple[Array, Array]:
+    """The seven high and the four low significand bits of SrcB, as extended values."""
+    high = extend_words(words & _HIGH_B)
+    return high, extend_words(words & _ALL_B) - high
