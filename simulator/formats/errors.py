@@ -12,7 +12,7 @@ class UnknownFormatError(FormatError):
 
 
 class TileShapeError(FormatError):
-    """A tile shape that is not one of the twelve legal ones, or an array that tiles do not cover."""
+    """A tile shape that is not one of the twelve legal ones, or an array tiles do not cover."""
 
 
 class IntegerRangeError(FormatError):

@@ -7,19 +7,20 @@ from zero; multiplication runs the fidelity phases one after another onto DST
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import MappingProxyType
+
 import numpy as np
 
 from simulator.formats.bits import Floats, Words, words_of
 from simulator.numerics.accumulate import Terms, accumulate
 from simulator.numerics.extended import Doubles, exponent_of, extend, extend_words, narrow
 from simulator.numerics.modes import Dest, Mode
-from simulator.numerics.products import PHASE_EXPONENTS, high_low_a, high_low_b
+from simulator.numerics.products import HALF_ZERO, PHASE_EXPONENTS, high_low_a, high_low_b
 
 _SHIFTER = 1.5 * 2.0**52
 _AWAY = 1 + 2.0**-12
 _TF32 = np.uint32(0xFFFFE000)
-HALF_ZERO_SCALE = 2.0**-30
-"""Scale a zero has in sums of Float16 operands onto fp32 DST (tt-isa-documentation, MVMUL)."""
 
 
 def add_exact(in0: Floats, in1: Floats, mode: Mode, acc: Floats | None = None) -> Floats:
@@ -71,5 +72,11 @@ def _least_scale(dest: Dest) -> float:
 
 def _with_half_zero(scales: Doubles, mode: Mode, weight: int) -> Doubles:
     if mode.half_src and mode.dest.is_fp32:
-        return np.where(scales == 0, HALF_ZERO_SCALE * 2.0**weight, scales)
+        return np.where(scales == 0, 2.0 ** (HALF_ZERO + weight), scales)
     return scales
+
+
+ELTWISE: MappingProxyType[str, Callable[[Floats, Floats, Mode, Floats | None], Floats]] = (
+    MappingProxyType({"add": add_exact, "sub": sub_exact, "mul": mul_exact})
+)
+"""Elementwise ops by name."""

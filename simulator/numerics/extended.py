@@ -42,8 +42,7 @@ def extend_words(words: Words) -> Doubles:
 
 
 def narrow(values: Doubles) -> Floats:
-    """Float32 values of extended values of at most 24 significant bits; 2**128 and above is
-    infinity."""
+    """Float32 values of extended values of at most 24 bits; 2**128 and above is infinity."""
     with np.errstate(over="ignore"):
         return values.astype(np.float32)
 

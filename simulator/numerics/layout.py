@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from simulator.formats.tilize import from_faces, tilize, to_faces, untilize
 from simulator.numerics.modes import Broadcast
 
 Array = npt.NDArray[Any]
@@ -25,6 +26,28 @@ def broadcast(tiles: Array, kind: Broadcast) -> Array:
     (measured: tests/vectors/eltwise.npz).
     """
     return np.broadcast_to(tiles[_SOURCES[kind]], tiles.shape)
+
+
+def tilize_block(pages: Array) -> Array:
+    """Tiles (..., n, height, width) of pages that hold ``height`` rows of n * width datums.
+
+    The pages come in as tiles, as if their bytes were in face order; the unpacker reads the same
+    bytes row by row (measured: tests/vectors/packer.npz, device_tilize2).
+    """
+    count, height, width = pages.shape[-3:]
+    rows = to_faces(pages).reshape(*pages.shape[:-3], height, count * width)
+    return tilize(rows, (height, width))
+
+
+def untilize_block(tiles: Array) -> Array:
+    """Inverse of tilize_block: pages (..., n, height, width) whose bytes are the matrix by rows.
+
+    Measured: tests/vectors/packer.npz, device_packuntilize2.
+    """
+    count, height, width = tiles.shape[-3:]
+    rows = untilize(tiles, height, count * width, (height, width))
+    flat = rows.reshape(*tiles.shape[:-3], count, height * width)
+    return from_faces(flat, (height, width))
 
 
 _SOURCES: MappingProxyType[Broadcast, tuple[Any, ...]] = MappingProxyType(

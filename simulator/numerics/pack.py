@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from simulator.formats import bfp
 from simulator.formats.bits import Floats, Words, floats_of, words_of
-from simulator.formats.dataformat import DataFormat
+from simulator.formats.dataformat import BFP_GROUP, DataFormat
 from simulator.formats.errors import FormatError
 from simulator.formats.tilize import from_faces, to_faces
 from simulator.numerics.modes import Chip, Dest, Mode
@@ -37,8 +37,11 @@ class Relu:
     maximum: float | None = None
 
     def apply(self, words: Words, exact_threshold: bool) -> Words:
-        """ReLU on float32 patterns; ``exact_threshold`` compares all bits with the maximum,
-        otherwise the 19 high ones (the packer's fp32 path)."""
+        """ReLU on float32 patterns.
+
+        ``exact_threshold`` compares all bits with the maximum, otherwise the 19 high ones count
+        (the packer's fp32 path).
+        """
         result = np.where(words >> np.uint32(31), np.uint32(0), words)
         if self.minimum is not None:
             result[result <= _threshold(self.minimum)] = 0
@@ -94,7 +97,7 @@ def _pack_bfp(words: Words, fmt: DataFormat, relu: Relu | None) -> Floats:
     stored = to_faces(words)
     exponents = bfp.shared_exponents(stored)
     own = (stored >> np.uint32(23)) & np.uint32(255)
-    shift = np.minimum(np.repeat(exponents, bfp.BFP_GROUP, axis=-1) - own, np.uint32(8))
+    shift = np.minimum(np.repeat(exponents, BFP_GROUP, axis=-1) - own, np.uint32(8))
     significand = (stored >> np.uint32(16)) & np.uint32(127)
     significand |= np.where(own == 0, np.uint32(0), np.uint32(128))
     rounded = (significand + (np.uint32(1) << shift)) >> (shift + np.uint32(1))

@@ -32,6 +32,10 @@ FACE = 16
 PHASE_EXPONENTS = (0, -5, -7, -12)
 """Powers of two the products of each phase weigh less."""
 
+HALF_ZERO = -30
+"""Exponent of a product of Float16 operands one of which is zero, onto fp32 DST
+(tt-isa-documentation, MVMUL)."""
+
 _HIGH_A = np.uint32(0xFFF80000)
 _ALL_A = np.uint32(0xFFFFC000)
 _HIGH_B = np.uint32(0xFFFE0000)
@@ -55,11 +59,12 @@ class Sums:
     exponents: Array
 
 
-def group_sums(in0: Words, in1: Words, phases: int) -> Sums:
+def group_sums(in0: Words, in1: Words, phases: int, half_zero: bool = False) -> Sums:
     """Sums of all groups of products of in0 (tiles, rows, K) and in1 (tiles, K, columns).
 
     in0 goes to SrcB and in1 to SrcA, as patterns; K is a multiple of 8. The first axes must be
-    equal or 1.
+    equal or 1. ``half_zero``: the operands are Float16 and DST is fp32, where a product with a zero
+    factor takes part in the alignment with exponent -30.
     """
     exp0, exp1 = _exponents(in0), _exponents(in1)
     narrow = _span(exp0) + _span(exp1) <= _NARROW_RANGE
@@ -68,7 +73,9 @@ def group_sums(in0: Words, in1: Words, phases: int) -> Sums:
     left = _by_element(_split(in0, exp0, top0, _HIGH_B, _ALL_B, 7, dtype), rows=True)
     right = _by_element(_split(in1, exp1, top1, _HIGH_A, _ALL_A, 5, dtype), rows=False)
     right *= dtype(_AWAY)
-    largest = _largest(_by_element(exp0[None], rows=True), _by_element(exp1[None], rows=False))
+    largest = _largest(
+        _by_element(exp0[None], rows=True), _by_element(exp1[None], rows=False), half_zero
+    )
     clipped = np.maximum(largest, np.int16(top0 + top1 - _NARROW_RANGE if narrow else -900))
     shifter = _shifter(clipped - np.int16(top0 + top1), dtype)
     counts = np.zeros((phases, *largest.shape), shifter.view(_integer(dtype)).dtype)
@@ -132,8 +139,11 @@ def _split(
 
 
 def _by_element(parts: Array, rows: bool) -> Array:
-    """(parts, tiles, rows, K) or (parts, tiles, K, columns) as (element of group, parts, tiles,
-    groups, rows, 1) or (..., groups, 1, columns), contiguous."""
+    """Operands by their place in a group, contiguous.
+
+    (parts, tiles, rows, K) becomes (place, parts, tiles, groups, rows, 1) and
+    (parts, tiles, K, columns) becomes (place, parts, tiles, groups, 1, columns).
+    """
     if rows:
         count, tiles, height, depth = parts.shape
         grouped = parts.reshape(count, tiles, height, depth // GROUP, GROUP)
@@ -143,13 +153,19 @@ def _by_element(parts: Array, rows: bool) -> Array:
     return np.ascontiguousarray(grouped.transpose(3, 0, 1, 2, 4))[..., None, :]
 
 
-def _largest(exp0: Array, exp1: Array) -> npt.NDArray[np.int16]:
+def _largest(exp0: Array, exp1: Array, half_zero: bool) -> npt.NDArray[np.int16]:
     """Largest exponent sum of each group: (tiles, groups, rows, columns)."""
     largest: npt.NDArray[np.int16] = exp0[0, 0] + exp1[0, 0]
+    least = largest.copy() if half_zero else None
     pair = np.empty_like(largest)
     for index in range(1, GROUP):
         np.add(exp0[index, 0], exp1[index, 0], out=pair)
         np.maximum(largest, pair, out=largest)
+        if least is not None:
+            np.minimum(least, pair, out=least)
+    if least is not None:
+        zero = np.where(least < np.int16(_EMPTY // 2), np.int16(HALF_ZERO), np.int16(_EMPTY))
+        np.maximum(largest, zero, out=largest)
     return largest
 
 
