@@ -40,6 +40,7 @@ format: $(STAMP) ## apply formatting and the fixes that are safe
 
 types: $(STAMP) ## check types, strictly
 	$(BIN)/mypy
+	$(BIN)/mypy ci/nightly
 
 walls: $(STAMP) ## check what may import what
 	$(BIN)/lint-imports

@@ -2,6 +2,7 @@
 
 import os
 import random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, settings
 # Examples per property. dev answers while one types, ci guards a merge, nightly searches.
 EXAMPLES = {"dev": 10, "ci": 25, "nightly": 500}
 SEED_BOUND = 2**32
+SEED_KEY = "tt_harness_hypothesis_seed"
 
 
 def profile_name() -> str:
@@ -44,11 +46,19 @@ def load_profile(name: str, *, seeded: bool) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the profile, and a seed that can be named afterwards."""
     name = profile_name()
-    # A worker of xdist gets the seed of its controller, so only the latter draws one.
-    seeded = config.getoption("--hypothesis-seed") is not None
-    load_profile(name, seeded=seeded)
-    if not seeded and name != "ci":
-        config.option.hypothesis_seed = str(random.SystemRandom().randrange(SEED_BOUND))
+    seed = config.getoption("--hypothesis-seed")
+    # A worker of xdist takes its controller's seed; pytest_configure_node sends it.
+    seed = getattr(config, "workerinput", {}).get(SEED_KEY, seed)
+    load_profile(name, seeded=seed is not None)
+    if seed is None and name != "ci":
+        seed = str(random.SystemRandom().randrange(SEED_BOUND))
+    config.option.hypothesis_seed = seed
+
+
+@pytest.hookimpl(optionalhook=True)  # a hook of xdist
+def pytest_configure_node(node: Any) -> None:
+    """Send the seed to a worker: options changed after parsing do not reach it."""
+    node.workerinput[SEED_KEY] = node.config.getoption("--hypothesis-seed")
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+NIGHTLY = str(Path(__file__).resolve().parent.parent / "ci" / "nightly")
 
 PASSES = "def test_it():\n    pass\n"
 FAILS = "def test_it():\n    assert 1 == 2\n"
@@ -33,8 +33,8 @@ def nightly(tmp_path: Path, suite: str, *options: str) -> tuple[int, dict[str, A
     tests.mkdir()
     (tests / "test_small.py").write_text(SUITES[suite])
     out = tmp_path / "out"
-    command = [sys.executable, ROOT / "ci" / "nightly", "--python", sys.executable, "--jobs=0"]
-    command += ["--output", out, *options, tests]
+    command = [sys.executable, NIGHTLY, "--python", sys.executable, "--jobs=0"]
+    command += [f"--output={out}", *options, str(tests)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     summary = out / "nightly.json"
     assert summary.exists(), done.stdout + done.stderr
@@ -78,7 +78,7 @@ def test_seed_is_reported_and_honoured(tmp_path: Path) -> None:
 @pytest.mark.parametrize("budget", ["0", "soon", "-5m"])
 def test_senseless_budget_is_refused(budget: str) -> None:
     """Protects a schedule from a mistyped budget that would run nothing."""
-    command = [sys.executable, ROOT / "ci" / "nightly", f"--budget={budget}"]
+    command = [sys.executable, NIGHTLY, f"--budget={budget}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "expected a duration" in done.stderr
