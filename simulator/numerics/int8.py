@@ -23,7 +23,7 @@ _FACE = 16
 
 
 def matmul_int8(acc: Ints, in0: Ints, in1: Ints, fidelity: Fidelity) -> npt.NDArray[np.int32]:
-    """acc + in0 (..., M, K) times in1 (..., K, N), K a multiple of 16; exact at HiFi4.
+    """Add to acc in0 (..., M, K) times in1 (..., K, N), K a multiple of 16; exact at HiFi4.
 
     Raises IntegerRangeError for operands outside [-127, 127].
     """
@@ -44,4 +44,5 @@ def matmul_int8(acc: Ints, in0: Ints, in1: Ints, fidelity: Fidelity) -> npt.NDAr
 
 def _low_bits(values: Ints, bits: int) -> Ints:
     """The low magnitude bits, with the sign of the value."""
-    return np.copysign(np.abs(values) & ((1 << bits) - 1), values).astype(np.int32)
+    low: Ints = (np.abs(values) & ((1 << bits) - 1)).astype(np.int32)
+    return np.where(values < 0, -low, low)
