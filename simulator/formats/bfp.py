@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simulator.formats.bits import FRACTION, HIDDEN, Floats, Words, floats_of
+from simulator.formats.bits import FRACTION, HIDDEN, Floats, Words, floats_of, round_nearest_even
 from simulator.formats.dataformat import BFP_GROUP
 
 
@@ -30,21 +30,22 @@ def quantise_even(words: Words, bits: int) -> tuple[Words, Words]:
     """
     exponents = shared_exponents(words)
     own = (words >> np.uint32(23)) & np.uint32(255)
-    spread = np.repeat(exponents, BFP_GROUP, axis=-1)
-    shift = np.minimum(spread - own, np.uint32(31))
-    aligned = ((words & FRACTION) | HIDDEN) >> shift
-    drop = 24 - (bits - 1)
-    aligned += ((aligned >> np.uint32(drop)) & np.uint32(1)) + np.uint32((1 << (drop - 1)) - 1)
-    magnitude = np.minimum(aligned >> np.uint32(drop), np.uint32((1 << (bits - 1)) - 1))
-    magnitude[own == 0] = 0
+    magnitude = (words & FRACTION) | HIDDEN
+    magnitude >>= np.minimum(_per_datum(exponents) - _grouped(own), np.uint32(31)).reshape(
+        words.shape
+    )
+    round_nearest_even(magnitude, 25 - bits)
+    magnitude >>= np.uint32(25 - bits)
+    np.minimum(magnitude, np.uint32((1 << (bits - 1)) - 1), out=magnitude)
+    magnitude *= own != 0
     return exponents, with_sign(magnitude, words >> np.uint32(31), bits)
 
 
 def with_sign(magnitude: Words, sign: Words, bits: int) -> Words:
     """Mantissas from magnitudes and sign bits; a zero magnitude has sign 0."""
-    mantissa: Words = magnitude | np.where(
-        magnitude == 0, np.uint32(0), sign << np.uint32(bits - 1)
-    )
+    mantissa: Words = sign << np.uint32(bits - 1)
+    mantissa *= magnitude != 0
+    mantissa |= magnitude
     return mantissa
 
 
@@ -56,6 +57,20 @@ def values_of(exponents: Words, mantissas: Words, bits: int) -> Floats:
     with the sign set is negative infinity, as the unpacker reads it (tt-isa-documentation,
     Unpackers/FormatConversion).
     """
+    grouped = _grouped(mantissas)
+    sign_bit = np.uint32(1 << (bits - 1))
+    signed = (grouped & (sign_bit - np.uint32(1))).astype(np.float32)
+    if (grouped == sign_bit).any() or (exponents == 255).any():
+        return _unusual_values(exponents, mantissas, bits)
+    scale = np.ldexp(np.float32(1), exponents.astype(np.int32) - (127 + bits - 2))
+    signed *= np.where(exponents == 0, np.float32(0), scale)[..., None]
+    pattern = signed.view(np.uint32)
+    pattern |= (grouped >> np.uint32(bits - 1)) << np.uint32(31)
+    return signed.reshape(mantissas.shape)
+
+
+def _unusual_values(exponents: Words, mantissas: Words, bits: int) -> Floats:
+    """values_of by patterns, for groups of exponent 255 and negative zeros."""
     spread = np.repeat(exponents, BFP_GROUP, axis=-1).astype(np.int32)
     top = bits - 2
     magnitude = mantissas & np.uint32((1 << (bits - 1)) - 1)
@@ -76,15 +91,28 @@ def parts_of(values: Words, bits: int) -> tuple[Words, Words]:
     """Exponents and mantissas of patterns (..., datums) that are exactly representable.
 
     The inverse of values_of for every group whose largest magnitude is normalised, which is every
-    group a quantiser or packer makes. Bits that do not fit are cut off.
+    group a quantiser or packer makes. Bits that do not fit are cut off; a group without normal
+    numbers is zero.
     """
     exponents = shared_exponents(values)
     own = (values >> np.uint32(23)) & np.uint32(255)
-    spread = np.repeat(exponents, BFP_GROUP, axis=-1)
-    significand = (values & FRACTION) | np.where(own == 0, np.uint32(0), HIDDEN)
-    shift = np.minimum(spread - np.maximum(own, np.uint32(1)) + np.uint32(25 - bits), np.uint32(31))
-    magnitude = np.where(spread == 0, np.uint32(0), significand >> shift)
+    magnitude = (values & FRACTION) | np.where(own == 0, np.uint32(0), HIDDEN)
+    np.maximum(own, np.uint32(1), out=own)
+    shift = _per_datum(exponents) + np.uint32(25 - bits) - _grouped(own)
+    magnitude >>= np.minimum(shift, np.uint32(31)).reshape(values.shape)
+    grouped = _grouped(magnitude)
+    grouped *= (exponents != 0)[..., None]
     return exponents, with_sign(magnitude, values >> np.uint32(31), bits)
+
+
+def _grouped(datums: Words) -> Words:
+    """(..., datums) as (..., groups, 16)."""
+    return datums.reshape(*datums.shape[:-1], -1, BFP_GROUP)
+
+
+def _per_datum(exponents: Words) -> Words:
+    """(..., groups) ready to meet (..., groups, 16)."""
+    return exponents[..., None]
 
 
 def _leading_bit(bits: int) -> npt.NDArray[np.int32]:

@@ -5,6 +5,7 @@ Everything here is elementwise over arrays of any shape.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -68,3 +69,15 @@ def has_nan(values: Floats) -> bool:
 def chunks(size: int, step: int = CHUNK) -> range:
     """Start offsets of cache-sized pieces of a flat array of ``size`` elements."""
     return range(0, size, step)
+
+
+def by_chunks(tiles: Floats, function: Callable[[Floats], Floats]) -> Floats:
+    """Apply a tile function to (..., height, width) in cache-sized pieces of whole tiles."""
+    flat = tiles.reshape(-1, *tiles.shape[-2:])
+    step = max(1, CHUNK // (4 * tiles.shape[-2] * tiles.shape[-1]))
+    if len(flat) <= step:
+        return function(tiles)
+    out = np.empty(flat.shape, np.float32)
+    for start in range(0, len(flat), step):
+        out[start : start + step] = function(flat[start : start + step])
+    return out.reshape(tiles.shape)

@@ -18,6 +18,7 @@ from simulator.formats.bits import (
     BF16_NAN,
     CHUNK,
     Floats,
+    by_chunks,
     chunks,
     has_nan,
     round_nearest_even,
@@ -46,9 +47,7 @@ def quantise_host(tiles: Array, fmt: DataFormat, in_place: bool = False) -> Arra
         return tiles.astype(fmt.value_dtype, copy=not in_place)
     values = np.array(tiles, np.float32, copy=not in_place or None, order="C")
     if fmt.is_bfp:
-        stored = to_faces(values)
-        parts = bfp.quantise_even(words_of(stored), fmt.spec.bits)
-        return from_faces(bfp.values_of(*parts, fmt.spec.bits), tiles.shape[-2:])
+        return by_chunks(values, lambda piece: _quantise_bfp(piece, fmt))
     _ROUNDERS[fmt](values.reshape(-1))
     return values
 
@@ -90,6 +89,12 @@ def upload(
 def download(tiles: Array, rows: int, columns: int, out: Array | None = None) -> Array:
     """The logical (..., rows, columns) tensor of tiles (..., tiles, height, width)."""
     return untilize(tiles, rows, columns, (tiles.shape[-2], tiles.shape[-1]), out)
+
+
+def _quantise_bfp(tiles: Floats, fmt: DataFormat) -> Floats:
+    stored = to_faces(tiles)
+    parts = bfp.quantise_even(words_of(stored), fmt.spec.bits)
+    return from_faces(bfp.values_of(*parts, fmt.spec.bits), tiles.shape[-2:])
 
 
 def _deliver(tiles: Array, out: Array | None) -> Array:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -26,7 +27,7 @@ _SHIFTER = 1.5 * 2.0**52
 _COARSE = 2.0**13
 _AWAY = 1 + 2.0**-25
 _UP = 2.0**-17
-_DROPPED = {Dest.FP32: 29, Dest.BF16: 45, Dest.FP16: 42}
+_DROPPED = MappingProxyType({Dest.FP32: 29, Dest.BF16: 45, Dest.FP16: 42})
 _HALF_TINY = 2.0**-14
 _HALF_LARGEST = 131008.0
 _ERRATUM_FACTOR = 2.0**27

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.formats import bfp
-from simulator.formats.bits import Floats, Words, floats_of, words_of
+from simulator.formats.bits import Floats, Words, by_chunks, floats_of, words_of
 from simulator.formats.dataformat import BFP_GROUP, DataFormat
 from simulator.formats.errors import FormatError
 from simulator.formats.tilize import from_faces, to_faces
@@ -60,9 +60,14 @@ def pack(dst: Floats, fmt: DataFormat, mode: Mode, relu: Relu | None = None) -> 
     """
     if fmt.is_integer:
         raise FormatError(f"{fmt.value} is packed by pack_integers, not from real DST")
-    words = words_of(dst)
-    if fmt is DataFormat.Float32 and mode.dest.is_fp32:
-        return dst if relu is None else floats_of(relu.apply(words, exact_threshold=False))
+    if fmt is DataFormat.Float32 and mode.dest.is_fp32 and relu is None:
+        return dst
+    return by_chunks(dst, lambda piece: _pack(words_of(piece), fmt, mode, relu))
+
+
+def _pack(words: Words, fmt: DataFormat, mode: Mode, relu: Relu | None) -> Floats:
+    if fmt is DataFormat.Float32 and mode.dest.is_fp32 and relu is not None:
+        return floats_of(relu.apply(words, exact_threshold=False))
     if fmt.is_bfp:
         return _pack_bfp(_bfp_source(words, mode), fmt, relu)
     if fmt is DataFormat.Float16:
@@ -97,11 +102,14 @@ def _pack_bfp(words: Words, fmt: DataFormat, relu: Relu | None) -> Floats:
     stored = to_faces(words)
     exponents = bfp.shared_exponents(stored)
     own = (stored >> np.uint32(23)) & np.uint32(255)
-    shift = np.minimum(np.repeat(exponents, BFP_GROUP, axis=-1) - own, np.uint32(8))
-    significand = (stored >> np.uint32(16)) & np.uint32(127)
-    significand |= np.where(own == 0, np.uint32(0), np.uint32(128))
-    rounded = (significand + (np.uint32(1) << shift)) >> (shift + np.uint32(1))
-    magnitude = np.where(shift >= 8, np.uint32(0), np.minimum(rounded, np.uint32(127)))
+    gap = exponents[..., None] - own.reshape(*exponents.shape, BFP_GROUP)
+    shift = np.minimum(gap, np.uint32(9)).reshape(stored.shape)
+    magnitude = (stored >> np.uint32(16)) & np.uint32(127)
+    magnitude |= (own != 0) * np.uint32(128)
+    magnitude += np.uint32(1) << shift
+    shift += np.uint32(1)
+    magnitude >>= shift
+    np.minimum(magnitude, np.uint32(127), out=magnitude)
     magnitude >>= np.uint32(8 - fmt.spec.bits)
     mantissas = bfp.with_sign(magnitude, stored >> np.uint32(31), fmt.spec.bits)
     values = bfp.values_of(exponents, mantissas, fmt.spec.bits)
