@@ -1,0 +1,1 @@
+"""The compiler: five passes from TileLang source to a plan and programs."""

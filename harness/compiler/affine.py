@@ -1,0 +1,64 @@
+"""Affine index expressions, and the loops around a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tvm
+from tvm import tirx
+
+from harness.compiler.kernel import children
+from harness.language.regions import constant
+
+
+@dataclass(frozen=True)
+class Affine:
+    """``base + sum(coefficient[i] * variables[i])`` with integer coefficients."""
+
+    base: int
+    coefficients: tuple[int, ...]
+    variables: tuple[Any, ...]
+
+    def of(self, var: Any) -> int:
+        """Coefficient of one variable; 0 where it does not occur or is None."""
+        if var is None:
+            return 0
+        for v, c in zip(self.variables, self.coefficients, strict=True):
+            if v.same_as(var):
+                return c
+        return 0
+
+
+def affine(expr: Any, variables: Sequence[Any]) -> Affine | None:
+    """The affine form of ``expr`` over ``variables``, or None where it has none."""
+    value = constant(expr)
+    if value is not None:
+        return Affine(value, (0,) * len(variables), tuple(variables))
+    found = tvm.sym.detect_linear_equation(expr, list(variables))
+    if not found:
+        return None
+    numbers = [constant(c) for c in found]
+    if any(n is None for n in numbers):
+        return None
+    return Affine(numbers[-1], tuple(numbers[:-1]), tuple(variables))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop around a statement: its variable and, where constant, its range."""
+
+    var: Any
+    start: int | None
+    extent: int | None
+
+
+def with_loops(stmt: Any, around: tuple[Loop, ...] = ()) -> Iterator[tuple[Any, tuple[Loop, ...]]]:
+    """Every statement below with the loops around it, outermost first."""
+    yield stmt, around
+    if isinstance(stmt, tirx.For):
+        loop = Loop(stmt.loop_var, constant(stmt.min), constant(stmt.extent))
+        around = (*around, loop)
+    for child in children(stmt):
+        yield from with_loops(child, around)

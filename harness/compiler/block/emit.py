@@ -1,0 +1,148 @@
+"""Compute statements of a block program as device ops on tiles: DST brackets, loops, packs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.compiler.block.expression import Micro, registers_needed, schedule
+from harness.compiler.block.model import Accumulate, Eltwise, Gemm, Statement, Transpose
+from harness.compiler.block.names import Names
+from harness.compiler.diagnostics import refuse
+from harness.compiler.tt_ops import call, loop, thread
+
+
+def largest_divisor(n: int, limit: int) -> int:
+    """The largest divisor of ``n`` that is at most ``limit``."""
+    return max(d for d in range(1, min(n, limit) + 1) if n % d == 0)
+
+
+class ComputeEmitter:
+    """Emits compute statements; ``dst_tiles`` is the capacity of DST per acquire."""
+
+    def __init__(self, names: Names, dst_tiles: int) -> None:
+        """``names`` maps block buffers to their TIR variables."""
+        self.names = names
+        self.dst_tiles = dst_tiles
+
+    def eltwise(self, stmt: Eltwise) -> Any:
+        """Elementwise: load operands, combine in DST, pack."""
+        needed = registers_needed(stmt.expr)
+        if needed > self.dst_tiles:
+            refuse(f"the expression needs {needed} DST tiles at once, the mode has"
+                   f" {self.dst_tiles}", node=stmt.node, code="DstCapacity",
+                   next_step="split it over two statements")  # fmt: skip
+        span, out = getattr(stmt.node, "span", None), self.names[stmt.dst]
+        per = largest_divisor(stmt.dst.tiles, self.dst_tiles // needed)
+
+        def segment(s: Any) -> list[Any]:
+            math: list[Any] = []
+            for micro in schedule(stmt.expr):
+                math += loop("t", per, lambda t, m=micro: [self._micro(m, s * per + t, t * needed, span)])  # type: ignore[misc]
+            packs = loop("t", per, lambda t: [call("pack_tile", t * needed, out, span=span)])
+            return self.bracket(math, packs, span)
+
+        return thread("compute", loop("s", stmt.dst.tiles // per, segment))
+
+    def _micro(self, micro: Micro, tile: Any, base: Any, span: Any) -> Any:
+        registers = [base + r for r in micro.registers]
+        buffers = [self.names[b] for b in micro.buffers]
+        if micro.kind == "copy":
+            return call("copy_tile", buffers[0], tile, registers[0], span=span)
+        if micro.kind == "fpu":
+            return call(f"{micro.op}_tiles", *buffers, tile, tile, registers[0], span=span)
+        if micro.kind == "binary":
+            return call(f"{micro.op}_tile", *registers, span=span)
+        return call(f"{micro.op}_tile", registers[0], micro.value, span=span)
+
+    def transpose(self, stmt: Transpose) -> Any:
+        """Tile (i, j) of the result is tile (j, i) of the source, transposed."""
+        span = getattr(stmt.node, "span", None)
+        src, dst = stmt.src, stmt.dst
+        per = largest_divisor(dst.cols, self.dst_tiles)
+
+        def row(i: Any) -> list[Any]:
+            def segment(s: Any) -> list[Any]:
+                math = loop("t", per, lambda t: [
+                    call("transpose_tile", self.names[src], (s * per + t) * src.cols + i, t,
+                         span=span)])  # fmt: skip
+                packs = loop("t", per, lambda t: [call("pack_tile", t, self.names[dst], span=span)])
+                return self.bracket(math, packs, span)
+
+            return loop("s", dst.cols // per, segment)
+
+        return thread("compute", loop("r", dst.rows, row))
+
+    def gemm(self, stmt: Gemm) -> Any:
+        """A product on memory accumulators: reload (unless fresh), accumulate, pack."""
+        span, c = getattr(stmt.node, "span", None), stmt.c
+        width = largest_divisor(c.cols, self.dst_tiles)
+        height = largest_divisor(c.rows, self.dst_tiles // width) if width == c.cols else 1
+
+        def block(r: Any, s: Any) -> list[Any]:
+            math: list[Any] = []
+            if not stmt.fresh:
+                math += loop("m", height, lambda m: loop("n", width, lambda n: [
+                    call("copy_tile", self.names[c], (r * height + m) * c.cols + s * width + n,
+                         m * width + n, span=span)]))  # fmt: skip
+            math += self.products(stmt, r * height, s * width, height, width, 0)
+            packs = loop("m", height, lambda m: loop("n", width, lambda n: [
+                call("pack_tile", m * width + n, self.names[c], span=span)]))  # fmt: skip
+            return self.bracket(math, packs, span)
+
+        return thread("compute", loop("r", c.rows // height, lambda r: loop(
+            "s", c.cols // width, lambda s: block(r, s))))  # fmt: skip
+
+    def products(
+        self, stmt: Gemm, row: Any, col: Any, height: int, width: int, base: int
+    ) -> list[Any]:
+        """matmul_tiles over K, then rows, then columns of a sub-block of C, from DST ``base``."""
+        span, a, b = getattr(stmt.node, "span", None), stmt.a, stmt.b
+        depth = a.cols
+
+        def one(k: Any, m: Any, n: Any) -> list[Any]:
+            j = col + n
+            in1 = j * b.cols + k if stmt.trans_b else k * b.cols + j
+            return [call("matmul_tiles", self.names[a], self.names[b], (row + m) * a.cols + k, in1,
+                         base + m * width + n, span=span)]  # fmt: skip
+
+        return loop("k", depth, lambda k: loop("m", height, lambda m: loop(
+            "n", width, lambda n: one(k, m, n))))  # fmt: skip
+
+    def accumulate_open(self, stmt: Accumulate) -> Any:
+        """Take DST before the loop."""
+        return thread("compute", [call("tile_regs_acquire", span=getattr(stmt.node, "span", None))])
+
+    def accumulate_step(self, stmt: Gemm, base: int) -> Any:
+        """One product into the accumulator at DST ``base``."""
+        return thread("compute", self.products(stmt, 0, 0, stmt.c.rows, stmt.c.cols, base))
+
+    def accumulate_close(self, stmt: Accumulate) -> Any:
+        """Hand DST to the packer and pack every accumulator."""
+        span = getattr(stmt.node, "span", None)
+        packs: list[Any] = []
+        base = 0
+        for acc, out in zip(stmt.accs, stmt.outs, strict=True):
+            packs += loop("t", acc.tiles, lambda t, b=base, o=out: [
+                call("pack_tile", b + t, self.names[o], span=span)])  # type: ignore[misc]  # fmt: skip
+            base += acc.tiles
+        return thread("compute", self.close(packs, span))
+
+    def bracket(self, math: list[Any], packs: list[Any], span: Any) -> list[Any]:
+        """acquire, math, commit, wait, pack, release."""
+        return [call("tile_regs_acquire", span=span), *math, *self.close(packs, span)]
+
+    @staticmethod
+    def close(packs: list[Any], span: Any) -> list[Any]:
+        """commit, wait, pack, release."""
+        return [call("tile_regs_commit", span=span), call("tile_regs_wait", span=span), *packs,
+                call("tile_regs_release", span=span)]  # fmt: skip
+
+    def statement(self, stmt: Statement) -> Any:
+        """Any single compute statement."""
+        if isinstance(stmt, Eltwise):
+            return self.eltwise(stmt)
+        if isinstance(stmt, Transpose):
+            return self.transpose(stmt)
+        if isinstance(stmt, Gemm):
+            return self.gemm(stmt)
+        refuse(f"no lowering for {type(stmt).__name__}", node=stmt.node)

@@ -1,0 +1,242 @@
+"""The vocabulary of block programs.
+
+A block program is a list of statements on tile buffers. Statements are mutable while passes rewrite
+them; expressions are immutable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulator.formats.dataformat import DataFormat
+
+
+@dataclass(eq=False)
+class Buffer:
+    """An on-chip block: ``lead x rows x cols`` tiles of 32x32 in row-major order.
+
+    ``shape`` is the logical extent of the last two dimensions in elements.
+    """
+
+    name: str
+    dtype: str
+    lead: int
+    rows: int
+    cols: int
+    shape: tuple[int, int]
+
+    @property
+    def tiles(self) -> int:
+        """Tiles in the block."""
+        return self.lead * self.rows * self.cols
+
+    @property
+    def format(self) -> DataFormat:
+        """Storage format in L1."""
+        return DataFormat.from_ir(self.dtype)
+
+    def like(self, name: str, dtype: str | None = None) -> Buffer:
+        """Another buffer of the same extent."""
+        return Buffer(name, dtype or self.dtype, self.lead, self.rows, self.cols, self.shape)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """The element of a buffer at the iteration's own place."""
+
+    buffer: Buffer
+
+
+@dataclass(frozen=True)
+class Const:
+    """A number."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Binary:
+    """``op`` in add, sub, mul of two operands."""
+
+    op: str
+    a: Expr
+    b: Expr
+
+
+Expr = Leaf | Const | Binary
+
+
+def leaves(expr: Expr) -> Iterator[Buffer]:
+    """Buffers an expression reads, left to right, repeats included."""
+    if isinstance(expr, Leaf):
+        yield expr.buffer
+    elif isinstance(expr, Binary):
+        yield from leaves(expr.a)
+        yield from leaves(expr.b)
+
+
+@dataclass(eq=False)
+class Statement:
+    """Base; ``node`` is the TIR statement it came from (for its span)."""
+
+    node: Any = field(repr=False)
+
+    def defs(self) -> tuple[Buffer, ...]:
+        """Buffers it writes in full."""
+        return ()
+
+    def uses(self) -> tuple[Buffer, ...]:
+        """Buffers it reads."""
+        return ()
+
+    def bodies(self) -> tuple[list[Statement], ...]:
+        """Nested statement lists."""
+        return ()
+
+
+@dataclass(eq=False)
+class Region:
+    """A rectangle of a tensor: start expressions and constant extents per dimension."""
+
+    tensor: Any
+    starts: list[Any]
+    extents: list[int]
+
+
+@dataclass(eq=False)
+class Load(Statement):
+    """Tensor region to buffer; out of bounds reads zero."""
+
+    dst: Buffer
+    region: Region
+
+    def defs(self) -> tuple[Buffer, ...]:
+        return (self.dst,)
+
+
+@dataclass(eq=False)
+class Store(Statement):
+    """Buffer to tensor region; out of bounds is clipped."""
+
+    region: Region
+    src: Buffer
+
+    def uses(self) -> tuple[Buffer, ...]:
+        return (self.src,)
+
+
+@dataclass(eq=False)
+class Eltwise(Statement):
+    """``dst[i, j] = expr[i, j]``."""
+
+    dst: Buffer
+    expr: Expr
+
+    def defs(self) -> tuple[Buffer, ...]:
+        return (self.dst,)
+
+    def uses(self) -> tuple[Buffer, ...]:
+        return tuple(dict.fromkeys(leaves(self.expr)))
+
+
+@dataclass(eq=False)
+class Transpose(Statement):
+    """``dst[i, j] = src[j, i]`` for whole blocks."""
+
+    dst: Buffer
+    src: Buffer
+
+    def defs(self) -> tuple[Buffer, ...]:
+        return (self.dst,)
+
+    def uses(self) -> tuple[Buffer, ...]:
+        return (self.src,)
+
+
+@dataclass(eq=False)
+class Gemm(Statement):
+    """``c (+)= a . b`` (b transposed if ``trans_b``); ``fresh`` starts from zero.
+
+    ``resident`` gemms add to an accumulator that an enclosing :class:`Accumulate` keeps in DST.
+    """
+
+    a: Buffer
+    b: Buffer
+    c: Buffer
+    trans_a: bool
+    trans_b: bool
+    fresh: bool
+    resident: bool = False
+
+    def defs(self) -> tuple[Buffer, ...]:
+        return () if self.resident else (self.c,)
+
+    def uses(self) -> tuple[Buffer, ...]:
+        alone = self.fresh or self.resident
+        operands = (self.a, self.b) if alone else (self.a, self.b, self.c)
+        return tuple(dict.fromkeys(operands))
+
+
+@dataclass(eq=False)
+class Accumulate(Statement):
+    """Gemms whose accumulators stay in DST over ``body``, packed to ``outs`` at its end.
+
+    ``body`` holds only loops, loads and gemms; ``accs`` are the accumulators, in DST order.
+    """
+
+    body: list[Statement]
+    accs: list[Buffer]
+    outs: list[Buffer]
+
+    def defs(self) -> tuple[Buffer, ...]:
+        return tuple(self.outs)
+
+    def bodies(self) -> tuple[list[Statement], ...]:
+        return (self.body,)
+
+
+@dataclass(eq=False)
+class For(Statement):
+    """A sequential loop; ``node`` is the TIR loop (variable, bounds, annotations)."""
+
+    body: list[Statement]
+
+    def bodies(self) -> tuple[list[Statement], ...]:
+        return (self.body,)
+
+
+@dataclass(eq=False)
+class If(Statement):
+    """A condition on block and loop indices; ``node`` is the TIR statement."""
+
+    then: list[Statement]
+    orelse: list[Statement]
+
+    def bodies(self) -> tuple[list[Statement], ...]:
+        return (self.then, self.orelse)
+
+
+def walk(body: list[Statement]) -> Iterator[Statement]:
+    """Every statement, parents first, in program order."""
+    for stmt in body:
+        yield stmt
+        for inner in stmt.bodies():
+            yield from walk(inner)
+
+
+@dataclass(eq=False)
+class BlockProgram:
+    """One block's statements."""
+
+    body: list[Statement]
+    names: set[str] = field(default_factory=set)
+
+    def fresh_name(self, stem: str) -> str:
+        """A buffer name not in use yet."""
+        name, n = stem, 1
+        while name in self.names:
+            name, n = f"{stem}_{n}", n + 1
+        self.names.add(name)
+        return name

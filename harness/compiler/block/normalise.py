@@ -1,0 +1,332 @@
+"""Making a block program schedulable.
+
+After :func:`normalise` every buffer has one producer thread and one consumer thread, every operand
+is in the form its op takes, and accumulators that fit stay in DST.
+"""
+
+from __future__ import annotations
+
+from harness.compiler.block.model import (
+    Accumulate,
+    BlockProgram,
+    Buffer,
+    Const,
+    Eltwise,
+    For,
+    Gemm,
+    Leaf,
+    Load,
+    Statement,
+    Store,
+    Transpose,
+    leaves,
+    walk,
+)
+from harness.compiler.block.rewrite import replace_uses, rewrite_lists
+from harness.compiler.diagnostics import refuse
+from simulator.arch import TILE
+from simulator.formats.dataformat import DataFormat
+
+
+def normalise(program: BlockProgram, dst_tiles: int) -> None:
+    """Rewrite a block program in place.
+
+    Raises:
+        CompileError: a construct no rewrite covers, at its source line.
+    """
+    _transposed_operands(program)
+    _accumulate(program, dst_tiles)
+    _initialise(program)
+    _separate_stores(program)
+    _separate_loads(program)
+    _retarget(program)
+    _separate_exact(program)
+    _check_k_padding(program)
+
+
+def is_zero(stmt: Statement, buffer: Buffer | None = None) -> bool:
+    """Whether a statement fills (``buffer``) with zero."""
+    return (
+        isinstance(stmt, Eltwise)
+        and stmt.expr == Const(0.0)
+        and (buffer is None or stmt.dst is buffer)
+    )
+
+
+def touches(stmt: Statement, buffer: Buffer) -> bool:
+    """Whether a statement, nested ones included, reads or writes a buffer."""
+    return any(buffer in (*s.defs(), *s.uses()) for s in walk([stmt]))
+
+
+def _transposed_operands(program: BlockProgram) -> None:
+    """A transposed left operand goes through a transpose of its own (in1 has a flag)."""
+
+    def visit(body: list[Statement]) -> list[Statement]:
+        out: list[Statement] = []
+        for stmt in body:
+            if isinstance(stmt, Gemm) and stmt.trans_a:
+                a = stmt.a
+                turned = Buffer(program.fresh_name(f"{a.name}_t"), a.dtype, 1, a.cols, a.rows,
+                                (a.shape[1], a.shape[0]))  # fmt: skip
+                out.append(Transpose(stmt.node, turned, a))
+                stmt.a, stmt.trans_a = turned, False
+            out.append(stmt)
+        return out
+
+    rewrite_lists(program, visit)
+
+
+def _gemms_only(body: list[Statement]) -> list[Gemm] | None:
+    """The gemms of a body of loops, loads and accumulating gemms; None if there is more."""
+    gemms: list[Gemm] = []
+    for stmt in walk(body):
+        if isinstance(stmt, Gemm) and not stmt.fresh:
+            gemms.append(stmt)
+        elif not isinstance(stmt, (For, Load)):
+            return None
+    return gemms or None
+
+
+def _accumulate(program: BlockProgram, dst_tiles: int) -> None:
+    """``clear(acc)`` … gemms into acc: start from the cleared DST instead of from memory."""
+
+    def visit(body: list[Statement]) -> list[Statement]:
+        out = list(body)
+        index = 0
+        while index < len(out):
+            stmt = out[index]
+            gemms = _gemms_only([stmt])
+            if gemms is not None:
+                accs = list(dict.fromkeys(g.c for g in gemms))
+                fills = [_fill_before(out, index, acc) for acc in accs]
+                operands = {b for g in gemms for b in (g.a, g.b)}
+                if None not in fills and not operands & set(accs):
+                    fits = sum(a.tiles for a in accs) <= dst_tiles
+                    if fits:
+                        out[index] = Accumulate(stmt.node, [stmt], accs, list(accs))
+                        for gemm in gemms:
+                            gemm.resident = True
+                    elif isinstance(stmt, Gemm):
+                        stmt.fresh = True
+                    if fits or isinstance(stmt, Gemm):
+                        for position in sorted((f for f in fills if f is not None), reverse=True):
+                            del out[position]
+                            index -= 1
+            index += 1
+        return out
+
+    rewrite_lists(program, visit)
+
+
+def _fill_before(body: list[Statement], index: int, acc: Buffer) -> int | None:
+    """Position of the ``clear(acc)`` that reaches ``body[index]`` untouched."""
+    for position in range(index - 1, -1, -1):
+        if is_zero(body[position], acc):
+            return position
+        if touches(body[position], acc):
+            return None
+    return None
+
+
+def _initialise(program: BlockProgram) -> None:
+    """Refuse reads of buffers nothing has written on the way."""
+
+    def visit(body: list[Statement], written: set[Buffer]) -> set[Buffer]:
+        for stmt in body:
+            for buffer in stmt.uses():
+                if buffer not in written:
+                    refuse(f"buffer {buffer.name!r} is read before it is written", node=stmt.node,
+                           code="UninitialisedBuffer",
+                           next_step="T.clear, T.fill or T.copy into it first")  # fmt: skip
+            branches = stmt.bodies()
+            if len(branches) == 2:
+                after = [visit(b, set(written)) for b in branches]
+                written |= after[0] & after[1]
+            elif branches:
+                inner = visit(branches[0], set(written))
+                if isinstance(stmt, Accumulate):
+                    written |= inner
+            written |= set(stmt.defs())
+        return written
+
+    visit(program.body, set())
+
+
+def _stores_of(program: BlockProgram, buffer: Buffer) -> tuple[int, int, int]:
+    """(stores, other uses, loads) of a buffer."""
+    stores = other = loads = 0
+    for stmt in walk(program.body):
+        if buffer in stmt.uses():
+            if isinstance(stmt, Store):
+                stores += 1
+            else:
+                other += 1
+        if isinstance(stmt, Load) and stmt.dst is buffer:
+            loads += 1
+    return stores, other, loads
+
+
+def _separate_stores(program: BlockProgram) -> None:
+    """What the writer reads is written for it alone, in the tensor's own dtype."""
+
+    def visit(body: list[Statement]) -> list[Statement]:
+        out: list[Statement] = []
+        for stmt in body:
+            if isinstance(stmt, Store):
+                dtype = str(stmt.region.tensor.ty.dtype)
+                _, other, _ = _stores_of(program, stmt.src)
+                defs = sum(stmt.src in s.defs() for s in walk(program.body))
+                if other or dtype != stmt.src.dtype or defs > 1:
+                    copy = stmt.src.like(program.fresh_name(f"{stmt.src.name}_out"), dtype)
+                    out.append(Eltwise(stmt.node, copy, Leaf(stmt.src)))
+                    stmt.src = copy
+            out.append(stmt)
+        return out
+
+    rewrite_lists(program, visit)
+
+
+def _separate_loads(program: BlockProgram) -> None:
+    """A buffer both loaded and computed is loaded into one of its own first."""
+    computed = {
+        b for s in walk(program.body) if not isinstance(s, Load) for b in s.defs()
+    }
+
+    def visit(body: list[Statement]) -> list[Statement]:
+        out: list[Statement] = []
+        for stmt in body:
+            if isinstance(stmt, Load) and stmt.dst in computed:
+                final = stmt.dst
+                stmt.dst = final.like(program.fresh_name(f"{final.name}_in"))
+                out += [stmt, Eltwise(stmt.node, final, Leaf(stmt.dst))]
+            else:
+                out.append(stmt)
+        return out
+
+    rewrite_lists(program, visit)
+
+
+def _retarget(program: BlockProgram) -> None:
+    """``x = f(...); y = x`` becomes ``y = f(...)`` where x is only a name for the way there.
+
+    Only where the value of y stays the same: x in float32, or of y's dtype.
+    """
+
+    def visit(body: list[Statement]) -> list[Statement]:
+        out = list(body)
+        position = 0
+        while position < len(out):
+            stmt = out[position]
+            source = _retargetable(program, out, position, stmt)
+            if source is not None and isinstance(stmt, Eltwise):
+                x = stmt.expr.buffer  # type: ignore[union-attr]
+                _redirect(out[source], x, stmt.dst)
+                del out[position]
+                continue
+            position += 1
+        return out
+
+    rewrite_lists(program, visit)
+
+
+def _retargetable(
+    program: BlockProgram, body: list[Statement], position: int, stmt: Statement
+) -> int | None:
+    if not (isinstance(stmt, Eltwise) and isinstance(stmt.expr, Leaf)):
+        return None
+    x, y = stmt.expr.buffer, stmt.dst
+    everywhere = list(walk(program.body))
+    if x.dtype not in ("float32", y.dtype) or x is y:
+        return None
+    if sum(x in s.uses() for s in everywhere) != 1 or sum(x in s.defs() for s in everywhere) != 1:
+        return None
+    for source in range(position - 1, -1, -1):
+        maker = body[source]
+        if x in maker.defs():
+            kinds = (Eltwise, Accumulate, Transpose)
+            fresh = isinstance(maker, Gemm) and maker.fresh
+            return source if isinstance(maker, kinds) or fresh else None
+        if touches(maker, y) or touches(maker, x):
+            return None
+    return None
+
+
+def _redirect(maker: Statement, x: Buffer, y: Buffer) -> None:
+    if isinstance(maker, Accumulate):
+        maker.outs = [y if o is x else o for o in maker.outs]
+    elif isinstance(maker, Gemm):
+        maker.c = y
+    elif isinstance(maker, (Eltwise, Transpose)):
+        maker.dst = y
+
+
+def fpu_operands(stmt: Statement) -> tuple[Buffer, ...]:
+    """Buffers a statement sends through the FPU's source registers."""
+    if isinstance(stmt, Gemm):
+        return (stmt.a, stmt.b)
+    if isinstance(stmt, Transpose):
+        return (stmt.src,)
+    return ()
+
+
+def exact_operands(stmt: Statement) -> tuple[Buffer, ...]:
+    """Buffers a statement copies to DST as they are."""
+    if isinstance(stmt, Eltwise):
+        return tuple(dict.fromkeys(leaves(stmt.expr)))
+    if isinstance(stmt, Gemm) and not (stmt.fresh or stmt.resident):
+        return (stmt.c,)
+    return ()
+
+
+def _separate_exact(program: BlockProgram) -> None:
+    """A float32 buffer needed both exactly and by the FPU gets a second circular buffer for the FPU.
+
+    UnpackToDestFp32 is a property of the circular buffer and excludes it from FPU use.
+    """
+    everywhere = list(walk(program.body))
+    both = {b for s in everywhere for b in exact_operands(s)} & {
+        b for s in everywhere for b in fpu_operands(s)
+    }
+    doubled = {b for b in both if b.format is DataFormat.Float32}
+
+    def visit(body: list[Statement]) -> list[Statement]:
+        out: list[Statement] = []
+        for stmt in body:
+            for buffer in fpu_operands(stmt):
+                if buffer in doubled:
+                    copy = buffer.like(program.fresh_name(f"{buffer.name}_fpu"))
+                    out.append(Eltwise(stmt.node, copy, Leaf(buffer)))
+                    replace_uses(stmt, buffer, copy)
+            out.append(stmt)
+        return out
+
+    rewrite_lists(program, visit)
+
+
+def _check_k_padding(program: BlockProgram) -> None:
+    """A gemm over K that is no multiple of a tile needs operands the reader padded with zeros."""
+    makers: dict[Buffer, list[Statement]] = {}
+    for stmt in walk(program.body):
+        for buffer in stmt.defs():
+            makers.setdefault(buffer, []).append(stmt)
+
+    def zero_padded(buffer: Buffer) -> bool:
+        return all(
+            isinstance(m, Load)
+            or (isinstance(m, Transpose) and zero_padded(m.src))
+            or (isinstance(m, Eltwise) and isinstance(m.expr, Leaf) and m.expr.buffer is not buffer
+                and zero_padded(m.expr.buffer))
+            for m in makers.get(buffer, [])
+        )  # fmt: skip
+
+    for stmt in walk(program.body):
+        if isinstance(stmt, Gemm) and stmt.a.shape[1] % TILE:
+            for buffer in (stmt.a, stmt.b):
+                if not zero_padded(buffer):
+                    refuse(
+                        f"a gemm sums over {stmt.a.shape[1]} elements, not a multiple of {TILE}, and"
+                        f" {buffer.name!r} is computed, so its padding is not zero",
+                        node=stmt.node,
+                        code="UnalignedBlock",
+                        next_step=f"use a K extent that is a multiple of {TILE}",
+                    )

@@ -1,0 +1,193 @@
+"""Loads and stores of a block program as page transfers, ragged edges included.
+
+A load reads the pages that exist, waits, and then zeroes what lies outside the region or the
+tensor (T.copy reads zero out of bounds; padding in DRAM is unspecified). A store writes the pages
+that exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import tvm
+from tvm import tirx
+
+from harness.compiler.affine import affine
+from harness.compiler.block.model import Load, Region, Store
+from harness.compiler.block.names import Names
+from harness.compiler.diagnostics import refuse
+from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, seq, thread
+from harness.language.regions import constant
+from simulator.arch import TILE
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One tile dimension of a transfer: first tile, tiles moved, tiles and elements there are."""
+
+    first: Any
+    count: int
+    start: Any
+    extent: int
+    tiles: int
+    elements: int
+
+
+class TransferEmitter:
+    """Emits loads and stores; ``ranges`` bounds the block and loop variables in scope."""
+
+    def __init__(self, names: Names, ranges: list[tuple[Any, int, int]]) -> None:
+        """``ranges`` holds (variable, minimum, extent); the caller keeps it current."""
+        self.names = names
+        self.ranges = ranges
+
+    def _analyzer(self) -> Any:
+        ana = tvm.sym.Analyzer()
+        for var, start, extent in self.ranges:
+            ana.bind(var, tvm.ir.Range.from_min_extent(start, extent))
+        return ana
+
+    def _axes(self, region: Region, node: Any) -> tuple[list[tuple[Any, int, int]], Axis, Axis]:
+        """Leading dimensions (start, extent, size) and the row and column axes."""
+        shape = [constant(d) or 0 for d in region.tensor.ty.shape]
+        starts, extents = list(region.starts), list(region.extents)
+        if len(shape) == 1:
+            shape, starts, extents = [1, *shape], [0, *starts], [1, *extents]
+        lead = list(zip(starts[:-2], extents[:-2], shape[:-2], strict=True))
+        ana = self._analyzer()
+        for start, extent, size in lead:
+            if not _proves(ana, start >= 0) or not _proves(ana, start + extent <= size):
+                refuse(f"tensor {region.tensor.name!r}: a leading index may leave the tensor",
+                       node=node, code="OutOfBounds",
+                       next_step="keep batch indices inside the tensor")  # fmt: skip
+        rows, cols = (self._axis(region, s, e, n, node)
+                      for s, e, n in zip(starts[-2:], extents[-2:], shape[-2:], strict=True))  # fmt: skip
+        return lead, rows, cols
+
+    def _axis(self, region: Region, start: Any, extent: int, size: int, node: Any) -> Axis:
+        form = affine(start, [var for var, _, _ in self.ranges])
+        if form is None or form.base % TILE or any(c % TILE for c in form.coefficients):
+            refuse(
+                f"tensor {region.tensor.name!r} is accessed at {start}, not a multiple of {TILE}",
+                node=node,
+                code="UnalignedBlock",
+                next_step=f"start regions at multiples of {TILE} rows and columns",
+            )
+        first: Any = tirx.const(form.base // TILE, "int32")
+        for c, v in zip(form.coefficients, form.variables, strict=True):
+            if c:
+                first = first + v * (c // TILE)
+        first = tvm.sym.Analyzer().simplify(first)
+        return Axis(first, -(-extent // TILE), start, extent, -(-size // TILE), size)
+
+    def _tiles(self, region: Region, lead: Any, rows: Axis, cols: Axis, body: Any) -> list[Any]:
+        """``body(page, index, row, col)`` over the tiles of a region, in block order."""
+        def inner(outer_page: Any, outer_index: Any) -> list[Any]:
+            return loop("i", rows.count, lambda i: loop("j", cols.count, lambda j: body(
+                (outer_page * rows.tiles + rows.first + i) * cols.tiles + cols.first + j,
+                (outer_index * rows.count + i) * cols.count + j, i, j)))  # fmt: skip
+
+        def down(dims: list[Any], page: Any, index: Any) -> list[Any]:
+            if not dims:
+                return inner(page, index)
+            (start, extent, size), *rest = dims
+            return loop("b", extent, lambda b: down(rest, page * size + start + b,
+                                                    index * extent + b))  # fmt: skip
+
+        zero = tirx.const(0, "int32")
+        return down(list(lead), zero, zero)
+
+    def _inside(self, ana: Any, axis: Axis, i: Any) -> Any | None:
+        """The condition that tile ``i`` of an axis exists, or None where it always does."""
+        last = axis.first + (axis.count - 1)
+        return None if _proves(ana, last < axis.tiles) else axis.first + i < axis.tiles
+
+    def _guard(self, ana: Any, rows: Axis, cols: Axis, i: Any, j: Any, stmt: Any) -> list[Any]:
+        conditions = [c for c in (self._inside(ana, rows, i), self._inside(ana, cols, j))
+                      if c is not None]  # fmt: skip
+        if not conditions:
+            return [stmt]
+        test = conditions[0] if len(conditions) == 1 else tirx.And(*conditions)
+        return [tirx.IfThenElse(test, stmt, None)]
+
+    def load(self, stmt: Load) -> Any:
+        """Read pages, wait, zero what lies outside."""
+        span, buffer, tensor = getattr(stmt.node, "span", None), self.names[stmt.dst], stmt.region.tensor
+        lead, rows, cols = self._axes(stmt.region, stmt.node)
+        ana = self._analyzer()
+
+        def read(page: Any, index: Any, i: Any, j: Any) -> list[Any]:
+            where = address(TILE_ADDR, buffer, ana.simplify(index))
+            op = call("noc_async_read_page", ana.simplify(page), tensor, where, span=span)
+            return self._guard(ana, rows, cols, i, j, op)
+
+        out = self._tiles(stmt.region, lead, rows, cols, read)
+        out.append(call("noc_async_read_barrier", span=span))
+        keep_rows, keep_cols = self._keep(ana, rows), self._keep(ana, cols)
+        if keep_rows is not None or keep_cols is not None:
+            def zero(_page: Any, index: Any, i: Any, j: Any) -> list[Any]:
+                r = tirx.const(TILE, "int32") if keep_rows is None else keep_rows(i)
+                c = tirx.const(TILE, "int32") if keep_cols is None else keep_cols(j)
+                partial = [x < TILE for x, k in ((r, keep_rows), (c, keep_cols)) if k is not None]
+                test = partial[0] if len(partial) == 1 else tirx.Or(*partial)
+                where = address(TILE_ADDR, buffer, ana.simplify(index))
+                return [tirx.IfThenElse(
+                    test, call("zero_tile_region", buffer, where, r, c, span=span), None)]
+
+            out += self._tiles(stmt.region, lead, rows, cols, zero)
+        return thread("reader", out)
+
+    @staticmethod
+    def _keep(ana: Any, axis: Axis) -> Any | None:
+        """Elements of tile ``i`` that are inside region and tensor; None where always all 32."""
+        whole_region = axis.extent % TILE == 0
+        if whole_region and _proves(ana, axis.start + axis.extent <= axis.elements):
+            return None
+
+        def keep(i: Any) -> Any:
+            left: Any = tirx.const(axis.elements, "int32") - axis.start - i * TILE
+            if not whole_region:
+                left = tirx.Min(left, tirx.const(axis.extent, "int32") - i * TILE)
+            return tirx.Max(tirx.Min(left, tirx.const(TILE, "int32")), tirx.const(0, "int32"))
+
+        return keep
+
+    def store(self, stmt: Store) -> Any:
+        """Write pages that exist, wait.
+
+        Raises:
+            CompileError: a region that ends inside a tile that other elements share.
+        """
+        span, buffer, tensor = getattr(stmt.node, "span", None), self.names[stmt.src], stmt.region.tensor
+        lead, rows, cols = self._axes(stmt.region, stmt.node)
+        ana = self._analyzer()
+        for axis in (rows, cols):
+            if axis.extent % TILE and not _proves(ana, axis.start + axis.extent >= axis.elements):
+                refuse(
+                    f"output {tensor.name!r} is written {axis.extent} elements at a time, which"
+                    f" shares tiles with its neighbours",
+                    node=stmt.node,
+                    code="UnalignedBlock",
+                    next_step=f"write multiples of {TILE} rows and columns",
+                )
+
+        def write(page: Any, index: Any, i: Any, j: Any) -> list[Any]:
+            where = address(TILE_ADDR, buffer, ana.simplify(index))
+            op = call("noc_async_write_page", ana.simplify(page), tensor, where, span=span)
+            return self._guard(ana, rows, cols, i, j, op)
+
+        out = self._tiles(stmt.region, lead, rows, cols, write)
+        out.append(call("noc_async_write_barrier", span=span))
+        return thread("writer", out)
+
+
+def _proves(ana: Any, condition: Any) -> bool:
+    """Whether a condition holds for every value in range."""
+    if isinstance(condition, bool):
+        return condition
+    expr = condition.asobject() if hasattr(condition, "asobject") else condition
+    return bool(ana.can_prove(expr))
+
+
+__all__ = ["TransferEmitter", "seq"]

@@ -1,0 +1,200 @@
+"""What every early pass asks of a kernel: grid, tensors, on-chip buffers, accesses.
+
+Everything is read from IR: roles come from what the body reads and writes, never from names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import tvm
+from tvm import tirx
+from tvm.ir import Call, TensorLoad, TensorRegion
+
+from harness.compiler.diagnostics import refuse
+from harness.language.ops import COPY, FILL, GEMM
+from harness.language.regions import constant, is_buffer
+
+AXES = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
+
+
+@dataclass(frozen=True)
+class Access:
+    """One read or write of a buffer: start expressions and constant extents."""
+
+    buffer: tvm.ir.Var
+    starts: tuple[Any, ...]
+    extents: tuple[int, ...]
+    write: bool
+    node: Any
+
+
+@dataclass
+class Kernel:
+    """A kernel function, taken apart.
+
+    Attributes:
+        func: the function itself.
+        grid: T.Kernel extents (gx, gy, gz), 1 where an axis is absent.
+        block_vars: the grid variables (bx, by, bz), None where absent.
+        params: tensor parameters in order.
+        onchip: allocated buffers in order.
+        body: the statement under the grid.
+    """
+
+    func: tirx.PrimFunc
+    grid: tuple[int, int, int] = (1, 1, 1)
+    block_vars: tuple[Any, Any, Any] = (None, None, None)
+    params: tuple[tvm.ir.Var, ...] = ()
+    onchip: list[tvm.ir.Var] = field(default_factory=list)
+    body: Any = None
+
+    @property
+    def name(self) -> str:
+        """The function's global symbol."""
+        return str((self.func.attrs or {}).get("global_symbol", "main"))
+
+
+def read_kernel(func: tirx.PrimFunc) -> Kernel:
+    """Take a kernel apart.
+
+    Raises:
+        CompileError: no T.Kernel, a parameter that is not a tensor, two buffers of one name.
+    """
+    kernel = Kernel(func)
+    grid, block_vars = [1, 1, 1], [None, None, None]
+    stmt = func.body
+    found = False
+    prologue: list[Any] = []
+    while True:
+        if isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == "thread_extent":
+            tag = str(stmt.node.thread_tag)
+            if tag in AXES:
+                axis = AXES.index(tag)
+                extent = constant(stmt.value)
+                if extent is None:
+                    refuse("a grid extent is not a constant", node=stmt, code="DynamicGrid")
+                grid[axis], block_vars[axis] = extent, stmt.node.var
+                found = True
+            elif not tag.startswith("threadIdx"):
+                refuse(f"thread axis {tag!r} has no meaning on a tile machine", node=stmt)
+            stmt = stmt.body
+        elif isinstance(stmt, tirx.SeqStmt) and len(stmt.seq) == 1:
+            stmt = stmt.seq[0]
+        else:
+            break
+    if not found:
+        refuse(
+            f"kernel {kernel.name!r} has no T.Kernel grid",
+            code="NoKernel",
+            node=func.body,
+            next_step="put the body under `with T.Kernel(grid_x, …) as …:`",
+        )
+    del prologue
+    kernel.grid, kernel.block_vars = tuple(grid), tuple(block_vars)  # type: ignore[assignment]
+    for param in func.params:
+        if not is_buffer(param):
+            refuse(f"parameter {param.name!r} is not a tensor", node=param)
+    kernel.params = tuple(func.params)
+    kernel.body = stmt
+    for node in statements(stmt):
+        if isinstance(node, tirx.AllocBuffer):
+            kernel.onchip.append(node.buffer)
+        elif isinstance(node, tirx.AttrStmt) and node.attr_key == "thread_extent":
+            refuse("T.Kernel inside a kernel body", node=node,
+                   next_step="use one T.Kernel per kernel")  # fmt: skip
+    names: set[str] = set()
+    for buffer in (*kernel.params, *kernel.onchip):
+        if buffer.name in names:
+            refuse(f"two buffers are named {buffer.name!r}", code="DuplicateName",
+                   next_step="give every buffer a name of its own")  # fmt: skip
+        names.add(buffer.name)
+    return kernel
+
+
+def statements(stmt: Any) -> Iterator[Any]:
+    """Every statement below, in program order, parents first."""
+    yield stmt
+    for child in children(stmt):
+        yield from statements(child)
+
+
+def children(stmt: Any) -> tuple[Any, ...]:
+    """Direct child statements."""
+    if isinstance(stmt, tirx.SeqStmt):
+        return tuple(stmt.seq)
+    if isinstance(stmt, (tirx.For, tirx.AttrStmt, tirx.While)):
+        return (stmt.body,)
+    if isinstance(stmt, tirx.IfThenElse):
+        return (stmt.then_case,) if stmt.else_case is None else (stmt.then_case, stmt.else_case)
+    return ()
+
+
+def accesses(stmt: Any) -> Iterator[Access]:
+    """Every buffer access below, in program order, reads of a statement before its writes."""
+    for node in statements(stmt):
+        if isinstance(node, tirx.Evaluate):
+            yield from _call_accesses(node)
+        elif isinstance(node, tirx.BufferStore):
+            yield from loads(node.value)
+            for index in node.indices:
+                yield from loads(index)
+            indices = tuple(node.indices)
+            yield Access(node.buffer, indices, (1,) * len(indices), True, node)
+        elif isinstance(node, tirx.Bind):
+            yield from loads(node.value)
+        elif isinstance(node, tirx.IfThenElse):
+            yield from loads(node.condition)
+        elif isinstance(node, tirx.For):
+            yield from loads(node.min)
+            yield from loads(node.extent)
+
+
+def loads(expr: Any) -> Iterator[Access]:
+    """Element reads inside an expression."""
+    import tvm_ffi
+
+    found: list[Access] = []
+
+    def seen(load: TensorLoad) -> None:
+        indices = tuple(load.indices)
+        found.append(Access(load.source, indices, (1,) * len(indices), False, load))
+
+    tvm_ffi.structural_walk(expr, [(TensorLoad, seen)])
+    yield from found
+
+
+def region_access(region: TensorRegion, node: Any, *, write: bool) -> Access:
+    """The access a region operand makes."""
+    extents = tuple(constant(r.extent) for r in region.region)
+    if any(e is None for e in extents):
+        refuse("a region's extent is not a constant", node=node)
+    return Access(
+        region.source, tuple(r.min for r in region.region), extents, write, node  # type: ignore[arg-type]
+    )
+
+
+def _call_accesses(stmt: tirx.Evaluate) -> Iterator[Access]:
+    call = stmt.value
+    if not isinstance(call, Call) or not hasattr(call.op, "name"):
+        return
+    args = list(call.args)
+    if call.op.name == COPY:
+        yield region_access(args[0], call, write=False)
+        yield region_access(args[1], call, write=True)
+    elif call.op.name == FILL:
+        yield from loads(args[1])
+        yield region_access(args[0], call, write=True)
+    elif call.op.name == GEMM:
+        yield region_access(args[0], call, write=False)
+        yield region_access(args[1], call, write=False)
+        if not constant(args[5]):
+            yield region_access(args[2], call, write=False)
+        yield region_access(args[2], call, write=True)
+    elif call.op.name.startswith("tt."):
+        return
+    else:
+        refuse(f"call of {call.op.name!r} is not a tile op", node=call,
+               next_step=f"use {COPY}, {FILL}, {GEMM} or a T.Parallel loop")  # fmt: skip

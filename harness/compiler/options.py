@@ -1,0 +1,157 @@
+"""Compile options: each has an effect or is refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from harness.compiler.attrs import CoreRange
+from harness.errors import OptionError
+from simulator.arch import Arch, device_names, find_arch
+
+STRATEGIES: Final = ("row_major", "column_major", "block")
+FIDELITIES: Final = ("LoFi", "HiFi2", "HiFi3", "HiFi4")
+ALIASES: Final = (("wormhole", "wormhole_n150"), ("blackhole", "blackhole_p100"),
+                  ("grayskull", "grayskull_e150"))  # fmt: skip
+"""Family names the seed project accepted as target_device."""
+
+
+def parse_grid(text: str) -> tuple[int, int]:
+    """``"3x5"`` to (3 columns, 5 rows).
+
+    Raises:
+        OptionError: any other spelling.
+    """
+    match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text.strip())
+    if match is None:
+        raise OptionError(f"grid {text!r} is not COLUMNSxROWS", next_step="write e.g. 3x5")
+    return int(match[1]), int(match[2])
+
+
+def parse_core_ranges(text: str) -> tuple[CoreRange, ...]:
+    """``"0,0:2x2;4,4:2x2"`` to core ranges.
+
+    Raises:
+        OptionError: any other spelling.
+    """
+    ranges = []
+    for part in text.split(";"):
+        match = re.fullmatch(r"\s*(\d{1,4}),(\d{1,4}):([1-9]\d{0,3})x([1-9]\d{0,3})\s*", part)
+        if match is None:
+            raise OptionError(f"core range {part!r} is not X,Y:WxH",
+                              next_step='write e.g. "0,0:2x2;4,4:2x2"')  # fmt: skip
+        x, y, w, h = (int(g) for g in match.groups())
+        ranges.append(CoreRange((x, y), (w, h)))
+    return tuple(ranges)
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """What a user may choose.
+
+    Attributes:
+        device: name of the architecture table, or a family name.
+        grid: sub-grid (columns, rows) at the device's origin; None for the whole compute grid.
+        core_ranges: rectangles of cores to use; None for the whole (sub-)grid.
+        strategy: how blocks are dealt to cores.
+        double_buffer: two or more blocks in flight per circular buffer of a loop, and per output.
+        prefetch: blocks read once per work item are read one work item ahead.
+        fidelity: math fidelity; None for the default of device and destination mode.
+        fp32_dest: 32-bit destination register; None for the device's default.
+    """
+
+    device: str = "wormhole_n150"
+    grid: tuple[int, int] | None = None
+    core_ranges: tuple[CoreRange, ...] | None = None
+    strategy: str = "row_major"
+    double_buffer: bool = True
+    prefetch: bool = True
+    fidelity: str | None = None
+    fp32_dest: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what does not exist or does not fit.
+
+        Raises:
+            OptionError: naming the option and what is accepted.
+        """
+        object.__setattr__(self, "device", dict(ALIASES).get(self.device, self.device))
+        if self.device not in device_names():
+            raise OptionError(f"unknown device {self.device!r}", location="device",
+                              next_step=f"use one of {', '.join(device_names())}")  # fmt: skip
+        if self.strategy not in STRATEGIES:
+            raise OptionError(f"unknown partition strategy {self.strategy!r}", location="strategy",
+                              next_step=f"use one of {', '.join(STRATEGIES)}")  # fmt: skip
+        if self.fidelity is not None and self.fidelity not in FIDELITIES:
+            raise OptionError(f"unknown math fidelity {self.fidelity!r}", location="fidelity",
+                              next_step=f"use one of {', '.join(FIDELITIES)}")  # fmt: skip
+        if self.fp32_dest and not self.arch.fp32_dest:
+            raise OptionError(f"{self.device} has no 32-bit destination register",
+                              location="fp32_dest", next_step="use --no-fp32-dest")  # fmt: skip
+        for flag in ("double_buffer", "prefetch"):
+            if not isinstance(getattr(self, flag), bool):
+                raise OptionError(f"{flag} is {getattr(self, flag)!r}, not true or false",
+                                  location=flag)  # fmt: skip
+        self._check_cores()
+
+    def _check_cores(self) -> None:
+        full = self.arch.grid
+        if self.grid is not None and (
+            len(self.grid) != 2 or any(not 1 <= g <= f for g, f in zip(self.grid, full, strict=True))
+        ):
+            raise OptionError(
+                f"grid {'x'.join(map(str, self.grid))} does not fit {self.device}",
+                location="grid",
+                next_step=f"at most {full[0]}x{full[1]}",
+            )
+        width, height = self.physical_grid
+        seen: set[tuple[int, int]] = set()
+        for r in self.core_ranges or ():
+            (x, y), (w, h) = r.start, r.extent
+            if w < 1 or h < 1 or x < 0 or y < 0 or x + w > width or y + h > height:
+                raise OptionError(f"core range {r.to_json()} is not inside {width}x{height}",
+                                  location="core_ranges")  # fmt: skip
+            cores = {(x + i, y + j) for i in range(w) for j in range(h)}
+            if seen & cores:
+                raise OptionError(f"core range {r.to_json()} overlaps another",
+                                  location="core_ranges")  # fmt: skip
+            seen |= cores
+        if self.core_ranges is not None and not self.core_ranges:
+            raise OptionError("core_ranges is empty", location="core_ranges")
+
+    @property
+    def arch(self) -> Arch:
+        """The device's row of the architecture table."""
+        return find_arch(self.device)
+
+    @property
+    def physical_grid(self) -> tuple[int, int]:
+        """(columns, rows) that core ranges lie in."""
+        return self.grid or self.arch.grid
+
+    @property
+    def ranges(self) -> tuple[CoreRange, ...]:
+        """The core ranges in force."""
+        return self.core_ranges or (CoreRange((0, 0), self.physical_grid),)
+
+    @property
+    def use_fp32_dest(self) -> bool:
+        """Whether DST holds 32-bit datums."""
+        return self.arch.fp32_dest if self.fp32_dest is None else self.fp32_dest
+
+    @property
+    def math_fidelity(self) -> str:
+        """The fidelity in force: HiFi4 + 32-bit DST is an RTL bug on Wormhole (tt-metal #38306)."""
+        if self.fidelity is not None:
+            return self.fidelity
+        return "HiFi3" if self.arch.family == "wormhole" and self.use_fp32_dest else "HiFi4"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, as the plan records it."""
+        out = asdict(self)
+        out["grid"] = None if self.grid is None else list(self.grid)
+        out["core_ranges"] = (
+            None if self.core_ranges is None else [r.to_json() for r in self.core_ranges]
+        )
+        return out

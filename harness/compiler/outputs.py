@@ -1,0 +1,125 @@
+"""Which tiles of an output one block writes, from the regions the body writes."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from harness.compiler.affine import affine, with_loops
+from harness.compiler.diagnostics import refuse
+from harness.compiler.kernel import Access, Kernel, accesses
+from harness.language.regions import constant
+from simulator.arch import TILE
+
+
+def output_blocks(kernel: Kernel, grid: tuple[int, int, int]) -> dict[str, dict[str, Any]]:
+    """Block map per written tensor, in the plan's units.
+
+    Raises:
+        CompileError: an output index that is not affine in block and loop indices, not
+            aligned to tiles, or two blocks that write one tile.
+    """
+    params = {p.name for p in kernel.params}
+    found: dict[str, list[tuple[Access, tuple[Any, ...]]]] = {}
+    for stmt, around in with_loops(kernel.body):
+        if type(stmt).__name__ in ("SeqStmt", "For", "IfThenElse", "AttrStmt"):
+            continue
+        for access in accesses(stmt):
+            if access.write and access.buffer.name in params:
+                found.setdefault(access.buffer.name, []).append((access, around))
+    return {name: _block_map(kernel, grid, writes) for name, writes in sorted(found.items())}
+
+
+def _block_map(
+    kernel: Kernel, grid: tuple[int, int, int], writes: list[tuple[Access, tuple[Any, ...]]]
+) -> dict[str, Any]:
+    shape = [constant(d) for d in writes[0][0].buffer.ty.shape]
+    rank = max(len(shape), 2)
+    name = writes[0][0].buffer.name
+    coefficients: tuple[tuple[int, ...], ...] | None = None
+    low, high = [0] * rank, [0] * rank
+    for number, (access, around) in enumerate(writes):
+        starts, extents = list(access.starts), list(access.extents)
+        if len(starts) == 1:
+            starts, extents = [0, *starts], [1, *extents]
+        per_dim = []
+        for dim in range(rank):
+            unit = TILE if dim >= rank - 2 and len(shape) > 1 or dim == rank - 1 else 1
+            first, last, coeffs = _span(kernel, access, around, starts[dim], extents[dim], unit)
+            per_dim.append(coeffs)
+            low[dim] = first if number == 0 else min(low[dim], first)
+            high[dim] = last if number == 0 else max(high[dim], last)
+        if coefficients is not None and tuple(per_dim) != coefficients:
+            refuse(f"output {name!r} is written at differently moving places", node=access.node,
+                   code="UnsupportedIndex",
+                   next_step="write each output at one affine place per block")  # fmt: skip
+        coefficients = tuple(per_dim)
+    assert coefficients is not None  # noqa: S101  (writes is never empty)
+    x, y, z = (tuple(c[axis] for c in coefficients) for axis in range(3))
+    block_map = {"base": list(low), "x": list(x), "y": list(y), "z": list(z),
+                 "extent": [h - lo for lo, h in zip(low, high, strict=True)]}  # fmt: skip
+    tiles = _tile_counts([d for d in shape if d is not None])
+    counts = coverage(block_map, grid, tiles)
+    if counts.max(initial=0) > 1:
+        refuse(f"two blocks write one tile of output {name!r}", node=writes[0][0].node,
+               code="OverlappingWrites", next_step="give every block tiles of its own")  # fmt: skip
+    block_map["coverage"] = "full" if counts.min(initial=1) == 1 else "partial"
+    return block_map
+
+
+def _tile_counts(shape: list[int]) -> tuple[int, ...]:
+    if len(shape) == 1:
+        shape = [1, *shape]
+    return (*shape[:-2], -(-shape[-2] // TILE), -(-shape[-1] // TILE))
+
+
+def coverage(block_map: dict[str, Any], grid: tuple[int, int, int], tiles: tuple[int, ...]) -> Any:
+    """How many blocks write each tile, as an array of the tile grid."""
+    counts = np.zeros(tiles, dtype=np.int32)
+    columns = list(zip(block_map["base"], block_map["x"], block_map["y"], block_map["z"],
+                       block_map["extent"], tiles, strict=True))  # fmt: skip
+    for bz, by, bx in product(range(grid[2]), range(grid[1]), range(grid[0])):
+        window = []
+        for base, x, y, z, extent, limit in columns:
+            first = base + x * bx + y * by + z * bz
+            window.append(slice(min(max(first, 0), limit), min(max(first + extent, 0), limit)))
+        counts[tuple(window)] += 1
+    return counts
+
+
+def _span(
+    kernel: Kernel, access: Access, around: tuple[Any, ...], start: Any, extent: int, unit: int
+) -> tuple[int, int, tuple[int, int, int]]:
+    """First and last+1 index at block (0,0,0), and the block coefficients, in units."""
+    name = access.buffer.name
+    blocks = [v for v in kernel.block_vars if v is not None]
+    form = affine(start, [*blocks, *(loop.var for loop in around)])
+    if form is None:
+        refuse(f"an index of output {name!r} is not affine in block and loop indices",
+               node=access.node, code="UnsupportedIndex",
+               next_step="write outputs at affine places")  # fmt: skip
+    first = last = form.base
+    for loop in around:
+        c = form.of(loop.var)
+        if c == 0:
+            continue
+        if loop.start is None or loop.extent is None:
+            refuse(f"an index of output {name!r} moves with a loop of unknown range",
+                   node=access.node, code="UnsupportedIndex",
+                   next_step="give the loop constant bounds")  # fmt: skip
+        ends = (c * loop.start, c * (loop.start + loop.extent - 1))
+        first, last = first + min(ends), last + max(ends)
+    last += extent
+    coefficients = tuple(form.of(v) for v in kernel.block_vars)
+    steps = [c for c, g in zip(coefficients, kernel.grid, strict=True) if g > 1]
+    if any(v % unit for v in (first, *steps)):
+        refuse(
+            f"output {name!r} is written at places that are not multiples of {unit}",
+            node=access.node,
+            code="UnalignedBlock",
+            next_step=f"use block extents that are multiples of {TILE}, or that divide it",
+        )
+    scaled = tuple(c // unit if c % unit == 0 else 0 for c in coefficients)
+    return first // unit, -(-last // unit), scaled  # type: ignore[return-value]

@@ -1,0 +1,169 @@
+"""Dealing blocks to cores: the three strategies, and the descriptor each core receives.
+
+``row_major`` and ``column_major`` deal a contiguous run of block ids to each core, the first
+``total mod cores`` cores taking one more; cores are counted along rows of the grid for row_major,
+along columns for column_major. ``block`` cuts the block grid into one rectangle per core, block rows
+over core rows and block columns over core columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.compiler.attrs import CoreRange, WorkItem
+from harness.errors import CompileError, OptionError
+
+Grid = tuple[int, int, int]
+
+
+def cores_of(ranges: Sequence[CoreRange], *, by_column: bool = False) -> list[tuple[int, int]]:
+    """Cores of the ranges in dealing order: range by range, along rows (or columns)."""
+    out = []
+    for r in ranges:
+        (x, y), (w, h) = r.start, r.extent
+        if by_column:
+            out += [(x + i, y + j) for i in range(w) for j in range(h)]
+        else:
+            out += [(x + i, y + j) for j in range(h) for i in range(w)]
+    return out
+
+
+def split(total: int, parts: int) -> list[tuple[int, int]]:
+    """``total`` things in ``parts`` runs, as even as can be: (start, count) of each."""
+    base, extra = divmod(total, parts)
+    out, start = [], 0
+    for i in range(parts):
+        count = base + (i < extra)
+        out.append((start, count))
+        start += count
+    return out
+
+
+def descriptors(strategy: str, grid: Grid, ranges: Sequence[CoreRange]) -> dict[str, dict[str, Any]]:
+    """What each core of ``ranges`` receives, keyed ``"(x,y)"``.
+
+    Raises:
+        OptionError: the block strategy with ranges that do not stack to one rectangle.
+    """
+    gx, gy, gz = grid
+    if strategy == "block":
+        return _block(grid, ranges)
+    cores = cores_of(ranges, by_column=strategy == "column_major")
+    runs = split(gx * gy * gz, len(cores))
+    dealt = {
+        core: {"form": "linear", "order": strategy, "start": start if count else 0, "count": count}
+        for core, (start, count) in zip(cores, runs, strict=True)
+    }
+    return {f"({x},{y})": dealt[(x, y)] for x, y in cores_of(ranges)}
+
+
+def _block(grid: Grid, ranges: Sequence[CoreRange]) -> dict[str, dict[str, Any]]:
+    gx, gy, _ = grid
+    width = ranges[0].extent[0]
+    if any(r.extent[0] != width for r in ranges):
+        raise OptionError(
+            "strategy block needs core ranges of one width, stacked to a rectangle",
+            location="strategy",
+            next_step="use row_major or column_major, or ranges of equal width",
+        )
+    rows = [(r, j) for r in ranges for j in range(r.extent[1])]
+    columns = split(gx, width)
+    out = {}
+    for (r, j), (y0, h) in zip(rows, split(gy, len(rows)), strict=True):
+        for i, (x0, w) in enumerate(columns):
+            idle = w == 0 or h == 0
+            out[f"({r.start[0] + i},{r.start[1] + j})"] = {
+                "form": "rect",
+                "x0": 0 if idle else x0,
+                "y0": 0 if idle else y0,
+                "width": 0 if idle else w,
+                "height": 0 if idle else h,
+            }
+    return out
+
+
+def expand(descriptor: Mapping[str, Any], grid: Grid) -> list[tuple[int, int, int]]:
+    """The (bx, by, bz) a descriptor stands for, in the order the core visits them."""
+    gx, gy, gz = grid
+    if descriptor["form"] == "rect":
+        x0, y0 = descriptor["x0"], descriptor["y0"]
+        xs = range(x0, x0 + descriptor["width"])
+        ys = range(y0, y0 + descriptor["height"])
+        return [(x, y, z) for z in range(gz) for y in ys for x in xs] if xs and ys else []
+    ids = range(descriptor["start"], descriptor["start"] + descriptor["count"])
+    if descriptor["order"] == "row_major":
+        return [(i % gx, i // gx % gy, i // (gx * gy)) for i in ids]
+    return [(i // gy % gx, i % gy, i // (gx * gy)) for i in ids]
+
+
+def partition_of(
+    dealt: Mapping[str, Mapping[str, Any]], grid: Grid, len_k: int | None, strategy: str
+) -> dict[str, list[WorkItem]]:
+    """The work partition a set of descriptors stands for."""
+    return {
+        core: [WorkItem(io=y, jo=x, bo=z, len_k=len_k, tile_order=strategy)
+               for x, y, z in expand(d, grid)]
+        for core, d in dealt.items()
+    }  # fmt: skip
+
+
+def describe(
+    partition: Mapping[str, Sequence[WorkItem]], grid: Grid, cores: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Descriptors of a user's own partition.
+
+    Raises:
+        CompileError: a core that is not of the ranges, a block missing, dealt twice or outside the
+            grid, or a list that is neither a run of block ids nor a rectangle.
+    """
+    def bad(message: str, step: str) -> None:
+        raise CompileError(message, code="InvalidPartition", location="tt.work_partition",
+                           next_step=step)  # fmt: skip
+
+    for core in partition:
+        if core not in cores:
+            bad(f"core {core} is not in the core ranges", f"use cores {cores[0]} … {cores[-1]}")
+    seen: dict[tuple[int, int, int], str] = {}
+    out = {}
+    for core in cores:
+        items = [(i.jo, i.io, i.bo) for i in partition.get(core, ())]
+        for item in items:
+            if not all(0 <= i < g for i, g in zip(item, grid, strict=True)):
+                bad(f"{core}: block jo={item[0]} io={item[1]} bo={item[2]} is outside the grid"
+                    f" {grid}", "list blocks of the kernel grid")  # fmt: skip
+            if item in seen:
+                bad(f"block jo={item[0]} io={item[1]} bo={item[2]} is dealt to {seen[item]} and"
+                    f" {core}", "deal every block once")  # fmt: skip
+            seen[item] = core
+        out[core] = _describe_one(core, items, grid)
+    total = grid[0] * grid[1] * grid[2]
+    if len(seen) != total:
+        bad(f"{total - len(seen)} of {total} blocks are dealt to no core", "deal every block once")
+    return out
+
+
+def _describe_one(
+    core: str, items: list[tuple[int, int, int]], grid: Grid
+) -> dict[str, Any]:
+    gx, gy, _ = grid
+    if not items:
+        return {"form": "linear", "order": "row_major", "start": 0, "count": 0}
+    x, y, z = items[0]
+    candidates = [
+        {"form": "linear", "order": "row_major", "start": x + gx * (y + gy * z),
+         "count": len(items)},
+        {"form": "linear", "order": "column_major", "start": y + gy * (x + gx * z),
+         "count": len(items)},
+        {"form": "rect", "x0": x, "y0": y, "width": max(i[0] for i in items) - x + 1,
+         "height": max(i[1] for i in items) - y + 1},
+    ]  # fmt: skip
+    for candidate in candidates:
+        if expand(candidate, grid) == items:
+            return candidate
+    raise CompileError(
+        f"the blocks of core {core} are neither a run of block ids nor a rectangle",
+        code="InvalidPartition",
+        location="tt.work_partition",
+        next_step="order each core's blocks row_major, column_major or as a rectangle",
+    )

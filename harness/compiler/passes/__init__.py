@@ -1,0 +1,1 @@
+"""The five passes, in the order the pipeline runs them."""

@@ -1,0 +1,152 @@
+"""Pass 4, LowerTTTileIntrinsics: tile ops become device ops on 32x32 tiles.
+
+The result is a block program in TIR: sequential, named L1 tile arrays (scope ``tt.l1``), no circular
+buffer ids, no init ops. Each block op stands under an ``AttrStmt`` that says which thread it is for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tvm
+from tvm import tirx
+
+from harness.compiler import attrs
+from harness.compiler.block.emit import ComputeEmitter
+from harness.compiler.block.model import (
+    Accumulate,
+    For,
+    Gemm,
+    If,
+    Load,
+    Statement,
+    Store,
+)
+from harness.compiler.block.names import Names
+from harness.compiler.block.normalise import normalise
+from harness.compiler.block.read import read_block
+from harness.compiler.block.transfer import TransferEmitter
+from harness.compiler.diagnostics import TTPass, refuse
+from harness.compiler.kernel import Kernel, read_kernel
+from harness.compiler.options import CompileOptions
+from harness.compiler.tt_ops import seq
+from harness.language.regions import constant
+
+
+class LowerTTTileIntrinsics(TTPass):
+    """Block operations to tile operations."""
+
+    name = "LowerTTTileIntrinsics"
+
+    def __init__(self, options: CompileOptions | None = None) -> None:
+        """``options`` name the device and the numeric modes."""
+        self.options = options or CompileOptions()
+
+    def transform_function(
+        self, var: tvm.ir.GlobalVar, func: tirx.PrimFunc
+    ) -> list[tuple[tvm.ir.GlobalVar, tirx.PrimFunc]]:
+        """Rewrite the body; write ``tt.compute_config``."""
+        if attrs.get(func, attrs.TT_WORK_DESCRIPTORS) is None:
+            refuse("tt.work_descriptors is missing", code="PassOrder",
+                   next_step="run TTTilesToCoreMap first")  # fmt: skip
+        options = self.options
+        kernel = read_kernel(func)
+        _check_accumulators(kernel, options)
+        program = read_block(kernel)
+        capacity = options.arch.dst_tiles(fp32_dest=options.use_fp32_dest, full_sync=False)
+        normalise(program, capacity)
+        body = _Lowering(kernel, capacity).run(program.body)
+        func = func.with_body(_under_grid(func.body, body))
+        config = {
+            "math_fidelity": options.math_fidelity,
+            "fp32_dest_acc_en": options.use_fp32_dest,
+            "dst_full_sync_en": False,
+            "math_approx_mode": False,
+            "bfp8_pack_precise": False,
+        }
+        return [(var, func.with_attr(attrs.TT_COMPUTE_CONFIG, config))]
+
+
+def _check_accumulators(kernel: Kernel, options: CompileOptions) -> None:
+    """A float32 accumulator needs 32-bit DST unless the user gives it up (D4)."""
+    if options.use_fp32_dest or options.fp32_dest is False:
+        return
+    for buffer in (*kernel.onchip, *kernel.params):
+        if str(buffer.ty.dtype) == "float32":
+            refuse(
+                f"buffer {buffer.name!r} is float32, and {options.device} has a 16-bit destination"
+                " register only",
+                code="NeedsFp32Dest",
+                node=kernel.body,
+                next_step="accept bfloat16 accumulation with --no-fp32-dest, or use bfloat16",
+            )
+
+
+class _Lowering:
+    def __init__(self, kernel: Kernel, dst_tiles: int) -> None:
+        self.names = Names()
+        self.ranges: list[tuple[Any, int, int]] = [
+            (v, 0, g) for v, g in zip(kernel.block_vars, kernel.grid, strict=True) if v is not None
+        ]
+        self.compute = ComputeEmitter(self.names, dst_tiles)
+        self.transfer = TransferEmitter(self.names, self.ranges)
+        self.bases: dict[Any, int] = {}
+
+    def run(self, body: list[Statement]) -> Any:
+        stmts = self.body(body)
+        return seq([*self.names.allocations(), *stmts])
+
+    def body(self, body: list[Statement]) -> list[Any]:
+        return [s for stmt in body for s in self.statement(stmt)]
+
+    def statement(self, stmt: Statement) -> list[Any]:
+        if isinstance(stmt, Load):
+            return [self.transfer.load(stmt)]
+        if isinstance(stmt, Store):
+            return [self.transfer.store(stmt)]
+        if isinstance(stmt, For):
+            return self.loop(stmt)
+        if isinstance(stmt, If):
+            then, orelse = self.body(stmt.then), self.body(stmt.orelse)
+            if not then and not orelse:
+                return []
+            if not then:
+                return [tirx.IfThenElse(tirx.Not(stmt.node.condition), seq(orelse), None)]
+            return [tirx.IfThenElse(stmt.node.condition, seq(then), seq(orelse) if orelse else None)]
+        if isinstance(stmt, Accumulate):
+            base = 0
+            for acc in stmt.accs:
+                self.bases[acc] = base
+                base += acc.tiles
+            inner = self.body(stmt.body)
+            return [self.compute.accumulate_open(stmt), *inner, self.compute.accumulate_close(stmt)]
+        if isinstance(stmt, Gemm) and stmt.resident:
+            return [self.compute.accumulate_step(stmt, self.bases[stmt.c])]
+        return [self.compute.statement(stmt)]
+
+    def loop(self, stmt: For) -> list[Any]:
+        node = stmt.node
+        start, extent = constant(node.min), constant(node.extent)
+        if start is None or extent is None:
+            refuse("a loop bound that depends on block indices", node=node,
+                   next_step="use constant loop bounds")  # fmt: skip
+        step = 1 if node.step is None else constant(node.step)
+        if step != 1:
+            refuse(f"loop step {node.step}", node=node, next_step="use a step of 1")
+        self.ranges.append((node.loop_var, start, extent))
+        inner = self.body(stmt.body)
+        self.ranges.pop()
+        if not inner or extent == 0:
+            return []
+        return [tirx.For(node.loop_var, node.min, node.extent, tirx.ForKind.SERIAL, seq(inner),
+                         annotations=node.annotations, span=node.span)]  # fmt: skip
+
+
+def _under_grid(stmt: Any, body: Any) -> Any:
+    """The grid's AttrStmts around a new body."""
+    if isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == "thread_extent":
+        return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, _under_grid(stmt.body, body),
+                             stmt.span)  # fmt: skip
+    if isinstance(stmt, tirx.SeqStmt) and len(stmt.seq) == 1:
+        return _under_grid(stmt.seq[0], body)
+    return body

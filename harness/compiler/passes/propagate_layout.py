@@ -1,0 +1,66 @@
+"""Pass 2, PropagateTTLayout: data format, page and tile grid of every on-chip buffer.
+
+Reads ``tt.layout_desc`` and the body; writes ``tt.onchip_desc``. A buffer whose accesses disagree
+about its form is an error with both places.
+"""
+
+from __future__ import annotations
+
+import tvm
+from tvm import tirx
+
+from harness.compiler import attrs
+from harness.compiler.diagnostics import TTPass, refuse
+from harness.compiler.kernel import accesses, read_kernel
+from harness.language.regions import constant
+from harness.language.tensors import DTYPES
+from simulator.arch import TILE
+from simulator.formats.dataformat import DataFormat
+
+
+def tile_grid(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(leading, row tiles, column tiles) of an on-chip shape; 1-D is one row."""
+    if len(shape) == 1:
+        shape = (1, *shape)
+    lead = 1
+    for d in shape[:-2]:
+        lead *= d
+    return lead, -(-shape[-2] // TILE), -(-shape[-1] // TILE)
+
+
+class PropagateTTLayout(TTPass):
+    """Formats and pages from tensors to on-chip buffers."""
+
+    name = "PropagateTTLayout"
+
+    def transform_function(
+        self, var: tvm.ir.GlobalVar, func: tirx.PrimFunc
+    ) -> list[tuple[tvm.ir.GlobalVar, tirx.PrimFunc]]:
+        """Describe every on-chip buffer."""
+        if attrs.get(func, attrs.TT_LAYOUT_DESC) is None:
+            refuse("tt.layout_desc is missing", code="PassOrder",
+                   next_step="run InferTTLayout first")  # fmt: skip
+        kernel = read_kernel(func)
+        written = {a.buffer.name for a in accesses(kernel.body) if a.write}
+        descriptors = {}
+        for buffer in kernel.onchip:
+            dtype = str(buffer.ty.dtype)
+            if dtype not in DTYPES:
+                refuse(f"buffer {buffer.name!r} has dtype {dtype}", code="UnsupportedDtype",
+                       node=kernel.body, next_step=f"use one of {', '.join(DTYPES)}")  # fmt: skip
+            shape = tuple(constant(d) for d in buffer.ty.shape)
+            for access in accesses(kernel.body):
+                if access.buffer.same_as(buffer):
+                    if not access.write and buffer.name not in written:
+                        refuse(f"buffer {buffer.name!r} is read but never written",
+                               code="UninitialisedBuffer", node=access.node)  # fmt: skip
+                    break
+            fmt = DataFormat.from_ir(dtype)
+            descriptors[buffer.name] = {
+                "data_format": fmt.value,
+                "page_bytes": fmt.tile_bytes(),
+                "tiles": list(tile_grid(shape)),  # type: ignore[arg-type]
+                "shape": list(shape),
+                "form": "full" if len(shape) > 1 else "row0",
+            }
+        return [(var, func.with_attr(attrs.TT_ONCHIP_DESC, descriptors))]

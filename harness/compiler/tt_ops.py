@@ -1,0 +1,75 @@
+"""The device ops of the isa table as TIR calls, registered with TVM as ``tt.*``."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tvm import tirx
+from tvm.ir import Call, StringImm
+from tvm.tirx import FloatImm
+
+from harness.compiler import attrs
+from harness.language.ops import register_op
+from simulator.isa import OPS
+
+TILE_ADDR: Final = "tt.tile_addr"
+"""``(buffer, tile index)``: L1 address of a tile of a named buffer (block programs only)."""
+POINTERS: Final = ("tt.get_write_ptr", "tt.get_read_ptr")
+"""``(cb)``: L1 address of the window's first byte (after the split)."""
+
+for _name, _spec in OPS.items():
+    register_op(f"tt.{_name}", _spec.doc)
+for _name in (TILE_ADDR, *POINTERS):
+    register_op(_name, "An L1 address.")
+
+
+def call(name: str, *args: Any, span: Any = None) -> Any:
+    """A statement that issues device op ``name``; numbers and strings become constants.
+
+    Raises:
+        ValueError: arity differs from the isa table (a bug of the compiler, not of the kernel).
+    """
+    spec = OPS[name]
+    if len(args) != len(spec.operands):
+        raise ValueError(f"{name} takes {len(spec.operands)} operands, got {len(args)}")
+    converted = []
+    for value, operand in zip(args, spec.operands, strict=True):
+        if isinstance(value, str):
+            converted.append(StringImm(value))
+        elif operand.kind == "float":
+            converted.append(FloatImm("float32", float(value)))
+        elif isinstance(value, int):
+            converted.append(tirx.const(value, "int32"))
+        else:
+            converted.append(value)
+    return tirx.Evaluate(Call(f"tt.{name}", converted, ret_ty="void", span=span), span)
+
+
+def address(name: str, *args: Any) -> Any:
+    """An L1 address expression."""
+    return Call(name, [tirx.const(a, "int32") if isinstance(a, int) else a for a in args],
+                ret_ty="int32")  # fmt: skip
+
+
+def seq(stmts: list[Any]) -> Any:
+    """One statement of several.
+
+    Raises:
+        ValueError: none given.
+    """
+    if not stmts:
+        raise ValueError("an empty statement list")
+    return stmts[0] if len(stmts) == 1 else tirx.SeqStmt(stmts)
+
+
+def loop(name: str, extent: int, body: Any) -> list[Any]:
+    """``for name in range(extent)`` around ``body(var)``; no loop where extent is 1."""
+    if extent == 1:
+        return list(body(tirx.const(0, "int32")))
+    var = tirx.Var(name, "int32")
+    return [tirx.For(var, 0, extent, tirx.ForKind.SERIAL, seq(list(body(var))))]
+
+
+def thread(kind: str, stmts: list[Any]) -> Any:
+    """Mark statements as one block op of a thread."""
+    return tirx.AttrStmt(StringImm(kind), attrs.TT_THREAD, tirx.const(0, "int32"), seq(stmts))
