@@ -119,7 +119,7 @@ def _round_bf16(values: Floats) -> None:
 
 def _round_fp16(values: Floats) -> None:
     """Round a flat array to IEEE float16 in place; overflow becomes the device's largest datum."""
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         half = values.astype(np.float16).view(np.uint16)
     values[:] = decode_datums(half, DataFormat.Float16)
 

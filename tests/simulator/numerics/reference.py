@@ -1,0 +1,132 @@
+"""The matrix unit one datum at a time, in Python integers: slow, and easy to read against the text.
+
+Numbers are (sign, exponent, significand) with value significand * 2**(exponent - bias - 23); the
+fast code does the same with floating-point grids, so the two share no step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from simulator.formats.bits import Floats
+from simulator.numerics.modes import Dest, Mode
+
+
+@dataclass(frozen=True)
+class Width:
+    """Exponent handling of a pair of source and DST formats."""
+
+    product_bias: int
+    zero_exponent: int
+    dropped: int
+    smallest: int
+    largest: int
+
+
+def width_of(mode: Mode) -> Width:
+    """Exponents are kept with bias 127 throughout; Float16 limits are translated to it."""
+    if mode.dest is Dest.FP16:
+        return Width(-127, 0, 13, 112, 143)
+    zero = 97 if mode.half_src and mode.dest.is_fp32 else 0
+    return Width(-127, zero, 0 if mode.dest.is_fp32 else 16, 0, 255)
+
+
+def matmul(acc: Floats, in0: Floats, in1: Floats, mode: Mode) -> Floats:
+    """Add in0 @ in1 to acc, with K a multiple of 16, all two-dimensional."""
+    out = np.array(acc, np.float32)
+    for row in range(out.shape[0]):
+        for column in range(out.shape[1]):
+            value = float(out[row, column])
+            for phase in range(mode.fidelity.phases):
+                for start in range(0, in0.shape[1], 16):
+                    pairs = list(
+                        zip(
+                            in1[start : start + 16, column],
+                            in0[row, start : start + 16],
+                            strict=True,
+                        )
+                    )
+                    groups = [_group(pairs[:8], phase, mode), _group(pairs[8:], phase, mode)]
+                    value = _add(value, groups, mode)
+            out[row, column] = value
+    return out
+
+
+def _parts(value: float) -> tuple[int, int, int]:
+    """Sign, biased exponent and 11-bit significand; zero and denormals have exponent 0."""
+    word = int(np.float32(value).view(np.uint32))
+    exponent = word >> 23 & 255
+    return word >> 31, exponent, (word >> 13 & 1023 | 1024) if exponent else 0
+
+
+def _group(pairs: list[tuple[float, float]], phase: int, mode: Mode) -> tuple[int, int]:
+    """Signed sum of eight products in units of 2**-10, and its exponent."""
+    width = width_of(mode)
+    weight = -(5 * (phase & 1) + 7 * (phase >> 1))
+    products = []
+    for a, b in pairs:
+        sign_a, exp_a, man_a = _parts(a)
+        sign_b, exp_b, man_b = _parts(b)
+        if man_a == 0 or man_b == 0:
+            products.append((max(width.zero_exponent + weight, 0), 0))
+            continue
+        man_a = man_a >> 1 & 31 if phase & 1 else man_a >> 6
+        man_b = (man_b & 15) << 3 if phase & 2 else man_b >> 4
+        exponent = exp_a + exp_b + width.product_bias + weight
+        products.append((exponent, man_a * man_b * (-1 if sign_a ^ sign_b else 1)))
+    top = max(exponent for exponent, _ in products)
+    if top <= width.smallest:
+        return 0, 0
+    return sum(_half_away(Fraction(m, 2 ** (top - e))) for e, m in products), top
+
+
+def _half_away(value: Fraction) -> int:
+    magnitude = (2 * abs(value) + 1) // 2
+    return int(magnitude) if value >= 0 else -int(magnitude)
+
+
+def _half_up(value: Fraction) -> int:
+    return int((2 * value + 1) // 2)
+
+
+def _add(dst: float, groups: list[tuple[int, int]], mode: Mode) -> float:
+    word = int(np.float32(dst).view(np.uint32))
+    exponent = word >> 23 & 255
+    significand = (word & 0x7FFFFF | 0x800000) if exponent else 0
+    signed = -significand if word >> 31 else significand
+    top = max(exponent, *(e for _, e in groups))
+    if top <= 0:
+        return 0.0
+    terms = [_half_away(Fraction(signed, 2 ** (top - exponent)))]
+    terms += [_half_up(Fraction(count * 8192, 2 ** (top - e))) for count, e in groups]
+    if not mode.dest.is_fp32:
+        terms = [_half_away(Fraction(terms[0], 8192)) * 8192] + [
+            _half_up(Fraction(term, 8192)) * 8192 for term in terms[1:]
+        ]
+    return _encode(sum(terms), top, mode)
+
+
+def _encode(total: int, exponent: int, mode: Mode) -> float:
+    width = width_of(mode)
+    if total == 0:
+        return 0.0
+    magnitude = abs(total)
+    shift = 24 - magnitude.bit_length()
+    if total == -1 and mode.has_erratum:
+        shift -= 27
+    exponent -= shift
+    keep = Fraction(magnitude) * Fraction(2) ** (shift - width.dropped)
+    significand = _half_away(keep) << width.dropped
+    if significand >> 24:
+        exponent += 1
+    significand &= 0x7FFFFF
+    sign = 1 << 31 if total < 0 else 0
+    if exponent <= width.smallest:
+        return 0.0
+    if exponent >= width.largest + (mode.dest is Dest.FP16):
+        top = 255 << 23 if mode.dest is not Dest.FP16 else 143 << 23 | 0x7FE000
+        return float(np.uint32(sign | top).view(np.float32))
+    return float(np.uint32(sign | exponent << 23 | significand).view(np.float32))
