@@ -27,8 +27,9 @@ class Arch:
         dram_base: address of the first DRAM buffer in a bank.
         dram_alignment: bytes an interleaved DRAM page is aligned to.
         l1_bytes: bytes of one core's L1.
-        l1_base: first L1 address a circular buffer may occupy (``l1_bytes`` less
-            ``max_worker_l1_unreserved``).
+        l1_base: first L1 address a circular buffer may occupy: the allocator's base, measured as
+            the first circular buffer's address and in the host's "grow to N B" message. (Less L1
+            than ``max_worker_l1_unreserved`` says, which leaves the kernel-config area out.)
         l1_alignment: bytes an L1 page is aligned to.
         num_cbs: circular buffers per core.
         num_semaphores: L1 semaphores per core.
@@ -79,7 +80,7 @@ def _wormhole(board: str, grid: tuple[int, int]) -> Arch:
         dram_base=0x100040,
         dram_alignment=32,
         l1_bytes=1_499_136,
-        l1_base=1_499_136 - 1_463_968,
+        l1_base=105_824,
         l1_alignment=16,
         num_cbs=32,
         num_semaphores=16,
@@ -99,7 +100,7 @@ def _blackhole(board: str, grid: tuple[int, int], dram_banks: int) -> Arch:
         dram_base=0x100080,
         dram_alignment=64,
         l1_bytes=1_572_864,
-        l1_base=1_572_864 - 1_531_776,
+        l1_base=111_744,
         l1_alignment=16,
         num_cbs=64,
         num_semaphores=16,

@@ -13,8 +13,9 @@ from msgspec import Meta, Struct
 SCHEMA_VERSION: Final = 1
 """Raised whenever a field changes shape or meaning."""
 
-NonNegative = Annotated[int, Meta(ge=0)]
-Positive = Annotated[int, Meta(ge=1)]
+NonNegative = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+Positive = Annotated[int, Meta(ge=1, le=2**32 - 1)]
+Signed = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 XY = tuple[NonNegative, NonNegative]
 
 
@@ -22,18 +23,19 @@ class _Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omi
     """Base of every plan object."""
 
 
-class CoreRange(_Strict):
+class CoreRange(_Strict, frozen=True):
     """A rectangle of cores: first core and size (``extent`` is a size, not an end)."""
 
     start: XY
     extent: tuple[Positive, Positive]
 
 
-class WorkItem(_Strict):
+class WorkItem(_Strict, frozen=True):
     """One block of work: grid indices ``io`` = by, ``jo`` = bx, ``bo`` = bz of the work grid.
 
     ``len_k`` is the K loop's length in 32-element tiles, absent without a K loop.
-    ``tile_order`` names the partition strategy that ordered the list.
+    ``tile_order`` names the partition strategy that ordered the list; it agrees with the form of
+    the core's descriptor (``row_major``, ``column_major``; ``block`` for a rectangle).
     """
 
     io: NonNegative
@@ -43,7 +45,7 @@ class WorkItem(_Strict):
     tile_order: str | None = None
 
 
-class Linear(_Strict, tag_field="form", tag="linear"):
+class Linear(_Strict, frozen=True, tag_field="form", tag="linear"):
     """Work ids ``start, start+1, … start+count-1``.
 
     ``row_major``: bx fastest, then by, then bz. ``column_major``: by fastest, then bx, then bz.
@@ -54,7 +56,7 @@ class Linear(_Strict, tag_field="form", tag="linear"):
     count: NonNegative
 
 
-class Rect(_Strict, tag_field="form", tag="rect"):
+class Rect(_Strict, frozen=True, tag_field="form", tag="rect"):
     """Work blocks of a rectangle, bx fastest, then by, then bz over the whole grid depth."""
 
     x0: NonNegative
@@ -63,7 +65,7 @@ class Rect(_Strict, tag_field="form", tag="rect"):
     height: NonNegative
 
 
-class Table(_Strict, tag_field="form", tag="table"):
+class Table(_Strict, frozen=True, tag_field="form", tag="table"):
     """Entries ``start … start+count-1`` of a work table tensor of row-major work ids."""
 
     tensor: str
@@ -71,7 +73,7 @@ class Table(_Strict, tag_field="form", tag="table"):
     count: NonNegative
 
 
-class Shard(_Strict):
+class Shard(_Strict, frozen=True):
     """How a sharded buffer is cut: one shard per core of ``core_ranges``, dealt in orientation.
 
     ``shape`` is the shard's (rows, columns) in elements of the padded 2-D view.
@@ -83,7 +85,7 @@ class Shard(_Strict):
     orientation: Literal["row_major", "column_major"] = "row_major"
 
 
-class Layout(_Strict):
+class Layout(_Strict, frozen=True):
     """One buffer that lives in DRAM or L1.
 
     Shapes are in elements. ``padded_shape`` rounds the last two dimensions up to tiles (a 1-D
@@ -102,29 +104,32 @@ class Layout(_Strict):
     padding: Literal["unspecified", "zero"] = "unspecified"
 
 
-class BlockMap(_Strict):
+class BlockMap(_Strict, frozen=True):
     """Which tiles of an output one work block writes.
 
     For every dimension of the buffer's tile grid (leading dimensions count elements, the last two
     count tiles; 1-D buffers have row dimension 1): first index = ``base + x*bx + y*by + z*bz``, and
     ``extent`` tiles from there, clipped to the grid. Sub-tile block strides that were coalesced
-    are already in work-grid units.
+    are already in work-grid units. One spelling per meaning, so that no leaf is idle: extents are
+    at most the tile grid, an axis of one block has coefficients zero
+    (``work.canonical_block_map`` rewrites a map so).
     """
 
-    base: tuple[int, ...]
-    x: tuple[int, ...]
-    y: tuple[int, ...]
-    z: tuple[int, ...]
+    base: tuple[Signed, ...]
+    x: tuple[Signed, ...]
+    y: tuple[Signed, ...]
+    z: tuple[Signed, ...]
     extent: tuple[Positive, ...]
     coverage: Literal["full", "partial"] = "full"
 
 
-class CircularBuffer(_Strict):
+class CircularBuffer(_Strict, frozen=True):
     """One circular buffer, the same on every core of its ranges.
 
     ``page_bytes`` is one tile in ``data_format``; ``depth`` counts pages. ``unpack_to_dest``
     selects UnpackToDestFp32 for this CB. ``tensor`` names the sharded L1 buffer backing it.
-    ``alias_of`` is the id of the CB whose memory this one shares.
+    ``alias_of`` is the id of the CB whose memory this one shares. Addresses follow from the order
+    of the list (``placement.place``).
     """
 
     id: NonNegative
@@ -141,7 +146,7 @@ class CircularBuffer(_Strict):
     alias_of: NonNegative | None = None
 
 
-class Semaphore(_Strict):
+class Semaphore(_Strict, frozen=True):
     """One L1 semaphore on every core of its ranges."""
 
     id: NonNegative
@@ -149,7 +154,7 @@ class Semaphore(_Strict):
     initial: NonNegative = 0
 
 
-class ComputeConfig(_Strict):
+class ComputeConfig(_Strict, frozen=True):
     """tt-metal's ComputeConfigDescriptor."""
 
     math_fidelity: Literal["LoFi", "HiFi2", "HiFi3", "HiFi4"]
@@ -164,13 +169,15 @@ ArgValue = int | dict[str, Any]
 ``{"noc_xy": [x, y]}``, ``{"sem": id}`` for what only the device knows."""
 
 
-class Kernel(_Strict):
+class Kernel(_Strict, frozen=True):
     """Placement and arguments of one program.
 
     ``compile_args`` and ``common_args`` map every declared name to a value (an accessor ``A`` has
     compile argument ``A`` = ``{"accessor": buffer}`` and common argument ``A_addr`` =
     ``{"addr": buffer}``). ``runtime_args`` maps core keys to values in the program's declared
-    order. ``work_args`` says which runtime arguments are fields of the core's work descriptor.
+    order (empty where the program declares none). ``work_args`` says which runtime arguments are
+    fields of the core's work descriptor (``start``, ``count``; ``x0``, ``y0``, ``width``,
+    ``height``) or the ``len_k`` of its items.
     """
 
     program: str
@@ -183,7 +190,7 @@ class Kernel(_Strict):
     work_args: dict[str, str] = {}
 
 
-class Device(_Strict):
+class Device(_Strict, frozen=True):
     """The device a plan was made for: a name of the architecture table, spelled out."""
 
     name: str
@@ -191,14 +198,16 @@ class Device(_Strict):
     board: str
 
 
-class Plan(_Strict):
+class Plan(_Strict, frozen=True):
     """``tt.plan.json``.
 
     ``kernel_grid`` is T.Kernel's extents (gx, gy, gz); ``coalesce`` how many source blocks per
     axis one work block joins, so the work grid is ``ceil(kernel_grid / coalesce)``.
     ``core_grid`` is the physical grid or sub-grid (columns, rows) that ``core_ranges`` lie in.
     ``work_partition`` and ``work_descriptors`` have one entry per core of ``core_ranges``.
-    ``io`` is the order of tensors, inputs first, as the host passes them.
+    Every work block belongs to exactly one core and runs once. ``io`` is the order of tensors as
+    the host passes them: inputs and tables first, then outputs and inouts. The contents of a work
+    table follow from the work lists (``work.table_contents``).
     """
 
     schema_version: int

@@ -1,0 +1,198 @@
+"""Where a program runs: the circular buffers, semaphores and DST that its operands name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from simulator.arch import find_arch
+from simulator.formats.dataformat import DataFormat
+from simulator.formats.errors import FormatError
+from simulator.isa import Operand, OpSpec
+from simulator.plan.facts import MAX_CORES
+from simulator.plan.schema import CircularBuffer, CoreRange, Plan
+from simulator.plan.work import range_cores
+from simulator.program import Program
+from simulator.program_expr import MAX_INT, Range
+
+Say = Callable[..., None]
+
+PRODUCERS: Final = frozenset(
+    {
+        "cb_reserve_back",
+        "cb_push_back",
+        "pack_tile",
+        "pack_tile_out_of_order",
+        "zero_tile_region",
+        "generate_reduce_scaler",
+        "fill_tile_l1",
+        "get_write_ptr",
+    }
+)
+"""Ops (and pointer operators) that act on the producing end of their circular buffer."""
+
+EITHER: Final = frozenset(
+    {"compute_kernel_hw_startup", "reconfig_data_format", "reconfig_data_format_srca"}
+)
+"""Ops that take a circular buffer for its format only."""
+
+NOT_FPU: Final = EITHER | {"copy_init", "copy_tile", "cb_wait_front", "cb_pop_front"}
+"""Consuming compute ops that leave the matrix unit alone, so that 32-bit datums pass whole."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a plan says about the place of one program; empty when there is no plan.
+
+    Attributes:
+        thread: the program's thread.
+        cbs: circular buffers that exist on every core of the program, by id; None without a plan.
+        elsewhere: ids of circular buffers that exist on some other cores only.
+        semaphores: ids that exist on every core of the program; None without a plan.
+        dst_tiles: tiles DST holds, for compute programs.
+        values: known integer arguments, as ranges.
+    """
+
+    thread: str
+    cbs: Mapping[int, CircularBuffer] | None = None
+    elsewhere: frozenset[int] = frozenset()
+    semaphores: frozenset[int] | None = None
+    dst_tiles: int | None = None
+    values: Mapping[str, Range] = field(default_factory=dict)
+
+    def check_cb(self, name: str, operand: str, value: Any, say: Say) -> None:
+        """``value`` must be the literal id of a buffer this thread owns the right end of."""
+        if not _is_id(value):
+            say(f"{str(value)[:40]!r} is not a literal circular buffer id")
+            return
+        if self.cbs is None:
+            return
+        cb = self.cbs.get(value)
+        if cb is None:
+            where = "not on all cores of the program" if value in self.elsewhere else "not declared"
+            say(f"circular buffer {value} is {where}")
+            return
+        producing = name in PRODUCERS or operand == "out"
+        ends = {cb.producer, cb.consumer} if name in EITHER else (
+            {cb.producer} if producing else {cb.consumer})  # fmt: skip
+        if self.thread not in ends:
+            side = "either end" if name in EITHER else "producer" if producing else "consumer"
+            say(f"{self.thread} is not the {side} of circular buffer {value}"
+                f" ({cb.producer} to {cb.consumer})", "CBEndpoint")  # fmt: skip
+        elif cb.unpack_to_dest and not producing and name not in NOT_FPU:
+            say(f"circular buffer {value} is unpacked to DST and cannot feed the matrix unit;"
+                " the result would silently be wrong")  # fmt: skip
+
+    def check_semaphore(self, value: Any, say: Say) -> None:
+        """``value`` must be the literal id of a semaphore on the program's cores."""
+        if not _is_id(value):
+            say(f"{str(value)[:40]!r} is not a literal semaphore id")
+        elif self.semaphores is not None and value not in self.semaphores:
+            say(f"semaphore {value} is not declared on all cores of the program")
+
+    def check_pointer(self, operator: str, value: Any, say: Say) -> None:
+        """The operand of get_write_ptr, get_read_ptr or get_semaphore."""
+        if operator == "get_semaphore":
+            self.check_semaphore(value, say)
+        else:
+            self.check_cb(
+                operator, "cb", value, lambda text, *code: say(f"{operator}: {text}", *code)
+            )
+
+    def check_range(
+        self, spec: OpSpec, operand: Operand, reach: Range, args: Sequence[Any], say: Say
+    ) -> None:
+        """Values that are out of range whatever the arguments."""
+        if reach is None:
+            return
+        low, high = reach
+        if operand.kind == "dst" and self.dst_tiles is not None:
+            if low >= self.dst_tiles or high < 0:
+                say(f"DST tile {low} is beyond the {self.dst_tiles} of this mode", "DstCapacity")
+        elif operand.name == "n" and spec.effect == "cb":
+            cb = (self.cbs or {}).get(args[0]) if _is_id(args[0]) else None
+            if high < 0:
+                say(f"{high} pages cannot be moved")
+            elif cb is not None and low > cb.depth:
+                say(f"{low} pages are more than circular buffer {cb.id} holds ({cb.depth})",
+                    "CBCapacity")  # fmt: skip
+        elif operand.name in ("index", "index0", "index1", "scaler_index", "page") and high < 0:
+            say(f"index {high} is negative", "OutOfBounds")
+
+
+def no_place() -> Place:
+    """The place of programs that are checked without a plan."""
+    return Place("")
+
+
+def place_of(program: Program, plan: Plan) -> Place:
+    """Where ``plan`` puts ``program``; what the plan leaves unclear is not checked."""
+    kernel = next((k for k in plan.kernels if k.program == program.name), None)
+    cores = _cores(() if kernel is None else kernel.core_ranges)
+    cbs = {cb.id: cb for cb in plan.circular_buffers if cores <= _cores(cb.core_ranges)}
+    semaphores = [s.id for s in plan.semaphores if cores <= _cores(s.core_ranges)]
+    values: dict[str, Range] = {}
+    dst_tiles = None
+    if kernel is not None:
+        for name, value in chain_args(kernel.compile_args, kernel.common_args):
+            if type(value) is int and 0 <= value <= MAX_INT:
+                values[name] = value, value
+        if kernel.compute is not None:
+            try:
+                dst_tiles = find_arch(plan.device.name).dst_tiles(
+                    fp32_dest=kernel.compute.fp32_dest_acc_en,
+                    full_sync=kernel.compute.dst_full_sync_en,
+                )
+            except (KeyError, ValueError):
+                dst_tiles = None  # said of the plan
+    return Place(
+        program.thread,
+        cbs,
+        frozenset(cb.id for cb in plan.circular_buffers) - set(cbs),
+        frozenset(semaphores),
+        dst_tiles,
+        values,
+    )
+
+
+def chain_args(*maps: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Names and values of several argument maps."""
+    for table in maps:
+        yield from table.items()
+
+
+def check_operand(spec: OpSpec, operand: Operand, value: Any, place: Place, say: Say) -> None:
+    """Operands that must be literals: ids, numbers, names of a choice."""
+    if operand.kind == "cb":
+        place.check_cb(spec.name, operand.name, value, say)
+    elif operand.kind == "sem":
+        place.check_semaphore(value, say)
+    elif operand.kind == "float":
+        if type(value) not in (int, float) or not _is_float32(value):
+            say(f"{str(value)[:40]!r} is not a finite float32 literal")
+    elif operand.kind == "enum":
+        if value not in operand.choices:
+            say(f"{str(value)[:40]!r} is not one of {', '.join(operand.choices)}")
+    elif operand.kind == "format":
+        try:
+            DataFormat.from_name(value)
+        except (FormatError, TypeError):
+            say(f"{str(value)[:40]!r} is not a data format")
+
+
+def _is_float32(value: float) -> bool:
+    return abs(value) <= float(np.finfo(np.float32).max) and math.isfinite(value)
+
+
+def _is_id(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _cores(ranges: Sequence[CoreRange]) -> frozenset[tuple[int, int]]:
+    if sum(r.extent[0] * r.extent[1] for r in ranges) > MAX_CORES:
+        return frozenset()
+    return frozenset(range_cores(ranges))
