@@ -7,6 +7,7 @@ the same value gives the same bytes, and reading them back and writing again cha
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,7 +81,10 @@ def programs_schema() -> dict[str, Any]:
 
 def _schema(kind: type[Any], title: str) -> dict[str, Any]:
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
-    return head | msgspec.json.schema(kind)
+    schema = head | msgspec.json.schema(kind)
+    for definition in schema["$defs"].values():  # docstrings, the same on every Python
+        definition["description"] = inspect.cleandoc(definition["description"])
+    return schema
 
 
 def _body(body: tuple[Stmt, ...], indent: str) -> Iterator[str]:
