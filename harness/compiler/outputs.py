@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from harness.compiler.affine import affine, with_loops
@@ -12,6 +13,8 @@ from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Access, Kernel, accesses
 from harness.language.regions import constant
 from simulator.arch import TILE
+from simulator.plan.schema import BlockMap
+from simulator.plan.work import canonical_block_map
 
 
 def output_blocks(kernel: Kernel, grid: tuple[int, int, int]) -> dict[str, dict[str, Any]]:
@@ -66,7 +69,8 @@ def _block_map(
         refuse(f"two blocks write one tile of output {name!r}", node=writes[0][0].node,
                code="OverlappingWrites", next_step="give every block tiles of its own")  # fmt: skip
     block_map["coverage"] = "full" if counts.min(initial=1) == 1 else "partial"
-    return block_map
+    canonical = canonical_block_map(msgspec.convert(block_map, BlockMap), grid, tiles)
+    return {**msgspec.to_builtins(canonical), "coverage": block_map["coverage"]}
 
 
 def _tile_counts(shape: list[int]) -> tuple[int, ...]:

@@ -125,10 +125,8 @@ def describe(
         if core not in cores:
             bad(f"core {core} is not in the core ranges", f"use cores {cores[0]} … {cores[-1]}")
     seen: dict[tuple[int, int, int], str] = {}
-    out = {}
     for core in cores:
-        items = [(i.jo, i.io, i.bo) for i in partition.get(core, ())]
-        for item in items:
+        for item in _blocks(partition.get(core, ())):
             if not all(0 <= i < g for i, g in zip(item, grid, strict=True)):
                 bad(f"{core}: block jo={item[0]} io={item[1]} bo={item[2]} is outside the grid"
                     f" {grid}", "list blocks of the kernel grid")  # fmt: skip
@@ -136,34 +134,39 @@ def describe(
                 bad(f"block jo={item[0]} io={item[1]} bo={item[2]} is dealt to {seen[item]} and"
                     f" {core}", "deal every block once")  # fmt: skip
             seen[item] = core
-        out[core] = _describe_one(core, items, grid)
     total = grid[0] * grid[1] * grid[2]
     if len(seen) != total:
         bad(f"{total - len(seen)} of {total} blocks are dealt to no core", "deal every block once")
-    return out
+    lists = {core: _blocks(partition.get(core, ())) for core in cores}
+    for make in (_linear_rows, _linear_columns, _rectangle):
+        out = {core: make(blocks, grid) for core, blocks in lists.items()}
+        if all(expand(d, grid) == lists[core] for core, d in out.items()):
+            return out
+    bad("the cores' blocks are neither all runs of block ids nor all rectangles",
+        "order every core's blocks row_major, or every core's column_major, or as rectangles")
+    raise AssertionError("unreachable")
 
 
-def _describe_one(
-    core: str, items: list[tuple[int, int, int]], grid: Grid
-) -> dict[str, Any]:
-    gx, gy, _ = grid
-    if not items:
-        return {"form": "linear", "order": "row_major", "start": 0, "count": 0}
-    x, y, z = items[0]
-    candidates = [
-        {"form": "linear", "order": "row_major", "start": x + gx * (y + gy * z),
-         "count": len(items)},
-        {"form": "linear", "order": "column_major", "start": y + gy * (x + gx * z),
-         "count": len(items)},
-        {"form": "rect", "x0": x, "y0": y, "width": max(i[0] for i in items) - x + 1,
-         "height": max(i[1] for i in items) - y + 1},
-    ]  # fmt: skip
-    for candidate in candidates:
-        if expand(candidate, grid) == items:
-            return candidate
-    raise CompileError(
-        f"the blocks of core {core} are neither a run of block ids nor a rectangle",
-        code="InvalidPartition",
-        location="tt.work_partition",
-        next_step="order each core's blocks row_major, column_major or as a rectangle",
-    )
+def _blocks(items: Sequence[WorkItem]) -> list[tuple[int, int, int]]:
+    return [(i.jo, i.io, i.bo) for i in items]
+
+
+def _linear_rows(blocks: list[tuple[int, int, int]], grid: Grid) -> dict[str, Any]:
+    x, y, z = blocks[0] if blocks else (0, 0, 0)
+    start = x + grid[0] * (y + grid[1] * z)
+    return {"form": "linear", "order": "row_major", "start": start, "count": len(blocks)}
+
+
+def _linear_columns(blocks: list[tuple[int, int, int]], grid: Grid) -> dict[str, Any]:
+    x, y, z = blocks[0] if blocks else (0, 0, 0)
+    start = y + grid[1] * (x + grid[0] * z)
+    return {"form": "linear", "order": "column_major", "start": start, "count": len(blocks)}
+
+
+def _rectangle(blocks: list[tuple[int, int, int]], grid: Grid) -> dict[str, Any]:
+    del grid
+    if not blocks:
+        return {"form": "rect", "x0": 0, "y0": 0, "width": 0, "height": 0}
+    x, y, _ = blocks[0]
+    return {"form": "rect", "x0": x, "y0": y, "width": max(b[0] for b in blocks) - x + 1,
+            "height": max(b[1] for b in blocks) - y + 1}  # fmt: skip

@@ -17,10 +17,15 @@ TILE_ADDR: Final = "tt.tile_addr"
 POINTERS: Final = ("tt.get_write_ptr", "tt.get_read_ptr")
 """``(cb)``: L1 address of the window's first byte (after the split)."""
 
+MATMUL_TRANSPOSED: Final = "tt.matmul_tiles_transposed"
+"""As matmul_tiles with in1 transposed inside each tile (block programs only: after the split the
+transpose belongs to matmul_init)."""
+
 for _name, _spec in OPS.items():
     register_op(f"tt.{_name}", _spec.doc)
 for _name in (TILE_ADDR, *POINTERS):
     register_op(_name, "An L1 address.")
+register_op(MATMUL_TRANSPOSED, "matmul_tiles with in1 transposed inside each tile.")
 
 
 def call(name: str, *args: Any, span: Any = None) -> Any:
@@ -29,7 +34,8 @@ def call(name: str, *args: Any, span: Any = None) -> Any:
     Raises:
         ValueError: arity differs from the isa table (a bug of the compiler, not of the kernel).
     """
-    spec = OPS[name]
+    transposed = f"tt.{name}" == MATMUL_TRANSPOSED
+    spec = OPS["matmul_tiles" if transposed else name]
     if len(args) != len(spec.operands):
         raise ValueError(f"{name} takes {len(spec.operands)} operands, got {len(args)}")
     converted = []

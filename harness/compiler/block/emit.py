@@ -102,7 +102,8 @@ class ComputeEmitter:
         def one(k: Any, m: Any, n: Any) -> list[Any]:
             j = col + n
             in1 = j * b.cols + k if stmt.trans_b else k * b.cols + j
-            return [call("matmul_tiles", self.names[a], self.names[b], (row + m) * a.cols + k, in1,
+            op = "matmul_tiles_transposed" if stmt.trans_b else "matmul_tiles"
+            return [call(op, self.names[a], self.names[b], (row + m) * a.cols + k, in1,
                          base + m * width + n, span=span)]  # fmt: skip
 
         return loop("k", depth, lambda k: loop("m", height, lambda m: loop(

@@ -66,6 +66,7 @@ class TransferEmitter:
         return lead, rows, cols
 
     def _axis(self, region: Region, start: Any, extent: int, size: int, node: Any) -> Axis:
+        start = tirx.const(start, "int32") if isinstance(start, int) else start
         form = affine(start, [var for var, _, _ in self.ranges])
         if form is None or form.base % TILE or any(c % TILE for c in form.coefficients):
             refuse(
@@ -78,7 +79,8 @@ class TransferEmitter:
         for c, v in zip(form.coefficients, form.variables, strict=True):
             if c:
                 first = first + v * (c // TILE)
-        first = tvm.sym.Analyzer().simplify(first)
+        ana = self._analyzer()
+        first, start = ana.simplify(first), ana.simplify(start)
         return Axis(first, -(-extent // TILE), start, extent, -(-size // TILE), size)
 
     def _tiles(self, region: Region, lead: Any, rows: Axis, cols: Axis, body: Any) -> list[Any]:

@@ -1,0 +1,1 @@
+"""From a block program to reader, compute and writer: protocol, configuration, programs, plan."""

@@ -1,0 +1,98 @@
+"""The persistent loop: each core visits its work items and recovers the block indices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+
+from harness.compiler.tt_ops import seq
+
+
+@dataclass(frozen=True)
+class WorkForm:
+    """How descriptors of a plan are written: linear with an order, or rect.
+
+    ``arguments`` are the descriptor fields a core receives as runtime arguments.
+    """
+
+    form: str
+    order: str | None
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Descriptor fields, in argument order."""
+        return ("start", "count") if self.form == "linear" else ("x0", "y0", "width", "height")
+
+
+def work_form(descriptors: Sequence[dict[str, Any]]) -> WorkForm:
+    """The common form of all cores' descriptors.
+
+    Raises:
+        ValueError: cores with different forms.
+    """
+    forms = {(d["form"], d.get("order")) for d in descriptors}
+    if len(forms) != 1:
+        raise ValueError(f"work descriptors of several forms: {sorted(map(str, forms))}")
+    ((form, order),) = forms
+    return WorkForm(form, order)
+
+
+def uses_var(stmt: Any, var: Any) -> bool:
+    """Whether a statement mentions a variable."""
+    found: list[Any] = []
+    tvm_ffi.structural_walk(stmt, [(tvm.ir.Var, lambda v: found.append(v) if v.same_as(var) else None)])
+    return bool(found)
+
+
+def persist(
+    body: list[Any],
+    form: WorkForm,
+    grid: tuple[int, int, int],
+    block_vars: Sequence[Any],
+    arguments: dict[str, Any],
+) -> Any:
+    """The loop over a core's work items around one item's statements.
+
+    bx, by, bz are bound from the item number: for ``row_major`` bx = id mod gx, by = id div gx mod gy,
+    bz = id div (gx*gy); for ``column_major`` by runs fastest; in a rectangle bx, then by, then bz.
+    Only indices that the statements use are bound.
+    """
+    gx, gy, gz = grid
+    item = tirx.Var("item", "int32")
+    if form.form == "linear":
+        extent = arguments["count"]
+        number = arguments["start"] + item
+        fast, slow = (gx, gy) if form.order == "row_major" else (gy, gx)
+        first, second = _mod(number, fast, last=slow * gz == 1), _mod(
+            _div(number, fast), slow, last=gz == 1)  # fmt: skip
+        bx, by = (first, second) if form.order == "row_major" else (second, first)
+        values = (bx, by, _div(number, gx * gy))
+    else:
+        width, height = arguments["width"], arguments["height"]
+        extent = width * height if gz == 1 else width * height * gz
+        row = tirx.FloorDiv(item, width)
+        by = row if gz == 1 else tirx.FloorMod(row, height)
+        values = (arguments["x0"] + tirx.FloorMod(item, width), arguments["y0"] + by,
+                  tirx.FloorDiv(item, width * height))  # fmt: skip
+    whole = seq(body)
+    binds = [
+        tirx.Bind(var, tvm.sym.Analyzer().simplify(value))
+        for var, value in zip(block_vars, values, strict=True)
+        if var is not None and uses_var(whole, var)
+    ]
+    return tirx.For(item, tirx.const(0, "int32"), extent, tirx.ForKind.SERIAL, seq([*binds, *body]))
+
+
+def _div(value: Any, by: int) -> Any:
+    return value if by == 1 else tirx.FloorDiv(value, tirx.const(by, "int32"))
+
+
+def _mod(value: Any, by: int, *, last: bool) -> Any:
+    if by == 1:
+        return tirx.const(0, "int32")
+    return value if last else tirx.FloorMod(value, tirx.const(by, "int32"))

@@ -1,0 +1,124 @@
+"""TIR made of device ops to programs: one statement to one statement, names made unique."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any, Final
+
+import tvm
+from tvm import tirx
+from tvm.ir import Call, StringImm
+
+from harness.language.regions import constant, is_buffer
+from simulator.isa import OPS
+from simulator.program import If, Let, Loop, Op, Program, Stmt
+
+_BINARY: Final = (
+    (tirx.Add, "+"), (tirx.Sub, "-"), (tirx.Mul, "*"), (tirx.FloorDiv, "//"), (tirx.FloorMod, "%"),
+    (tirx.Min, "min"), (tirx.Max, "max"), (tirx.LT, "<"), (tirx.LE, "<="), (tirx.EQ, "=="),
+    (tirx.NE, "!="), (tirx.And, "&&"), (tirx.Or, "||"),
+)  # fmt: skip
+
+
+def translate(func: tirx.PrimFunc, name: str, thread: str) -> Program:
+    """The program of a split function.
+
+    Buffer parameters become accessors with a common argument ``<name>_addr`` each, scalar parameters
+    runtime arguments.
+    """
+    accessors = tuple(str(p.name) for p in func.params if is_buffer(p))
+    runtime = tuple(str(p.name) for p in func.params if not is_buffer(p))
+    taken = {*accessors, *runtime, *(f"{a}_addr" for a in accessors)}
+    names = {p: str(p.name) for p in func.params}
+    body = _Translator(names, taken).body(func.body)
+    return Program(
+        name=name,
+        thread=thread,
+        accessors=accessors,
+        common_args=tuple(f"{a}_addr" for a in accessors),
+        runtime_args=runtime,
+        body=tuple(body),
+    )
+
+
+def _loc(node: Any) -> str | None:
+    span = getattr(node, "span", None)
+    if span is None or span.source_name is None:
+        return None
+    return f"{PurePath(span.source_name.name).name}:{span.line}:{span.column}"
+
+
+class _Translator:
+    def __init__(self, names: Mapping[Any, str], taken: set[str]) -> None:
+        self.names = dict(names)
+        self.taken = taken
+
+    def name(self, var: Any) -> str:
+        stem = name = str(var.name) or "v"
+        n = 1
+        while name in self.taken:
+            name, n = f"{stem}{n}", n + 1
+        self.taken.add(name)
+        self.names[var] = name
+        return name
+
+    def body(self, stmt: Any) -> list[Stmt]:
+        if isinstance(stmt, tirx.SeqStmt):
+            return [s for child in stmt.seq for s in self.body(child)]
+        if isinstance(stmt, tirx.For):
+            start, extent = self.expr(stmt.min), self.expr(stmt.extent)
+            stop = extent if start == 0 else start + extent if (
+                isinstance(start, int) and isinstance(extent, int)) else ["+", start, extent]  # fmt: skip
+            var = self.name(stmt.loop_var)
+            inner = tuple(self.body(stmt.body))
+            self.taken.discard(var)
+            return [Loop(loc=_loc(stmt), var=var, start=start, stop=stop, body=inner)]
+        if isinstance(stmt, tirx.IfThenElse):
+            other = () if stmt.else_case is None else tuple(self.body(stmt.else_case))
+            return [If(loc=_loc(stmt), cond=self.expr(stmt.condition),
+                       then=tuple(self.body(stmt.then_case)), orelse=other)]  # fmt: skip
+        if isinstance(stmt, tirx.Bind):
+            value = self.expr(stmt.value)
+            return [Let(var=self.name(stmt.var), value=value)]
+        if isinstance(stmt, tirx.Evaluate) and isinstance(stmt.value, Call):
+            return [self.op(stmt.value)]
+        raise TypeError(f"{type(stmt).__name__} has no place in a device program")
+
+    def op(self, call: Call) -> Op:
+        name = call.op.name.removeprefix("tt.")
+        spec = OPS[name]
+        args: list[Any] = []
+        for value, operand in zip(call.args, spec.operands, strict=True):
+            if isinstance(value, StringImm):
+                args.append(str(value.value))
+            elif isinstance(value, tirx.FloatImm):
+                args.append(float(value.value))
+            elif operand.kind == "tensor":
+                args.append(self.names[value])
+            else:
+                args.append(self.expr(value))
+        return Op(loc=_loc(call), name=name, args=tuple(args))
+
+    def expr(self, value: Any) -> Any:
+        number = constant(value)
+        if number is not None:
+            return number
+        if isinstance(value, tvm.ir.Var):
+            return self.names[value]
+        if isinstance(value, Call):
+            return [value.op.name.removeprefix("tt."), *(self.expr(a) for a in value.args)]
+        if isinstance(value, tirx.Not):
+            return ["!", self.expr(value.a)]
+        if isinstance(value, (tirx.GT, tirx.GE)):
+            return ["<" if isinstance(value, tirx.GT) else "<=", self.expr(value.b),
+                    self.expr(value.a)]  # fmt: skip
+        if isinstance(value, tirx.Select):
+            return ["?", *(self.expr(v) for v in (value.condition, value.true_value,
+                                                  value.false_value))]  # fmt: skip
+        if isinstance(value, tirx.Cast):
+            return self.expr(value.value)
+        for kind, op in _BINARY:
+            if isinstance(value, kind):
+                return [op, self.expr(value.a), self.expr(value.b)]
+        raise TypeError(f"{type(value).__name__} has no form in a device program")

@@ -1,0 +1,125 @@
+"""The block program as a small tree: loops, conditions, and block ops with what they define and use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import tvm_ffi
+from tvm import tirx
+from tvm.ir import Call
+
+from harness.compiler import attrs
+from harness.compiler.block.names import L1_SCOPE
+from harness.compiler.kernel import statements
+from harness.compiler.tt_ops import TILE_ADDR
+from harness.language.regions import is_buffer
+
+THREADS = ("reader", "compute", "writer")
+"""Threads of a core, in the order their functions are emitted."""
+_WRITES_L1 = ("tt.pack_tile", "tt.noc_async_read_page")
+
+
+@dataclass(eq=False)
+class Block:
+    """One block op of one thread; ``defs`` and ``uses`` are L1 buffers in order of appearance."""
+
+    thread: str
+    stmt: Any
+    defs: tuple[Any, ...]
+    uses: tuple[Any, ...]
+
+
+@dataclass(eq=False)
+class Loop:
+    """A loop of the block program."""
+
+    node: Any
+    body: list[Node]
+
+
+@dataclass(eq=False)
+class Cond:
+    """A condition of the block program."""
+
+    node: Any
+    then: list[Node]
+    orelse: list[Node]
+
+
+Node = Block | Loop | Cond
+
+
+def parse(stmt: Any) -> list[Node]:
+    """The tree of a block program's body."""
+    if isinstance(stmt, tirx.SeqStmt):
+        return [n for child in stmt.seq for n in parse(child)]
+    if isinstance(stmt, tirx.AllocBuffer):
+        return []
+    if isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == attrs.TT_THREAD:
+        return [_block(str(stmt.node.value), stmt.body)]
+    if isinstance(stmt, tirx.For):
+        return [Loop(stmt, parse(stmt.body))]
+    if isinstance(stmt, tirx.IfThenElse):
+        orelse = [] if stmt.else_case is None else parse(stmt.else_case)
+        return [Cond(stmt, parse(stmt.then_case), orelse)]
+    raise TypeError(f"{type(stmt).__name__} is no part of a block program")
+
+
+def calls(stmt: Any) -> Iterator[Call]:
+    """Device-op calls below a statement, in order."""
+    for node in statements(stmt):
+        if isinstance(node, tirx.Evaluate) and isinstance(node.value, Call):
+            yield node.value
+
+
+def _block(thread: str, stmt: Any) -> Block:
+    defs: dict[Any, None] = {}
+    uses: dict[Any, None] = {}
+    for call in calls(stmt):
+        writes = call.op.name in _WRITES_L1
+        for arg in call.args:
+            for buffer in l1_buffers(arg):
+                (defs if writes else uses)[buffer] = None
+    for buffer in defs:  # zero_tile_region finishes what the same block reads in
+        if thread == "reader":
+            uses.pop(buffer, None)
+    return Block(thread, stmt, tuple(defs), tuple(uses))
+
+
+def l1_buffers(arg: Any) -> list[Any]:
+    """L1 tile arrays an operand names, directly or through an address."""
+    if is_buffer(arg):
+        return [arg] if arg.ty.storage_scope == L1_SCOPE else []
+    found: list[Any] = []
+
+    def seen(call: Call) -> None:
+        if call.op.name == TILE_ADDR:
+            found.append(call.args[0])
+
+    if isinstance(arg, Call):
+        tvm_ffi.structural_walk(arg, [(Call, seen)])
+    return found
+
+
+def walk(nodes: list[Node]) -> Iterator[Node]:
+    """Every node, parents first, in program order."""
+    for node in nodes:
+        yield node
+        if isinstance(node, Loop):
+            yield from walk(node.body)
+        elif isinstance(node, Cond):
+            yield from walk(node.then)
+            yield from walk(node.orelse)
+
+
+def touches(node: Node, buffer: Any) -> str | None:
+    """How a node first touches a buffer: ``"use"``, ``"def"`` or None."""
+    for inner in walk([node]):
+        if isinstance(inner, Block):
+            if buffer in inner.uses:
+                return "use"
+            if buffer in inner.defs:
+                return "def"
+    return None
