@@ -15,6 +15,7 @@ from simulator.numerics.models import NUMBER_MODELS, number_model
 from simulator.numerics.modes import Chip, Dest, Fidelity, Mode
 from simulator.numerics.mvmul import matmul_exact
 from tests.simulator.numerics import reference
+from tests.simulator.numerics.reference import patterns
 
 EXACT = number_model("exact")
 FAST = number_model("fast")
@@ -23,15 +24,6 @@ REAL = [DataFormat.Float16_b, DataFormat.Float32, DataFormat.Bfp8_b, DataFormat.
 seeds = st.integers(0, 2**32 - 1)
 fidelities = st.sampled_from(Fidelity)
 dests = st.sampled_from([Dest.FP32, Dest.BF16])
-
-
-def _patterns(rng: np.random.Generator, shape: tuple[int, ...], spread: int) -> Floats:
-    """Random TF32 patterns around 1, some zero, with exponents over +-``spread``."""
-    exponents = rng.integers(max(127 - spread, 0), min(127 + spread, 255) + 1, shape)
-    words = (exponents << 23) | (rng.integers(0, 1024, shape) << 13)
-    words |= rng.integers(0, 2, shape) << 31
-    words[rng.random(shape) < 0.1] &= 1 << 31
-    return words.astype(np.uint32).view(np.float32)
 
 
 def _tiles(rng: np.random.Generator, fmt: DataFormat, spread: float, *lead: int) -> Floats:
@@ -55,8 +47,8 @@ def test_exact_is_the_reference(
 ) -> None:
     """Any patterns, exponents 0 and 255 included, in both precisions of the multipliers."""
     rng = np.random.default_rng(seed)
-    in0, in1 = _patterns(rng, (3, 32), spread), _patterns(rng, (32, 4), spread)
-    acc = _patterns(rng, (3, 4), spread)
+    in0, in1 = patterns(rng, (3, 32), spread), patterns(rng, (32, 4), spread)
+    acc = patterns(rng, (3, 4), spread)
     if dest is Dest.BF16:
         acc = (words_of(acc) & np.uint32(0xFFFF0000)).view(np.float32)
     mode = Mode(fidelity, dest, chip, errata=True)
@@ -69,8 +61,8 @@ def test_exact_is_the_reference(
 def test_exact_is_the_reference_for_float16(seed: int, fidelity: Fidelity, dest: Dest) -> None:
     """Operands with 5-bit exponents, whose zeros take part in the alignment onto fp32 DST."""
     rng = np.random.default_rng(seed)
-    in0, in1 = _patterns(rng, (3, 32), 14), _patterns(rng, (32, 4), 14)
-    acc = _patterns(rng, (3, 4), 14)
+    in0, in1 = patterns(rng, (3, 32), 14), patterns(rng, (32, 4), 14)
+    acc = patterns(rng, (3, 4), 14)
     mode = Mode(fidelity, dest, half_src=True)
     result = matmul_exact(acc, in0, in1, mode, np.empty_like(acc))
     assert np.array_equal(words_of(result), words_of(reference.matmul(acc, in0, in1, mode)))

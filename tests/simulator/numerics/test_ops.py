@@ -20,6 +20,8 @@ from simulator.numerics.modes import Broadcast, Dest, Fidelity, Mode, Pool, Redu
 from simulator.numerics.sfpu import fill, sfpu, typecast, where
 from simulator.numerics.sfpu_table import SFPU
 from simulator.numerics.special import erf, erfc
+from tests.simulator.numerics import reference
+from tests.simulator.numerics.reference import patterns
 
 FAST, EXACT = number_model("fast"), number_model("exact")
 seeds = st.integers(0, 2**32 - 1)
@@ -46,6 +48,31 @@ def test_fast_eltwise_is_near_exact(seed: int, mode: Mode, op: str) -> None:
     if mode.fidelity is Fidelity.HiFi3 and op == "mul":
         bound += 2.0**-10 * scale
     assert (np.abs(fast - exact) <= bound + 1e-30).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=seeds,
+    fidelity=st.sampled_from(Fidelity),
+    dest=st.sampled_from(Dest),
+    half=st.booleans(),
+    spread=st.sampled_from([0, 3, 14, 60, 128]),
+    op=st.sampled_from(["add", "mul"]),
+)
+def test_exact_eltwise_is_the_reference(
+    seed: int, fidelity: Fidelity, dest: Dest, half: bool, spread: int, op: str
+) -> None:
+    """Any patterns, exponents 0 and 255 included, and Float16 operands."""
+    half = half and dest is Dest.FP32
+    rng = np.random.default_rng(seed)
+    spread = min(spread, 14) if half or dest is Dest.FP16 else spread
+    in0, in1, acc = (patterns(rng, (64,), spread) for _ in range(3))
+    if dest is Dest.BF16:
+        acc = (words_of(acc) & np.uint32(0xFFFF0000)).view(np.float32)
+    mode = Mode(fidelity, dest, errata=True, half_src=half)
+    slow = reference.add if op == "add" else reference.multiply
+    exact = EXACT.eltwise(op, in0, in1, mode, acc=acc)
+    assert np.array_equal(words_of(exact), words_of(slow(acc, in0, in1, mode)))
 
 
 @given(seed=seeds, kind=st.sampled_from(Broadcast), op=st.sampled_from(["add", "mul"]))
