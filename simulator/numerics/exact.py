@@ -55,9 +55,10 @@ class ExactModel:
         *,
         kind: Broadcast = Broadcast.NONE,
         acc: Floats | None = None,
+        out: Floats | None = None,
     ) -> Floats:
         """See NumberModel."""
-        return ELTWISE[op](in0, broadcast(in1, kind), mode, acc)
+        return _deliver(ELTWISE[op](in0, broadcast(in1, kind), mode, acc), out)
 
     def reduce(
         self,
@@ -81,6 +82,21 @@ class ExactModel:
         """See NumberModel."""
         return src_to_dst(src, mode)
 
-    def pack(self, dst: Floats, fmt: DataFormat, mode: Mode, relu: Relu | None = None) -> Floats:
+    def pack(
+        self,
+        dst: Floats,
+        fmt: DataFormat,
+        mode: Mode,
+        relu: Relu | None = None,
+        out: Floats | None = None,
+    ) -> Floats:
         """See NumberModel."""
-        return pack(dst, fmt, mode, relu)
+        packed = pack(dst, fmt, mode, relu)
+        return packed if packed is dst else _deliver(packed, out)
+
+
+def _deliver(result: Floats, out: Floats | None) -> Floats:
+    if out is None:
+        return result
+    out[...] = result
+    return out

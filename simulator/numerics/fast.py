@@ -50,11 +50,13 @@ class FastModel:
         *,
         kind: Broadcast = Broadcast.NONE,
         acc: Floats | None = None,
+        out: Floats | None = None,
     ) -> Floats:
         """See NumberModel."""
-        result = fastmath.ELTWISE[op](in0, broadcast(in1, kind), mode)
+        target = None if out is acc else out
+        result = fastmath.ELTWISE[op](in0, broadcast(in1, kind), mode, target)
         if acc is not None:
-            result += acc
+            result = np.add(result, acc, out=result if out is None else out)
         return fastmath.to_dst(result, mode, result)
 
     def reduce(
@@ -81,11 +83,22 @@ class FastModel:
         del mode
         return src
 
-    def pack(self, dst: Floats, fmt: DataFormat, mode: Mode, relu: Relu | None = None) -> Floats:
+    def pack(
+        self,
+        dst: Floats,
+        fmt: DataFormat,
+        mode: Mode,
+        relu: Relu | None = None,
+        out: Floats | None = None,
+    ) -> Floats:
         """See NumberModel."""
         if fmt is DataFormat.Float16_b and relu is None:
             if mode.dest is Dest.FP32:
-                return round_bf16_away(dst)
+                return round_bf16_away(dst, out)
             if mode.dest is Dest.BF16:
                 return dst
-        return pack(dst, fmt, mode, relu)
+        packed = pack(dst, fmt, mode, relu)
+        if out is None or packed is dst:
+            return packed
+        out[...] = packed
+        return out

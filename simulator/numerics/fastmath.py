@@ -91,19 +91,21 @@ def to_dst(values: Floats, mode: Mode, out: Floats | None = None) -> Floats:
     return out
 
 
-def _add(in0: Floats, in1: Floats, mode: Mode) -> Floats:  # noqa: ARG001 - one signature
-    return in0 + in1
+def _add(in0: Floats, in1: Floats, mode: Mode, out: Floats | None) -> Floats:
+    del mode
+    return np.add(in0, in1, out=out)
 
 
-def _sub(in0: Floats, in1: Floats, mode: Mode) -> Floats:  # noqa: ARG001 - one signature
-    return in0 - in1
+def _sub(in0: Floats, in1: Floats, mode: Mode, out: Floats | None) -> Floats:
+    del mode
+    return np.subtract(in0, in1, out=out)
 
 
-def _mul(in0: Floats, in1: Floats, mode: Mode) -> Floats:
+def _mul(in0: Floats, in1: Floats, mode: Mode, out: Floats | None) -> Floats:
     """in0 (SrcA) times in1 (SrcB), operands cut to the bits the fidelity uses."""
     left = cut(in0, src_a_bits(mode.fidelity))
     right = cut(in1, src_b_bits(mode.fidelity)) if mode.fidelity in _LOW else in1
-    return left * right
+    return np.multiply(left, right, out=out)
 
 
 def reduce(
@@ -130,9 +132,9 @@ def reduce(
     return out
 
 
-ELTWISE: MappingProxyType[str, Callable[[Floats, Floats, Mode], Floats]] = MappingProxyType(
-    {"add": _add, "sub": _sub, "mul": _mul}
-)
+Eltwise = Callable[[Floats, Floats, Mode, Floats | None], Floats]
+
+ELTWISE: MappingProxyType[str, Eltwise] = MappingProxyType({"add": _add, "sub": _sub, "mul": _mul})
 """Elementwise ops by name, on Src tiles, before rounding to DST."""
 
 _AXES: MappingProxyType[ReduceDim, Any] = MappingProxyType(

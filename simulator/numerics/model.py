@@ -60,10 +60,12 @@ class NumberModel(Protocol):
         *,
         kind: Broadcast = Broadcast.NONE,
         acc: Floats | None = None,
+        out: Floats | None = None,
     ) -> Floats:
         """in0 (op) in1 + acc on the matrix unit for Src tiles, op in add, sub, mul.
 
-        The hardware always accumulates products: pass DST for mul unless it is cleared.
+        The hardware always accumulates products: pass DST for mul unless it is cleared. ``out``
+        may be ``acc``.
         """
 
     def reduce(
@@ -87,10 +89,24 @@ class NumberModel(Protocol):
         """What SrcA or SrcB holds of a buffer's tiles; the input itself when exact."""
 
     def copy(self, src: Floats, mode: Mode) -> Floats:
-        """What DST holds after copying Src tiles; the input itself when nothing changes."""
+        """What DST holds after copying Src tiles (copy_tile); the input itself when it is exact.
 
-    def pack(self, dst: Floats, fmt: DataFormat, mode: Mode, relu: Relu | None = None) -> Floats:
-        """What a buffer of real format ``fmt`` holds after packing DST tiles."""
+        A buffer that is unpacked to DST (UnpackToDestFp32) needs no call: its values are DST's.
+        """
+
+    def pack(
+        self,
+        dst: Floats,
+        fmt: DataFormat,
+        mode: Mode,
+        relu: Relu | None = None,
+        out: Floats | None = None,
+    ) -> Floats:
+        """What a buffer of real format ``fmt`` holds after packing DST tiles.
+
+        Returns ``dst`` itself when nothing changes, as from fp32 DST to Float32; otherwise ``out``,
+        which must not be ``dst``, or a new array.
+        """
 
 
 def product_shape(in0: Floats, in1: Floats) -> tuple[int, ...]:

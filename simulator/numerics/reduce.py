@@ -2,13 +2,13 @@
 
 SUM and AVG are products with a scaler tile, whose first row counts: ROW multiplies data in SrcB by
 the scaler in SrcA (MVMUL, phase outermost over both faces of a row), COL and SCALAR data in SrcA by
-the scaler in SrcB (GAPOOL, all phases of a face before the next face). MAX
-compares signs and magnitudes (GMPOOL). SCALAR pools the four faces into sixteen column sums,
-which pass SrcB on their way to a last pooling, cut to the width of Src
-(tt-llk llk_math_reduce.h; measured: tests/vectors/reduce.npz).
+the scaler in SrcB (GAPOOL, all phases of a face before the next face). MAX compares signs and
+magnitudes (GMPOOL). SCALAR pools the faces into sixteen column sums, which pass SrcB on their way
+to a last pooling, cut to the width of Src (tt-llk llk_math_reduce.h; measured:
+tests/vectors/reduce.npz).
 
-Operands are Src values of tiles (..., 32, 32). The result has the reduced values in column 0,
-row 0 or element [0, 0], and zeros elsewhere, as the packer's reduce mask leaves them.
+Operands are Src values of tiles whose sides are 32 or 16. The result has the reduced values in
+column 0, row 0 or element [0, 0], and zeros elsewhere, as the packer's reduce mask leaves them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from simulator.numerics.source import dst_to_src
 
 Array = npt.NDArray[Any]
 
-_FACES = (slice(0, FACE), slice(FACE, 2 * FACE))
 _LEAST = np.int32(-0x7FFFE001)
 """Key below every datum: what GMPOOL reads from a cleared DST row."""
 
@@ -58,8 +57,10 @@ def reduce_exact(
 
     ``tf32`` says that the data's circular buffer is Float32, so that values moving through Src
     keep TF32 precision. Raises FormatError for MAX with a scaler other than 1, which the hardware
-    does not define.
+    does not define, and for tiles without whole faces.
     """
+    if data.shape[-2] % FACE or data.shape[-1] % FACE:
+        raise FormatError(f"a reduction needs whole faces, got tiles of {data.shape[-2:]}")
     lead = data.shape[:-2]
     tiles = data.reshape(-1, *data.shape[-2:])
     task = _Task(mode, None if acc is None else acc.reshape(tiles.shape), tf32)
@@ -79,8 +80,8 @@ def _sum_row(tiles: Floats, weights: Floats, task: _Task) -> Floats:
     dst = extend(
         np.zeros((*tiles.shape[:2], 1), np.float32) if task.acc is None else task.acc[:, :, :1]
     )
-    both = np.concatenate([column, column], axis=1)
-    out[:, :, :1] = narrow(_add(dst, words_of(tiles), both, task.mode))
+    repeated = np.concatenate([column] * (tiles.shape[2] // FACE), axis=1)
+    out[:, :, :1] = narrow(_add(dst, words_of(tiles), repeated, task.mode))
     return out
 
 
@@ -93,7 +94,7 @@ def _sum_col(tiles: Floats, weights: Floats, task: _Task) -> Floats:
         else task.acc[:, :1]
     )
     dst = extend(start)
-    for face in _FACES:
+    for face in _faces(tiles.shape[1]):
         dst = _add(dst, row, words_of(tiles[:, face]), task.mode)
     out[:, :1] = narrow(dst)
     return out
@@ -103,13 +104,17 @@ def _sum_scalar(tiles: Floats, weights: Floats, task: _Task) -> Floats:
     out = np.zeros(tiles.shape, np.float32)
     row = words_of(weights)
     dst: Doubles = np.zeros((len(tiles), 1, FACE))
-    for rows in _FACES:
-        for columns in _FACES:
+    for rows in _faces(tiles.shape[1]):
+        for columns in _faces(tiles.shape[2]):
             dst = _add(dst, row, words_of(tiles[:, rows, columns]), task.mode)
     sums = dst_to_src(narrow(dst), task.mode, task.tf32).swapaxes(1, 2)
     start = np.zeros((len(tiles), 1, 1), np.float32) if task.acc is None else task.acc[:, :1, :1]
     out[:, :1, :1] = narrow(_add(extend(start), row, words_of(sums), task.mode))
     return out
+
+
+def _faces(extent: int) -> list[slice]:
+    return [slice(start, start + FACE) for start in range(0, extent, FACE)]
 
 
 def _add(dst: Doubles, in0: Words, in1: Words, mode: Mode) -> Doubles:

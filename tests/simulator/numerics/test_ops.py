@@ -142,6 +142,43 @@ def test_fast_reduce_is_near_exact(
 
 
 @pytest.mark.parametrize("name", NUMBER_MODELS)
+@pytest.mark.parametrize("dim", list(ReduceDim))
+def test_small_tiles_reduce_like_padded_ones(name: str, dim: ReduceDim) -> None:
+    """A 16x16 tile gives the values of a 32x32 tile that holds it, zeros elsewhere."""
+    model = number_model(name)
+    full = np.zeros((32, 32), np.float32)
+    full[:16, :16] = _bf16(8)[:16, :16]
+    scaler = np.ones((32, 32), np.float32)
+    small = model.reduce(full[None, :16, :16], scaler, Pool.SUM, dim, Mode())
+    assert np.array_equal(
+        small, model.reduce(full[None], scaler, Pool.SUM, dim, Mode())[:, :16, :16]
+    )
+    if name == "exact":
+        with pytest.raises(FormatError, match="whole faces"):
+            model.reduce(full[:8], scaler, Pool.SUM, dim, Mode())
+
+
+@pytest.mark.parametrize("name", NUMBER_MODELS)
+@pytest.mark.parametrize("op", ["add", "sub", "mul"])
+def test_results_go_where_they_are_asked_to(name: str, op: str) -> None:
+    """``out`` receives elementwise results and packed tiles, and may be the accumulator."""
+    model = number_model(name)
+    in0, in1, acc = _bf16(1, 2), _bf16(2, 2), _bf16(3, 2)
+    mode = Mode(dest=Dest.BF16)
+    out = np.empty_like(in0)
+    assert model.eltwise(op, in0, in1, mode, out=out) is out
+    assert np.array_equal(out, model.eltwise(op, in0, in1, mode))
+    plain = model.eltwise(op, in0, in1, mode, acc=acc)
+    assert model.eltwise(op, in0, in1, mode, acc=acc, out=out) is out
+    assert np.array_equal(out, plain)
+    assert model.eltwise(op, in0, in1, mode, acc=acc, out=acc) is acc
+    assert np.array_equal(acc, plain)
+    packed = model.pack(plain, DataFormat.Bfp8_b, mode)
+    assert model.pack(plain, DataFormat.Bfp8_b, mode, out=out) is out
+    assert np.array_equal(out, packed)
+
+
+@pytest.mark.parametrize("name", NUMBER_MODELS)
 def test_max_needs_a_scaler_of_one(name: str) -> None:
     """The hardware defines no other."""
     with pytest.raises(FormatError, match=r"1\.0"):
