@@ -1,0 +1,197 @@
+"""Compiled kernels: compile, run on the simulator, save, load."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from harness.errors import OptionError
+from simulator.artifact import Artifact as MachineArtifact
+from simulator.artifact import write_artifact
+from simulator.plan.load import dump_plan
+from simulator.plan.schema import Plan
+from simulator.program import ProgramFile
+from simulator.run import RunOptions, RunResult, execute
+
+if TYPE_CHECKING:
+    from harness.compiler.options import CompileOptions
+    from harness.compiler.pipeline import Compilation
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+_TOOLS = ("tt-harness", "apache-tvm", "apache-tvm-ffi", "numpy", "ml_dtypes")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run produced.
+
+    Attributes:
+        outputs: arrays by tensor name, logical shape; float32 for floating tensors.
+        run: the machine's own result: findings, statistics, determinacy, written masks.
+    """
+
+    outputs: dict[str, npt.NDArray[Any]]
+    run: RunResult = field(repr=False)
+
+    @property
+    def findings(self) -> tuple[Any, ...]:
+        """Broken rules, if any."""
+        return self.run.findings
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: shapes of outputs, findings, statistics."""
+        import msgspec
+
+        return {
+            "outputs": {n: {"shape": list(a.shape), "dtype": str(a.dtype)}
+                        for n, a in self.outputs.items()},
+            "findings": [msgspec.to_builtins(f) for f in self.run.findings],
+            "completed": self.run.completed,
+            "determinate": self.run.determinate,
+        }  # fmt: skip
+
+    def __repr__(self) -> str:
+        """Outputs by shape and the number of findings."""
+        shapes = ", ".join(f"{n}: {'x'.join(map(str, a.shape))}" for n, a in self.outputs.items())
+        return f"Result({shapes}; {len(self.findings)} findings)"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A compiled kernel.
+
+    Attributes:
+        name: the kernel's name.
+        plan: what runs where.
+        programs: what each thread does.
+        options: the compile options.
+        source: the kernel's PrimFunc, before the first pass.
+        compilation: passes with times, and the module after each.
+    """
+
+    name: str
+    plan: Plan
+    programs: ProgramFile
+    options: CompileOptions
+    source: Any = field(repr=False)
+    compilation: Compilation = field(repr=False)
+
+    def run(self, inputs: Arrays, options: RunOptions | None = None) -> Result:
+        """Execute on the simulator.
+
+        Args:
+            inputs: arrays by tensor name in logical shape, float32 for floating tensors; a name of
+                an output sets its initial content.
+            options: number model, checking level and budgets.
+
+        Raises:
+            simulator.errors.InputError: names, shapes, dtypes or values that do not fit.
+        """
+        done = execute(self.plan, self.programs, dict(inputs), options or RunOptions())
+        return Result(dict(done.outputs), done)
+
+    def manifest(self) -> dict[str, Any]:
+        """Where the artifact came from: tools, source hash, options, plan hash."""
+        tools = {}
+        for tool in _TOOLS:
+            try:
+                tools[tool] = version(tool)
+            except PackageNotFoundError:
+                tools[tool] = "not installed"
+        text = self.compilation.source.script()
+        return {
+            "kernel": self.name,
+            "tools": {**tools, "python": platform.python_version()},
+            "source_sha256": hashlib.sha256(text.encode()).hexdigest(),
+            "options": self.options.to_json(),
+            "plan_sha256": hashlib.sha256(dump_plan(self.plan)).hexdigest(),
+        }
+
+    def save(self, directory: Path | str) -> Path:
+        """Write plan, programs, manifest and IR; returns the plan's path.
+
+        Raises:
+            simulator.errors.UnreadableError: the directory cannot be written to.
+        """
+        from harness.compiler.pipeline import dump_ir
+
+        path = write_artifact(
+            directory, MachineArtifact(self.plan, self.programs, self.manifest())
+        )
+        dump_ir(self.compilation, Path(directory) / "ir")
+        return path
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: name, device, grid, passes with seconds."""
+        return {
+            "name": self.name,
+            "device": self.plan.device.name,
+            "kernel_grid": list(self.plan.kernel_grid),
+            "core_grid": list(self.plan.core_grid),
+            "passes": [{"name": p.name, "seconds": p.seconds} for p in self.compilation.passes],
+        }
+
+    def __repr__(self) -> str:
+        """Name, device and sizes."""
+        x, y = self.plan.core_grid
+        grid = "x".join(map(str, self.plan.kernel_grid))
+        return f"Artifact({self.name} for {self.plan.device.name}, {grid} blocks on {x}x{y} cores)"
+
+
+def compile_all(kernel: Any, options: CompileOptions | None = None, **keywords: Any) -> list[Artifact]:
+    """Compile every kernel of a module; see :func:`compile`."""
+    from harness.compiler.diagnostics import as_module
+    from harness.compiler.options import CompileOptions as Options
+    from harness.compiler.pipeline import lower
+
+    try:
+        chosen = options or Options(**keywords)
+    except TypeError as error:
+        raise OptionError(str(error).replace("CompileOptions.__init__() ", "")) from None
+    module = as_module(kernel)
+    compilation = lower(module, chosen)
+    sources = {
+        str((f.attrs or {}).get("global_symbol", v.name_hint)): f
+        for v, f in module.functions_items()
+    }
+    return [
+        Artifact(k.name, k.plan, k.programs, chosen, sources[k.name], compilation)
+        for k in compilation.kernels
+    ]
+
+
+def compile(  # noqa: A001  (the verb users know)
+    kernel: Any, *, function: str | None = None, options: CompileOptions | None = None,
+    **keywords: Any,
+) -> Artifact:  # fmt: skip
+    """Compile a kernel to a plan and programs.
+
+    Args:
+        kernel: a PrimFunc (what a factory returns) or an IRModule.
+        function: which kernel, where the module has several.
+        options: compile options as one object, or ``keywords``: ``device``, ``grid``,
+            ``core_ranges``, ``strategy``, ``double_buffer``, ``prefetch``, ``fidelity``,
+            ``fp32_dest``.
+
+    Raises:
+        HarnessError: a refused construct or option, with place and what would be accepted.
+    """
+    made = compile_all(kernel, options, **keywords)
+    if function is None and len(made) == 1:
+        return made[0]
+    names = ", ".join(a.name for a in made)
+    for artifact in made:
+        if artifact.name == function:
+            return artifact
+    what = "several kernels; name one" if function is None else f"no kernel {function!r}"
+    raise OptionError(f"the module has {what}", location="function", next_step=f"one of {names}")
+
+
+__all__ = ["Artifact", "Result", "compile", "compile_all"]
