@@ -51,16 +51,6 @@ def round_nearest_even(words: Words, drop: int) -> Words:
     return words
 
 
-def round_half_away(words: Words, drop: int) -> Words:
-    """Round patterns to nearest, ties away from zero, dropping ``drop`` bits, in place.
-
-    Finite values only, as for round_nearest_even.
-    """
-    words += np.uint32(1 << (drop - 1))
-    words &= np.uint32((0xFFFFFFFF << drop) & 0xFFFFFFFF)
-    return words
-
-
 def has_nan(values: Floats) -> bool:
     """Whether any value is NaN, by one reduction without temporaries."""
     return bool(values.size) and bool(np.isnan(values.max()))

@@ -45,7 +45,10 @@ def quantise_host(tiles: Array, fmt: DataFormat, in_place: bool = False) -> Arra
     if fmt.is_integer:
         check_range(tiles, fmt)
         return tiles.astype(fmt.value_dtype, copy=not in_place)
-    values = np.array(tiles, np.float32, copy=not in_place or None, order="C")
+    if in_place:
+        values = np.ascontiguousarray(tiles, np.float32)
+    else:
+        values = np.array(tiles, np.float32, order="C")
     if fmt.is_bfp:
         return by_chunks(values, lambda piece: _quantise_bfp(piece, fmt))
     _ROUNDERS[fmt](values.reshape(-1))

@@ -178,6 +178,31 @@ def test_results_go_where_they_are_asked_to(name: str, op: str) -> None:
     assert np.array_equal(out, packed)
 
 
+@pytest.mark.parametrize("op", ["add", "mul"])
+def test_float16_dst_is_rounded_alike(op: str) -> None:
+    """Both models round to 11 bits, with or without given memory, products included."""
+    mode = Mode(dest=Dest.FP16, half_src=True)
+    in0, in1 = _bf16(5, 2), np.ones((2, 32, 32), np.float32)
+    fast, exact = (m.eltwise(op, in0, in1, mode) for m in (FAST, EXACT))
+    assert np.allclose(fast, exact, atol=2.0**-9, rtol=2.0**-10)
+    out = np.empty_like(in0)
+    total = FAST.matmul(None, in0, in1, mode, out=out)
+    assert total is out
+    assert not (words_of(total) & np.uint32(0x1FFF)).any()
+
+
+def test_reals_are_cut_on_the_way_to_src_in_both_models() -> None:
+    """Only Float32 changes in the fast model; copies of clean tiles are free."""
+    tiles = _bf16(1)
+    for model in (FAST, EXACT):
+        assert model.to_src(tiles, DataFormat.Float16_b, Mode()) is tiles
+        assert model.copy(tiles, Mode()) is tiles
+        cut = model.to_src(tiles + np.float32(2.0**-20), DataFormat.Float32, Mode())
+        assert not (words_of(cut) & np.uint32(0x1FFF)).any()
+        half = Mode(dest=Dest.BF16)
+        assert model.pack(tiles, DataFormat.Float16, half).shape == tiles.shape
+
+
 @pytest.mark.parametrize("name", NUMBER_MODELS)
 def test_max_needs_a_scaler_of_one(name: str) -> None:
     """The hardware defines no other."""
