@@ -14,10 +14,10 @@ from simulator.formats.dataformat import DataFormat
 from simulator.formats.errors import FormatError
 from simulator.isa import Operand, OpSpec
 from simulator.plan.facts import MAX_CORES
-from simulator.plan.schema import CircularBuffer, CoreRange, Plan
+from simulator.plan.schema import CircularBuffer, CoreRange, Layout, Plan
 from simulator.plan.work import range_cores
 from simulator.program import Program
-from simulator.program_expr import MAX_INT, Range
+from simulator.program_expr import MAX_DEPTH, MAX_INT, Range
 
 Say = Callable[..., None]
 
@@ -55,6 +55,7 @@ class Place:
         semaphores: ids that exist on every core of the program; None without a plan.
         dst_tiles: tiles DST holds, for compute programs.
         values: known integer arguments, as ranges.
+        tensors: tensors bound to accessors, by accessor; empty without a plan.
     """
 
     thread: str
@@ -63,6 +64,7 @@ class Place:
     semaphores: frozenset[int] | None = None
     dst_tiles: int | None = None
     values: Mapping[str, Range] = field(default_factory=dict)
+    tensors: Mapping[str, Layout] = field(default_factory=dict)
 
     def check_cb(self, name: str, operand: str, value: Any, say: Say) -> None:
         """``value`` must be the literal id of a buffer this thread owns the right end of."""
@@ -103,6 +105,22 @@ class Place:
                 operator, "cb", value, lambda text, *code: say(f"{operator}: {text}", *code)
             )
 
+    def check_page(self, accessor: Any, address: Any, say: Say) -> None:
+        """Pages of a tensor and of the circular buffer they move through have one format."""
+        layout = self.tensors.get(accessor) if isinstance(accessor, str) else None
+        ids = list(_pointers(address))
+        cb = (self.cbs or {}).get(ids[0]) if len(ids) == 1 and _is_id(ids[0]) else None
+        if layout is None or cb is None:
+            return
+        try:
+            held = DataFormat.from_ir(layout.dtype).value
+        except FormatError:
+            return  # said of the plan
+        if held != cb.data_format or layout.tile_shape != cb.tile_shape:
+            say(f"tensor {accessor} has {held} tiles {list(layout.tile_shape)}, circular buffer"
+                f" {cb.id} has {cb.data_format} tiles {list(cb.tile_shape)}",
+                "ShapeMismatch")  # fmt: skip
+
     def check_range(
         self, spec: OpSpec, operand: Operand, reach: Range, args: Sequence[Any], say: Say
     ) -> None:
@@ -136,11 +154,15 @@ def place_of(program: Program, plan: Plan) -> Place:
     cbs = {cb.id: cb for cb in plan.circular_buffers if cores <= _cores(cb.core_ranges)}
     semaphores = [s.id for s in plan.semaphores if cores <= _cores(s.core_ranges)]
     values: dict[str, Range] = {}
+    tensors: dict[str, Layout] = {}
     dst_tiles = None
     if kernel is not None:
         for name, value in chain_args(kernel.compile_args, kernel.common_args):
             if type(value) is int and 0 <= value <= MAX_INT:
                 values[name] = value, value
+            elif isinstance(value, dict) and isinstance(value.get("accessor"), str):
+                layout = plan.layouts.get(value["accessor"])
+                tensors |= {} if layout is None else {name: layout}
         if kernel.compute is not None:
             try:
                 dst_tiles = find_arch(plan.device.name).dst_tiles(
@@ -156,6 +178,7 @@ def place_of(program: Program, plan: Plan) -> Place:
         frozenset(semaphores),
         dst_tiles,
         values,
+        tensors,
     )
 
 
@@ -182,6 +205,16 @@ def check_operand(spec: OpSpec, operand: Operand, value: Any, place: Place, say:
             DataFormat.from_name(value)
         except (FormatError, TypeError):
             say(f"{str(value)[:40]!r} is not a data format")
+
+
+def _pointers(expr: Any, depth: int = 0) -> Iterable[Any]:
+    """Ids that get_write_ptr and get_read_ptr take anywhere in an expression."""
+    if isinstance(expr, (list, tuple)) and len(expr) > 1 and depth < MAX_DEPTH:
+        if expr[0] in ("get_write_ptr", "get_read_ptr"):
+            yield expr[1]
+        else:
+            for item in expr[1:]:
+                yield from _pointers(item, depth + 1)
 
 
 def _is_float32(value: float) -> bool:

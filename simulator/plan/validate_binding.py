@@ -106,7 +106,7 @@ def _runtime(kernel: Kernel, program: Program, facts: Facts, path: str, report: 
         for name, field in kernel.work_args.items():
             if name in names:
                 at = names.index(name)
-                _work_value(values[at], field, key, descriptor, facts,
+                _work_value(values[at], field, descriptor, facts,
                             f'{path}.runtime_args["{key}"][{at}]', report)  # fmt: skip
     for name, field in kernel.work_args.items():
         place = f'{path}.work_args["{name}"]'
@@ -120,20 +120,22 @@ def _runtime(kernel: Kernel, program: Program, facts: Facts, path: str, report: 
 def _work_value(
     value: object,
     field: str,
-    key: str,
     descriptor: Linear | Rect | Table,
     facts: Facts,
     place: str,
     report: Report,
 ) -> None:
-    if field == "len_k":
-        want = next((i.len_k or 0 for i in facts.plan.work_partition.get(key, ())), None)
+    want: int | None
+    if field == "len_k":  # one for all items, so idle cores are told the same
+        items = (item for listed in facts.plan.work_partition.values() for item in listed)
+        want = next((item.len_k for item in items), None)
     elif field in FIELDS[type(descriptor)]:
         want = getattr(descriptor, field)
     else:
-        report.add(place, f"the core's descriptor has no {field}", code="PlanInconsistent")
-        return
-    if want is not None and value != want:
+        want = None
+    if want is None:
+        report.add(place, f"the core's work has no {field}", code="PlanInconsistent")
+    elif value != want:
         report.add(place, f"not the {field} of the core's work descriptor", found=value,
                    expected=want, code="PlanInconsistent")  # fmt: skip
 

@@ -84,24 +84,34 @@ def _device(plan: Plan, report: Report) -> Arch | None:
 
 
 def _options(facts: Facts, report: Report) -> None:
-    """Options whose effect the plan states elsewhere must state the same."""
+    """Options whose effect the plan states elsewhere must state the same.
+
+    A null stands for the default: the device's whole grid, the grid's whole range. The defaults of
+    the numeric options are the compiler's business.
+    """
     plan, options = facts.plan, facts.plan.options
-    ranges = [{"start": list(r.start), "extent": list(r.extent)} for r in plan.core_ranges]
-    fidelities = {k.compute.math_fidelity for k in plan.kernels if k.compute is not None}
-    dests = {k.compute.fp32_dest_acc_en for k in plan.kernels if k.compute is not None}
-    pairs = (
-        ("device", plan.device.name, options.get("device") == plan.device.name),
-        ("grid", list(plan.core_grid), options.get("grid") == list(plan.core_grid)),
-        ("core_ranges", ranges, options.get("core_ranges") == ranges),
-        ("fidelity", sorted(fidelities), fidelities <= {options.get("fidelity")}),
-        ("fp32_dest", sorted(dests), dests <= {options.get("fp32_dest")}),
-    )
-    for name, stated, agree in pairs:
-        if options.get(name) is not None and not agree:
-            report.add(f"$.options.{name}", "the option is not what the plan does",
-                       found=_text(options[name]), expected=_text(stated),
-                       code="PlanInconsistent")  # fmt: skip
+    ranges = [_plain(r.start, r.extent) for r in plan.core_ranges]
+    for name, stated, default in (
+        ("device", plan.device.name, facts.arch.name),
+        ("grid", list(plan.core_grid), list(facts.arch.grid)),
+        ("core_ranges", ranges, [_plain((0, 0), plan.core_grid)]),
+    ):
+        asked = options.get(name)
+        if name in options and stated != (default if asked is None else asked):
+            _disagree(name, "null" if asked is None else asked, stated, report)
+    for name, field in (("fidelity", "math_fidelity"), ("fp32_dest", "fp32_dest_acc_en")):
+        asked = options.get(name)
+        for kernel in plan.kernels:
+            used = getattr(kernel.compute, field, asked)
+            if asked is not None and used != asked:
+                _disagree(name, asked, used, report)
+                break
 
 
-def _text(value: object) -> str:
-    return repr(value)[:90]
+def _plain(start: tuple[int, int], extent: tuple[int, int]) -> dict[str, list[int]]:
+    return {"start": list(start), "extent": list(extent)}
+
+
+def _disagree(name: str, asked: object, stated: object, report: Report) -> None:
+    report.add(f"$.options.{name}", "the option is not what the plan does", found=asked,
+               expected=stated, code="PlanInconsistent")  # fmt: skip
