@@ -1,0 +1,74 @@
+"""Arguments of a kernel as the cores of a group see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.engine.values import Value, squeeze
+from simulator.errors import ArtifactError
+from simulator.findings import finding
+from simulator.plan.coords import core_key
+from simulator.plan.schema import Kernel
+from simulator.program import Program
+
+if TYPE_CHECKING:
+    from simulator.engine.machine import Machine
+
+
+def argument_values(
+    program: Program,
+    kernel: Kernel,
+    cores: list[tuple[int, int]],
+    machine: Machine,
+    where: str,
+) -> dict[str, Value]:
+    """Every argument by name: an int where all cores agree, else one value per core.
+
+    Raises:
+        ArtifactError: an argument is missing, or of no known kind.
+    """
+    out: dict[str, Value] = {}
+    for names, values, kind in (
+        (program.compile_args, kernel.compile_args, "compile_args"),
+        (program.common_args, kernel.common_args, "common_args"),
+    ):
+        for name in names:
+            out[name] = _resolve(values.get(name), machine, f"{where}.{kind}.{name}")
+    for name in program.accessors:
+        address = kernel.common_args.get(f"{name}_addr")
+        if address is not None:
+            out.setdefault(f"{name}_addr", _resolve(address, machine, f"{where}.common_args"))
+    rows = []
+    for core in cores if program.runtime_args else ():
+        given = kernel.runtime_args.get(core_key(core), ())
+        path = f"{where}.runtime_args.{core_key(core)}"
+        if len(given) != len(program.runtime_args):
+            raise _wrong(path, f"{len(given)} values, the program declares"
+                         f" {len(program.runtime_args)}")  # fmt: skip
+        rows.append([_resolve(value, machine, path) for value in given])
+    for column, name in enumerate(program.runtime_args):
+        out[name] = squeeze(np.array([row[column] for row in rows], np.int64))
+    return out
+
+
+def _resolve(value: Any, machine: Machine, where: str) -> int:
+    """The integer an argument value stands for on this machine."""
+    if isinstance(value, int):
+        return value
+    if isinstance(value, dict) and len(value) == 1:
+        kind, what = next(iter(value.items()))
+        if kind == "u32" and isinstance(what, int):
+            return what
+        if kind in ("addr", "accessor") and what in machine.tensors:
+            return machine.tensors[what].placement.base
+        if kind == "sem" and isinstance(what, int):
+            return machine.semaphore_address(what)
+        if kind == "noc_xy" and len(what) == 2:
+            return int(what[1]) << 16 | int(what[0])
+    raise _wrong(where, f"{value!r} is no argument value")
+
+
+def _wrong(where: str, message: str) -> ArtifactError:
+    return ArtifactError([finding("InvalidPlan", message, location=where)])

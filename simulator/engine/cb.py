@@ -1,0 +1,345 @@
+"""Circular buffers: bounded, blocking, with the window, wrap and capacity rules of tt-metal.
+
+Rules (W:tt_metal/hw/inc/api/dataflow/dataflow_api.h and llk_io): reserve and wait are cumulative
+and idempotent, push and pop never wait; a block must not straddle the end of the buffer; pages
+are touched only between reserve and push, or wait and pop.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from simulator.engine.lanes import Lanes, LaneTable, Vector
+from simulator.engine.pool import Pool
+from simulator.engine.segs import (
+    Seg,
+    join_lanes,
+    join_pages,
+    pages_of,
+    select_block,
+    select_valid,
+)
+from simulator.engine.strand import Strand, join_strands
+from simulator.engine.values import Value, highest, join
+from simulator.engine.violation import Violation, offenders
+from simulator.formats.dataformat import DataFormat
+
+Pair = tuple[Strand, "Vector | None"]
+"""A strand and its rows among the lanes asked for; None for all."""
+
+
+class CircularBuffer:
+    """One circular buffer on all its cores.
+
+    Attributes:
+        depth: pages. page_bytes: bytes of a page. base: L1 address of the first page.
+        lanes: cores it exists on.
+        peak: highest occupancy seen, in pages.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        depth: int,
+        fmt: DataFormat,
+        tile: tuple[int, int],
+        base: int,
+        lanes: Lanes,
+        table: LaneTable,
+        pool: Pool,
+        *,
+        unpack_to_dest: bool = False,
+        producer: str = "",
+        consumer: str = "",
+    ) -> None:
+        self.number = number
+        self.depth = depth
+        self.fmt = fmt
+        self.tile = tile
+        self.page_bytes = fmt.tile_bytes(tile)
+        self.base = base
+        self.lanes = lanes
+        self.unpack_to_dest = unpack_to_dest
+        self.producer = producer
+        self.consumer = consumer
+        self.peak = 0
+        self.strands = [Strand(lanes)]
+        self._table = table
+        self._pool = pool
+        self._lanes = lanes
+        self._pairs: list[Pair] = [(self.strands[0], None)]
+
+    def at(self, lanes: Lanes) -> list[Pair]:
+        """Strands that together are exactly ``lanes``.
+
+        Raises:
+            Violation: the buffer does not exist on some of the lanes.
+        """
+        if lanes is self._lanes:
+            return self._pairs
+        table = self._table
+        if lanes.mask & ~self.lanes.mask:
+            outside = table.of_mask(lanes.mask & ~self.lanes.mask)
+            raise Violation("OutOfBounds", f"circular buffer {self.number} does not exist on"
+                            " this core", outside.ids)  # fmt: skip
+        strands: list[Strand] = []
+        inside: list[Strand] = []
+        for strand in self.strands:
+            common = strand.lanes.mask & lanes.mask
+            if not common:
+                strands.append(strand)
+            elif common == strand.lanes.mask:
+                inside.append(strand)
+            else:
+                cut = table.cut(strand.lanes, lanes)
+                assert cut.common is not None
+                assert cut.rest is not None
+                inside.append(strand.take(cut.common, cut.common_rows))
+                strands.append(strand.take(cut.rest, cut.rest_rows))
+        if len(inside) > 1:
+            inside = self._join(inside)
+        self.strands = strands + inside
+        self._lanes = lanes
+        if len(inside) == 1:
+            self._pairs = [(inside[0], None)]
+        else:
+            self._pairs = [(strand, table.rows(strand.lanes, lanes)) for strand in inside]
+        return self._pairs
+
+    def _join(self, strands: list[Strand]) -> list[Strand]:
+        """Fewer strands: those in equal state become one."""
+        alike: dict[Any, list[Strand]] = {}
+        for strand in strands:
+            alike.setdefault(strand.shape(), []).append(strand)
+        out = []
+        for group in alike.values():
+            if len(group) == 1:
+                out.append(group[0])
+                continue
+            mask = 0
+            for strand in group:
+                mask |= strand.lanes.mask
+            lanes = self._table.of_mask(mask)
+            parts = [(strand, self._table.rows(strand.lanes, lanes)) for strand in group]
+            out.append(join_strands(parts, lanes))
+        return out
+
+    # --- handshake -------------------------------------------------------------------------
+
+    def reserve(self, lanes: Lanes, pages: int) -> bool:
+        """Whether ``pages`` are free on all lanes; if so they are reserved."""
+        if pages > self.depth or pages < 0:
+            raise self._capacity("cb_reserve_back", pages)
+        pairs = self.at(lanes)
+        for strand, _ in pairs:
+            if self.depth - strand.occ < pages:
+                return False
+        for strand, _ in pairs:
+            strand.reserved = max(strand.reserved, pages)
+        return True
+
+    def wait(self, lanes: Lanes, pages: int) -> bool:
+        """Whether ``pages`` are available on all lanes; if so they may be read."""
+        if pages > self.depth or pages < 0:
+            raise self._capacity("cb_wait_front", pages)
+        pairs = self.at(lanes)
+        for strand, _ in pairs:
+            if strand.occ < pages:
+                return False
+        for strand, _ in pairs:
+            strand.waited = max(strand.waited, pages)
+        return True
+
+    def push(self, lanes: Lanes, pages: int, done_epoch: int) -> None:
+        """Hand over pages; ``done_epoch`` is the last NoC read epoch known complete."""
+        depth = self.depth
+        for strand, _ in self.at(lanes):
+            if pages > strand.reserved or pages < 0:
+                raise self._overflow(strand, pages)
+            wr = strand.wr
+            if type(wr) is int:
+                after = wr + pages
+                if after >= depth:
+                    if after > depth:
+                        raise self._wrap(strand, wr, pages)
+                    after = 0
+                strand.wr = after
+            else:
+                strand.wr = self._advance(strand, wr, pages)
+            for seg in strand.hand_over(pages):
+                if seg.epoch > done_epoch:
+                    raise Violation(
+                        "Unbarriered",
+                        f"pages of circular buffer {self.number} were pushed before the barrier of"
+                        " the NoC read that fills them",
+                        strand.lanes.ids,
+                    )
+            strand.reserved -= pages
+            strand.packed = 0
+            strand.occ += pages
+            self.peak = max(self.peak, strand.occ)
+
+    def pop(self, lanes: Lanes, pages: int, flushed_epoch: int) -> None:
+        """Free pages; ``flushed_epoch`` is the last NoC write epoch known to have left."""
+        depth = self.depth
+        for strand, _ in self.at(lanes):
+            if pages > strand.waited or pages < 0:
+                raise self._underflow(strand, pages)
+            rd = strand.rd
+            if type(rd) is int:
+                after = rd + pages
+                if after >= depth:
+                    if after > depth:
+                        raise self._wrap(strand, rd, pages)
+                    after = 0
+                strand.rd = after
+            else:
+                strand.rd = self._advance(strand, rd, pages)
+            if strand.source_epoch > flushed_epoch:
+                if pages > strand.source_low:
+                    raise Violation(
+                        "Unbarriered",
+                        f"pages of circular buffer {self.number} were popped while a NoC write"
+                        " may still read them",
+                        strand.lanes.ids,
+                    )
+                strand.source_low -= pages
+            strand.waited -= pages
+            strand.occ -= pages
+            strand.drop(pages)
+
+    def _advance(self, strand: Strand, phase: Value, pages: int) -> Value:
+        after = phase + pages
+        if highest(after) > self.depth:
+            raise self._wrap(strand, phase, pages)
+        return join([(after % self.depth, np.arange(strand.lanes.n))], strand.lanes.n)
+
+    # --- data ------------------------------------------------------------------------------
+
+    def select(self, lanes: Lanes, start: int, n1: int, s1: int, n2: int, s2: int) -> Seg:
+        """Readable pages ``start + s1*i + s2*j`` as one segment with tile axes (n1, n2)."""
+        low, high = pages_of(start, n1, s1, n2, s2)
+        pairs = self.at(lanes)
+        if len(pairs) == 1:
+            seg, offset = self._readable(pairs[0][0], low, high)
+            return _selection(seg, start - low + offset, n1, s1, n2, s2)
+        found = [(*self._readable(strand, low, high), rows) for strand, rows in pairs]
+        first, offset, _ = found[0]
+        if all(seg.pages == first.pages and at == offset for seg, at, _ in found):
+            whole = join_lanes([(seg, rows) for seg, _, rows in found if rows is not None], lanes.n)
+            return _selection(whole, start - low + offset, n1, s1, n2, s2)
+        parts = []
+        for seg, at, rows in found:
+            assert rows is not None
+            parts.append((_selection(seg, start - low + at, n1, s1, n2, s2), rows))
+        whole = join_lanes(parts, lanes.n)
+        return _selection(whole, 0, n1, n2, n2, 1)
+
+    def _readable(self, strand: Strand, low: int, high: int) -> tuple[Seg, int]:
+        if low < 0 or high >= strand.waited:
+            raise Violation(
+                "CBWindow",
+                f"page {high if low >= 0 else low} of circular buffer {self.number} was read,"
+                f" {strand.waited} pages were waited for",
+                strand.lanes.ids,
+            )
+        if highest(strand.rd) + high >= self.depth:
+            raise self._wrap(strand, strand.rd, high + 1)
+        return strand.find(low, high, self._pool)
+
+    def write(self, lanes: Lanes, start: int, seg: Seg) -> None:
+        """Write a segment at page ``start`` from the write pointer."""
+        pages = seg.pages
+        for strand, rows in self.at(lanes):
+            self.check_writable(strand, start, pages)
+            strand.stage(start, seg if rows is None else seg.take(rows))
+
+    def check_writable(self, strand: Strand, start: int, pages: int) -> None:
+        """Raise unless the pages lie in the reserved window and before the buffer's end."""
+        if start < 0 or start + pages > strand.reserved:
+            raise Violation(
+                "CBWindow",
+                f"page {start + pages - 1 if start >= 0 else start} of circular buffer"
+                f" {self.number} was written, {strand.reserved} pages are reserved",
+                strand.lanes.ids,
+            )
+        if highest(strand.wr) + start + pages > self.depth:
+            raise self._wrap(strand, strand.wr, start + pages)
+
+    def written(self, lanes: Lanes, start: int, pages: int) -> Seg:
+        """Pages of the reserved window as the producer sees them."""
+        parts = []
+        for strand, rows in self.at(lanes):
+            self.check_writable(strand, start, pages)
+            segs = strand.staged_range(start, pages)
+            seg = join_pages(segs, strand.lanes.n, strand.lanes.width, self._pool)
+            if rows is None:
+                return seg
+            parts.append((seg, rows))
+        return join_lanes(parts, lanes.n)
+
+    def pointer(self, lanes: Lanes, *, write: bool) -> Value:
+        """L1 address of the window's first byte, for the producer or the consumer."""
+        pairs = self.at(lanes)
+        parts = []
+        for strand, rows in pairs:
+            slot = strand.wr if write else strand.rd
+            address = slot * self.page_bytes + self.base
+            if rows is None:
+                return address
+            parts.append((address, rows))
+        return join(parts, lanes.n)
+
+    # --- findings --------------------------------------------------------------------------
+
+    def _capacity(self, op: str, pages: int) -> Violation:
+        if pages < 0:
+            return Violation("OutOfBounds", f"{op} of {pages} pages")
+        return Violation(
+            "CBCapacity",
+            f"{op} asks for {pages} pages of circular buffer {self.number}, which has {self.depth}",
+        )
+
+    def _overflow(self, strand: Strand, pages: int) -> Violation:
+        free = self.depth - strand.occ
+        return Violation(
+            "CBOverflow",
+            f"{pages} pages pushed to circular buffer {self.number}: {strand.reserved} reserved,"
+            f" {free} of {self.depth} free",
+            strand.lanes.ids,
+        )
+
+    def _underflow(self, strand: Strand, pages: int) -> Violation:
+        return Violation(
+            "CBUnderflow",
+            f"{pages} pages popped from circular buffer {self.number}: {strand.waited} waited for,"
+            f" {strand.occ} there",
+            strand.lanes.ids,
+        )
+
+    def _wrap(self, strand: Strand, phase: Value, pages: int) -> Violation:
+        bad = phase + pages > self.depth
+        return Violation(
+            "CBWrap",
+            f"{pages} pages from slot {highest(phase)} straddle the end of circular buffer"
+            f" {self.number} of {self.depth} pages",
+            offenders(bad, strand.lanes.ids),
+        )
+
+
+def _selection(seg: Seg, start: int, n1: int, s1: int, n2: int, s2: int) -> Seg:
+    if start == 0 and n1 * n2 == seg.pages and n2 == 1 and s1 == 1 and seg.rows is None:
+        block = seg.block
+        if block is None or block.shape[3] == 1:
+            return seg
+    block = seg.block
+    if block is not None:
+        block = select_block(seg.values(), start, n1, s1, n2, s2)
+    valid = seg.valid
+    if valid is not None:
+        valid = select_valid(valid, start, n1, s1, n2, s2)
+    out = Seg(n1 * n2, block, valid, seg.epoch)
+    out.masked = seg.masked
+    return out

@@ -1,0 +1,228 @@
+"""A program as a flat list of closures, and the context in which each is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from simulator.engine import expr
+from simulator.engine.expr import ExprError, Poly, Scalar
+from simulator.engine.group import Diverge, Group
+from simulator.engine.violation import Violation
+from simulator.program import Op
+
+if TYPE_CHECKING:
+    from simulator.engine.cb import CircularBuffer
+    from simulator.engine.machine import Machine
+    from simulator.memory.dram import Tensor
+
+Step: TypeAlias = "Callable[[Group], int]"
+"""Executes one op: the index of the next one, or -1 when it must wait."""
+
+BLOCKED = -1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an op stands: path in the program tree and source location."""
+
+    path: str
+    loc: str | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What a blocking op needs: pages of a circular buffer, free ones for the producer."""
+
+    cb: CircularBuffer
+    pages: Scalar
+    producer: bool
+
+
+@dataclass
+class Code:
+    """One compiled program.
+
+    ``key`` names the kernel, of which several may run one program. ``loops`` lists (first op, last
+    op, variable register, state register) of every loop; ``waits`` what a blocking op waits for.
+    ``synchronised`` says that the plan has semaphores, which may order DRAM accesses.
+    """
+
+    key: str
+    program: str
+    thread: str
+    synchronised: bool = False
+    steps: list[Step] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    loops: list[tuple[int, int, int, int]] = field(default_factory=list)
+    waits: dict[int, Wait] = field(default_factory=dict)
+    registers: int = 1
+
+    def live_loops(self, pc: int) -> frozenset[int]:
+        """Registers of the loops around an op."""
+        return frozenset(
+            reg for first, last, var, stop in self.loops if first <= pc <= last
+            for reg in (var, stop)
+        )  # fmt: skip
+
+
+def uniform(group: Group, value: Any) -> int:
+    """A value all lanes must agree on; makes the group split where they do not."""
+    if type(value) is int:
+        return value
+    first = int(value[0])
+    if (value == first).all():
+        return first
+    raise Diverge(value)
+
+
+class Names:
+    """Scope and registers of the program being compiled."""
+
+    def __init__(self, machine: Machine, code: Code) -> None:
+        self.machine = machine
+        self.code = code
+        self.scope: dict[str, Poly] = {}
+        self.registers: dict[str, int] = {}
+        self.varying: set[str] = set()
+        self.pointers: dict[str, tuple[str, int]] = {}
+
+    def register(self, name: str) -> int:
+        """A new register for a name."""
+        number = self.code.registers
+        self.code.registers += 1
+        self.registers[name] = number
+        return number
+
+    def text(self, item: Any) -> str:
+        """Python text of a name or pointer atom."""
+        if isinstance(item, str):
+            return f"r[{self.registers[item]}]"
+        if item[0] == "get_semaphore":
+            return str(self.machine.semaphore_address(item[1]))
+        return f"P({item[1]}, {item[0] == 'get_write_ptr'}, r[0])"
+
+    def compile(self, poly: Poly) -> Scalar:
+        """A closure over the registers."""
+        constant = expr.value_of(poly)
+        if constant is not None:
+            return lambda r: constant
+        text = expr.source_of(poly, self.text)
+        return expr.compile_text(text, {"P": self.machine.pointer})
+
+    def is_varying(self, item: Any) -> bool:
+        """Whether a name may differ by lane."""
+        return item in self.varying if isinstance(item, str) else False
+
+
+@dataclass(frozen=True)
+class Level:
+    """One loop of a fused nest: the index name in polynomials, and the trip count."""
+
+    index: str
+    count: Poly
+
+
+class OpContext:
+    """What the builder of one op's closure needs.
+
+    A fused op stands in a nest of loops, outermost first; indices are polynomials in the levels'
+    index names, each counting from 0.
+    """
+
+    def __init__(
+        self, names: Names, op: Op, number: int, levels: tuple[Level, ...], scope: dict[str, Poly]
+    ) -> None:
+        self.names = names
+        self.machine = names.machine
+        self.code = names.code
+        self.op = op
+        self.number = number
+        self.next = number + 1
+        self.levels = levels
+        self.scope = scope
+
+    def poly(self, operand: int) -> Poly:
+        """The polynomial of an expression operand."""
+        return expr.poly_of(self.op.args[operand], self.scope)
+
+    def scalar(self, operand: int) -> Scalar:
+        """A closure for an operand that does not depend on the nest."""
+        return self.names.compile(self.poly(operand))
+
+    def cb(self, operand: int) -> CircularBuffer:
+        """The circular buffer an operand names."""
+        number = self.op.args[operand]
+        found = self.machine.cbs.get(number) if isinstance(number, int) else None
+        if found is None:
+            raise ExprError(f"there is no circular buffer {number!r}")
+        return found
+
+    def tensor(self, operand: int) -> Tensor:
+        """The tensor an accessor operand names."""
+        return self.machine.accessor(self.code.key, str(self.op.args[operand]))
+
+    def counts(self, depth: int) -> Callable[[list[Any]], tuple[int, ...]]:
+        """Trip counts of the nest, padded with 1 to ``depth`` levels on the outside."""
+        pad = (1,) * (depth - len(self.levels))
+        known = [expr.value_of(level.count) for level in self.levels]
+        if all(k is not None for k in known):
+            fixed = (*pad, *(max(k, 0) for k in known if k is not None))
+            return lambda r: fixed
+        scalars = [self.names.compile(level.count) for level in self.levels]
+        return lambda r: (*pad, *(max(uniform(r[0], s(r)), 0) for s in scalars))
+
+    def form(self, poly: Poly, depth: int) -> Callable[[list[Any]], tuple[Any, ...]]:
+        """(base, step per level) of an index that is affine in the nest, padded outside by 0."""
+        base, slopes = self.slopes(poly)
+        pad = (0,) * (depth - len(self.levels))
+        known = [expr.value_of(s) for s in slopes]
+        start = self.names.compile(base)
+        constant = expr.value_of(base)
+        if all(k is not None for k in known):
+            steps = (*pad, *known)
+            if constant is not None:
+                fixed = (constant, *steps)
+                return lambda r: fixed
+            return lambda r: (start(r), *steps)
+        scalars = [self.names.compile(s) for s in slopes]
+        return lambda r: (start(r), *pad, *(uniform(r[0], s(r)) for s in scalars))
+
+    def slopes(self, poly: Poly) -> tuple[Poly, list[Poly]]:
+        """(base, coefficient per level) of a polynomial; it was checked to be affine."""
+        coefficients = []
+        for level in self.levels:
+            parts = expr.slope(poly, level.index)
+            assert parts is not None
+            coefficients.append(parts[0])
+            poly = parts[1]
+        return poly, coefficients
+
+    def index(self, operand: int, depth: int = 2) -> Callable[[list[Any]], tuple[Any, ...]]:
+        """The affine form of an index operand."""
+        return self.form(self.poly(operand), depth)
+
+    def real(self, operand: int) -> float:
+        """A literal float operand, as float32."""
+        value = self.op.args[operand]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ExprError(f"{value!r} is no number")
+        with np.errstate(over="ignore"):
+            return float(np.float32(value))
+
+
+def refusal(code: str, message: str) -> Step:
+    """A step that breaks a rule whenever it is executed."""
+
+    def step(group: Group) -> int:
+        raise Violation(code, message)
+
+    return step
+
+
+Builder: TypeAlias = "Callable[[OpContext], Step]"
+Builders: TypeAlias = "Mapping[str, Builder]"

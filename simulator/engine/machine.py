@@ -1,0 +1,292 @@
+"""The machine a plan describes: cores, memories, programs, and what was found in a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from simulator.arch import Arch, find_arch
+from simulator.engine import deadlock
+from simulator.engine.arguments import argument_values
+from simulator.engine.cb import CircularBuffer
+from simulator.engine.code import Code, Names
+from simulator.engine.compiler import Compiler, bind_arguments
+from simulator.engine.expr import ExprError
+from simulator.engine.gather import Patterns
+from simulator.engine.group import Group
+from simulator.engine.lanes import Lanes, LaneTable
+from simulator.engine.pool import Pool
+from simulator.engine.values import Value
+from simulator.engine.violation import Violation
+from simulator.errors import ArtifactError
+from simulator.findings import Finding, finding
+from simulator.formats.dataformat import DataFormat
+from simulator.formats.errors import FormatError
+from simulator.formats.host import quantise_host
+from simulator.memory.dram import Tensor
+from simulator.memory.l1 import cores_of, place_buffers
+from simulator.numerics.models import number_model
+from simulator.numerics.modes import Chip, Dest, Fidelity, Mode
+from simulator.plan.schema import ComputeConfig, Kernel, Plan
+from simulator.program import Program
+
+SEMAPHORE_BYTES = 16
+"""Bytes apart semaphores lie: one L1 alignment unit each."""
+
+
+class Machine:
+    """Everything one run needs; made for it and thrown away after."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        programs: Mapping[str, Program],
+        tensors: dict[str, Tensor],
+        *,
+        numbers: str = "fast",
+        errata: bool = False,
+        arithmetic: bool = True,
+    ) -> None:
+        self.plan = plan
+        self.arch: Arch = find_arch(plan.device.name)
+        self.arithmetic = arithmetic
+        self.errata = errata
+        self.table = LaneTable()
+        self.pool = Pool(arithmetic=arithmetic)
+        self.patterns = Patterns()
+        self.model = number_model(numbers)
+        self.tensors = tensors
+        self.tally: list[int] = []
+        self._slots: dict[str, int] = {}
+        self.groups: list[Group] = []
+        self.created = 0
+        self._found: dict[tuple[str, str | None, int], Finding] = {}
+        self._kernels: dict[str, Kernel] = {}
+        cores = cores_of(plan.core_ranges)
+        for kernel in plan.kernels:
+            cores |= cores_of(kernel.core_ranges)
+        for buffer in plan.circular_buffers:
+            cores |= cores_of(buffer.core_ranges)
+        self.cores = sorted(cores, key=lambda core: (core[1], core[0]))
+        self._numbers = {core: number for number, core in enumerate(self.cores)}
+        self.cbs: dict[int, CircularBuffer] = {}
+        self._make_buffers()
+        for number, kernel in enumerate(plan.kernels):
+            self._load(number, kernel, programs)
+        self.programs = len(self.groups)
+
+    # --- construction ----------------------------------------------------------------------
+
+    def _lanes(self, ranges: Any) -> Lanes:
+        ids = sorted(self._numbers[core] for core in cores_of(ranges))
+        return self.table.of_ids(np.array(ids, np.int64))
+
+    def _make_buffers(self) -> None:
+        bases, end = place_buffers(self.plan.circular_buffers, self.arch)
+        if end > self.arch.l1_bytes:
+            raise ArtifactError(
+                [
+                    finding(
+                        "L1Overflow",
+                        f"circular buffers grow to {end} B, beyond the {self.arch.l1_bytes} B of L1"
+                        f" on {self.arch.name}",
+                        location="$.circular_buffers",
+                    )
+                ]
+            )
+        for number, spec in enumerate(self.plan.circular_buffers):
+            where = f"$.circular_buffers[{number}]"
+            try:
+                fmt = DataFormat.from_name(spec.data_format)
+                size = fmt.tile_bytes(spec.tile_shape)
+            except FormatError as error:
+                raise ArtifactError([finding("InvalidPlan", str(error), location=where)]) from error
+            if size != spec.page_bytes:
+                raise ArtifactError(
+                    [finding("InvalidPlan", f"page_bytes is {spec.page_bytes}, a"
+                             f" {fmt.value} tile has {size}", location=where)]
+                )  # fmt: skip
+            self.cbs[spec.id] = CircularBuffer(
+                spec.id, spec.depth, fmt, spec.tile_shape, bases.get(spec.id, self.arch.l1_base),
+                self._lanes(spec.core_ranges), self.table, self.pool,
+                unpack_to_dest=spec.unpack_to_dest, producer=spec.producer, consumer=spec.consumer,
+            )  # fmt: skip
+
+    def _load(self, number: int, kernel: Kernel, programs: Mapping[str, Program]) -> None:
+        program = programs.get(kernel.program)
+        if program is None:
+            raise ArtifactError(
+                [finding("InvalidPlan", f"there is no program {kernel.program!r}",
+                         location=f"$.kernels[{number}].program")]
+            )  # fmt: skip
+        key = f"{program.name}#{number}"
+        self._kernels[key] = kernel
+        if program.thread == "compute" and kernel.compute is None:
+            raise ArtifactError(
+                [finding("InvalidPlan", "a compute program needs a compute configuration",
+                         location=f"$.kernels[{number}].compute")]
+            )  # fmt: skip
+        code = Code(key, program.name, program.thread, bool(self.plan.semaphores))
+        names = Names(self, code)
+        lanes = self._lanes(kernel.core_ranges)
+        cores = [self.cores[i] for i in lanes.ids.tolist()]
+        values = argument_values(program, kernel, cores, self, f"$.kernels[{number}]")
+        bind_arguments(names, values)
+        try:
+            Compiler(names).run(program.body)
+        except ExprError as error:
+            raise ArtifactError(
+                [finding("InvalidProgram", str(error), program=program.name)]
+            ) from error
+        regs: list[Any] = [None] * code.registers
+        for name, value in values.items():
+            if not isinstance(value, int):
+                regs[names.registers[name]] = value
+        self.groups.append(Group(code, lanes, regs, self.table))
+        self.created += 1
+
+    # --- what ops ask for ------------------------------------------------------------------
+
+    def slot(self, name: str) -> int:
+        """Where in ``tally`` executions of an op are counted, in tiles times lanes."""
+        if name not in self._slots:
+            self._slots[name] = len(self.tally)
+            self.tally.append(0)
+        return self._slots[name]
+
+    def tile_ops(self) -> dict[str, int]:
+        """Executions by op name, in tiles over all lanes."""
+        return {name: self.tally[slot] for name, slot in self._slots.items() if self.tally[slot]}
+
+    def _compute(self, key: str) -> ComputeConfig:
+        compute = self._kernels[key].compute
+        assert compute is not None
+        return compute
+
+    def mode(self, key: str) -> Mode:
+        """Numeric settings of a compute kernel."""
+        config = self._compute(key)
+        half = any(cb.fmt is DataFormat.Float16 for cb in self.cbs.values())
+        narrow = Dest.FP16 if half else Dest.BF16
+        return Mode(
+            fidelity=Fidelity(config.math_fidelity),
+            dest=Dest.FP32 if config.fp32_dest_acc_en else narrow,
+            chip=Chip.BLACKHOLE if self.arch.family == "blackhole" else Chip.WORMHOLE,
+            errata=self.errata,
+            bfp8_precise=config.bfp8_pack_precise,
+            half_src=half,
+        )
+
+    def tf32(self, key: str) -> bool:
+        """Whether Float32 buffers reach Src as TF32: no 5-bit exponents on the kernel's cores."""
+        ranges = cores_of(self._kernels[key].core_ranges)
+        mask = 0
+        for core in ranges:
+            mask |= 1 << self._numbers[core]
+        return not any(
+            cb.fmt is DataFormat.Float16 and cb.lanes.mask & mask for cb in self.cbs.values()
+        )
+
+    def dst_capacity(self, key: str) -> tuple[int, int]:
+        """(tiles per acquire, sections) of DST in a kernel's mode."""
+        config = self._compute(key)
+        try:
+            tiles = self.arch.dst_tiles(
+                fp32_dest=config.fp32_dest_acc_en, full_sync=config.dst_full_sync_en
+            )
+        except ValueError as error:
+            raise ExprError(str(error)) from error
+        return tiles, 1 if config.dst_full_sync_en else 2
+
+    def pointer(self, number: int, write: bool, group: Group) -> Value:
+        """get_write_ptr or get_read_ptr of a circular buffer."""
+        cb = self.cbs.get(number)
+        if cb is None:
+            raise Violation("InvalidProgram", f"there is no circular buffer {number}")
+        return cb.pointer(group.lanes, write=write)
+
+    def semaphore_address(self, number: int) -> int:
+        """L1 address of a semaphore, below the circular buffers."""
+        return self.arch.l1_base - SEMAPHORE_BYTES * (self.arch.num_semaphores - number)
+
+    def accessor(self, key: str, name: str) -> Tensor:
+        """The tensor a program's accessor is bound to."""
+        value = self._kernels[key].compile_args.get(name)
+        buffer = value.get("accessor") if isinstance(value, dict) else None
+        tensor = self.tensors.get(buffer) if isinstance(buffer, str) else None
+        if tensor is None:
+            raise ExprError(f"accessor {name!r} is bound to no buffer")
+        return tensor
+
+    def stored(self, values: Any, fmt: DataFormat) -> Any:
+        """A tile as a RISC writes it to memory in a format: rounded to nearest even."""
+        if fmt.is_integer:
+            return np.trunc(values)
+        return quantise_host(values, fmt)
+
+    def spawn(self, groups: list[Group]) -> None:
+        """Take up groups that were split off."""
+        self.groups.extend(groups)
+        self.created += len(groups)
+
+    # --- findings --------------------------------------------------------------------------
+
+    def finish(self, group: Group) -> None:
+        """Check what a program leaves behind."""
+        local = group.local
+        if local.reading:
+            raise Violation("Unbarriered", "the program ends with NoC reads under way")
+        if local.writing and local.written < local.writes:
+            raise Violation("Unbarriered", "the program ends with NoC writes not known complete")
+        if local.math is not None or local.queue or local.packing is not None:
+            raise Violation("DirtyExit", "the program ends while DST is held")
+
+    def check_exit(self) -> None:
+        """Pages left in circular buffers after every program ended."""
+        for cb in self.cbs.values():
+            for strand in cb.strands:
+                if strand.occ:
+                    self._note(
+                        "DirtyExit",
+                        f"{strand.occ} pages are left in circular buffer {cb.number}",
+                        strand.lanes, None, cb.number,
+                    )  # fmt: skip
+
+    def report(self, violation: Violation, group: Group, step: int) -> None:
+        """Record a broken rule at a group's current op."""
+        lanes = group.lanes
+        if violation.lanes is not None and len(violation.lanes):
+            lanes = self.table.of_ids(violation.lanes)
+        self._note(violation.code, violation.message, lanes, group, group.pc, step)
+
+    def _note(
+        self, code: str, message: str, lanes: Lanes, group: Group | None, place: int,
+        step: int | None = None,
+    ) -> None:  # fmt: skip
+        key = (code, None if group is None else group.code.key, place)
+        lanes_before = self._found[key].lanes if key in self._found else 0
+        if lanes_before:
+            return
+        where: dict[str, Any] = {"core": self.cores[int(lanes.ids[0])], "lanes": lanes.n}
+        if group is not None:
+            spot = group.code.places[place]
+            where |= {"program": group.code.program, "thread": group.code.thread,
+                      "path": spot.path, "location": spot.loc, "step": step}  # fmt: skip
+        self._found[key] = finding(code, message, **where)
+
+    def report_budget(self, what: str, group: Group) -> None:
+        """Record that a budget is spent."""
+        self._note("BudgetSpent", f"the run was stopped after {what}", group.lanes, group, group.pc)
+
+    def report_deadlock(self, groups: list[Group]) -> None:
+        """Record a deadlock, unless it only follows from a thread that was stopped."""
+        if not any(group.halted for group in self.groups):
+            first = groups[0]
+            self._note("Deadlock", deadlock.describe(self, groups), first.lanes, first, first.pc)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found, in order."""
+        return tuple(self._found.values())

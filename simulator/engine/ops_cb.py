@@ -1,0 +1,160 @@
+"""Ops of the circular-buffer handshake and of the DST handshake."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from simulator.engine.cb import CircularBuffer
+from simulator.engine.code import BLOCKED, Builders, OpContext, Step, Wait, refusal, uniform
+from simulator.engine.dst import Section
+from simulator.engine.group import Group
+from simulator.engine.violation import Violation
+
+
+def _endpoint(context: OpContext, cb: CircularBuffer, *, producer: bool) -> Step | None:
+    """A refusal when the program's thread is not the end the op acts as."""
+    owner = cb.producer if producer else cb.consumer
+    if context.code.thread == owner:
+        return None
+    role = "producer" if producer else "consumer"
+    return refusal(
+        "CBEndpoint",
+        f"{context.op.name} on {context.code.thread}: the {role} of circular buffer {cb.number} is"
+        f" {owner}",
+    )
+
+
+def build_reserve(c: OpContext) -> Step:
+    """cb_reserve_back."""
+    cb, pages, following = c.cb(0), c.scalar(1), c.next
+    reserve = cb.reserve
+    c.code.waits[c.number] = Wait(cb, pages, producer=True)
+
+    def step(group: Group) -> int:
+        n = pages(group.regs)
+        if type(n) is not int:
+            n = uniform(group, n)
+        return following if reserve(group.lanes, n) else BLOCKED
+
+    return _endpoint(c, cb, producer=True) or step
+
+
+def build_wait(c: OpContext) -> Step:
+    """cb_wait_front."""
+    cb, pages, following = c.cb(0), c.scalar(1), c.next
+    wait = cb.wait
+    c.code.waits[c.number] = Wait(cb, pages, producer=False)
+
+    def step(group: Group) -> int:
+        n = pages(group.regs)
+        if type(n) is not int:
+            n = uniform(group, n)
+        return following if wait(group.lanes, n) else BLOCKED
+
+    return _endpoint(c, cb, producer=False) or step
+
+
+def build_push(c: OpContext) -> Step:
+    """cb_push_back."""
+    cb, pages, following = c.cb(0), c.scalar(1), c.next
+    push = cb.push
+
+    def step(group: Group) -> int:
+        push(group.lanes, uniform(group, pages(group.regs)), group.local.reads_done)
+        return following
+
+    return _endpoint(c, cb, producer=True) or step
+
+
+def build_pop(c: OpContext) -> Step:
+    """cb_pop_front."""
+    cb, pages, following = c.cb(0), c.scalar(1), c.next
+    pop = cb.pop
+
+    def step(group: Group) -> int:
+        pop(group.lanes, uniform(group, pages(group.regs)), group.local.flushed)
+        return following
+
+    return _endpoint(c, cb, producer=False) or step
+
+
+def build_acquire(c: OpContext) -> Step:
+    """tile_regs_acquire."""
+    following = c.next
+    capacity, halves = c.machine.dst_capacity(c.code.key)
+
+    def step(group: Group) -> int:
+        local = group.local
+        if local.math is not None:
+            raise Violation("DstProtocol", "tile_regs_acquire while math already holds DST")
+        held = len(local.queue) + (local.packing is not None)
+        if held >= halves:
+            raise Violation(
+                "DstProtocol",
+                f"tile_regs_acquire waits for ever: {held} DST section(s) committed, none released",
+            )
+        local.math = Section(capacity)
+        return following
+
+    return step
+
+
+def build_commit(c: OpContext) -> Step:
+    """tile_regs_commit."""
+    following = c.next
+
+    def step(group: Group) -> int:
+        local = group.local
+        if local.math is None:
+            raise Violation("DstProtocol", "tile_regs_commit without tile_regs_acquire")
+        local.queue.append(local.math)
+        local.math = None
+        return following
+
+    return step
+
+
+def build_pack_wait(c: OpContext) -> Step:
+    """tile_regs_wait."""
+    following = c.next
+
+    def step(group: Group) -> int:
+        local = group.local
+        if local.packing is not None:
+            raise Violation("DstProtocol", "tile_regs_wait while the packer already holds DST")
+        if not local.queue:
+            raise Violation("DstProtocol", "tile_regs_wait without a tile_regs_commit before it")
+        local.packing = local.queue.pop(0)
+        return following
+
+    return step
+
+
+def build_release(c: OpContext) -> Step:
+    """tile_regs_release."""
+    following = c.next
+
+    def step(group: Group) -> int:
+        local = group.local
+        if local.packing is None:
+            raise Violation("DstProtocol", "tile_regs_release without tile_regs_wait")
+        local.packing = None
+        return following
+
+    return step
+
+
+BUILDERS: Final[Builders] = MappingProxyType(
+    {
+        "cb_reserve_back": build_reserve,
+        "cb_push_back": build_push,
+        "cb_wait_front": build_wait,
+        "cb_pop_front": build_pop,
+        "tile_regs_acquire": build_acquire,
+        "tile_regs_commit": build_commit,
+        "tile_regs_wait": build_pack_wait,
+        "tile_regs_release": build_release,
+    }
+)
+"""Op name to builder."""

@@ -1,0 +1,186 @@
+"""Ops that set configuration state, and the check every configured op makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any, Final
+
+from simulator.engine import expr
+from simulator.engine.code import Builders, OpContext, Step, uniform
+from simulator.engine.config import Config, stale
+from simulator.engine.expr import ExprError
+from simulator.engine.group import Group
+from simulator.engine.violation import Violation
+from simulator.isa import BCAST_DIMS, OPS, POOL_TYPES, REDUCE_DIMS
+
+
+def checker(name: str, **wanted: Any) -> Callable[[Config], None]:
+    """A check that an op's configuration is in force; configurations seen before pass at once."""
+    good: list[Config | None] = [None]
+
+    def check(config: Config) -> None:
+        if config is good[0]:
+            return
+        wrong = stale(config, **wanted)
+        if wrong is not None:
+            raise Violation("StaleConfig", f"{name}: {wrong}")
+        good[0] = config
+
+    return check
+
+
+def _setter(following: int, change: Callable[[Config], Config]) -> Step:
+    """A step that changes configuration; the last change is remembered, being pure."""
+    memo: list[Config | None] = [None, None]
+
+    def step(group: Group) -> int:
+        local = group.local
+        if local.config is not memo[0]:
+            memo[:] = [local.config, change(local.config)]
+        config = memo[1]
+        assert config is not None
+        local.config = config
+        return following
+
+    return step
+
+
+def build_startup(c: OpContext) -> Step:
+    """compute_kernel_hw_startup."""
+    order = c.op.args[0]
+    in0, in1, out = (c.cb(i).fmt for i in (1, 2, 3))
+    src_a, src_b = (in1, in0) if order == "Reverse" else (in0, in1)
+
+    def change(config: Config) -> Config:
+        if config.started:
+            raise Violation("StaleConfig", "compute_kernel_hw_startup ran twice")
+        return Config(started=True, src_a=src_a, src_b=src_b, pack=out)
+
+    return _setter(c.next, change)
+
+
+def _needs_start(name: str, config: Config) -> None:
+    if not config.started:
+        raise Violation("StaleConfig", f"{name}: compute_kernel_hw_startup has not run")
+
+
+def build_reconfig(c: OpContext) -> Step:
+    """reconfig_data_format, reconfig_data_format_srca, pack_reconfig_data_format."""
+    fields: dict[str, Any] = {}
+    if c.op.name == "pack_reconfig_data_format":
+        fields["pack"] = c.cb(0).fmt
+    else:
+        fields["src_a"] = c.cb(0).fmt
+        if c.op.name == "reconfig_data_format":
+            fields["src_b"] = c.cb(1).fmt
+
+    def change(config: Config) -> Config:
+        _needs_start(c.op.name, config)
+        return config._replace(**fields)
+
+    return _setter(c.next, change)
+
+
+def build_l1_acc(c: OpContext) -> Step:
+    """pack_reconfig_l1_acc."""
+    enable, following = c.scalar(0), c.next
+
+    def step(group: Group) -> int:
+        value = bool(uniform(group, enable(group.regs)))
+        local = group.local
+        _needs_start("pack_reconfig_l1_acc", local.config)
+        if local.config.l1_acc is not value:
+            local.config = local.config._replace(l1_acc=value)
+        return following
+
+    return step
+
+
+def build_init(c: OpContext) -> Step:
+    """Inits of FPU ops: one slot for all of them."""
+    key = math_key(c)
+    mask = c.op.args[1] if c.op.name == "reduce_init" else None
+
+    def change(config: Config) -> Config:
+        _needs_start(c.op.name, config)
+        if mask is not None:
+            return config._replace(math=key, mask=mask)
+        return config._replace(math=key)
+
+    return _setter(c.next, change)
+
+
+def build_reduce_uninit(c: OpContext) -> Step:
+    """reduce_uninit: the packer's mask goes, and reduce_tile needs its init again."""
+    return _setter(c.next, lambda config: config._replace(mask=None, math=None))
+
+
+def build_sfpu_init(c: OpContext) -> Step:
+    """Inits of SFPU ops: one slot beside the FPU's."""
+    key = OPS[c.op.name].config
+
+    def change(config: Config) -> Config:
+        _needs_start(c.op.name, config)
+        return config._replace(sfpu=key)
+
+    return _setter(c.next, change)
+
+
+def math_key(c: OpContext) -> tuple[Any, ...]:
+    """The FPU key an init sets or an op needs, with the parameters both carry."""
+    spec = OPS[c.op.name]
+    key: tuple[Any, ...] = (spec.config,)
+    if spec.config == "reduce":
+        pool, dim = c.op.args[0], c.op.args[1]
+        if pool not in POOL_TYPES or dim not in REDUCE_DIMS:
+            raise ExprError(f"{c.op.name} of {pool!r} along {dim!r}")
+        return (*key, pool, dim)
+    return key
+
+
+def transpose_flag(c: OpContext) -> bool:
+    """matmul_init's literal transpose operand."""
+    flag = expr.value_of(c.poly(2))
+    if flag not in (0, 1):
+        raise ExprError("matmul_init's transpose must be the constant 0 or 1")
+    return bool(flag)
+
+
+def build_matmul_init(c: OpContext) -> Step:
+    """matmul_init: the transpose flag is part of the key."""
+    key = ("matmul", transpose_flag(c))
+
+    def change(config: Config) -> Config:
+        _needs_start(c.op.name, config)
+        return config._replace(math=key)
+
+    return _setter(c.next, change)
+
+
+def _builders() -> dict[str, Any]:
+    table: dict[str, Any] = {
+        "compute_kernel_hw_startup": build_startup,
+        "reconfig_data_format": build_reconfig,
+        "reconfig_data_format_srca": build_reconfig,
+        "pack_reconfig_data_format": build_reconfig,
+        "pack_reconfig_l1_acc": build_l1_acc,
+        "copy_init": build_init,
+        "transpose_init": build_init,
+        "reduce_init": build_init,
+        "reduce_uninit": build_reduce_uninit,
+        "matmul_init": build_matmul_init,
+    }
+    for name in ("add", "sub", "mul"):
+        table[f"{name}_init"] = build_init
+        for dim in BCAST_DIMS:
+            suffix = {"ROW": "rows", "COL": "cols", "SCALAR": "scalar"}[dim]
+            table[f"{name}_bcast_{suffix}_init"] = build_init
+    for name, spec in OPS.items():
+        if spec.effect == "config" and name not in table and name.endswith("_tile_init"):
+            table[name] = build_sfpu_init
+    return table
+
+
+BUILDERS: Final[Builders] = MappingProxyType(_builders())
+"""Op name to builder."""

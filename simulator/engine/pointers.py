@@ -1,0 +1,81 @@
+"""L1 operands: an address as a page of a circular buffer's window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from simulator.engine import expr
+from simulator.engine.cb import CircularBuffer
+from simulator.engine.code import OpContext, uniform
+from simulator.engine.expr import ExprError, Poly
+from simulator.engine.group import Group
+from simulator.engine.violation import Violation
+
+
+class Pointer:
+    """An L1 operand that points into a circular buffer.
+
+    Attributes:
+        cb: the buffer. write: it is relative to the write pointer.
+    """
+
+    def __init__(
+        self,
+        cb: CircularBuffer,
+        form: Callable[[list[Any]], tuple[Any, ...]],
+        *,
+        write: bool,
+        absolute: bool,
+    ) -> None:
+        self.cb = cb
+        self.write = write
+        self._form = form
+        self._absolute = absolute
+
+    def pages(self, group: Group) -> tuple[int, int, int]:
+        """(first page relative to the window, step, step) over the nest.
+
+        Raises:
+            Violation: the address is not the start of a page.
+        """
+        at, q1, q2 = self._form(group.regs)
+        cb = self.cb
+        if self._absolute:
+            at = at - cb.pointer(group.lanes, write=self.write)
+        if type(at) is not int:
+            at = uniform(group, at)
+        size = cb.page_bytes
+        if at % size or q1 % size or q2 % size:
+            raise Violation(
+                "CBWindow",
+                f"byte {at} of the window of circular buffer {cb.number} is not the start of a"
+                f" page of {size} bytes",
+            )
+        return at // size, q1 // size, q2 // size
+
+
+def pointer_of(c: OpContext, operand: int, *, write: bool) -> Pointer:
+    """The pointer an ``l1`` operand is; ``write`` is the usual direction, for bare addresses.
+
+    Raises:
+        ExprError: the address is not derived from the pointer of one circular buffer.
+    """
+    poly = c.poly(operand)
+    found: list[tuple[Any, tuple[str, int], bool]] = []
+    for item in expr.names_in(poly):
+        if not isinstance(item, str):
+            found.append((item, item, False))
+        elif item in c.names.pointers:
+            found.append((item, c.names.pointers[item], True))
+    if len(found) != 1 or poly.get((found[0][0],)) != 1:
+        raise ExprError("an L1 address must be get_read_ptr or get_write_ptr of one circular buffer"
+                        " plus an offset")  # fmt: skip
+    item, (kind, number), absolute = found[0]
+    cb = c.machine.cbs.get(number)
+    if cb is None:
+        raise ExprError(f"there is no circular buffer {number}")
+    offset: Poly = dict(poly)
+    if not absolute:
+        del offset[(item,)]
+    return Pointer(cb, c.form(offset, 2), write=kind == "get_write_ptr", absolute=absolute)

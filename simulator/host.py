@@ -1,0 +1,136 @@
+"""The host's side of a run: tensors into pages with their padding, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.arch import find_arch
+from simulator.errors import InputError
+from simulator.formats.errors import FormatError
+from simulator.formats.host import upload
+from simulator.formats.tilize import untilize
+from simulator.memory.dram import Tensor, place
+from simulator.plan.schema import Layout, Plan
+
+Array = npt.NDArray[Any]
+
+GARBAGE = 0x5A
+"""What integer padding holds; real padding holds NaN."""
+
+
+def check_inputs(plan: Plan, inputs: Mapping[str, Array]) -> None:
+    """Raise unless the arrays are those the plan wants.
+
+    Raises:
+        InputError: wrong names, shapes or dtypes; the message lists every problem.
+    """
+    problems = []
+    for name, layout in plan.layouts.items():
+        if name not in inputs:
+            if layout.role in ("input", "inout", "table"):
+                problems.append(f"{name}: missing, {_wanted(layout)} is expected")
+            continue
+        array = inputs[name]
+        if not isinstance(array, np.ndarray):
+            problems.append(f"{name}: {type(array).__name__}, {_wanted(layout)} is expected")
+        elif array.shape != layout.logical_shape or not _fits(array, layout):
+            problems.append(f"{name}: {array.dtype} {array.shape}, {_wanted(layout)} is expected")
+    problems += [f"{name}: not a tensor of the plan" for name in inputs if name not in plan.layouts]
+    if problems:
+        raise InputError("; ".join(problems), location=problems[0].split(":")[0],
+                         next_step="Pass one array per input, by parameter name.")  # fmt: skip
+
+
+def _fits(array: Array, layout: Layout) -> bool:
+    from simulator.memory.dram import format_of
+
+    if format_of(layout.dtype).is_float:
+        return array.dtype == np.float32
+    return array.dtype.kind in "iu"
+
+
+def _wanted(layout: Layout) -> str:
+    from simulator.memory.dram import format_of
+
+    fmt = format_of(layout.dtype)
+    kind = "float32" if fmt.is_float else f"integers ({layout.dtype})"
+    return f"{kind} {layout.logical_shape}"
+
+
+def load_tensors(
+    plan: Plan, inputs: Mapping[str, Array], *, arithmetic: bool = True
+) -> dict[str, Tensor]:
+    """Every buffer of the plan in device memory.
+
+    Inputs are rounded by the host to their dtype (nearest even); padding is garbage and invalid,
+    except in block formats and where the layout says zero. Buffers without initial contents are
+    invalid throughout.
+
+    Raises:
+        InputError: a value does not fit its dtype.
+    """
+    placements = place(plan.layouts, plan.io, find_arch(plan.device.name))
+    tensors = {}
+    for name, layout in plan.layouts.items():
+        tensor = Tensor(name, layout, placements[name])
+        array = inputs.get(name)
+        shape = (tensor.pages, *tensor.tile)
+        if not arithmetic:
+            tensor.values = np.broadcast_to(np.zeros((), tensor.fmt.value_dtype), shape)
+        if array is None:
+            if arithmetic:
+                tensor.values = np.empty(shape, tensor.fmt.value_dtype)
+            tensor.valid = np.zeros((tensor.pages, 2), np.int16)
+        else:
+            zero = layout.padding == "zero" or tensor.fmt.is_bfp
+            if arithmetic:
+                tensor.values = _pages(tensor, array, zero=zero)
+            if not zero:
+                tensor.valid = tensor.logical_extents()
+        tensors[name] = tensor
+    return tensors
+
+
+def _pages(tensor: Tensor, array: Array, *, zero: bool) -> Array:
+    pad = 0 if zero else np.nan if tensor.fmt.is_float else GARBAGE
+    if not tensor.fmt.is_float and array.dtype.kind == "u" and array.size == 0:
+        return np.empty((0, *tensor.tile), tensor.fmt.value_dtype)
+    try:
+        tiles = upload(array, tensor.fmt, tensor.tile, pad)
+    except FormatError as error:
+        raise InputError(f"{tensor.name}: {error}", location=tensor.name) from error
+    return np.ascontiguousarray(tiles.reshape(-1, *tensor.tile))
+
+
+def download(tensor: Tensor) -> Array:
+    """The logical tensor; elements nobody wrote are NaN, or 0 in integer buffers."""
+    out = _logical(tensor.values, tensor)
+    if tensor.valid is not None:
+        known = written(tensor)
+        if not known.all():
+            out[~known] = np.nan if tensor.fmt.is_float else 0
+    return out
+
+
+def written(tensor: Tensor) -> npt.NDArray[np.bool_]:
+    """Which elements of the logical tensor hold data."""
+    shape = tensor.layout.logical_shape
+    if tensor.valid is None or (tensor.valid >= 32).all():
+        return np.ones(shape, np.bool_)
+    height, width = tensor.tile
+    rows = np.arange(height)[:, None] < tensor.valid[:, 0, None, None]
+    columns = np.arange(width) < tensor.valid[:, 1, None, None]
+    return _logical(rows & columns, tensor)
+
+
+def _logical(values: Array, tensor: Tensor) -> Array:
+    """Pages (pages, height, width) as an array of the logical shape."""
+    shape = tensor.layout.logical_shape
+    rows, columns = (1, *shape)[-2:]
+    lead = tensor.grid[:-2]
+    tiles = values.reshape(*lead, -1, *tensor.tile)
+    return untilize(tiles, rows, columns, tensor.tile).reshape(shape)
