@@ -10,10 +10,10 @@ from typing import Final
 
 import tvm
 from tvm import tirx
-from tvm.ir import Call, TensorRegion
+from tvm.ir import Call, StringImm
 
 from harness.errors import LanguageError
-from harness.language.regions import Region, as_region
+from harness.language.regions import Region
 
 COPY: Final = "tl.copy"
 """``(src region, dst region)``; equal shapes once unit dimensions are dropped."""
@@ -21,6 +21,10 @@ FILL: Final = "tl.fill"
 """``(dst region, value)``."""
 GEMM: Final = "tl.gemm"
 """``(A region, B region, C region, transpose_A, transpose_B, clear_accum)``; C += A·B."""
+
+REDUCE: Final = "tl.reduce"
+"""``(src region, dst region, kind, dim, clear)``: kind sum, max, min, absmax or abssum; dim >= 0."""
+REDUCTIONS: Final = ("sum", "max", "min", "absmax", "abssum")
 
 _EFFECT_OPAQUE: Final = 4  # tirx CallEffectKind: touches memory the op's operands do not show
 
@@ -39,6 +43,7 @@ for _name, _doc in (
     (COPY, "Copy a region."),
     (FILL, "Set a region to a value."),
     (GEMM, "Tile matrix product, accumulating."),
+    (REDUCE, "Reduce a block along one dimension."),
 ):
     register_op(_name, _doc)
 
@@ -127,4 +132,45 @@ def gemm(
     return _call(GEMM, [a.node(), b.node(), c.node(), *flags])
 
 
-__all__ = ["COPY", "FILL", "GEMM", "TensorRegion", "as_region", "clear", "copy", "fill", "gemm"]
+def _reduce(src: object, dst: object, kind: str, dim: int, clear: bool) -> Call:
+    source, target = Region.of(src, "T.reduce source"), Region.of(dst, "T.reduce destination")
+    rank = len(source.extents)
+    if not isinstance(dim, int) or not -rank <= dim < rank:
+        raise LanguageError(f"T.reduce_{kind} dim {dim!r} of a block of rank {rank}")
+    dim %= rank
+    kept = [e for i, e in enumerate(source.extents) if i != dim]
+    if [e for e in target.extents if e != 1] != [e for e in kept if e != 1]:
+        raise LanguageError(
+            f"T.reduce_{kind} of shape {source.shape} over dim {dim} into shape {target.shape}",
+            code="ShapeMismatch",
+            next_step=f"the destination is of shape {tuple(kept)}",
+        )
+    args = [source.node(), target.node(), StringImm(kind), tirx.const(dim, "int32"),
+            tirx.const(bool(clear), "bool")]  # fmt: skip
+    return _call(REDUCE, args)
+
+
+def reduce_sum(buffer: object, out: object, dim: int = -1, clear: bool = True, **_: object) -> Call:
+    """``T.reduce_sum(buffer, out, dim, clear)``; without clear, out is added to."""
+    return _reduce(buffer, out, "sum", dim, clear)
+
+
+def reduce_max(buffer: object, out: object, dim: int = -1, clear: bool = True, **_: object) -> Call:
+    """``T.reduce_max(buffer, out, dim, clear)``; without clear, out takes part."""
+    return _reduce(buffer, out, "max", dim, clear)
+
+
+def reduce_min(buffer: object, out: object, dim: int = -1, clear: bool = True, **_: object) -> Call:
+    """``T.reduce_min(buffer, out, dim, clear)``; without clear, out takes part."""
+    return _reduce(buffer, out, "min", dim, clear)
+
+
+def reduce_absmax(buffer: object, out: object, dim: int = -1, clear: bool = True,
+                  **_: object) -> Call:  # fmt: skip
+    """``T.reduce_absmax(buffer, out, dim, clear)``: largest absolute value."""
+    return _reduce(buffer, out, "absmax", dim, clear)
+
+
+def reduce_abssum(buffer: object, out: object, dim: int = -1, **_: object) -> Call:
+    """``T.reduce_abssum(buffer, out, dim)``: sum of absolute values."""
+    return _reduce(buffer, out, "abssum", dim, True)

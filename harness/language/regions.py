@@ -111,10 +111,3 @@ class Region:
                   for s, e in zip(self.starts, self.extents, strict=True)]  # fmt: skip
         return TensorRegion(self.buffer, ranges, BufferRegionType())
 
-
-def as_region(node: TensorRegion) -> tuple[tvm.ir.Var, list[object], list[int]]:
-    """Buffer, start expressions and constant extents of a region node."""
-    extents = [constant(r.extent) for r in node.region]
-    if any(e is None for e in extents):
-        raise LanguageError("a region's extent is not a constant")
-    return node.source, [r.min for r in node.region], extents  # type: ignore[return-value]

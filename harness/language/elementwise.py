@@ -1,0 +1,129 @@
+"""Elementwise functions of the language, for expressions in T.Parallel loops and index arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import tvm
+from tvm import tirx
+
+from harness.errors import LanguageError
+from harness.language.tensors import dtype_name
+
+UNARY: Final = ("exp", "exp2", "log", "log2", "log1p", "sqrt", "rsqrt", "sigmoid", "tanh", "erf",
+                "sin", "cos", "floor", "ceil", "round")  # fmt: skip
+"""Functions of one floating value, TileLang's spelling and tirx's."""
+
+
+def _float(value: Any, what: str) -> Any:
+    if isinstance(value, (int, float)):
+        return tirx.const(float(value), "float32")
+    if not isinstance(value, tvm.ir.Expr):
+        raise LanguageError(f"{what} of a {type(value).__name__}")
+    if not str(value.ty.dtype).startswith(("float", "bfloat")):
+        value = tirx.Cast("float32", value)
+    return value
+
+
+def _unary(name: str) -> Callable[..., Any]:
+    function = getattr(tirx, name)
+
+    def apply(x: Any) -> Any:
+        return function(_float(x, f"T.{name}"))
+
+    apply.__name__ = name
+    apply.__doc__ = f"``T.{name}(x)``, elementwise."
+    return apply
+
+
+exp, exp2, log, log2, log1p, sqrt, rsqrt, sigmoid, tanh, erf, sin, cos, floor, ceil, round = (  # noqa: A001
+    _unary(name) for name in UNARY
+)
+
+
+def _same(a: Any, b: Any) -> tuple[Any, Any]:
+    """Two operands of one dtype, the wider."""
+    if isinstance(a, (int, float)) and isinstance(b, tvm.ir.Expr):
+        return tirx.const(a, str(b.ty.dtype)), b
+    if isinstance(b, (int, float)) and isinstance(a, tvm.ir.Expr):
+        return a, tirx.const(b, str(a.ty.dtype))
+    if not isinstance(a, tvm.ir.Expr) or not isinstance(b, tvm.ir.Expr):
+        raise LanguageError(f"operands {a!r} and {b!r}")
+    da, db = str(a.ty.dtype), str(b.ty.dtype)
+    if da == db:
+        return a, b
+    wide = "float32" if "float" in da or "float" in db else "int32"
+    return tuple(x if str(x.ty.dtype) == wide else tirx.Cast(wide, x) for x in (a, b))  # type: ignore[return-value]
+
+
+def max(a: Any, b: Any) -> Any:  # noqa: A001  (TileLang's name)
+    """``T.max(a, b)``, elementwise, or of two numbers."""
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return a if a > b else b
+    return tirx.Max(*_same(a, b))
+
+
+def min(a: Any, b: Any) -> Any:  # noqa: A001  (TileLang's name)
+    """``T.min(a, b)``, elementwise, or of two numbers."""
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return a if a < b else b
+    return tirx.Min(*_same(a, b))
+
+
+def abs(x: Any) -> Any:  # noqa: A001  (TileLang's name)
+    """``T.abs(x)``, elementwise."""
+    return tirx.abs(_float(x, "T.abs"))
+
+
+def pow(x: Any, y: Any) -> Any:  # noqa: A001  (TileLang's name)
+    """``T.pow(x, y)``, elementwise; a small integer power becomes products."""
+    if isinstance(y, int) and 1 <= y <= 4 and isinstance(x, tvm.ir.Expr):  # noqa: PLR2004
+        out = x
+        for _ in range(y - 1):
+            out = out * x
+        return out
+    return tirx.pow(*_same(_float(x, "T.pow"), _float(y, "T.pow")))
+
+
+def if_then_else(condition: Any, a: Any, b: Any) -> Any:
+    """``T.if_then_else(condition, a, b)``: elementwise choice; both sides are evaluated."""
+    if isinstance(condition, bool):
+        return a if condition else b
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        a, b = (tirx.const(float(v), "float32") for v in (a, b))
+    a, b = _same(a, b)
+    expr = condition.asobject() if hasattr(condition, "asobject") else condition
+    return tirx.Select(expr, a, b)
+
+
+Select = if_then_else
+
+
+def infinity(dtype: object = "float32") -> Any:
+    """``T.infinity(dtype)``."""
+    return tirx.const(float("inf"), dtype_name(dtype))
+
+
+def cast(value: Any, dtype: object) -> Any:
+    """``T.cast(value, dtype)``."""
+    name = dtype_name(dtype, accepted=("float32", "bfloat16", "float16", "int32"))
+    if isinstance(value, (int, float)):
+        return tirx.const(value, name)
+    return value if str(value.ty.dtype) == name else tirx.Cast(name, value)
+
+
+def all_of(*conditions: Any) -> Any:
+    """``T.all_of``/``T.And``: every condition holds."""
+    out = conditions[0]
+    for c in conditions[1:]:
+        out = tirx.all(out, c)
+    return out
+
+
+def any_of(*conditions: Any) -> Any:
+    """``T.any_of``/``T.Or``: some condition holds."""
+    out = conditions[0]
+    for c in conditions[1:]:
+        out = tirx.any(out, c)
+    return out
