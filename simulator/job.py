@@ -9,17 +9,20 @@ from __future__ import annotations
 import os
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from simulator.artifact import load_artifact
 from simulator.errors import ArtifactError, SimulatorError
 from simulator.files import read_npz, write_npz
-from simulator.findings import Finding
+from simulator.findings import Finding, finding
+from simulator.plan.schema import Plan
 from simulator.run import RunOptions, RunResult, execute
 
 PASS: Final = 0
@@ -74,6 +77,7 @@ def _execute(directory: Path, inputs: Path, outputs: Path, options: RunOptions) 
     result: RunResult = execute(artifact.plan, artifact.programs, read_npz(inputs), options)
     findings = (*artifact.warnings, *result.findings)
     if result.completed:
+        findings += unwritten(artifact.plan, result.written)
         write_npz(outputs, result.outputs)
     status = PASS if result.completed else FAIL
     if any(item.severity == "error" for item in findings):
@@ -87,10 +91,25 @@ def _execute(directory: Path, inputs: Path, outputs: Path, options: RunOptions) 
         message,
         findings,
         completed=result.completed,
-        determinate=msgspec.to_builtins(result.determinate),
+        determinate=result.determinate,
+        reasons=list(result.reasons),
         stats=msgspec.to_builtins(result.stats),
         outputs=str(outputs) if result.completed else None,
     )
+
+
+def unwritten(plan: Plan, written: Mapping[str, npt.NDArray[np.bool_]]) -> tuple[Finding, ...]:
+    """A finding for every output the plan covers in full and the run did not."""
+    out = []
+    for name, known in written.items():
+        block_map = plan.output_blocks.get(name)
+        if block_map is None or block_map.coverage != "full" or known.all():
+            continue
+        first = [int(i) for i in np.argwhere(~known)[0]]
+        missing = int(known.size - known.sum())
+        text = f"{missing} of {known.size} elements of {name} were never written, e.g. {first}"
+        out.append(finding("Unwritten", text, location=name))
+    return tuple(out)
 
 
 def _result(

@@ -251,7 +251,7 @@ def test_a_backed_buffer_takes_no_room_of_its_own() -> None:
 
     def about_it(**fields: Any) -> list[str]:
         plan = {**data, "circular_buffers": [*CBS, {**backed, **fields}]}
-        return [i.message for i in judge(plan, programs) if i.location.startswith("$.circ")]
+        return [i.message for i in judge(plan, programs) if (i.location or "").startswith("$.circ")]
 
     assert about_it() == []
     assert "another size" in about_it(depth=2)[0]
