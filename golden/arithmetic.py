@@ -1,0 +1,263 @@
+"""Addition, multiplication and rounding as the device may do them, with their bounds.
+
+Work typed float32 runs on the vector unit in float32, except that an operand repeated along an
+axis (a broadcast) passes the matrix unit and is cut to TF32. Work typed bfloat16 or float16 may run
+on either unit and may be rounded to its type. A 16-bit DST rounds every result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from golden.approx import (
+    CLEAN,
+    FREE,
+    INFINITE,
+    U8,
+    Approx,
+    exact,
+    merged_jumps,
+    merged_taint,
+    paired,
+    rounded,
+)
+from golden.contract import NumericContract
+from golden.formats import F64, find_format, power_of_two, round_even
+from golden.matmul import fidelity_loss
+
+_SINGLE: Final = find_format("float32")
+_VECTOR_STEPS: Final = 2.0
+"""The vector unit's adder keeps only part of the sticky bits: one unit in the last place instead of
+half (tt-isa-documentation, VectorUnit)."""
+_ALIGN: Final = 2.0**-11
+"""ELWADD rounds the smaller operand to 10 bits below the larger one's exponent."""
+_ABSORBS: Final = 2.0**100
+"""Infinity is 2**128 to the matrix unit: finite terms below this leave it infinite."""
+
+
+def one_branch(x: Approx, second: bool) -> Approx:
+    """One alternative alone."""
+    if x.value2 is None:
+        return x
+    if second:
+        return replace(x, value=x.value2, bound=x.bound2, value2=None, bound2=None)
+    return replace(x, value2=None, bound2=None)
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Elementwise arithmetic under a contract; without ``bounded`` only values mean anything."""
+
+    contract: NumericContract
+    bounded: bool
+
+    def literal(self, value: float, dtype: str) -> Approx:
+        """A number written in the source: the compiler may keep it or round it to its type."""
+        x = exact(np.asarray(value, np.float64))
+        if not np.isfinite(value) or find_format(dtype).is_integer:
+            return x
+        error = np.abs(round_even(x.value, dtype) - x.value)
+        return x if not (error > 0) else replace(x, bound=error, grain=0.0)
+
+    def stored(self, x: Approx, dtype: str, source: str) -> Approx:
+        """x, of type ``source``, put into a buffer of another type."""
+        if dtype == source or not self.bounded:
+            return x
+        fmt = find_format(dtype)
+        if fmt.is_integer:
+            return self.to_integer(x, dtype)
+        if dtype == "float32" and source in ("bfloat16", "float16", "float32"):
+            return x
+        # The packer rounds to nearest, but cuts to float16 on Wormhole.
+        steps = 2.0 if dtype == "float16" and self.contract.family != "blackhole" else 1.0
+        return rounded(x, fmt.bits, fmt.tiny, fmt.huge, steps)
+
+    def to_integer(self, x: Approx, dtype: str) -> Approx:
+        """Cut towards zero; where the interval holds a whole number, either side."""
+        del dtype
+        value = np.trunc(x.value)
+        if x.is_exact or not self.bounded:
+            return replace(x, value=value, grain=1.0)
+        low, high = np.trunc(x.value - x.error), np.trunc(x.value + x.error)
+        return interval_choice(x, low, high)
+
+    def result(self, x: Approx, dtype: str) -> Approx:
+        """A result as DST and, for 16-bit types, perhaps a buffer of its type hold it."""
+        fmt = find_format(dtype)
+        if fmt.is_integer:
+            return x
+        dest = find_format(self.contract.dest)
+        if not self.contract.fp32_dest:
+            x = rounded(x, dest.bits, dest.tiny, dest.huge, 2.0)
+        elif dtype == "float32":
+            return rounded(x, _SINGLE.bits, _SINGLE.tiny, _SINGLE.huge, _VECTOR_STEPS)
+        if dtype in ("float32", dest.name):
+            return x
+        steps = 2.0 if dtype == "float16" else 1.0
+        return rounded(x, fmt.bits, fmt.tiny, fmt.huge, steps)
+
+    def operand(self, x: Approx, dtype: str, broadcast: bool) -> Approx:
+        """An operand as the unit that will use it sees it."""
+        if dtype != "float32":
+            return x
+        if not self.contract.fp32_dest:
+            dest = find_format(self.contract.dest)
+            return rounded(x, dest.bits, dest.tiny, dest.huge, 2.0)
+        if broadcast:
+            fmt = find_format(self.contract.float32_source)
+            return rounded(x, fmt.bits, fmt.tiny, fmt.huge, 2.0)
+        return x
+
+    def add(self, x: Approx, y: Approx, dtype: str, broadcast: bool = False) -> Approx:
+        """X + y computed as ``dtype``."""
+        if x.value2 is not None or y.value2 is not None:
+            return two_sided(lambda a, b: self.add(a, b, dtype, broadcast), x, y)
+        if not self.bounded:
+            with np.errstate(invalid="ignore", over="ignore"):
+                return Approx(x.value + y.value)
+        x, y = self.operand(x, dtype, broadcast), self.operand(y, dtype, broadcast)
+        taint = _sum_taint(x, y)
+        with np.errstate(invalid="ignore", over="ignore"):
+            value = x.value + y.value
+            grain = min(x.grain, y.grain) if x.is_exact and y.is_exact else 0.0
+            error: F64 | None = None
+            if not (x.is_exact and y.is_exact):
+                error = _both(x.error, y.error, value)
+            aligned = dtype != "float32" or broadcast or not self.contract.fp32_dest
+            if aligned and not (grain and max(x.peak, y.peak) < grain * 2.0**11):
+                error = self._align(x, y, error, value)
+        result = _made(value, error, taint, grain, x.peak + y.peak, x, y)
+        return self.result(result, dtype)
+
+    def _align(self, x: Approx, y: Approx, error: F64 | None, value: F64) -> F64:
+        top = np.maximum(np.abs(x.value) + x.error, np.abs(y.value) + y.error)
+        unit = power_of_two(np.asarray(np.where(np.isfinite(top), top, 0.0)))
+        terms = 1 if self.contract.fp32_dest else 3
+        inexact = (x.value != 0) & (y.value != 0) | (np.asarray(x.error + y.error) != 0)
+        added = unit * (terms * _ALIGN + 2.0**-21) * inexact
+        return _both(0.0 if error is None else error, added, value)
+
+    def sub(self, x: Approx, y: Approx, dtype: str, broadcast: bool = False) -> Approx:
+        """X - y computed as ``dtype``."""
+        return self.add(x, self.neg(y), dtype, broadcast)
+
+    def neg(self, x: Approx) -> Approx:
+        """-x, exactly."""
+        return replace(x, value=-x.value, value2=None if x.value2 is None else -x.value2)
+
+    def mul(self, x: Approx, y: Approx, dtype: str, broadcast: bool = False) -> Approx:
+        """X * y computed as ``dtype``."""
+        if x.value2 is not None or y.value2 is not None:
+            return two_sided(lambda a, b: self.mul(a, b, dtype, broadcast), x, y)
+        if not self.bounded:
+            with np.errstate(invalid="ignore", over="ignore"):
+                return Approx(x.value * y.value)
+        x, y = self.operand(x, dtype, broadcast), self.operand(y, dtype, broadcast)
+        with np.errstate(invalid="ignore", over="ignore"):
+            value = x.value * y.value
+            exactly = x.is_exact and y.is_exact
+            grain = x.grain * y.grain if exactly else 0.0
+            grain = grain if np.isfinite(grain) else min(x.grain, y.grain)
+            error: F64 | None = None
+            if not exactly:
+                error = np.abs(x.value) * y.error + (np.abs(y.value) + y.error) * x.error
+            on_matrix = dtype != "float32" or broadcast or not self.contract.fp32_dest
+            if on_matrix and not (exactly and self._multiplies_exactly(x, y, dtype)):
+                loss = self._loss(dtype)
+                high = np.abs(value) + (0.0 if error is None else error)
+                added = high * (loss + self.contract.phases * 2.0**-22) + (high > 0) * 2.0**-122
+                error = _both(0.0 if error is None else error, added, value)
+        taint = _product_taint(x, y)
+        peak = x.peak * y.peak if x.peak and y.peak else 0.0
+        result = _made(value, error, taint, grain, peak, x, y)
+        return self.result(result, dtype)
+
+    def _bits(self, dtype: str) -> int:
+        return find_format(self.contract.float32_source if dtype == "float32" else dtype).bits
+
+    def _loss(self, dtype: str) -> float:
+        bits = self._bits(dtype)
+        return fidelity_loss(self.contract.fidelity, bits, bits)
+
+    def _multiplies_exactly(self, x: Approx, y: Approx, dtype: str) -> bool:
+        if not (x.grain and y.grain):
+            return False
+        least = {"LoFi": 5, "HiFi2": 7}.get(self.contract.fidelity, 10)
+        least = min(least, self._bits(dtype))
+        sizes = [p.peak / p.grain for p in (x, y)]
+        if self.contract.fidelity == "HiFi3" and min(sizes) >= 2.0**5:
+            return False
+        return max(sizes) < 2.0**least and x.grain * y.grain >= 2.0**-100
+
+
+def two_sided(function: object, x: Approx, y: Approx) -> Approx:
+    """``function(x, y)`` with the alternatives of both; where both jump, intervals are joined."""
+    assert callable(function)  # noqa: S101  (for the type checker)
+    first = function(one_branch(x, second=False), one_branch(y, second=False))
+    second = function(one_branch(x, second=True), one_branch(y, second=True))
+    if x.value2 is None or y.value2 is None:
+        return paired(first, second)
+    crossed = function(one_branch(x, second=False), one_branch(y, second=True))
+    across = function(one_branch(x, second=True), one_branch(y, second=False))
+    return paired(paired(first, crossed).hull(), paired(second, across).hull())
+
+
+def interval_choice(x: Approx, low: F64, high: F64) -> Approx:
+    """Exact results that lie at either end of a jump, or anywhere between if it is a larger one."""
+    jumped = low != high
+    taint = x.taint
+    if not jumped.any():
+        return Approx(low, taint=taint, jumped=x.jumped, grain=0.0, peak=x.peak + 1)
+    near = high - low <= 1
+    middle = np.where(near, low, (low + high) / 2)
+    bound = np.where(near, 0.0, (high - low) / 2)
+    either = jumped if x.jumped is None else jumped | x.jumped
+    return Approx(
+        middle, bound, taint, either, np.where(near, high, middle), bound, peak=x.peak + 1
+    )
+
+
+def _both(error: F64 | float, added: F64 | float, like: F64) -> F64:
+    return np.broadcast_to(np.asarray(error + added, np.float64), like.shape)
+
+
+def _made(
+    value: F64, error: F64 | None, taint: U8 | None, grain: float, peak: float, *parts: Approx
+) -> Approx:
+    if taint is not None:
+        taint = np.broadcast_to(taint, value.shape)
+        error = None if error is None else np.where(taint == CLEAN, error, 0.0)
+    jumped = merged_jumps(*parts)
+    if jumped is not None:
+        jumped = np.broadcast_to(jumped, value.shape)
+    return Approx(value, error, taint, jumped, grain=grain if error is None else 0.0, peak=peak)
+
+
+def _sum_taint(x: Approx, y: Approx) -> U8 | None:
+    taint = merged_taint(x, y)
+    if taint is None:
+        return None
+    taint = np.broadcast_to(taint, np.broadcast_shapes(x.value.shape, y.value.shape)).copy()
+    with np.errstate(invalid="ignore"):
+        opposed = np.isnan(x.value + y.value) & (taint == INFINITE)
+        opposed &= ~(np.isnan(x.value) | np.isnan(y.value))
+        large = (np.abs(x.value) > _ABSORBS) & (np.abs(y.value) > _ABSORBS)
+        large &= np.isfinite(x.value) | np.isfinite(y.value)
+        # A NaN is some number beyond 2**128 to the matrix unit.
+        two = np.isnan(x.value) & ~np.isfinite(y.value) | np.isnan(y.value) & ~np.isfinite(x.value)
+    taint[(taint == INFINITE) & (opposed | large | two)] = FREE
+    return taint
+
+
+def _product_taint(x: Approx, y: Approx) -> U8 | None:
+    taint = merged_taint(x, y)
+    if taint is None:
+        return None
+    taint = np.broadcast_to(taint, np.broadcast_shapes(x.value.shape, y.value.shape)).copy()
+    with np.errstate(invalid="ignore"):
+        least = np.minimum(np.abs(x.value) - x.error, np.abs(y.value) - y.error)
+    taint[(taint == INFINITE) & ~(least >= 1)] = FREE
+    return taint

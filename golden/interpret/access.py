@@ -1,0 +1,244 @@
+"""Element access inside T.Parallel: buffer[indices] over a space, read and written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import tirx
+
+from golden.approx import CLEAN, FREE, Approx, Bools
+from golden.errors import GoldenError
+from golden.interpret.memory import Index, OnChip
+from golden.interpret.space import Along, Space
+
+
+def load(
+    space: Space, buffer: Any, indices: list[Any], exprs: list[Any], where: str | None
+) -> Approx:
+    """buffer[indices] at every point of the space, broadcastable to its shape."""
+    tensors = space.chunk.machine.tensors
+    if buffer in tensors:
+        points = _points(space, indices)
+        reader = space.on_blocks(space.chunk.numbers)
+        return tensors[buffer].read_points(points, reader)
+    cell = _cell(space, buffer, where)
+    lines = _lines(space, cell.shape, exprs, indices)
+    if lines is not None:
+        return _load_lines(space, cell, lines)
+    return _load_points(space, cell, indices)
+
+
+def store(
+    space: Space, buffer: Any, indices: list[Any], exprs: list[Any], new: Approx, where: str | None
+) -> None:
+    """buffer[indices] = new where the space's mask holds.
+
+    Raises:
+        GoldenError: ``SourceRace`` where iterations write one element with different values, or an
+            on-chip index out of range.
+    """
+    new = new.map(lambda a: a if a.ndim else a.reshape((1,) * (space.rank + 1)))
+    tensors = space.chunk.machine.tensors
+    if buffer in tensors:
+        shape = space.shape
+        points = [np.broadcast_to(p, shape) for p in _points(space, indices)]
+        _check_injective(space, points, new, where, lanes=True)
+        writer = space.on_blocks(space.chunk.numbers)
+        tensors[buffer].write_points(points, new, space.mask, writer)
+        return
+    cell = _cell(space, buffer, where)
+    lines = _lines(space, cell.shape, exprs, indices)
+    used = [line for line in lines or () if isinstance(line, tuple)]
+    if lines is not None and len(used) == space.rank:
+        _store_lines(space, cell, lines, new)
+        return
+    _store_points(space, cell, indices, new, where)
+
+
+def _cell(space: Space, buffer: Any, where: str | None) -> OnChip:
+    if buffer not in space.chunk.buffers:
+        raise GoldenError(f"buffer {buffer.name} is not allocated", location=where)
+    return space.chunk.buffers[buffer]
+
+
+def _points(space: Space, indices: list[Any]) -> list[Any]:
+    return [
+        np.asarray(i).reshape((1,) * (space.rank + 1)) if np.ndim(i) == 0 else i for i in indices
+    ]
+
+
+Line = int | tuple[int, int]
+"""A fixed index, or (axis of the space, offset) for an index that follows one axis."""
+
+
+def _lines(
+    space: Space, shape: tuple[int, ...], exprs: list[Any], indices: list[Any]
+) -> list[Line] | None:
+    """Indices as fixed numbers and distinct axes within range; None where they are not so plain."""
+    lines: list[Line] = []
+    axes: set[int] = set()
+    for expr, value, size in zip(exprs, indices, shape, strict=True):
+        if np.ndim(value) == 0:
+            if not 0 <= int(value) < size:
+                return None
+            lines.append(int(value))
+            continue
+        along = _along(space, expr)
+        if along is None or along[0] in axes:
+            return None
+        axis, offset = along
+        if offset < 0 or offset + space.extents[axis] > size:
+            return None
+        axes.add(axis)
+        lines.append((axis, offset))
+    return lines
+
+
+def _along(space: Space, expr: Any) -> tuple[int, int] | None:
+    """(axis, offset) of ``variable`` or ``variable + constant``."""
+    offset = 0
+    if isinstance(expr, tirx.Add) and isinstance(expr.b, tirx.IntImm):
+        offset, expr = int(expr.b.value), expr.a
+    if not isinstance(expr, tvm.ir.Var):
+        return None
+    known = space.chunk.env.get(expr)
+    if not isinstance(known, Along):
+        return None
+    return known.axis, offset + int(known.values[0])
+
+
+def _line_index(space: Space, lines: list[Line]) -> Index:
+    return (
+        space.chunk.lanes,
+        *(
+            line if isinstance(line, int) else slice(line[1], line[1] + space.extents[line[0]])
+            for line in lines
+        ),
+    )
+
+
+def _load_lines(space: Space, cell: OnChip, lines: list[Line]) -> Approx:
+    axes = [line[0] for line in lines if isinstance(line, tuple)]
+    order = [0, *(1 + axes.index(a) for a in sorted(axes))]
+    spread = tuple(slice(None) if a in axes else None for a in range(space.rank))
+
+    def arrange(array: Any) -> Any:
+        return array.transpose(order)[(slice(None), *spread)]
+
+    return cell.planes.load(_line_index(space, lines)).map(arrange)
+
+
+def _store_lines(space: Space, cell: OnChip, lines: list[Line], new: Approx) -> None:
+    axes = [line[0] for line in lines if isinstance(line, tuple)]
+    order = [0, *(1 + a for a in axes)]
+    shape = space.shape
+
+    def arrange(array: Any) -> Any:
+        return np.broadcast_to(array, shape).transpose(order)
+
+    mask = None if space.mask is None else arrange(space.mask)
+    lanes = space.chunk.lanes
+    whole = (
+        mask is None
+        and isinstance(lanes, slice)
+        and lanes == slice(None)
+        and all(
+            isinstance(line, tuple) and line[1] == 0 and space.extents[line[0]] == size
+            for line, size in zip(lines, cell.shape, strict=True)
+        )
+    )
+    cell.planes.store(_line_index(space, lines), new.map(arrange), mask, whole=whole)
+    if not whole:
+        cell.planes.clean_taint()
+
+
+def _clipped(space: Space, cell: OnChip, indices: list[Any]) -> tuple[Index, Bools | None]:
+    """Index of single elements, and where it had to be clipped into range."""
+    points = _points(space, indices)
+    outside: Bools | None = None
+    parts = [space.on_blocks(np.arange(len(space.chunk.numbers)))]
+    for index, size in zip(points, cell.shape, strict=True):
+        bad = (index < 0) | (index >= size)
+        if bad.any():
+            outside = bad if outside is None else outside | bad
+            index = np.clip(index, 0, size - 1)  # noqa: PLW2901  (the clipped index replaces it)
+        parts.append(index)
+    return tuple(parts), outside
+
+
+def _load_points(space: Space, cell: OnChip, indices: list[Any]) -> Approx:
+    index, outside = _clipped(space, cell, indices)
+    value = cell.planes.load(tuple(np.broadcast_arrays(*index)))
+    if outside is None:
+        return value
+    clean = np.full(value.value.shape, CLEAN, np.uint8) if value.taint is None else value.taint
+    return replace(value, taint=np.where(outside, FREE, clean).astype(np.uint8))
+
+
+def _store_points(
+    space: Space, cell: OnChip, indices: list[Any], new: Approx, where: str | None
+) -> None:
+    index, outside = _clipped(space, cell, indices)
+    if outside is not None:
+        active = outside if space.mask is None else outside & space.mask
+        if active.any():
+            raise GoldenError(
+                "an on-chip buffer is written beyond its shape",
+                location=where,
+                next_step="guard the store with if",
+            )
+    shape = space.shape
+    points = [np.broadcast_to(i, shape) for i in index]
+    _check_injective(space, points[1:], new, where, lanes=False)
+    new = new.map(lambda a: np.broadcast_to(a, shape))
+    if space.mask is not None:
+        chosen = np.broadcast_to(space.mask, shape)
+        points = [p[chosen] for p in points]
+        new = new.map(lambda a: a[chosen])
+    cell.planes.store(tuple(points), new)
+    cell.planes.clean_taint()
+
+
+def _check_injective(
+    space: Space, points: list[Any], new: Approx, where: str | None, lanes: bool
+) -> None:
+    """Iterations of one block must not write one element with different values."""
+    del lanes
+    if not space.rank or not points:
+        return
+    shape = space.shape
+    low = [int(p.min()) for p in points]
+    sizes = [int(p.max()) - lo + 1 for p, lo in zip(points, low, strict=True)]
+    flat = np.zeros(shape, np.int64)
+    for p, lo, size in zip(points, low, sizes, strict=True):
+        flat = flat * size + (p - lo)
+    rows = flat.reshape(shape[0], -1)
+    values = np.broadcast_to(new.value, shape).reshape(shape[0], -1)
+    mask = None if space.mask is None else np.broadcast_to(space.mask, shape).reshape(shape[0], -1)
+    total = int(np.prod(sizes))
+    if mask is None and _is_dense(rows, total):
+        return
+    for lane in range(shape[0]):
+        line, data = rows[lane], values[lane]
+        if mask is not None:
+            line, data = line[mask[lane]], data[mask[lane]]
+        order = np.argsort(line, kind="stable")
+        line, data = line[order], data[order]
+        same = line[1:] == line[:-1]
+        differ = same & (data[1:] != data[:-1]) & ~(np.isnan(data[1:]) & np.isnan(data[:-1]))
+        if differ.any():
+            raise GoldenError(
+                "iterations of T.Parallel write one element with different values",
+                code="SourceRace",
+                location=where,
+                next_step="use T.serial for a running value, or a reduction",
+            )
+
+
+def _is_dense(rows: Any, total: int) -> bool:
+    """Whether every row is strictly increasing, hence free of repeats: the common case."""
+    del total
+    return rows.shape[1] < 2 or bool((np.diff(rows, axis=1) > 0).all())

@@ -1,0 +1,244 @@
+"""Evaluation of expressions over a space: exact integers and truths, or values with bounds.
+
+Index arithmetic yields Python or NumPy integers and booleans; whatever reads memory or is real
+yields an Approx; comparisons of Approx yield a Truth, which may be unsure where intervals meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import tvm
+from tvm import tirx
+
+from golden.approx import Approx, exact
+from golden.arithmetic import Arithmetic
+from golden.errors import GoldenError, location_of
+from golden.formats import find_format
+from golden.functions import Functions
+from golden.interpret.access import load
+from golden.interpret.space import Along, Bound, Space
+from golden.source import is_buffer, op_name
+from golden.truth import Truth, choose, compare, truth_of
+
+Value = Any
+"""int, bool, an integer or boolean array, an Approx or a Truth."""
+
+
+def dtype_of(expr: Any) -> str:
+    """Element type of an expression."""
+    return str(expr.ty.dtype)
+
+
+def _floor_div(a: Any, b: Any) -> Any:
+    return np.floor_divide(a, b) if _array(a, b) else a // b
+
+
+def _trunc_div(a: Any, b: Any) -> Any:
+    quotient = np.floor_divide(np.abs(a), np.abs(b)) * (np.sign(a) * np.sign(b))
+    return quotient if isinstance(quotient, np.ndarray) and quotient.ndim else int(quotient)
+
+
+_INDEX_OPS: Final[Mapping[str, Callable[[Any, Any], Any]]] = MappingProxyType(
+    {
+        "Add": lambda a, b: a + b,
+        "Sub": lambda a, b: a - b,
+        "Mul": lambda a, b: a * b,
+        "FloorDiv": _floor_div,
+        "FloorMod": lambda a, b: a - _floor_div(a, b) * b,
+        "Div": _trunc_div,
+        "Mod": lambda a, b: a - _trunc_div(a, b) * b,
+        "Min": lambda a, b: np.minimum(a, b) if _array(a, b) else min(a, b),
+        "Max": lambda a, b: np.maximum(a, b) if _array(a, b) else max(a, b),
+        "EQ": lambda a, b: a == b,
+        "NE": lambda a, b: a != b,
+        "LT": lambda a, b: a < b,
+        "LE": lambda a, b: a <= b,
+        "GT": lambda a, b: a > b,
+        "GE": lambda a, b: a >= b,
+        "BitwiseAnd": lambda a, b: a & b,
+        "BitwiseOr": lambda a, b: a | b,
+        "BitwiseXor": lambda a, b: a ^ b,
+        "LShift": lambda a, b: a << b,
+        "RShift": lambda a, b: a >> b,
+    }
+)
+_COMPARISONS: Final = frozenset({"EQ", "NE", "LT", "LE", "GT", "GE"})
+
+
+def _array(*values: Any) -> bool:
+    return any(isinstance(v, np.ndarray) for v in values)
+
+
+def _is_index(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "ib"
+    return isinstance(value, (int, np.integer, np.bool_))
+
+
+class Evaluator:
+    """Evaluates expressions of one space."""
+
+    def __init__(self, space: Space) -> None:
+        """``space`` gives variables, buffers and contract."""
+        self.space = space
+        machine = space.chunk.machine
+        self.arithmetic = Arithmetic(machine.contract, machine.bounded)
+        self.functions = Functions(self.arithmetic)
+
+    def integer(self, expr: Any) -> Any:
+        """An index: an integer or an integer array over the space.
+
+        Raises:
+            GoldenError: it depends on data that is not exact.
+        """
+        value = self.value(expr)
+        if isinstance(value, Approx):
+            if not value.is_exact or value.taint is not None:
+                raise GoldenError(
+                    "an index depends on data that is not exact", location=location_of(expr)
+                )
+            return value.value.astype(np.int64)
+        if isinstance(value, Truth):
+            return value.certain(expr).astype(np.int64)
+        return value
+
+    def approx(self, expr: Any) -> Approx:
+        """Data: values with bounds, of rank 0 for literals."""
+        return as_approx(self.value(expr))
+
+    def truth(self, expr: Any) -> Any:
+        """A condition: a boolean, a boolean array, or a Truth that may be unsure."""
+        value = self.value(expr)
+        if isinstance(value, Approx):
+            return truth_of(value)
+        return value
+
+    def value(self, expr: Any) -> Value:
+        """Whatever an expression is."""
+        kind = type(expr).__name__
+        if isinstance(expr, tirx.IntImm):
+            return int(expr.value)
+        if isinstance(expr, tirx.FloatImm):
+            return self.arithmetic.literal(float(expr.value), dtype_of(expr))
+        if isinstance(expr, tvm.ir.Var):
+            return self._variable(expr)
+        if isinstance(expr, tvm.ir.TensorLoad):
+            return self._load(expr)
+        if isinstance(expr, tirx.Cast):
+            return self._cast(expr)
+        if isinstance(expr, tirx.Select):
+            return self._select(expr.condition, expr.true_value, expr.false_value)
+        if kind in ("And", "Or", "Not"):
+            return self._logic(kind, expr)
+        if kind in _INDEX_OPS:
+            return self._binary(kind, expr)
+        if isinstance(expr, tvm.ir.Call):
+            return self._call(expr)
+        raise GoldenError(f"the expression {kind} has no meaning here", location=location_of(expr))
+
+    def _variable(self, var: Any) -> Value:
+        known = self.space.chunk.env.get(var)
+        if known is None:
+            raise GoldenError(f"variable {var.name} has no value", location=location_of(var))
+        if isinstance(known, Along):
+            return self.space.along(known)
+        if isinstance(known, Bound):
+            if isinstance(known.value, Approx):
+                return known.value.map(self.space.lifted)
+            return self.space.lifted(np.asarray(known.value))
+        if isinstance(known, np.ndarray):
+            return self.space.on_blocks(known)
+        return known
+
+    def _load(self, expr: Any) -> Approx:
+        if not is_buffer(expr.source):
+            raise GoldenError("only buffers can be read", location=location_of(expr))
+        indices = [self.integer(i) for i in expr.indices]
+        return load(self.space, expr.source, indices, list(expr.indices), location_of(expr))
+
+    def _cast(self, expr: Any) -> Value:
+        value, source, target = self.value(expr.value), dtype_of(expr.value), dtype_of(expr)
+        if find_format(target).is_integer and _is_index(value):
+            return value
+        if target == "bool" and isinstance(value, Truth):
+            return value
+        data = as_approx(value)
+        if find_format(source).is_integer and _is_index(value):
+            return self.arithmetic.stored(data, target, "float64")
+        return self.arithmetic.stored(data, target, source)
+
+    def _logic(self, kind: str, expr: Any) -> Value:
+        if kind == "Not":
+            inner = self.truth(expr.a)
+            return ~inner if isinstance(inner, (Truth, np.ndarray)) else not inner
+        a, b = self.truth(expr.a), self.truth(expr.b)
+        if isinstance(a, Truth) or isinstance(b, Truth):
+            first, second = Truth.of(a), Truth.of(b)
+            return first & second if kind == "And" else first | second
+        if _array(a, b):
+            return np.logical_and(a, b) if kind == "And" else np.logical_or(a, b)
+        return (a and b) if kind == "And" else (a or b)
+
+    def _binary(self, kind: str, expr: Any) -> Value:
+        a, b = self.value(expr.a), self.value(expr.b)
+        if _is_index(a) and _is_index(b):
+            if kind in ("FloorDiv", "FloorMod", "Div", "Mod") and not np.all(b):
+                raise GoldenError("division by zero in an index", location=location_of(expr))
+            return _INDEX_OPS[kind](a, b)
+        if kind in _COMPARISONS:
+            return compare(kind, as_approx(a), as_approx(b))
+        return self._combine(kind, as_approx(a), as_approx(b), dtype_of(expr), expr)
+
+    def _combine(self, kind: str, a: Approx, b: Approx, dtype: str, expr: Any) -> Approx:
+        broadcast = is_broadcast(a, b)
+        simple: dict[str, Callable[..., Approx]] = {
+            "Add": self.arithmetic.add,
+            "Sub": self.arithmetic.sub,
+            "Mul": self.arithmetic.mul,
+            "Div": self.functions.divide,
+            "Max": self.functions.maximum,
+            "Min": self.functions.minimum,
+        }
+        if kind in simple:
+            return simple[kind](a, b, dtype, broadcast)
+        raise GoldenError(f"{kind} of data has no meaning here", location=location_of(expr))
+
+    def _select(self, condition: Any, yes: Any, no: Any) -> Value:
+        test = self.truth(condition)
+        if isinstance(test, (bool, int, np.bool_)):
+            return self.value(yes if test else no)
+        a, b = self.value(yes), self.value(no)
+        if _is_index(a) and _is_index(b) and not isinstance(test, Truth):
+            return np.where(test, a, b)
+        return choose(Truth.of(test), as_approx(a), as_approx(b))
+
+    def _call(self, expr: Any) -> Value:
+        name = op_name(expr).rsplit(".", 1)[-1]
+        args = list(expr.args)
+        if name == "if_then_else":
+            return self._select(args[0], args[1], args[2])
+        if name == "likely":
+            return self.value(args[0])
+        values = [self.value(a) for a in args]
+        return self.functions.call(
+            name, [as_approx(v) for v in values], dtype_of(expr), location_of(expr)
+        )
+
+
+def as_approx(value: Value) -> Approx:
+    """Integers and truths as exact data."""
+    if isinstance(value, Approx):
+        return value
+    if isinstance(value, Truth):
+        return value.as_data()
+    return exact(np.asarray(value, np.float64))
+
+
+def is_broadcast(a: Approx, b: Approx) -> bool:
+    """Whether one operand is repeated along an axis of the other; literals are not."""
+    first, second = a.value.shape[1:], b.value.shape[1:]
+    return bool(a.value.ndim and b.value.ndim) and first != second

@@ -1,0 +1,65 @@
+"""State of one evaluation: tensors, and per chunk of blocks the on-chip buffers and variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.contract import NumericContract
+from golden.interpret.memory import Lanes, OnChip
+from golden.interpret.tensors import Blocks, Tensor
+from golden.source import Kernel
+
+
+@dataclass
+class Machine:
+    """What all blocks share.
+
+    Attributes:
+        kernel: the source.
+        contract: precision.
+        bounded: whether bounds are derived; otherwise only values mean anything.
+        tensors: by variable.
+    """
+
+    kernel: Kernel
+    contract: NumericContract
+    bounded: bool
+    tensors: dict[Any, Tensor]
+
+
+@dataclass
+class Chunk:
+    """A run of blocks evaluated together.
+
+    Attributes:
+        machine: what all blocks share.
+        numbers: linear number of each block.
+        buffers: on-chip buffers by variable.
+        env: scalar variables: an integer, an array over all blocks of the chunk, or a value bound
+            by an assignment.
+        lanes: which blocks of the chunk execute the current statement.
+    """
+
+    machine: Machine
+    numbers: Blocks
+    buffers: dict[Any, OnChip] = field(default_factory=dict)
+    env: dict[Any, Any] = field(default_factory=dict)
+    lanes: Lanes = field(default_factory=lambda: slice(None))
+
+    @property
+    def active(self) -> Blocks:
+        """Numbers of the blocks that execute the current statement."""
+        return self.numbers[self.lanes]
+
+    def narrowed(self, mask: npt.NDArray[np.bool_]) -> Lanes:
+        """The active lanes where ``mask`` (over active lanes) holds, as a slice where possible."""
+        lanes = np.arange(len(self.numbers))[self.lanes][mask]
+        if len(lanes) and lanes[-1] - lanes[0] == len(lanes) - 1:
+            if len(lanes) == len(self.numbers):
+                return slice(None)
+            return slice(int(lanes[0]), int(lanes[-1]) + 1)
+        return lanes

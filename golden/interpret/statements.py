@@ -1,0 +1,185 @@
+"""Execution of statements, vectorised over blocks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import tvm
+from tvm import tirx
+
+from golden.errors import GoldenError, location_of
+from golden.interpret.access import store
+from golden.interpret.expressions import Evaluator, Value, as_approx, dtype_of
+from golden.interpret.machine import Chunk
+from golden.interpret.memory import OnChip
+from golden.interpret.space import Along, Bound, Space
+from golden.interpret.tileops import TileOps
+from golden.source import constant, op_name
+from golden.truth import Truth
+
+_SERIAL, _PARALLEL, _VECTORIZED, _UNROLLED = 0, 1, 2, 3
+_MAX_TRIPS: Final = 1 << 20
+"""Longest serial loop evaluated; more is a mistake or not worth waiting for."""
+
+
+class Statements:
+    """Executes statements on a chunk of blocks."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        """``chunk`` holds the state that changes."""
+        self.chunk = chunk
+        self.tileops = TileOps(chunk)
+
+    def run(self, stmt: Any, space: Space) -> None:
+        """Execute one statement.
+
+        Raises:
+            GoldenError: it has no meaning here; the place is the statement's.
+        """
+        try:
+            self._run(stmt, space)
+        except GoldenError as err:
+            if err.location is None:
+                err.location = location_of(stmt)
+            raise
+
+    def _run(self, stmt: Any, space: Space) -> None:
+        if isinstance(stmt, tirx.SeqStmt):
+            for part in stmt.seq:
+                self.run(part, space)
+        elif isinstance(stmt, tirx.AllocBuffer):
+            self._allocate(stmt)
+        elif isinstance(stmt, tirx.For):
+            self._loop(stmt, space)
+        elif isinstance(stmt, tirx.BufferStore):
+            self._store(stmt, space)
+        elif isinstance(stmt, tirx.IfThenElse):
+            self._if(stmt, space)
+        elif isinstance(stmt, tirx.Evaluate):
+            self._evaluate(stmt, space)
+        elif isinstance(stmt, tirx.Bind):
+            self._bind(stmt, space)
+        elif isinstance(stmt, tirx.AttrStmt):
+            self.run(stmt.body, space)
+        else:
+            raise GoldenError(f"the statement {type(stmt).__name__} has no meaning here")
+
+    def _allocate(self, stmt: Any) -> None:
+        buffer = stmt.buffer
+        shape = tuple(constant(s) or 0 for s in buffer.ty.shape)
+        dtype = str(buffer.ty.dtype)
+        self.chunk.buffers[buffer] = OnChip(len(self.chunk.numbers), shape, dtype)
+
+    def _evaluate(self, stmt: Any, space: Space) -> None:
+        call = stmt.value
+        if not isinstance(call, tvm.ir.Call):
+            return
+        if space.rank or space.mask is not None:
+            raise GoldenError(f"{op_name(call)} inside T.Parallel")
+        self.tileops.run(call, Evaluator(space))
+
+    def _store(self, stmt: Any, space: Space) -> None:
+        evaluator = Evaluator(space)
+        dtype, source = str(stmt.buffer.ty.dtype), dtype_of(stmt.value)
+        value = as_approx(evaluator.value(stmt.value))
+        new = evaluator.arithmetic.stored(value, dtype, source)
+        indices = [evaluator.integer(i) for i in stmt.indices]
+        store(space, stmt.buffer, indices, list(stmt.indices), new, location_of(stmt))
+
+    def _bind(self, stmt: Any, space: Space) -> None:
+        value = Evaluator(space).value(stmt.value)
+        self.chunk.env[stmt.var] = Bound(self._over_blocks(value))
+
+    def _over_blocks(self, value: Value) -> Value:
+        """A value over active lanes as one over all blocks of the chunk."""
+        if isinstance(value, Truth):
+            value = value.as_data()
+        total, lanes = len(self.chunk.numbers), self.chunk.lanes
+
+        def spread(array: Any) -> Any:
+            if np.ndim(array) == 0 or len(array) == 1 or len(array) == total:
+                return array
+            full = np.zeros((total, *array.shape[1:]), array.dtype)
+            full[lanes] = array
+            return full
+
+        return value.map(spread) if hasattr(value, "map") else spread(value)
+
+    def _if(self, stmt: Any, space: Space) -> None:
+        test = Evaluator(space).truth(stmt.condition)
+        if isinstance(test, Truth):
+            test = test.certain(stmt.condition)
+        if np.ndim(test) == 0:
+            branch = stmt.then_case if bool(test) else stmt.else_case
+            if branch is not None:
+                self.run(branch, space)
+            return
+        for chosen, branch in ((test, stmt.then_case), (~test, stmt.else_case)):
+            if branch is not None:
+                self._guarded(branch, space, chosen)
+
+    def _guarded(self, body: Any, space: Space, chosen: Any) -> None:
+        """Execute where ``chosen`` holds: on fewer lanes, or under a mask inside T.Parallel."""
+        if not chosen.any():
+            return
+        if space.rank or space.mask is not None:
+            self.run(body, space if chosen.all() else space.where(chosen))
+            return
+        chunk, before = self.chunk, self.chunk.lanes
+        chunk.lanes = chunk.narrowed(np.broadcast_to(chosen.reshape(-1), (space.lanes,)))
+        try:
+            self.run(body, replace(space))
+        finally:
+            chunk.lanes = before
+
+    def _loop(self, stmt: Any, space: Space) -> None:
+        evaluator = Evaluator(space)
+        start, extent = evaluator.integer(stmt.min), evaluator.integer(stmt.extent)
+        kind = int(stmt.kind)
+        if kind in (_PARALLEL, _VECTORIZED):
+            self._parallel(stmt, space, start, extent)
+            return
+        if kind not in (_SERIAL, _UNROLLED):
+            raise GoldenError("a thread-bound loop has no meaning here")
+        step = 1 if getattr(stmt, "step", None) is None else evaluator.integer(stmt.step)
+        trips = -(-extent // step)
+        longest = int(np.max(trips))
+        if longest > _MAX_TRIPS:
+            raise GoldenError(f"a loop of {longest} iterations")
+        try:
+            for trip in range(longest):
+                running = trip < trips
+                if not np.all(running):
+                    self.chunk.env[stmt.loop_var] = self._bound_index(start, step, trip, space)
+                    self._guarded(stmt.body, space, np.asarray(running))
+                else:
+                    self.chunk.env[stmt.loop_var] = self._bound_index(start, step, trip, space)
+                    self.run(stmt.body, space)
+        finally:
+            self.chunk.env.pop(stmt.loop_var, None)
+
+    def _bound_index(self, start: Any, step: Any, trip: int, space: Space) -> Any:
+        value = start + trip * step
+        if np.ndim(value) == 0:
+            return int(value)
+        del space
+        return Bound(self._over_blocks(value))
+
+    def _parallel(self, stmt: Any, space: Space, start: Any, extent: Any) -> None:
+        if np.ndim(start) or int(start) != 0:
+            raise GoldenError("T.Parallel starts at 0")
+        longest = int(np.max(extent))
+        if longest <= 0:
+            return
+        inner = space.extended(longest)
+        line = Along(space.rank, np.arange(longest, dtype=np.int64))
+        self.chunk.env[stmt.loop_var] = line
+        if np.ndim(extent):
+            within = np.asarray(extent)[..., None] > inner.along(line)
+            inner = inner.where(within)
+        try:
+            self.run(stmt.body, inner)
+        finally:
+            self.chunk.env.pop(stmt.loop_var, None)

@@ -1,0 +1,184 @@
+"""Meaning of the tile ops ``tl.*``, for all active blocks at once."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from golden.approx import Approx
+from golden.errors import GoldenError, location_of
+from golden.interpret.expressions import Evaluator
+from golden.interpret.machine import Chunk
+from golden.interpret.memory import Lanes, OnChip
+from golden.matmul import Operand, multiply_accumulate
+from golden.source import COPY, CUMSUM, FILL, GEMM, REDUCE, constant, op_name
+
+_CACHE_ELEMENTS: Final = 1 << 17
+"""Accumulator elements multiplied at once, so that operands and sums stay in the cache."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A region operand: buffer, starts (numbers or one per active block) and extents."""
+
+    buffer: Any
+    starts: tuple[Any, ...]
+    extents: tuple[int, ...]
+
+    @property
+    def dtype(self) -> str:
+        """Element type."""
+        return str(self.buffer.ty.dtype)
+
+    @property
+    def core(self) -> tuple[int, ...]:
+        """Extents without unit dimensions."""
+        return tuple(e for e in self.extents if e != 1)
+
+
+class TileOps:
+    """Executes tile ops on a chunk of blocks."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        """``chunk`` holds buffers and tensors."""
+        self.chunk = chunk
+
+    def run(self, call: Any, evaluator: Evaluator) -> None:
+        """Execute one call.
+
+        Raises:
+            GoldenError: an op without meaning here, or operands that do not fit.
+        """
+        name, args = op_name(call), list(call.args)
+        if name == COPY:
+            self._copy(self.region(args[0], evaluator), self.region(args[1], evaluator), evaluator)
+        elif name == FILL:
+            self._fill(self.region(args[0], evaluator), args[1], evaluator)
+        elif name == GEMM:
+            self._gemm(args, evaluator)
+        else:
+            raise GoldenError(f"the op {name} has no meaning here", location=location_of(call))
+
+    def region(self, node: Any, evaluator: Evaluator) -> Region:
+        """A region operand with its starts evaluated."""
+        starts, extents = [], []
+        for part in node.region:
+            start = evaluator.integer(part.min)
+            if np.ndim(start):
+                start = np.broadcast_to(start, (len(self.chunk.active),))
+                start = int(start[0]) if (start == start[0]).all() else start
+            else:
+                start = int(start)
+            extent = constant(part.extent)
+            if extent is None:
+                raise GoldenError("a region's extent is not a constant", location=location_of(node))
+            starts.append(start)
+            extents.append(extent)
+        return Region(node.source, tuple(starts), tuple(extents))
+
+    def read(self, region: Region) -> Approx:
+        """(blocks or 1, *extents)."""
+        tensors = self.chunk.machine.tensors
+        if region.buffer in tensors:
+            return tensors[region.buffer].read(region.starts, region.extents, self.chunk.active)
+        cell: OnChip = self._cell(region)
+        return cell.read(self.chunk.lanes, region.starts, region.extents)
+
+    def write(self, region: Region, new: Approx) -> None:
+        """Set a region from (blocks or 1, *extents)."""
+        tensors = self.chunk.machine.tensors
+        if region.buffer in tensors:
+            tensors[region.buffer].write(region.starts, region.extents, new, self.chunk.active)
+            return
+        self._cell(region).write(self.chunk.lanes, region.starts, region.extents, new)
+
+    def _cell(self, region: Region) -> OnChip:
+        if region.buffer not in self.chunk.buffers:
+            raise GoldenError(f"buffer {region.buffer.name} is not allocated")
+        cell = self.chunk.buffers[region.buffer]
+        for start, extent, size in zip(region.starts, region.extents, cell.shape, strict=True):
+            if np.min(start) < 0 or np.max(start) + extent > size:
+                raise GoldenError(f"a region beyond the shape of {region.buffer.name}")
+        return cell
+
+    def _copy(self, source: Region, target: Region, evaluator: Evaluator) -> None:
+        if source.core != target.core:
+            raise GoldenError(f"copy from shape {source.extents} to {target.extents}")
+        data = reshaped(self.read(source), target.extents)
+        self.write(target, evaluator.arithmetic.stored(data, target.dtype, source.dtype))
+
+    def _fill(self, target: Region, value: Any, evaluator: Evaluator) -> None:
+        data = evaluator.approx(value)
+        rank = len(target.extents)
+        data = data.map(lambda a: a.reshape(-1, *(1,) * rank))
+        shape = (len(self.chunk.active), *target.extents)
+        stored = evaluator.arithmetic.stored(data, target.dtype, str(value.ty.dtype))
+        self.write(target, stored.map(lambda a: np.broadcast_to(a, shape)))
+
+    def _gemm(self, args: Sequence[Any], evaluator: Evaluator) -> None:
+        regions = [self.region(a, evaluator) for a in args[:3]]
+        trans_a, trans_b, clear = (bool(constant(a)) for a in args[3:6])
+        a, b, c = (matrix(self.read(r), r) for r in regions)
+        if trans_a:
+            a = a.map(lambda x: x.swapaxes(-1, -2))
+        if trans_b:
+            b = b.map(lambda x: x.swapaxes(-1, -2))
+        contract, bounded = self.chunk.machine.contract, self.chunk.machine.bounded
+        in0, in1 = Operand(a, regions[0].dtype), Operand(b, regions[1].dtype)
+        if clear:
+            c = Approx(np.zeros(c.value.shape), grain=float("inf"), peak=0.0)
+        size = c.value.shape[-1] * c.value.shape[-2]
+        width = max(1, _CACHE_ELEMENTS // size)
+        lanes = self.chunk.lanes
+        try:
+            for first in range(0, len(c.value), width):
+                part = slice(first, first + width)
+                acc = c.map(operator.itemgetter(part))
+                result = multiply_accumulate(
+                    acc, _lanes(in0, part), _lanes(in1, part), contract, bounded
+                )
+                self.chunk.lanes = sub_lanes(lanes, first, len(result.value))
+                self.write(_lane_region(regions[2], part), reshaped(result, regions[2].extents))
+        finally:
+            self.chunk.lanes = lanes
+
+
+def sub_lanes(lanes: Lanes, first: int, count: int) -> Lanes:
+    """``count`` lanes from the ``first`` of a selection."""
+    if isinstance(lanes, slice):
+        begin = (lanes.start or 0) + first
+        return slice(begin, begin + count)
+    return lanes[first : first + count]
+
+
+def _lane_region(region: Region, part: slice) -> Region:
+    starts = tuple(s[part] if np.ndim(s) else s for s in region.starts)
+    return Region(region.buffer, starts, region.extents)
+
+
+def _lanes(operand: Operand, lanes: slice) -> Operand:
+    if len(operand.data.value) == 1:
+        return operand
+    return Operand(operand.data.map(operator.itemgetter(lanes)), operand.dtype)
+
+
+def reshaped(x: Approx, extents: tuple[int, ...]) -> Approx:
+    """(blocks, …) with other unit dimensions."""
+    return x.map(lambda a: a.reshape(len(a), *extents))
+
+
+def matrix(x: Approx, region: Region) -> Approx:
+    """(blocks, rows, columns) of a region whose other dimensions are 1."""
+    dims = list(region.extents)
+    while len(dims) > 2 and 1 in dims:
+        dims.remove(1)
+    if len(dims) != 2:
+        raise GoldenError(f"a matrix is wanted, not shape {region.extents}")
+    return x.map(lambda a: a.reshape(len(a), *dims))
+
+
+__all__ = ["CUMSUM", "REDUCE", "Region", "TileOps", "matrix", "reshaped"]

@@ -1,0 +1,274 @@
+"""The bound of a matrix product on the matrix unit.
+
+The unit multiplies parts of the significands in phases (fidelity), aligns the products of eight
+neighbours along K to the largest exponent among them, and adds two such group sums at a time to
+DST (tt-isa-documentation, TensixCoprocessor/MVMUL). Each of these steps has its term below; every
+term holds for any order of the K elements inside one product. Products follow one another in
+source order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from golden.approx import CLEAN, FREE, U8, Approx, merged_jumps
+from golden.contract import NumericContract
+from golden.formats import F64, find_format, power_of_two
+
+GROUP: Final = 8
+"""Products that share one exponent."""
+
+STEP: Final = 16
+"""K elements one MVMUL adds to DST: two groups."""
+
+TILE: Final = 32
+"""K is padded with zeros to whole tiles."""
+
+_PHASE_WEIGHT: Final = (1.0, 2.0**-5, 2.0**-7, 2.0**-12)
+_SLOP: Final = 1 + 2.0**-20
+"""Covers float64 rounding in the bound's own evaluation."""
+_HALF_ZERO_SLACK: Final = 2.0**-26
+"""Float16 operands: a zero product counts with exponent -30 or above in the alignment, so sums
+are cut to multiples of 2**-30 * 2**-10 (tt-isa-documentation, MVMUL); eight of them, two groups."""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """One operand of a product: (blocks, rows, K) or (blocks, K, columns), and its dtype."""
+
+    data: Approx
+    dtype: str
+
+
+def source_bits(dtype: str, contract: NumericContract) -> tuple[int, float]:
+    """Significand bits the matrix unit sees of a dtype, and the relative error of cutting to it."""
+    if dtype == "float32":
+        bits = find_format(contract.float32_source).bits
+        return bits, 2.0 ** (1 - bits)
+    return min(find_format(dtype).bits, 11), 0.0
+
+
+def fidelity_loss(fidelity: str, bits0: int, bits1: int) -> float:
+    """Largest relative part of a product that the phases leave out.
+
+    in1 (SrcA) is split into its top five bits and the next five, in0 (SrcB) into its top seven and
+    the last four; the phases multiply high x high, low1 x high0, high1 x low0, low1 x low0.
+    """
+
+    def dropped(kept: int, bits: int) -> float:
+        lost = 2.0 ** (1 - kept) - 2.0 ** (1 - bits) if bits > kept else 0.0
+        return lost / (1 + lost)
+
+    low1, rest1, low0 = dropped(5, bits1), dropped(10, bits1), dropped(7, bits0)
+    if fidelity == "LoFi":
+        return 1 - (1 - low1) * (1 - low0)
+    if fidelity == "HiFi2":
+        return 1 - (1 - rest1) * (1 - low0)
+    if fidelity == "HiFi3":
+        return rest1 + low1 * low0
+    return rest1
+
+
+def multiply_accumulate(
+    acc: Approx, in0: Operand, in1: Operand, contract: NumericContract, bounded: bool = True
+) -> Approx:
+    """Acc + in0 @ in1 with its bound; leading axes are blocks.
+
+    Args:
+        acc: (blocks, M, N).
+        in0: (blocks, M, K).
+        in1: (blocks, K, N).
+        contract: precision.
+        bounded: whether to derive a bound; without it only values mean anything.
+    """
+    a, b = in0.data.hull(), in1.data.hull()
+    acc = acc.hull()
+    if not bounded:
+        with np.errstate(invalid="ignore", over="ignore"):
+            return Approx(acc.value + np.matmul(a.value, b.value))
+    clean_a, clean_b = _finite(a), _finite(b)
+    product = np.matmul(clean_a.value, clean_b.value)
+    exact = _exact_product(acc, replace(in0, data=a), replace(in1, data=b), contract)
+    if exact is not None:
+        return replace(exact, value=acc.value + product, jumped=_jumps(acc, a, b))
+    bound = _bound(acc, replace(in0, data=clean_a), replace(in1, data=clean_b), contract)
+    with np.errstate(invalid="ignore", over="ignore"):
+        value = acc.value + product
+    taint = _taint(acc, a, b)
+    result = Approx(value, bound, taint, _jumps(acc, a, b))
+    result = result.tightened()
+    if taint is None and result.peak < 2.0**126:
+        return result
+    return _infinities(result)
+
+
+def _finite(x: Approx) -> Approx:
+    if x.taint is None:
+        return x
+    clean = x.taint == CLEAN
+    bound = None if x.bound is None else np.where(clean, x.bound, 0.0)
+    return replace(x, value=np.where(clean, x.value, 0.0), bound=bound)
+
+
+def _exact_product(
+    acc: Approx, in0: Operand, in1: Operand, contract: NumericContract
+) -> Approx | None:
+    """Acc + in0 @ in1 where no step can round, judged by grains and peaks; else None.
+
+    The condition: integers (in units of the grains) whose exponents sum to at most 10, so that
+    alignment within a group of 8 drops nothing; no more significant bits than the phases multiply;
+    partial sums that DST holds.
+    """
+    a, b = in0.data, in1.data
+    if not (a.is_exact and b.is_exact and acc.is_exact):
+        return None
+    if not (a.grain and b.grain and acc.grain) or any(x.taint is not None for x in (a, b, acc)):
+        return None
+    k = a.value.shape[-1]
+    if np.inf in (a.grain, b.grain):  # a zero operand
+        return replace(acc)
+    grain = min(acc.grain, a.grain * b.grain)
+    limit = grain * (2.0**24 if contract.fp32_dest else 2.0 ** find_format(contract.dest).bits)
+    for tighten in (False, True):
+        if tighten:
+            a, b, acc = a.tightened(), b.tightened(), acc.tightened()
+        peak = acc.peak + k * a.peak * b.peak
+        if _multiplies_exactly(a, b, in0.dtype, in1.dtype, contract) and peak <= limit:
+            return Approx(acc.value, grain=grain, peak=peak)
+    if not _multiplies_exactly(a, b, in0.dtype, in1.dtype, contract):
+        return None
+    total = np.matmul(np.abs(a.value), np.abs(b.value)) + np.abs(acc.value)
+    peak = float(total.max(initial=0.0))
+    return Approx(acc.value, grain=grain, peak=peak) if peak <= limit else None
+
+
+def _multiplies_exactly(
+    a: Approx, b: Approx, dtype0: str, dtype1: str, contract: NumericContract
+) -> bool:
+    size0, size1 = a.peak / a.grain, b.peak / b.grain
+    if not (size0 and size1):
+        return True
+    if np.isinf(size0) or np.isinf(size1):
+        return False
+    fidelity = contract.fidelity
+    bits0 = min(7 if fidelity in ("LoFi", "HiFi2") else 11, source_bits(dtype0, contract)[0])
+    bits1 = min(5 if fidelity == "LoFi" else 10, source_bits(dtype1, contract)[0])
+    return (
+        size0 < 2.0**bits0
+        and size1 < 2.0**bits1
+        and np.floor(np.log2(size0)) + np.floor(np.log2(size1)) <= 10
+        and a.grain * b.grain >= 2.0**-100
+        and a.peak * b.peak <= 2.0**100
+    )
+
+
+def _bound(acc: Approx, in0: Operand, in1: Operand, contract: NumericContract) -> F64:
+    bits0, cut0 = source_bits(in0.dtype, contract)
+    bits1, cut1 = source_bits(in1.dtype, contract)
+    a, b = np.abs(in0.data.value), np.abs(in1.data.value)
+    k = a.shape[-1]
+    weight = np.matmul(a, b)
+    if in0.data.bound is None and in1.data.bound is None:
+        inherited: F64 | float = 0.0
+        high_a, high_b, high = a, b, weight
+    else:
+        high_a, high_b = a + in0.data.error, b + in1.data.error
+        high = np.matmul(high_a, high_b)
+        inherited = high - weight + high * 2.0**-48
+    loss = fidelity_loss(contract.fidelity, bits0, bits1) + cut0 + cut1
+    weights = sum(_PHASE_WEIGHT[: contract.phases])
+    groups = np.matmul(_group_powers(high_a, -1), _group_powers(high_b, -2))
+    steps = 2 * -(-k // TILE) * contract.phases
+    largest = np.abs(acc.value) + acc.error + high
+    step = _step_error(contract)
+    slack = steps * 2.0**-118
+    slack += k * (_flushed(in0) * in1.data.peak + _flushed(in1) * in0.data.peak)
+    if "float16" in (in0.dtype, in1.dtype):
+        slack += steps * _HALF_ZERO_SLACK
+    bound: F64 = acc.error + inherited + high * loss
+    bound += groups * (7 * 2.0**-11 * weights)
+    bound += largest * (steps * step * (1 + step) ** steps)
+    bound *= _SLOP
+    bound += slack if np.isfinite(slack) else 2.0**-100
+    if acc.taint is not None:
+        bound = np.where(acc.taint == CLEAN, bound, 0.0)
+    return bound
+
+
+def _flushed(operand: Operand) -> float:
+    """Magnitude below which an element may count as zero, 0 where no element is so small."""
+    tiny = find_format(operand.dtype).tiny
+    if operand.data.grain >= tiny:
+        return 0.0
+    magnitude = np.abs(operand.data.value)
+    small = (magnitude - operand.data.error < tiny) & (magnitude + operand.data.error > 0)
+    return tiny if small.any() else 0.0
+
+
+def _step_error(contract: NumericContract) -> float:
+    """Relative error of adding two group sums to DST.
+
+    Three terms are aligned to half a unit each and the sum is rounded; a 16-bit DST rounds each
+    term and the sum a second time.
+    """
+    wide = 2 * 2.0**-23
+    if contract.fp32_dest:
+        return wide
+    bits = find_format(contract.dest).bits
+    return wide + 3 * 2.0**-11 + 2.0**-bits
+
+
+def _group_powers(magnitude: F64, axis: int) -> F64:
+    """Powers of two of the largest magnitude in each group of eight along an axis."""
+    starts = np.arange(0, magnitude.shape[axis], GROUP)
+    return power_of_two(np.maximum.reduceat(magnitude, starts, axis=axis))
+
+
+def _jumps(acc: Approx, a: Approx, b: Approx) -> np.ndarray | None:
+    parts = [] if acc.jumped is None else [acc]
+    shape = acc.value.shape
+    if a.jumped is not None:
+        parts.append(
+            Approx(acc.value, jumped=np.broadcast_to(a.jumped.any(axis=-1, keepdims=True), shape))
+        )
+    if b.jumped is not None:
+        parts.append(
+            Approx(acc.value, jumped=np.broadcast_to(b.jumped.any(axis=-2, keepdims=True), shape))
+        )
+    return merged_jumps(*parts)
+
+
+def _taint(acc: Approx, a: Approx, b: Approx) -> U8 | None:
+    """An infinite term leaves nothing sure: it may have met a zero or its opposite."""
+    if a.taint is None and b.taint is None and acc.taint is None:
+        return None
+    terms = a.value.shape[-1] * a.peak * b.peak
+    if acc.taint is not None and not terms < 2.0**100:
+        acc = replace(acc, taint=np.where(acc.taint != CLEAN, FREE, CLEAN).astype(np.uint8))
+    if a.taint is None and b.taint is None:
+        return acc.taint
+    shape = acc.value.shape
+    touched = np.zeros(shape, np.bool_)
+    if a.taint is not None:
+        touched |= (a.taint != CLEAN).any(axis=-1, keepdims=True)
+    if b.taint is not None:
+        touched |= (b.taint != CLEAN).any(axis=-2, keepdims=True)
+    taint = np.where(touched, FREE, CLEAN).astype(np.uint8)
+    return taint if acc.taint is None else np.maximum(taint, acc.taint)
+
+
+def _infinities(x: Approx) -> Approx:
+    """Sums near or beyond the largest exponent: whether they became infinite is not certain.
+
+    An accumulator that is infinite stays so unless terms as large as its unit in the last place
+    meet it.
+    """
+    with np.errstate(invalid="ignore"):
+        beyond = np.abs(x.value) + x.error >= 2.0**126
+    taint = np.zeros(x.value.shape, np.uint8) if x.taint is None else x.taint
+    level = np.where((taint == CLEAN) & beyond, FREE, taint).astype(np.uint8)
+    bound = np.where(level == CLEAN, x.error, 0.0)
+    return replace(x, taint=level, bound=bound).tightened()

@@ -1,0 +1,75 @@
+"""What a kernel must answer: values, bounds and masks of every output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.approx import CLEAN, FREE, Approx, Bools
+from golden.contract import NumericContract
+
+
+@dataclass(frozen=True)
+class TensorResult:
+    """One output tensor, in its logical shape.
+
+    Attributes:
+        name: the parameter's name.
+        dtype: its element type.
+        answer: values with bounds, alternatives and taint; initial contents where not written.
+        written: elements some block writes.
+    """
+
+    name: str
+    dtype: str
+    answer: Approx
+    written: Bools
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every written element has one right answer."""
+        return self.answer.is_exact and self.answer.taint is None
+
+    @property
+    def free(self) -> Bools:
+        """Elements about which nothing is known."""
+        taint = self.answer.taint
+        return np.zeros(self.written.shape, np.bool_) if taint is None else taint == FREE
+
+    @property
+    def tainted_share(self) -> float:
+        """Share of written elements that are not plainly finite numbers."""
+        taint = self.answer.taint
+        if taint is None or not self.written.any():
+            return 0.0
+        return float((taint[self.written] != CLEAN).mean())
+
+    @property
+    def jumped_share(self) -> float:
+        """Share of written elements that depend on an uncertain jump."""
+        jumped = self.answer.jumped
+        if jumped is None or not self.written.any():
+            return 0.0
+        return float(jumped[self.written].mean())
+
+
+@dataclass(frozen=True)
+class GoldenResult:
+    """All outputs of one evaluation.
+
+    Attributes:
+        outputs: by name, in parameter order.
+        contract: the precision they assume.
+        bounded: whether bounds were derived; a value-only result judges exact inputs only.
+    """
+
+    outputs: Mapping[str, TensorResult]
+    contract: NumericContract
+    bounded: bool
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every output has one right answer, so that judging is plain equality."""
+        return self.bounded and all(t.is_exact for t in self.outputs.values())

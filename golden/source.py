@@ -1,0 +1,204 @@
+"""Reading a source kernel: its tensors, its grid, its on-chip buffers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+
+from golden.errors import GoldenError, location_of
+from golden.formats import find_format
+
+GRID_AXES: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
+COPY: Final = "tl.copy"
+FILL: Final = "tl.fill"
+GEMM: Final = "tl.gemm"
+REDUCE: Final = "tl.reduce"
+CUMSUM: Final = "tl.cumsum"
+
+
+@dataclass(frozen=True)
+class BufferInfo:
+    """One buffer of the source: a tensor parameter or an on-chip allocation."""
+
+    var: Any
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    is_tensor: bool
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A source kernel taken apart.
+
+    Attributes:
+        name: the function's name.
+        tensors: parameters in order.
+        buffers: every buffer, parameters first, in order of appearance.
+        scalars: scalar parameters, name to variable.
+        grid: (variable, extent) of each axis of T.Kernel.
+        body: the statement below the grid.
+        inputs: names of tensors whose elements are read.
+        outputs: names of tensors that are written, in parameter order.
+    """
+
+    name: str
+    tensors: tuple[BufferInfo, ...]
+    buffers: tuple[BufferInfo, ...]
+    scalars: tuple[tuple[str, Any], ...]
+    grid: tuple[tuple[Any, int], ...]
+    body: Any
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def tensor(self, name: str) -> BufferInfo:
+        """The parameter called ``name``.
+
+        Raises:
+            GoldenError: there is none.
+        """
+        for info in self.tensors:
+            if info.name == name:
+                return info
+        raise GoldenError(
+            f"no tensor {name!r}",
+            code="InvalidInputs",
+            next_step=f"one of {[t.name for t in self.tensors]}",
+        )
+
+
+def is_buffer(value: Any) -> bool:
+    """Whether a value is a buffer variable."""
+    return isinstance(value, tvm.ir.Var) and isinstance(value.ty, tirx.buffer.BufferType)
+
+
+@functools.cache
+def _analyzer() -> Any:
+    return tvm.sym.Analyzer()
+
+
+def constant(expr: Any) -> int | None:
+    """The integer an index expression is, if it is one whatever its variables are."""
+    if isinstance(expr, int):
+        return expr
+    if isinstance(expr, tirx.IntImm):
+        return int(expr.value)
+    simplified = _analyzer().simplify(expr)
+    return int(simplified) if isinstance(simplified, tirx.IntImm) else None
+
+
+def op_name(call: Any) -> str:
+    """Name of the op a call names, ``""`` where it calls something else."""
+    return str(getattr(call.op, "name", ""))
+
+
+def _info(var: Any, is_tensor: bool) -> BufferInfo:
+    shape = tuple(constant(s) for s in var.ty.shape)
+    if any(s is None for s in shape):
+        raise GoldenError(
+            f"buffer {var.name} has a size that is not a constant",
+            next_step="give every dynamic size a value",
+        )
+    dtype = str(var.ty.dtype)
+    find_format(dtype)
+    return BufferInfo(
+        var, str(var.name), tuple(s for s in shape if s is not None), dtype, is_tensor
+    )
+
+
+def statements(body: Any) -> Iterator[Any]:
+    """Every statement below a body, outer ones first."""
+    found: list[Any] = []
+    tvm_ffi.structural_walk(body, [(tirx.Stmt, found.append)], order="pre")
+    yield from found
+
+
+def calls(body: Any, name: str) -> list[Any]:
+    """Every call statement of the tile op ``name``."""
+    return [
+        s.value
+        for s in statements(body)
+        if isinstance(s, tirx.Evaluate)
+        and isinstance(s.value, tvm.ir.Call)
+        and op_name(s.value) == name
+    ]
+
+
+def _accesses(body: Any) -> tuple[set[str], set[str]]:
+    """Names of buffers read and buffers written."""
+    read: set[str] = set()
+    written: set[str] = set()
+
+    def load(node: Any) -> None:
+        read.add(str(node.source.name))
+
+    tvm_ffi.structural_walk(body, [(tvm.ir.TensorLoad, load)])
+    for stmt in statements(body):
+        if isinstance(stmt, tirx.BufferStore):
+            written.add(str(stmt.buffer.name))
+        elif isinstance(stmt, tirx.Evaluate) and isinstance(stmt.value, tvm.ir.Call):
+            args = stmt.value.args
+            name = op_name(stmt.value)
+            regions = [a for a in args if isinstance(a, tvm.ir.TensorRegion)]
+            names = [str(r.source.name) for r in regions]
+            if name == FILL:
+                written.update(names[:1])
+            elif name in (COPY, REDUCE, CUMSUM):
+                read.update(names[:1])
+                written.update(names[1:2])
+            elif name == GEMM:
+                read.update(names)
+                written.update(names[2:3])
+            else:
+                read.update(names)
+                written.update(names)
+    return read, written
+
+
+def read_kernel(func: Any) -> Kernel:
+    """Take a source PrimFunc apart.
+
+    Raises:
+        GoldenError: not a PrimFunc, or a buffer of a size not known.
+    """
+    if not isinstance(func, tirx.PrimFunc):
+        raise GoldenError(
+            f"{type(func).__name__} is not a kernel",
+            next_step="give the PrimFunc a factory returns",
+        )
+    tensors = tuple(_info(p, is_tensor=True) for p in func.params if is_buffer(p))
+    scalars = tuple((str(p.name), p) for p in func.params if not is_buffer(p))
+    local = tuple(
+        _info(s.buffer, is_tensor=False)
+        for s in statements(func.body)
+        if isinstance(s, tirx.AllocBuffer)
+    )
+    grid: dict[int, tuple[Any, int]] = {}
+    for stmt in statements(func.body):
+        if not isinstance(stmt, tirx.AttrStmt) or str(stmt.attr_key) != "thread_extent":
+            continue
+        tag = str(stmt.node.thread_tag)
+        extent = constant(stmt.value)
+        if extent is None:
+            raise GoldenError(f"{tag} has no constant extent", location=location_of(stmt))
+        if tag in GRID_AXES:
+            grid[GRID_AXES.index(tag)] = (stmt.node.var, extent)
+    read, written = _accesses(func.body)
+    attrs = func.attrs
+    name = str(attrs["global_symbol"]) if attrs and "global_symbol" in attrs else "main"
+    return Kernel(
+        name=name,
+        tensors=tensors,
+        buffers=tensors + local,
+        scalars=scalars,
+        grid=tuple(grid[i] for i in sorted(grid)),
+        body=func.body,
+        inputs=tuple(t.name for t in tensors if t.name in read),
+        outputs=tuple(t.name for t in tensors if t.name in written),
+    )
