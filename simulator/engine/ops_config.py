@@ -17,30 +17,31 @@ from simulator.isa import BCAST_DIMS, OPS, POOL_TYPES, REDUCE_DIMS
 
 def checker(name: str, **wanted: Any) -> Callable[[Config], None]:
     """A check that an op's configuration is in force; configurations seen before pass at once."""
-    good: list[Config | None] = [None]
+    good: dict[int, Config] = {}
 
     def check(config: Config) -> None:
-        if config is good[0]:
+        if id(config) in good:
             return
         wrong = stale(config, **wanted)
         if wrong is not None:
             raise Violation("StaleConfig", f"{name}: {wrong}")
-        good[0] = config
+        good[id(config)] = config
 
     return check
 
 
-def _setter(following: int, change: Callable[[Config], Config]) -> Step:
-    """A step that changes configuration; the last change is remembered, being pure."""
-    memo: list[Config | None] = [None, None]
+def _setter(c: OpContext, change: Callable[[Config], Config]) -> Step:
+    """A step that changes configuration; being pure, changes are remembered by identity."""
+    memo: dict[int, tuple[Config, Config]] = {}
+    following, known = c.next, c.machine.configs
 
     def step(group: Group) -> int:
         local = group.local
-        if local.config is not memo[0]:
-            memo[:] = [local.config, change(local.config)]
-        config = memo[1]
-        assert config is not None
-        local.config = config
+        pair = memo.get(id(local.config))
+        if pair is None:
+            after = change(local.config)
+            pair = memo[id(local.config)] = (local.config, known.setdefault(after, after))
+        local.config = pair[1]
         return following
 
     return step
@@ -57,7 +58,7 @@ def build_startup(c: OpContext) -> Step:
             raise Violation("StaleConfig", "compute_kernel_hw_startup ran twice")
         return Config(started=True, src_a=src_a, src_b=src_b, pack=out)
 
-    return _setter(c.next, change)
+    return _setter(c, change)
 
 
 def _needs_start(name: str, config: Config) -> None:
@@ -79,7 +80,7 @@ def build_reconfig(c: OpContext) -> Step:
         _needs_start(c.op.name, config)
         return config._replace(**fields)
 
-    return _setter(c.next, change)
+    return _setter(c, change)
 
 
 def build_l1_acc(c: OpContext) -> Step:
@@ -91,7 +92,8 @@ def build_l1_acc(c: OpContext) -> Step:
         local = group.local
         _needs_start("pack_reconfig_l1_acc", local.config)
         if local.config.l1_acc is not value:
-            local.config = local.config._replace(l1_acc=value)
+            after = local.config._replace(l1_acc=value)
+            local.config = c.machine.configs.setdefault(after, after)
         return following
 
     return step
@@ -108,12 +110,12 @@ def build_init(c: OpContext) -> Step:
             return config._replace(math=key, mask=mask)
         return config._replace(math=key)
 
-    return _setter(c.next, change)
+    return _setter(c, change)
 
 
 def build_reduce_uninit(c: OpContext) -> Step:
     """reduce_uninit: the packer's mask goes, and reduce_tile needs its init again."""
-    return _setter(c.next, lambda config: config._replace(mask=None, math=None))
+    return _setter(c, lambda config: config._replace(mask=None, math=None))
 
 
 def build_sfpu_init(c: OpContext) -> Step:
@@ -124,7 +126,7 @@ def build_sfpu_init(c: OpContext) -> Step:
         _needs_start(c.op.name, config)
         return config._replace(sfpu=key)
 
-    return _setter(c.next, change)
+    return _setter(c, change)
 
 
 def math_key(c: OpContext) -> tuple[Any, ...]:
@@ -136,6 +138,10 @@ def math_key(c: OpContext) -> tuple[Any, ...]:
         if pool not in POOL_TYPES or dim not in REDUCE_DIMS:
             raise ExprError(f"{c.op.name} of {pool!r} along {dim!r}")
         return (*key, pool, dim)
+    if spec.config == "unary_bcast":
+        if c.op.args[0] not in BCAST_DIMS:
+            raise ExprError(f"{c.op.name} along {c.op.args[0]!r}")
+        return (*key, c.op.args[0])
     return key
 
 
@@ -155,7 +161,7 @@ def build_matmul_init(c: OpContext) -> Step:
         _needs_start(c.op.name, config)
         return config._replace(math=key)
 
-    return _setter(c.next, change)
+    return _setter(c, change)
 
 
 def _builders() -> dict[str, Any]:
@@ -167,6 +173,7 @@ def _builders() -> dict[str, Any]:
         "pack_reconfig_l1_acc": build_l1_acc,
         "copy_init": build_init,
         "transpose_init": build_init,
+        "unary_bcast_init": build_init,
         "reduce_init": build_init,
         "reduce_uninit": build_reduce_uninit,
         "matmul_init": build_matmul_init,

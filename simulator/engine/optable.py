@@ -5,7 +5,15 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from simulator.engine import ops_cb, ops_config, ops_math, ops_move, ops_noc, ops_sfpu
+from simulator.engine import (
+    ops_cb,
+    ops_config,
+    ops_forms,
+    ops_math,
+    ops_move,
+    ops_noc,
+    ops_sfpu,
+)
 from simulator.engine.code import Builders
 
 BUILDERS: Final[Builders] = MappingProxyType(
@@ -16,6 +24,7 @@ BUILDERS: Final[Builders] = MappingProxyType(
         **ops_math.BUILDERS,
         **ops_sfpu.BUILDERS,
         **ops_noc.BUILDERS,
+        **ops_forms.BUILDERS,
     }
 )
 """Op name to builder."""
