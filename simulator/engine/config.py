@@ -19,6 +19,9 @@ reduce_init, reduce_uninit       also the packer's mask on, off
 needs                            state
 ===============================  =============================================================
 copy_tile, transpose_tile        own key; A = format of the CB
+unary_bcast                      own key with its dimension; B = format of the CB, or A where the CB
+                                 unpacks to DST
+transpose_dest                   own key
 add/sub/mul_tiles (and bcast)    own key; A = in0's format, B = in1's
 matmul_tiles                     own key; A = in1's format, B = in0's (in0 goes to SrcB)
 reduce_tile                      own key with pool and dimension; A = data's, B = scaler's; the

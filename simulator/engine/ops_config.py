@@ -118,6 +118,11 @@ def build_reduce_uninit(c: OpContext) -> Step:
     return _setter(c, lambda config: config._replace(mask=None, math=None))
 
 
+def build_fpu_uninit(c: OpContext) -> Step:
+    """unary_bcast_uninit: the FPU needs another init."""
+    return _setter(c.next, lambda config: config._replace(math=None))
+
+
 def build_sfpu_init(c: OpContext) -> Step:
     """Inits of SFPU ops: one slot beside the FPU's."""
     key = OPS[c.op.name].config
@@ -174,6 +179,8 @@ def _builders() -> dict[str, Any]:
         "copy_init": build_init,
         "transpose_init": build_init,
         "unary_bcast_init": build_init,
+        "unary_bcast_uninit": build_fpu_uninit,
+        "transpose_dest_init": build_init,
         "reduce_init": build_init,
         "reduce_uninit": build_reduce_uninit,
         "matmul_init": build_matmul_init,

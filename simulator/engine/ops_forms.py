@@ -16,7 +16,7 @@ from simulator.engine.pointers import pointer_of
 from simulator.engine.segs import WHOLE, Seg, normal
 from simulator.engine.violation import Violation
 from simulator.formats.dataformat import DataFormat
-from simulator.numerics.layout import broadcast
+from simulator.numerics.layout import broadcast, transpose
 from simulator.numerics.modes import Broadcast
 
 
@@ -26,7 +26,9 @@ def build_unary_bcast(c: OpContext) -> Step:
     kind = Broadcast(str(c.op.args[0]).lower())
     cb, following, machine = c.cb(1), c.next, c.machine
     index, target = c.scalar(2), c.scalar(3)
-    check = checker("unary_bcast", math=key, src_b=cb.fmt)
+    exact = cb.unpack_to_dest  # 32-bit formats go straight to DST: SrcB has 19 bits only
+    source = {"src_a": cb.fmt} if exact else {"src_b": cb.fmt}
+    check = checker("unary_bcast", math=key, **source)
     mode, tf32 = machine.mode(c.code.key), machine.tf32(c.code.key)
     tally, slot = machine.tally, machine.slot("unary_bcast")
 
@@ -38,7 +40,7 @@ def build_unary_bcast(c: OpContext) -> Step:
         seg = readable(cb.select(group.lanes, i, 1, 0, 1, 0), group,
                        f"a page of circular buffer {cb.number}")  # fmt: skip
         block = seg.values()
-        if machine.arithmetic:
+        if machine.arithmetic and not exact:
             block = machine.model.copy(machine.model.to_src(block, cb.fmt, mode, tf32), mode)
         section.put(d, Seg(1, broadcast(block, kind), _extents(seg.valid, kind)))
         tally[slot] += group.lanes.n
@@ -57,6 +59,26 @@ def _extents(valid: Any, kind: Broadcast) -> Any:
     if kind in (Broadcast.COL, Broadcast.SCALAR):
         out[..., 1] = np.where(valid[..., 1] > 0, WHOLE, 0)
     return normal(out)
+
+
+def build_transpose_dest(c: OpContext) -> Step:
+    """transpose_dest: a DST tile transposed in place."""
+    following, machine, target = c.next, c.machine, c.scalar(0)
+    check = checker("transpose_dest", math=("transpose_dest",))
+    tally, slot = machine.tally, machine.slot("transpose_dest")
+
+    def step(group: Group) -> int:
+        section = math_section(group, "transpose_dest")
+        check(group.local.config)
+        d = uniform(group, target(group.regs))
+        section.check(d, d)
+        seg = readable(section.get(d, 1, group.lanes, machine.pool), group, f"DST tile {d}")
+        valid = None if seg.valid is None else seg.valid[:, :, ::-1]
+        section.put(d, Seg(1, transpose(seg.values()), valid))
+        tally[slot] += group.lanes.n
+        return following
+
+    return step
 
 
 def build_index_tile(c: OpContext) -> Step:
@@ -98,6 +120,10 @@ def build_index_tile(c: OpContext) -> Step:
 
 
 BUILDERS: Final[Builders] = MappingProxyType(
-    {"unary_bcast": build_unary_bcast, "index_tile_l1": build_index_tile}
+    {
+        "unary_bcast": build_unary_bcast,
+        "transpose_dest": build_transpose_dest,
+        "index_tile_l1": build_index_tile,
+    }
 )
 """Op name to builder."""
