@@ -37,6 +37,7 @@ class CircularBuffer:
         depth: pages. page_bytes: bytes of a page. base: L1 address of the first page.
         lanes: cores it exists on.
         peak: highest occupancy seen, in pages.
+        solo, solo_lanes: the one strand there is for the lanes asked for last, if it is one.
     """
 
     def __init__(
@@ -70,6 +71,8 @@ class CircularBuffer:
         self._pool = pool
         self._lanes = lanes
         self._pairs: list[Pair] = [(self.strands[0], None)]
+        self.solo = self.strands[0]
+        self.solo_lanes: Lanes | None = lanes
 
     def at(self, lanes: Lanes) -> list[Pair]:
         """Strands that together are exactly ``lanes``.
@@ -102,8 +105,10 @@ class CircularBuffer:
             inside = self._join(inside)
         self.strands = strands + inside
         self._lanes = lanes
+        self.solo_lanes = None
         if len(inside) == 1:
             self._pairs = [(inside[0], None)]
+            self.solo, self.solo_lanes = inside[0], lanes
         else:
             self._pairs = [(strand, table.rows(strand.lanes, lanes)) for strand in inside]
         return self._pairs
@@ -155,7 +160,7 @@ class CircularBuffer:
     def push(self, lanes: Lanes, pages: int, done_epoch: int) -> None:
         """Hand over pages; ``done_epoch`` is the last NoC read epoch known complete."""
         depth = self.depth
-        for strand, _ in self.at(lanes):
+        for strand, _ in self._pairs if lanes is self._lanes else self.at(lanes):
             if pages > strand.reserved or pages < 0:
                 raise self._overflow(strand, pages)
             wr = strand.wr
@@ -168,14 +173,16 @@ class CircularBuffer:
                 strand.wr = after
             else:
                 strand.wr = self._advance(strand, wr, pages)
-            for seg in strand.hand_over(pages):
+            staged = strand.staged
+            if len(staged) == 1 and staged[0][1].pages == pages and not staged[0][0]:
+                seg = staged.pop()[1]
                 if seg.epoch > done_epoch:
-                    raise Violation(
-                        "Unbarriered",
-                        f"pages of circular buffer {self.number} were pushed before the barrier of"
-                        " the NoC read that fills them",
-                        strand.lanes.ids,
-                    )
+                    raise self._unbarriered(strand)
+                strand.front.append(seg)
+            else:
+                for seg in strand.hand_over(pages):
+                    if seg.epoch > done_epoch:
+                        raise self._unbarriered(strand)
             strand.reserved -= pages
             strand.packed = 0
             strand.occ += pages
@@ -184,7 +191,7 @@ class CircularBuffer:
     def pop(self, lanes: Lanes, pages: int, flushed_epoch: int) -> None:
         """Free pages; ``flushed_epoch`` is the last NoC write epoch known to have left."""
         depth = self.depth
-        for strand, _ in self.at(lanes):
+        for strand, _ in self._pairs if lanes is self._lanes else self.at(lanes):
             if pages > strand.waited or pages < 0:
                 raise self._underflow(strand, pages)
             rd = strand.rd
@@ -208,7 +215,10 @@ class CircularBuffer:
                 strand.source_low -= pages
             strand.waited -= pages
             strand.occ -= pages
-            strand.drop(pages)
+            if strand.front and strand.front[0].pages == pages:
+                del strand.front[0]
+            else:
+                strand.drop(pages)
 
     def _advance(self, strand: Strand, phase: Value, pages: int) -> Value:
         after = phase + pages
@@ -221,10 +231,12 @@ class CircularBuffer:
     def select(self, lanes: Lanes, start: int, n1: int, s1: int, n2: int, s2: int) -> Seg:
         """Readable pages ``start + s1*i + s2*j`` as one segment with tile axes (n1, n2)."""
         low, high = pages_of(start, n1, s1, n2, s2)
+        if lanes is self.solo_lanes:
+            seg, offset = self._readable(self.solo, low, high)
+            return _selection(seg, start - low + offset, n1, s1, n2, s2)
         pairs = self.at(lanes)
         if len(pairs) == 1:
-            seg, offset = self._readable(pairs[0][0], low, high)
-            return _selection(seg, start - low + offset, n1, s1, n2, s2)
+            return self.select(lanes, start, n1, s1, n2, s2)
         found = [(*self._readable(strand, low, high), rows) for strand, rows in pairs]
         first, offset, _ = found[0]
         if all(seg.pages == first.pages and at == offset for seg, at, _ in found):
@@ -237,6 +249,13 @@ class CircularBuffer:
         whole = join_lanes(parts, lanes.n)
         return _selection(whole, 0, n1, n2, n2, 1)
 
+    def run(self, lanes: Lanes, start: int, pages: int) -> Seg:
+        """Readable pages from ``start`` in order, with whatever tile axes they have."""
+        if lanes is self.solo_lanes:
+            seg, offset = self._readable(self.solo, start, start + pages - 1)
+            return seg.slice(offset, pages)
+        return self.select(lanes, start, 1, pages, pages, 1)
+
     def _readable(self, strand: Strand, low: int, high: int) -> tuple[Seg, int]:
         if low < 0 or high >= strand.waited:
             raise Violation(
@@ -245,13 +264,26 @@ class CircularBuffer:
                 f" {strand.waited} pages were waited for",
                 strand.lanes.ids,
             )
-        if highest(strand.rd) + high >= self.depth:
-            raise self._wrap(strand, strand.rd, high + 1)
+        rd = strand.rd
+        if (rd if type(rd) is int else highest(rd)) + high >= self.depth:
+            raise self._wrap(strand, rd, high + 1)
+        first = strand.front[0]
+        if high < first.pages:
+            return first, low
         return strand.find(low, high, self._pool)
 
     def write(self, lanes: Lanes, start: int, seg: Seg) -> None:
         """Write a segment at page ``start`` from the write pointer."""
         pages = seg.pages
+        if lanes is self.solo_lanes:
+            strand = self.solo
+            wr = strand.wr
+            if start < 0 or start + pages > strand.reserved or (
+                type(wr) is not int or wr + start + pages > self.depth
+            ):
+                self.check_writable(strand, start, pages)
+            strand.stage(start, seg)
+            return
         for strand, rows in self.at(lanes):
             self.check_writable(strand, start, pages)
             strand.stage(start, seg if rows is None else seg.take(rows))
@@ -294,6 +326,14 @@ class CircularBuffer:
 
     # --- findings --------------------------------------------------------------------------
 
+    def _unbarriered(self, strand: Strand) -> Violation:
+        return Violation(
+            "Unbarriered",
+            f"pages of circular buffer {self.number} were pushed before the barrier of the NoC"
+            " read that fills them",
+            strand.lanes.ids,
+        )
+
     def _capacity(self, op: str, pages: int) -> Violation:
         if pages < 0:
             return Violation("OutOfBounds", f"{op} of {pages} pages")
@@ -330,10 +370,6 @@ class CircularBuffer:
 
 
 def _selection(seg: Seg, start: int, n1: int, s1: int, n2: int, s2: int) -> Seg:
-    if start == 0 and n1 * n2 == seg.pages and n2 == 1 and s1 == 1 and seg.rows is None:
-        block = seg.block
-        if block is None or block.shape[3] == 1:
-            return seg
     block = seg.block
     if block is not None:
         block = select_block(seg.values(), start, n1, s1, n2, s2)

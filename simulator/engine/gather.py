@@ -6,7 +6,7 @@ over an inner loop, so what depends on it (bounds, strides over the lane grid) i
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -83,22 +83,34 @@ def page_ids(pattern: Pattern, start: int, n1: int, s1: int, n2: int, s2: int) -
     return pattern.ids[:, None] + offsets
 
 
-def view(tensor: Tensor, pattern: Pattern, start: int, shape: tuple[int, ...]) -> Block | None:
-    """A strided view of pages, shape (n1, s1, n2, s2), or None where ids are not affine."""
+class View(NamedTuple):
+    """Everything about a strided view of pages but its start: array shape, strides, first page."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    first: int
+    size: int
+
+    def at(self, values: Block, start: int) -> Block:
+        """The view of pages ``first + start`` and on."""
+        offset = (self.first + start) * self.size
+        return np.ndarray(self.shape, values.dtype, values, offset, self.strides)
+
+
+def view_of(tensor: Tensor, pattern: Pattern, shape: tuple[int, ...]) -> View | None:
+    """The view of pages of shape (n1, s1, n2, s2), or None where ids are not affine."""
     width = pattern.width
     if not width:
         return None
     n1, s1, n2, s2 = shape
-    values = tensor.values
     height, columns = tensor.tile
-    item = values.itemsize
+    item = tensor.values.itemsize
     size = height * columns * item
-    return np.ndarray(
+    return View(
         (len(pattern.ids) // width, width, n1, n2, height, columns),
-        values.dtype,
-        values,  # type: ignore[arg-type]
-        (pattern.first + start) * size,
         (pattern.down * size, pattern.right * size, s1 * size, s2 * size, columns * item, item),
+        pattern.first,
+        size,
     )
 
 
@@ -110,8 +122,9 @@ def fetch(
     if not pool.arithmetic:
         width = pattern.width or lanes.width
         return pool.dummy((lanes.n // width, width, n1, n2, *tensor.tile), tensor.values.dtype)
-    seen = view(tensor, pattern, start, shape)
-    if seen is not None:
+    view = view_of(tensor, pattern, shape)
+    if view is not None:
+        seen = view.at(tensor.values, start)
         if not tensor.writable:
             return seen
         block = pool.take(seen.shape, seen.dtype)
@@ -130,8 +143,9 @@ def store(
 ) -> None:
     """Write a block to pages."""
     n1, s1, n2, s2 = shape
-    seen = view(tensor, pattern, start, shape)
-    if seen is not None:
+    view = view_of(tensor, pattern, shape)
+    if view is not None:
+        seen = view.at(tensor.values, start)
         if block.shape[1] != seen.shape[1]:
             block = block.reshape(*seen.shape)
         seen[...] = block.reshape(seen.shape) if block.shape != seen.shape else block

@@ -12,6 +12,7 @@ from simulator.engine import deadlock
 from simulator.engine.arguments import argument_values
 from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Code, Names
+from simulator.engine.config import Config
 from simulator.engine.compiler import Compiler, bind_arguments
 from simulator.engine.expr import ExprError
 from simulator.engine.gather import Patterns
@@ -58,6 +59,7 @@ class Machine:
         self.patterns = Patterns()
         self.model = number_model(numbers)
         self.tensors = tensors
+        self.configs: dict[Config, Config] = {}
         self.tally: list[int] = []
         self._slots: dict[str, int] = {}
         self.groups: list[Group] = []

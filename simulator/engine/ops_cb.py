@@ -28,14 +28,19 @@ def _endpoint(context: OpContext, cb: CircularBuffer, *, producer: bool) -> Step
 def build_reserve(c: OpContext) -> Step:
     """cb_reserve_back."""
     cb, pages, following = c.cb(0), c.scalar(1), c.next
-    reserve = cb.reserve
+    reserve, depth = cb.reserve, cb.depth
     c.code.waits[c.number] = Wait(cb, pages, producer=True)
 
     def step(group: Group) -> int:
         n = pages(group.regs)
-        if type(n) is not int:
-            n = uniform(group, n)
-        return following if reserve(group.lanes, n) else BLOCKED
+        if group.lanes is cb.solo_lanes and type(n) is int and 0 <= n <= depth:
+            strand = cb.solo
+            if depth - strand.occ < n:
+                return BLOCKED
+            if strand.reserved < n:
+                strand.reserved = n
+            return following
+        return following if reserve(group.lanes, uniform(group, n)) else BLOCKED
 
     return _endpoint(c, cb, producer=True) or step
 
@@ -43,14 +48,19 @@ def build_reserve(c: OpContext) -> Step:
 def build_wait(c: OpContext) -> Step:
     """cb_wait_front."""
     cb, pages, following = c.cb(0), c.scalar(1), c.next
-    wait = cb.wait
+    wait, depth = cb.wait, cb.depth
     c.code.waits[c.number] = Wait(cb, pages, producer=False)
 
     def step(group: Group) -> int:
         n = pages(group.regs)
-        if type(n) is not int:
-            n = uniform(group, n)
-        return following if wait(group.lanes, n) else BLOCKED
+        if group.lanes is cb.solo_lanes and type(n) is int and 0 <= n <= depth:
+            strand = cb.solo
+            if strand.occ < n:
+                return BLOCKED
+            if strand.waited < n:
+                strand.waited = n
+            return following
+        return following if wait(group.lanes, uniform(group, n)) else BLOCKED
 
     return _endpoint(c, cb, producer=False) or step
 

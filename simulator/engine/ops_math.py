@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from itertools import product
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from simulator.engine.code import Builders, OpContext, Step, uniform
 from simulator.engine.dst import Section
+from simulator.engine.expr import ExprError
 from simulator.engine.group import Group
+from simulator.engine.pool import Block
 from simulator.engine.ops_config import checker, math_key
 from simulator.engine.ops_move import math_section, readable, row_major
 from simulator.engine.segs import WHOLE, Extents, Seg, full, normal, with_width
@@ -21,6 +23,9 @@ from simulator.numerics.modes import Broadcast, Pool, ReduceDim
 
 Shape = tuple[int, ...]
 
+SCRATCH_BYTES: Final = 1 << 18
+"""Bytes of products made before they are added: small beside a level-2 cache."""
+
 
 def operand(group: Group, cb: Any, index: int, n1: int, s1: int, n2: int, s2: int) -> Seg:
     """Pages of a front window as an operand, arranged for the group's lane grid."""
@@ -28,94 +33,174 @@ def operand(group: Group, cb: Any, index: int, n1: int, s1: int, n2: int, s2: in
     return readable(seg, group, f"a page of circular buffer {cb.number}")
 
 
+class MatmulPlan(NamedTuple):
+    """How a nest of matmul_tiles is run: K steps in order, each over at most two levels at once.
+
+    ``steps`` are the offsets (in0, in1, DST) of the K steps; ``shape`` is (n1, n2) and the steps
+    of in0, in1 and DST along both levels; ``tiles`` counts products per lane.
+    """
+
+    steps: tuple[tuple[int, int, int], ...]
+    shape: Shape
+    tiles: int
+
+
+def _plan(n: Shape, si: Shape, sj: Shape, sd: Shape) -> MatmulPlan:
+    moving = [level for level in range(3) if n[level] > 1 and sd[level]][-2:]
+    inner = [(1, 0, 0, 0)] * (2 - len(moving)) + [(n[k], si[k], sj[k], sd[k]) for k in moving]
+    (n1, i1, j1, d1), (n2, i2, j2, d2) = inner
+    rest = [level for level in range(3) if level not in moving]
+    steps = []
+    for at in product(*(range(n[level]) for level in rest)):
+        pairs = list(zip(rest, at, strict=True))
+        steps.append(
+            (
+                sum(k * si[level] for level, k in pairs),
+                sum(k * sj[level] for level, k in pairs),
+                sum(k * sd[level] for level, k in pairs),
+            )
+        )
+    return MatmulPlan(tuple(steps), (n1, n2, i1, i2, j1, j2, d1, d2), n[0] * n[1] * n[2])
+
+
+class Matmul:
+    """matmul_tiles of one kernel: DST += in0 x in1, one K tile per product (D7)."""
+
+    def __init__(self, c: OpContext) -> None:
+        machine = c.machine
+        self.in0, self.in1 = c.cb(0), c.cb(1)
+        self.model, self.pool = machine.model, machine.pool
+        self.mode, self.tf32 = machine.mode(c.code.key), machine.tf32(c.code.key)
+        self.tile = (self.in0.tile[0], self.in1.tile[1])
+        self.arithmetic = machine.arithmetic
+        if self.in0.tile[1] != self.in1.tile[0]:
+            raise ExprError(f"tiles {self.in0.tile} and {self.in1.tile} cannot be multiplied")
+
+    def add(
+        self, group: Group, section: Section, at: tuple[int, int, int], shape: Shape, flip: bool
+    ) -> None:
+        """One K step at indices ``at`` = (in0, in1, DST)."""
+        i, j, d = at
+        n1, n2, i1, i2, j1, j2, d1, d2 = shape
+        if (n2 != 1 and d2 != 1) or (n1 != 1 and d1 != n2):
+            self._apart(group, section, at, shape, flip)
+            return
+        pages = n1 * n2
+        if d < 0 or d + pages > section.capacity:
+            section.check(d, d + pages - 1)
+        lanes = group.lanes
+        left = self.in0.select(lanes, i, n1 if i1 else 1, i1, n2 if i2 else 1, i2)
+        right = self.in1.select(lanes, j, n1 if j1 else 1, j1, n2 if j2 else 1, j2)
+        valid = None
+        if left.valid is not None or left.block is None:
+            readable(left, group, f"a page of circular buffer {self.in0.number}")
+        if right.valid is not None or right.block is None:
+            readable(right, group, f"a page of circular buffer {self.in1.number}")
+        if left.valid is not None or right.valid is not None:
+            valid = _product_extents(group, left, right, (n1, n2, i1, i2, j1, j2), flip)
+        a, b = left.values(), right.values()
+        if a.shape[1] != b.shape[1]:
+            a, b = with_width(a, lanes.width), with_width(b, lanes.width)
+        old = section.exact(d, pages)
+        if old is None and not section.untouched(d, pages):
+            old = section.get(d, pages, lanes, self.pool)
+        if old is not None and old.block is None:
+            old = None
+        if old is not None and old.valid is not None:
+            valid = _both(valid, old.valid, invalid_is_zero=True)
+        out_shape = (a.shape[0], a.shape[1], n1, n2, *self.tile)
+        if not self.arithmetic:
+            section.put(d, Seg(pages, self.pool.dummy(out_shape), valid))
+            return
+        a = self.model.matmul_operand(a, self.in0.fmt, self.mode, 0, self.tf32)
+        b = self.model.matmul_operand(b, self.in1.fmt, self.mode, 1, self.tf32)
+        if flip:
+            b = b.swapaxes(-1, -2)
+        if old is None:
+            out = self.pool.take(out_shape)
+            self.model.matmul(None, a, b, self.mode, out=out)
+            section.put(d, Seg(pages, out, valid))
+            return
+        section.put(d, Seg(pages, self._accumulate(old, a, b, out_shape), valid))
+
+    def _accumulate(self, old: Seg, a: Block, b: Block, shape: Shape) -> Block:
+        """old + a @ b, a few lane rows at a time so that products stay in the cache.
+
+        The old block is overwritten when nobody else refers to it.
+        """
+        own = old.rows is None and self.pool.exclusive(old)
+        acc = old.values()
+        if acc.shape != shape:
+            acc = acc.reshape(shape)
+        out = acc if own else self.pool.take(shape)
+        row_bytes = shape[1] * shape[2] * shape[3] * shape[4] * shape[5] * 4
+        rows = min(max(1, SCRATCH_BYTES // row_bytes), shape[0])
+        scratch = self.pool.take((rows, *shape[1:]))
+        matmul, mode = self.model.matmul, self.mode
+        for first in range(0, shape[0], rows):
+            part = slice(first, first + rows)
+            piece, some = acc[part], scratch
+            if len(piece) < rows:
+                some = scratch[: len(piece)]
+            target = piece if own else out[part]
+            if own:
+                matmul(piece, a[part], b[part], mode, out=piece, scratch=some)
+            else:
+                matmul(piece, a[part], b[part], mode, out=target)
+        return out
+
+    def _apart(
+        self, group: Group, section: Section, at: tuple[int, int, int], shape: Shape, flip: bool
+    ) -> None:
+        """A nest whose DST tiles are not contiguous: row by row, or tile by tile."""
+        i, j, d = at
+        n1, n2, i1, i2, j1, j2, d1, d2 = shape
+        for k in range(n1):
+            first = (i + k * i1, j + k * j1, d + k * d1)
+            if n2 == 1 or d2 == 1:
+                self.add(group, section, first, (1, n2, 0, i2, 0, j2, 0, d2), flip)
+                continue
+            for m in range(n2):
+                one = (first[0] + m * i2, first[1] + m * j2, first[2] + m * d2)
+                self.add(group, section, one, (1, 1, 0, 0, 0, 0, 0, 0), flip)
+
+
 def build_matmul(c: OpContext) -> Step:
-    """matmul_tiles: DST += in0 x in1 for every tile of the nest, K in program order (D7)."""
-    in0, in1, counts, following = c.cb(0), c.cb(1), c.counts(3), c.next
+    """matmul_tiles."""
+    matmul, following, machine = Matmul(c), c.next, c.machine
+    in0, in1, counts = matmul.in0, matmul.in1, c.counts(3)
     index0, index1, target = c.index(2, 3), c.index(3, 3), c.index(4, 3)
-    machine = c.machine
-    model, pool = machine.model, machine.pool
-    mode, tf32 = machine.mode(c.code.key), machine.tf32(c.code.key)
     checks = {
         flip: checker("matmul_tiles", math=("matmul", flip), src_a=in1.fmt, src_b=in0.fmt)
         for flip in (False, True)
     }
     tally, slot = machine.tally, machine.slot("matmul_tiles")
-    height, width = in0.tile[0], in1.tile[1]
-
-    def blocks(group: Group, i: int, j: int, shape: Shape, flip: bool) -> tuple[Any, Any, Any]:
-        n1, n2, i1, i2, j1, j2 = shape
-        left = operand(group, in0, i, n1 if i1 else 1, i1, n2 if i2 else 1, i2)
-        right = operand(group, in1, j, n1 if j1 else 1, j1, n2 if j2 else 1, j2)
-        valid = None
-        if left.valid is not None or right.valid is not None:
-            valid = _product_extents(group, left, right, (n1, n2, i1, i2, j1, j2), flip)
-        a, b = left.values(), right.values()
-        if a.shape[1] != b.shape[1]:
-            a, b = with_width(a, group.lanes.width), with_width(b, group.lanes.width)
-        return a, b, valid
-
-    def add(group: Group, section: Section, i: int, j: int, d: int, shape: Shape) -> None:
-        """One K step over at most two levels that move in DST."""
-        n1, n2, i1, i2, j1, j2, d1, d2 = shape
-        if not row_major(n1, d1, n2, d2):
-            for a in range(n1):
-                if n2 == 1 or d2 == 1:
-                    add(group, section, i + a * i1, j + a * j1, d + a * d1,
-                        (1, n2, 0, i2, 0, j2, 0, d2))  # fmt: skip
-                    continue
-                for b in range(n2):
-                    add(group, section, i + a * i1 + b * i2, j + a * j1 + b * j2,
-                        d + a * d1 + b * d2, (1, 1, 0, 0, 0, 0, 0, 0))  # fmt: skip
-            return
-        pages = n1 * n2
-        section.check(d, d + pages - 1)
-        flip = group.local.config.math == ("matmul", True)
-        a, b, valid = blocks(group, i, j, (n1, n2, i1, i2, j1, j2), flip)
-        out_shape = (a.shape[0], a.shape[1], n1, n2, height, width)
-        acc = None
-        if not section.untouched(d, pages):
-            old = section.get(d, pages, group.lanes, pool)
-            if old.block is not None:
-                acc = with_width(old.values(), a.shape[1])
-                if acc.shape != out_shape:
-                    acc = acc.reshape(out_shape)
-                valid = _both(valid, old.valid, invalid_is_zero=True)
-        if machine.arithmetic:
-            left = model.matmul_operand(a, in0.fmt, mode, 0, tf32)
-            right = model.matmul_operand(b, in1.fmt, mode, 1, tf32)
-            if flip:
-                right = right.swapaxes(-1, -2)
-            out = pool.take(out_shape)
-            model.matmul(acc, left, right, mode, out=out)
-        else:
-            out = pool.dummy(out_shape)
-        section.put(d, Seg(pages, out, valid))
+    plans: dict[Any, MatmulPlan] = {}
+    flipped = ("matmul", True)
 
     def step(group: Group) -> int:
-        section = math_section(group, "matmul_tiles")
-        config = group.local.config
-        checks[config.math == ("matmul", True)](config)
+        local = group.local
+        section = local.math
+        if section is None:
+            section = math_section(group, "matmul_tiles")
+        flip = local.config.math == flipped
+        checks[flip](local.config)
         regs = group.regs
         n = counts(regs)
-        i, *si = index0(regs)
-        j, *sj = index1(regs)
-        d, *sd = target(regs)
-        if 0 in n:
-            return following
-        i, j, d = uniform(group, i), uniform(group, j), uniform(group, d)
-        tally[slot] += n[0] * n[1] * n[2] * group.lanes.n
-        moving = [level for level in range(3) if n[level] > 1 and sd[level]]
-        if len(moving) > 2:
-            moving = moving[1:]
-        inner = [(1, 0, 0, 0)] * (2 - len(moving)) + [(n[k], si[k], sj[k], sd[k]) for k in moving]
-        (n1, i1, j1, d1), (n2, i2, j2, d2) = inner
-        shape = (n1, n2, i1, i2, j1, j2, d1, d2)
-        rest = [level for level in range(3) if level not in moving]
-        for at in product(*(range(n[level]) for level in rest)):
-            ii, jj, dd = i, j, d
-            for level, k in zip(rest, at, strict=True):
-                ii, jj, dd = ii + k * si[level], jj + k * sj[level], dd + k * sd[level]
-            add(group, section, ii, jj, dd, shape)
+        i, i1, i2, i3 = index0(regs)
+        j, j1, j2, j3 = index1(regs)
+        d, d1, d2, d3 = target(regs)
+        key = (n, i1, i2, i3, j1, j2, j3, d1, d2, d3)
+        plan = plans.get(key)
+        if plan is None:
+            if 0 in n:
+                return following
+            plan = plans[key] = _plan(n, (i1, i2, i3), (j1, j2, j3), (d1, d2, d3))
+        if not (type(i) is int and type(j) is int and type(d) is int):
+            i, j, d = uniform(group, i), uniform(group, j), uniform(group, d)
+        tally[slot] += plan.tiles * group.lanes.n
+        for di, dj, dd in plan.steps:
+            matmul.add(group, section, (i + di, j + dj, d + dd), plan.shape, flip)
         return following
 
     return step

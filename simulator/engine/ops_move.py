@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from simulator.engine.cb import CircularBuffer
-from simulator.engine.code import Builders, OpContext, Step, uniform
+from simulator.engine.code import Builders, OpContext, Step, refusal, uniform
 from simulator.engine.group import Group
 from simulator.engine.ops_config import checker
-from simulator.engine.segs import Seg, normal
+from simulator.engine.segs import NEVER, Seg, normal
 from simulator.engine.values import Value
 from simulator.engine.violation import Violation
 from simulator.formats.dataformat import DataFormat
@@ -71,8 +71,17 @@ def build_copy(c: OpContext) -> Step:
             return
         section = group.local.math
         section.check(d, d + n1 * n2 - 1)  # type: ignore[union-attr]
-        seg = cb.select(group.lanes, i, n1, i1, n2, i2)
-        readable(seg, group, f"a page of circular buffer {cb.number}")
+        if row_major(n1, i1, n2, i2):
+            seg = cb.run(group.lanes, i, n1 * n2)
+        else:
+            seg = cb.select(group.lanes, i, n1, i1, n2, i2)
+        if seg.block is None or seg.valid is not None:
+            readable(seg, group, f"a page of circular buffer {cb.number}")
+        if plain and not flip and seg.rows is None and seg.epoch == NEVER:
+            section.put(d, seg)  # type: ignore[union-attr]
+            tally[slot] += n1 * n2 * group.lanes.n
+            return
+        seg.values()
         block = seg.block
         if not plain:
             block = model.copy(model.to_src(block, fmt, mode, tf32), mode)
@@ -109,8 +118,6 @@ def build_pack(c: OpContext) -> Step:
     pack = Packer(c, cb)
     tally, slot = machine.tally, machine.slot(name)
     if cb.producer != "compute":
-        from simulator.engine.code import refusal
-
         return refusal("CBEndpoint", f"{name} into circular buffer {cb.number}, whose producer is"
                        f" {cb.producer}")  # fmt: skip
 
@@ -130,7 +137,8 @@ def build_pack(c: OpContext) -> Step:
         pages = n1 * n2
         section.check(d, d + pages - 1)
         seg = section.get(d, pages, group.lanes, machine.pool)
-        readable(seg, group, f"DST tile {d}")
+        if seg.block is None or seg.valid is not None:
+            readable(seg, group, f"DST tile {d}")
         cb.write(group.lanes, p, pack(group, seg, p))
         tally[slot] += pages * group.lanes.n
 
@@ -199,7 +207,7 @@ class Packer:
             valid = None
         if config.l1_acc:
             block, valid = self._accumulate(group, seg.pages, block, valid, page)
-        if block is seg.block and valid is seg.valid:
+        if block is seg.block and valid is seg.valid and not seg.masked:
             return seg
         return Seg(seg.pages, block, valid)
 

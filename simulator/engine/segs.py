@@ -117,16 +117,19 @@ def select_block(block: Block, start: int, n1: int, s1: int, n2: int, s2: int) -
         view = _line(block, start, n2, s2, b)
         if view is not None:
             return view
+        s1 = n2
     elif n2 == 1:
         view = _line(block, start, n1, s1, b)
         if view is not None:
             return view.swapaxes(2, 3)
+        if s1 == 1:
+            s2 = 1
     elif s1 > 0 and s1 % b == 0 and s2 > 0 and start % b + s2 * (n2 - 1) < b:
         row, column = divmod(start, b)
         step = s1 // b
         return block[:, :, row : row + step * (n1 - 1) + 1 : step,
                      column : column + s2 * (n2 - 1) + 1 : s2]  # fmt: skip
-    elif start == 0 and s2 == 1 and s1 == n2 and n1 * n2 == a * b:
+    if start == 0 and s2 == 1 and (s1 == n2 or n2 == 1) and n1 * n2 == a * b:
         return block.reshape(*block.shape[:2], n1, n2, *block.shape[4:])
     pages = start + s1 * np.arange(n1)[:, None] + s2 * np.arange(n2)
     return block[:, :, pages // b, pages % b]

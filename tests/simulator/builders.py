@@ -273,6 +273,32 @@ def gemm(
         op("tile_regs_commit"),
         when(["==", "ko", nk - 1], *packed(2), orelse=packed(3)),
     )
+    spilling = loop(
+        "ko",
+        nk,
+        op("cb_wait_front", 0, bm * bk),
+        op("cb_wait_front", 1, bk * bn),
+        loop("sm", bm // hm, loop("sn", bn // hn, *cycle)),
+        op("cb_pop_front", 0, bm * bk),
+        op("cb_pop_front", 1, bk * bn),
+    )
+    whole = op("matmul_tiles", 0, 1, plus(times("m", bk), "k"), plus(times("k", bn), "n"),
+               plus(times("m", hn), "n"))  # fmt: skip
+    resident = (
+        op("tile_regs_acquire"),
+        loop(
+            "ko",
+            nk,
+            op("cb_wait_front", 0, bm * bk),
+            op("cb_wait_front", 1, bk * bn),
+            loop("m", hm, loop("n", hn, loop("k", bk, whole))),
+            op("cb_pop_front", 0, bm * bk),
+            op("cb_pop_front", 1, bk * bn),
+        ),
+        op("tile_regs_commit"),
+        *packed(2),
+    )
+    block_body = resident if sub == bm * bn else (spilling,)
     compute = Program(
         name="compute",
         thread="compute",
@@ -280,19 +306,7 @@ def gemm(
         body=(
             op("compute_kernel_hw_startup", "Reverse", 0, 1, 2),
             op("matmul_init", 0, 1, 0),
-            loop(
-                "t",
-                "count",
-                loop(
-                    "ko",
-                    nk,
-                    op("cb_wait_front", 0, bm * bk),
-                    op("cb_wait_front", 1, bk * bn),
-                    loop("sm", bm // hm, loop("sn", bn // hn, *cycle)),
-                    op("cb_pop_front", 0, bm * bk),
-                    op("cb_pop_front", 1, bk * bn),
-                ),
-            ),
+            loop("t", "count", *block_body),
         ),
     )
     row = plus(times("by", bm), times("sm", hm), "m")
