@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from tvm import tirx
 
 from harness.compiler import attrs
 from harness.compiler.attrs import CoreRange, WorkItem
+from harness.errors import OptionError
 
 
 def with_attr(func: tirx.PrimFunc, key: str, value: Any) -> tirx.PrimFunc:
@@ -67,3 +69,54 @@ def work_partition(func: tirx.PrimFunc) -> dict[str, list[WorkItem]]:
 def core_ranges(func: tirx.PrimFunc) -> list[CoreRange]:
     """The inverse of :func:`with_core_ranges`; empty where the attribute is absent."""
     return [CoreRange.from_json(r) for r in attrs.get(func, attrs.TT_CORE_RANGES, [])]
+
+
+# Spellings from before ``tt.core_grid`` --------------------------------------------------------
+
+
+def with_tt_grid(func: tirx.PrimFunc, grid: Sequence[int]) -> tirx.PrimFunc:
+    """``tt.grid``, which ``compat.legacy_to_new_attrs`` turns into ``tt.core_grid``."""
+    _deprecated("with_tt_grid", "with_core_grid(func, gx, gy)")
+    return func.with_attr(attrs.TT_GRID, [int(extent) for extent in grid])
+
+
+def with_tt_runtime_args(func: tirx.PrimFunc, args: Mapping[str, Any]) -> tirx.PrimFunc:
+    """``tt.runtime_args``, whose ``core_assignments`` become ``tt.work_partition``.
+
+    ``compat.legacy_to_new_attrs`` converts them.
+    """
+    _deprecated("with_tt_runtime_args", "with_work_partition(func, {...})")
+    return func.with_attr(attrs.TT_RUNTIME_ARGS, dict(args))
+
+
+def with_tt_block_shape(func: tirx.PrimFunc, shape: Sequence[int]) -> NoReturn:
+    """Refused: nothing ever read ``tt.block_shape``.
+
+    Raises:
+        OptionError: always.
+    """
+    del func
+    raise OptionError(f"block shape {tuple(shape)} would have no effect",
+                      location="with_tt_block_shape",
+                      next_step="T.alloc_shared extents are the blocks")  # fmt: skip
+
+
+def with_tt_start_tile(func: tirx.PrimFunc, tile: Sequence[int]) -> NoReturn:
+    """Refused: nothing ever read ``tt.start_tile``.
+
+    Raises:
+        OptionError: always.
+    """
+    del func
+    raise OptionError(f"start tile {tuple(tile)} would have no effect",
+                      location="with_tt_start_tile",
+                      next_step="say which core runs which block: with_work_partition")  # fmt: skip
+
+
+def make_core_var(name: str = "coreIdx.x", dtype: str = "int32") -> tirx.Var:
+    """A variable for a core index in hand-written IR."""
+    return tirx.Var(name, dtype)
+
+
+def _deprecated(name: str, successor: str) -> None:
+    warnings.warn(f"{name} is deprecated: use {successor}", DeprecationWarning, stacklevel=3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from harness.compiler.attrs import CoreRange
@@ -98,7 +98,8 @@ class CompileOptions:
     def _check_cores(self) -> None:
         full = self.arch.grid
         if self.grid is not None and (
-            len(self.grid) != 2 or any(not 1 <= g <= f for g, f in zip(self.grid, full, strict=True))
+            len(list(self.grid)) != 2
+            or any(not 1 <= g <= f for g, f in zip(self.grid, full, strict=True))
         ):
             raise OptionError(
                 f"grid {'x'.join(map(str, self.grid))} does not fit {self.device}",
@@ -155,3 +156,46 @@ class CompileOptions:
             None if self.core_ranges is None else [r.to_json() for r in self.core_ranges]
         )
         return out
+
+
+def chosen(options: CompileOptions | None, **keywords: Any) -> CompileOptions:
+    """The options of a pass: given whole, or by single keywords (None stands for the default).
+
+    Raises:
+        OptionError: both ways at once, or a value that does not exist or does not fit.
+    """
+    given = {name: value for name, value in keywords.items() if value is not None}
+    if options is None:
+        return CompileOptions(**given)
+    if given:
+        raise OptionError(f"options and {min(given)} are both given", location="options",
+                          next_step="give one of the two")  # fmt: skip
+    return options
+
+
+def in_force(
+    options: CompileOptions,
+    *,
+    device: str,
+    strategy: str,
+    grid: tuple[int, int],
+    core_ranges: tuple[CoreRange, ...],
+    fp32_dest: bool,
+    fidelity: str,
+) -> CompileOptions:
+    """``options`` with what earlier passes settled; None stays where it stands for the same."""
+
+    def keep(asked: Any, default: Any, used: Any) -> Any:
+        return asked if (default if asked is None else asked) == used else used
+
+    arch = find_arch(device)
+    usual = CompileOptions(device=device, fp32_dest=fp32_dest).math_fidelity
+    return replace(
+        options,
+        device=device,
+        strategy=strategy,
+        grid=keep(options.grid, arch.grid, grid),
+        core_ranges=keep(options.core_ranges, (CoreRange((0, 0), grid),), core_ranges),
+        fp32_dest=keep(options.fp32_dest, arch.fp32_dest, fp32_dest),
+        fidelity=keep(options.fidelity, usual, fidelity),
+    )

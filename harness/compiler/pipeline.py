@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import tvm
 
 from harness.compiler import attrs
-from harness.compiler.diagnostics import TTPass, as_module, delivering, refuse
+from harness.compiler.diagnostics import TTPass, as_module, delivering, record, refuse
 from harness.compiler.options import CompileOptions
 from harness.compiler.passes.core_map import TTTilesToCoreMap
 from harness.compiler.passes.infer_layout import InferTTLayout
@@ -18,12 +19,14 @@ from harness.compiler.passes.lower_tiles import LowerTTTileIntrinsics
 from harness.compiler.passes.persistent import GridToPersistentTT
 from harness.compiler.passes.propagate_layout import PropagateTTLayout
 from harness.compiler.split.translate import translate
+from harness.errors import HarnessError, OptionError
 from simulator.isa import OP_TABLE_VERSION
 from simulator.plan.load import load_plan
 from simulator.plan.schema import Plan
 from simulator.program import ProgramFile
 
-PassLike = TTPass | tvm.transform.Pass
+PassLike: TypeAlias = TTPass | Callable[[tvm.IRModule], tvm.IRModule]
+"""One of our passes, a TVM pass, or a function from module to module."""
 
 
 @dataclass(frozen=True)
@@ -66,36 +69,55 @@ def tt_passes(options: CompileOptions) -> list[TTPass]:
     return [
         InferTTLayout(),
         PropagateTTLayout(),
-        TTTilesToCoreMap(options),
-        LowerTTTileIntrinsics(options),
-        GridToPersistentTT(options),
+        TTTilesToCoreMap(options=options),
+        LowerTTTileIntrinsics(options=options),
+        GridToPersistentTT(options=options),
     ]
 
 
-@tvm.ir.instrument.pass_instrument
-class _Recorder:
-    """Keeps name, time and result of every pass of the pipeline."""
+class TTPipeline(tvm.transform.Sequential):
+    """Several passes as one TVM pass; called directly, it raises what a pass refused as itself."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock = clock
-        self.started: list[float] = []
-        self.records: list[PassRecord] = []
+    def __call__(self, mod: tvm.IRModule) -> tvm.IRModule:
+        """Run the passes; the module given is not changed.
 
-    def run_before_pass(self, mod: Any, info: Any) -> None:
-        del mod, info
-        self.started.append(self.clock())
-
-    def run_after_pass(self, mod: Any, info: Any) -> None:
-        seconds = self.clock() - self.started.pop()
-        if str(info.name) != "TTPipeline":
-            self.records.append(PassRecord(str(info.name), seconds, mod))
+        Raises:
+            HarnessError: whatever a pass refuses, with code and source location.
+        """
+        with delivering():
+            return super().__call__(mod)
 
 
-def sequential(passes: Sequence[PassLike]) -> tvm.transform.Pass:
+def as_tvm_pass(given: PassLike) -> tvm.transform.Pass:
+    """A pass of ours, a TVM pass, or a function from module to module, as a TVM pass.
+
+    Raises:
+        OptionError: something else.
+    """
+    if isinstance(given, TTPass):
+        return given.as_pass()
+    if isinstance(given, tvm.transform.Pass):
+        return given
+    if not callable(given):
+        raise OptionError(f"{given!r} is no pass", location="custom_passes",
+                          next_step="give passes, or functions from module to module")  # fmt: skip
+    name = getattr(given, "__name__", type(given).__name__)
+
+    @tvm.transform.module_pass(opt_level=0, name=name)
+    def run(mod: tvm.IRModule, ctx: Any) -> tvm.IRModule:
+        del ctx
+        try:
+            return given(mod)
+        except HarnessError as error:
+            record(error)
+            raise
+
+    return run
+
+
+def sequential(passes: Sequence[PassLike]) -> TTPipeline:
     """One TVM pass that runs several."""
-    return tvm.transform.Sequential(
-        [p.as_pass() if isinstance(p, TTPass) else p for p in passes], name="TTPipeline"
-    )
+    return TTPipeline([as_tvm_pass(p) for p in passes], name="TTPipeline")
 
 
 def lower(
@@ -105,12 +127,11 @@ def lower(
     """Compile a kernel, or every kernel of a module.
 
     ``keywords`` are fields of :class:`CompileOptions`; ``extra`` passes run before the last one.
+    The caller's PassContext applies, its instruments included.
 
     Raises:
         HarnessError: what a pass refused, with code, source location and what would be accepted.
     """
-    import time
-
     if options is None:
         options = CompileOptions(**keywords)
     elif keywords:
@@ -118,20 +139,28 @@ def lower(
     source = as_module(mod_or_func)
     passes: list[PassLike] = list(tt_passes(options))
     passes[-1:-1] = extra
-    recorder = _Recorder(time.perf_counter)
-    outer = tvm.transform.PassContext.current()
-    context = tvm.transform.PassContext(
-        opt_level=outer.opt_level, instruments=[*(outer.instruments or ()), recorder]
-    )
-    with delivering(), context:
-        module = sequential(passes)(source)
-    return Compilation(_kernels(module), tuple(recorder.records), source, module)
+    records, module = [], source
+    with delivering():
+        # One Sequential per pass: a PassContext of our own would end the caller's instruments.
+        for one in passes:
+            step = as_tvm_pass(one)
+            started = time.perf_counter()
+            module = sequential([step])(module)
+            records.append(PassRecord(str(step.info.name), time.perf_counter() - started, module))
+    return Compilation(kernels_of(module), tuple(records), source, module)
 
 
-def _kernels(module: tvm.IRModule) -> tuple[CompiledKernel, ...]:
+def kernels_of(module: tvm.IRModule) -> tuple[CompiledKernel, ...]:
+    """Plan and programs of every kernel of a lowered module, in name order.
+
+    Raises:
+        CompileError: a function that did not go through the pipeline.
+    """
     grouped: dict[str, list[Any]] = {}
     plans: dict[str, str] = {}
     for func in module.functions.values():
+        if not isinstance(func, tvm.tirx.PrimFunc):
+            continue
         name = attrs.get(func, attrs.TT_KERNEL)
         if name is None:
             refuse("a function left the pipeline without programs", code="PassOrder")

@@ -7,15 +7,18 @@ receives, the work partition and the tiles each block writes. A partition the us
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import tvm
 from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
 from harness.compiler.affine import with_loops
+from harness.compiler.attrs import WorkItem
 from harness.compiler.coalesce import coalesce
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, read_kernel
-from harness.compiler.options import CompileOptions
+from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.outputs import output_blocks
 from harness.compiler.partition import cores_of, describe, descriptors, partition_of
 from harness.language.ops import GEMM
@@ -28,17 +31,38 @@ class TTTilesToCoreMap(TTPass):
 
     name = "TTTilesToCoreMap"
 
-    def __init__(self, options: CompileOptions | None = None) -> None:
-        """``options`` name the device, the sub-grid, the ranges and the strategy."""
-        self.options = options or CompileOptions()
+    def __init__(
+        self,
+        fallback_grid: tuple[int, int] | None = None,
+        partition_strategy: str | None = None,
+        *,
+        target_device: str | None = None,
+        options: CompileOptions | None = None,
+    ) -> None:
+        """Choose device, cores and strategy.
+
+        Args:
+            fallback_grid: (columns, rows) of cores to deal to where a function names no
+                ``tt.core_ranges`` of its own; None for the device's whole grid.
+            partition_strategy: how blocks are dealt; None for row_major.
+            target_device: the device; None for the default one.
+            options: all options at once, instead of the others.
+
+        Raises:
+            OptionError: an option that does not exist or does not fit.
+        """
+        self.options = chosen(
+            options, grid=fallback_grid, strategy=partition_strategy, device=target_device
+        )
 
     def transform_function(
         self, var: tvm.ir.GlobalVar, func: tirx.PrimFunc
     ) -> list[tuple[tvm.ir.GlobalVar, tirx.PrimFunc]]:
         """Write ranges, descriptors, partition and output blocks."""
         if attrs.get(func, attrs.TT_ONCHIP_DESC) is None:
-            refuse("tt.onchip_desc is missing", code="PassOrder",
+            refuse("tt.onchip_desc is missing", code="PassOrder", node=func.body,
                    next_step="run PropagateTTLayout first")  # fmt: skip
+        before = attrs.get(func, attrs.TT_COALESCE, [1, 1, 1])  # the pass may run again
         func, factors = coalesce(func)
         kernel = read_kernel(func)
         _check_extents(kernel)
@@ -47,15 +71,12 @@ class TTTilesToCoreMap(TTPass):
         ranges = tuple(ir_sugar.core_ranges(func)) or self.options.ranges
         options = self.options
         if tuple(ranges) != tuple(options.ranges):
-            options = CompileOptions(
-                device=options.device, grid=options.grid, core_ranges=tuple(ranges),
-                strategy=options.strategy,
-            )  # fmt: skip
+            options = replace(options, core_ranges=tuple(ranges))
         user = ir_sugar.work_partition(func)
         if user:
             cores = [f"({x},{y})" for x, y in cores_of(ranges)]
             dealt = describe(user, kernel.grid, cores)
-            partition = {core: user.get(core, []) for core in cores}
+            partition = _completed({core: user.get(core, []) for core in cores}, len_k)
         else:
             dealt = descriptors(options.strategy, kernel.grid, ranges)
             partition = partition_of(dealt, kernel.grid, len_k, options.strategy)
@@ -64,7 +85,7 @@ class TTTilesToCoreMap(TTPass):
         new = {
             attrs.TT_WORK_DESCRIPTORS: dealt,
             attrs.TT_DEVICE_GRID: list(options.physical_grid),
-            attrs.TT_COALESCE: list(factors),
+            attrs.TT_COALESCE: [a * b for a, b in zip(factors, before, strict=True)],
             attrs.TT_OUTPUT_BLOCKS: blocks,
             attrs.TT_PARTITION_STRATEGY: options.strategy,
             attrs.TT_TARGET_DEVICE: options.device,
@@ -73,6 +94,20 @@ class TTTilesToCoreMap(TTPass):
         for key, value in new.items():
             func = func.with_attr(key, value)
         return [(var, func)]
+
+
+def _completed(
+    partition: dict[str, list[WorkItem]], len_k: int | None
+) -> dict[str, list[WorkItem]]:
+    """A user's partition with the kernel's own K length in every item."""
+    for core, items in partition.items():
+        for item in items:
+            if item.len_k is not None and item.len_k != len_k:
+                refuse(f"{core}: len_k {item.len_k}, and the kernel's K loop is {len_k} tiles long",
+                       code="InvalidPartition", location=attrs.TT_WORK_PARTITION,
+                       next_step="leave len_k out")  # fmt: skip
+    return {core: [replace(item, len_k=len_k) for item in items]
+            for core, items in partition.items()}  # fmt: skip
 
 
 def _len_k(kernel: Kernel) -> int | None:

@@ -15,6 +15,7 @@ from tvm import tirx
 from harness.compiler import attrs, ir_sugar
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, accesses, read_kernel
+from harness.errors import OptionError
 from harness.language.regions import constant
 from harness.language.tensors import DTYPES
 from simulator.arch import TILE
@@ -69,8 +70,16 @@ class InferTTLayout(TTPass):
     name = "InferTTLayout"
 
     def __init__(self, defaults: Mapping[str, Any] | None = None) -> None:
-        """``defaults`` fills what annotations leave open: ``{"shard": "DRAM", "interleave": True}``."""
+        """``defaults`` fill what annotations leave open: ``{"shard": "DRAM", "interleave": True}``.
+
+        Raises:
+            OptionError: another key.
+        """
         self.defaults = {"shard": "DRAM", "interleave": True, **(defaults or {})}
+        if len(self.defaults) > 2:
+            unknown = min(set(self.defaults) - {"shard", "interleave"})
+            raise OptionError(f"unknown default {unknown!r}", location="defaults",
+                              next_step="use shard and interleave")  # fmt: skip
 
     def transform_function(
         self, var: tvm.ir.GlobalVar, func: tirx.PrimFunc
@@ -111,7 +120,7 @@ class InferTTLayout(TTPass):
 
         unknown = set(user) - _KNOWN
         if unknown:
-            conflict(f"unknown layout key {sorted(unknown)[0]!r}", f"use {', '.join(sorted(_KNOWN))}")
+            conflict(f"unknown layout key {min(unknown)!r}", f"use {', '.join(sorted(_KNOWN))}")
         dtype = str(param.ty.dtype)
         if dtype not in DTYPES:
             refuse(f"tensor {name!r} has dtype {dtype}", code="UnsupportedDtype", location=where,
@@ -120,14 +129,19 @@ class InferTTLayout(TTPass):
         if any(d is None or d < 1 for d in shape):
             refuse(f"tensor {name!r} has a dimension that is not a positive constant",
                    code="DynamicShape", location=where)  # fmt: skip
-        memory = user.get("memory", user.get("shard", self.defaults["shard"]))
-        if not isinstance(memory, str) or memory.upper() not in MEMORIES:
-            conflict(f"memory {memory!r}", "tensors live in interleaved DRAM")
+        named = [user[key] for key in ("memory", "shard") if key in user]
+        for memory in named or [self.defaults["shard"]]:
+            if not isinstance(memory, str) or memory.upper() not in MEMORIES:
+                conflict(f"memory {memory!r}", "tensors live in interleaved DRAM")
         kind = user.get("layout")
-        if kind is None:
-            kind = "interleaved" if user.get("interleave", self.defaults["interleave"]) else "linear"
-        if kind != "interleaved":
+        if kind is not None and kind != "interleaved":
             conflict(f"layout {kind!r}", "tensors live in interleaved DRAM")
+        default = True if kind else self.defaults["interleave"]
+        if not user.get("interleave", default):
+            conflict("interleave false", "tensors live in interleaved DRAM")
+        if user.get("padding", "unspecified") != "unspecified":
+            conflict(f"padding {user['padding']!r}", "the host leaves padding unspecified, and the"
+                     " reader zeroes what a copy reads out of bounds")  # fmt: skip
         order = user.get("tile_id_order", "row_major")
         if order != "row_major":
             conflict(f"tile_id_order {order!r}", "pages of a tensor are numbered row_major")
@@ -137,7 +151,8 @@ class InferTTLayout(TTPass):
                  "padded_shape": list(padded(shape))}  # type: ignore[arg-type]  # fmt: skip
         for key, fact in facts.items():
             if key in user and user[key] != fact:
-                conflict(f"{key} {user[key]} contradicts the kernel's {fact}", "drop the annotation")
+                conflict(f"{key} {user[key]} contradicts the kernel's {fact}",
+                         "drop the annotation")  # fmt: skip
         return {
             **facts,
             "memory": "DRAM",

@@ -1,11 +1,13 @@
 """Pass 4, LowerTTTileIntrinsics: tile ops become device ops on 32x32 tiles.
 
-The result is a block program in TIR: sequential, named L1 tile arrays (scope ``tt.l1``), no circular
-buffer ids, no init ops. Each block op stands under an ``AttrStmt`` that says which thread it is for.
+The result is a block program in TIR: sequential, named L1 tile arrays (scope ``tt.l1``), no
+circular buffer ids, no init ops. Each block op stands under an ``AttrStmt`` that says which thread
+it is for.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import tvm
@@ -28,7 +30,7 @@ from harness.compiler.block.read import read_block
 from harness.compiler.block.transfer import TransferEmitter
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, read_kernel
-from harness.compiler.options import CompileOptions
+from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.tt_ops import seq
 from harness.language.regions import constant
 
@@ -38,18 +40,31 @@ class LowerTTTileIntrinsics(TTPass):
 
     name = "LowerTTTileIntrinsics"
 
-    def __init__(self, options: CompileOptions | None = None) -> None:
-        """``options`` name the device and the numeric modes."""
-        self.options = options or CompileOptions()
+    def __init__(
+        self, target_device: str | None = None, *, options: CompileOptions | None = None
+    ) -> None:
+        """Choose device and numeric modes.
+
+        Args:
+            target_device: the device; None for the one blocks were mapped to. Another one is taken
+                if its grid holds the cores they were mapped to.
+            options: all options at once, instead.
+
+        Raises:
+            OptionError: an option that does not exist or does not fit.
+        """
+        self.options = chosen(options, device=target_device)
+        self._keep_device = target_device is None and options is None
 
     def transform_function(
         self, var: tvm.ir.GlobalVar, func: tirx.PrimFunc
     ) -> list[tuple[tvm.ir.GlobalVar, tirx.PrimFunc]]:
         """Rewrite the body; write ``tt.compute_config``."""
         if attrs.get(func, attrs.TT_WORK_DESCRIPTORS) is None:
-            refuse("tt.work_descriptors is missing", code="PassOrder",
+            refuse("tt.work_descriptors is missing", code="PassOrder", node=func.body,
                    next_step="run TTTilesToCoreMap first")  # fmt: skip
-        options = self.options
+        options = self._options_for(func)
+        func = func.with_attr(attrs.TT_TARGET_DEVICE, options.device)
         kernel = read_kernel(func)
         _check_accumulators(kernel, options)
         program = read_block(kernel)
@@ -65,6 +80,18 @@ class LowerTTTileIntrinsics(TTPass):
             "bfp8_pack_precise": False,
         }
         return [(var, func.with_attr(attrs.TT_COMPUTE_CONFIG, config))]
+
+    def _options_for(self, func: tirx.PrimFunc) -> CompileOptions:
+        mapped = attrs.get(func, attrs.TT_TARGET_DEVICE)
+        if self._keep_device:
+            return replace(self.options, device=mapped)
+        grid, full = attrs.get(func, attrs.TT_DEVICE_GRID), self.options.arch.grid
+        if mapped != self.options.device and any(g > f for g, f in zip(grid, full, strict=True)):
+            refuse(f"blocks are mapped to {grid[0]}x{grid[1]} cores of {mapped}, and"
+                   f" {self.options.device} has {full[0]}x{full[1]}", code="DeviceMismatch",
+                   location="target_device",
+                   next_step="give TTTilesToCoreMap the same target_device")  # fmt: skip
+        return self.options
 
 
 def _check_accumulators(kernel: Kernel, options: CompileOptions) -> None:
@@ -112,7 +139,9 @@ class _Lowering:
                 return []
             if not then:
                 return [tirx.IfThenElse(tirx.Not(stmt.node.condition), seq(orelse), None)]
-            return [tirx.IfThenElse(stmt.node.condition, seq(then), seq(orelse) if orelse else None)]
+            return [
+                tirx.IfThenElse(stmt.node.condition, seq(then), seq(orelse) if orelse else None)
+            ]
         if isinstance(stmt, Accumulate):
             base = 0
             for acc in stmt.accs:

@@ -1,21 +1,23 @@
-"""Pass 5, GridToPersistentTT: the block program becomes three persistent device programs and a plan.
+"""Pass 5, GridToPersistentTT: the block program becomes persistent device programs and a plan.
 
-Allocates circular buffers, splits reader, compute and writer, adds the circular-buffer protocol, places
-init and reconfigure ops, wraps the persistent loop with index recovery, and writes the plan.
+Allocates circular buffers, splits reader, compute and writer, adds the circular-buffer protocol,
+places init and reconfigure ops, wraps the persistent loop with index recovery, and makes the plan.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import tvm
 from tvm import tirx
 
-from harness.compiler import attrs
+from harness.compiler import attrs, ir_sugar
 from harness.compiler.diagnostics import TTPass, refuse
-from harness.compiler.kernel import read_kernel
-from harness.compiler.options import CompileOptions
+from harness.compiler.kernel import Kernel, read_kernel
+from harness.compiler.options import CompileOptions, chosen, in_force
 from harness.compiler.partition import expand
+from harness.compiler.runtime_plan import emit_tt_plan
 from harness.compiler.split.bind import bind
 from harness.compiler.split.buffers import Circular, allocate, processor
 from harness.compiler.split.configure import configure, startup
@@ -23,7 +25,7 @@ from harness.compiler.split.persistent import WorkForm, persist, uses_var, work_
 from harness.compiler.split.plan import build_plan
 from harness.compiler.split.protocol import Splitter
 from harness.compiler.split.translate import translate
-from harness.compiler.split.tree import THREADS, parse
+from harness.compiler.split.tree import THREADS, Node, parse
 from harness.compiler.tt_ops import seq
 from simulator.plan.load import dump_plan
 from simulator.program import Program
@@ -34,23 +36,49 @@ class GridToPersistentTT(TTPass):
 
     name = "GridToPersistentTT"
 
-    def __init__(self, options: CompileOptions | None = None) -> None:
-        """``options`` decide buffer depths and the device's limits."""
-        self.options = options or CompileOptions()
+    def __init__(
+        self,
+        plan_path: Path | str | None = None,
+        enable_double_buffer: bool | None = None,
+        enable_prefetch: bool | None = None,
+        *,
+        options: CompileOptions | None = None,
+    ) -> None:
+        """Choose buffer depths and where the plan goes.
+
+        Args:
+            plan_path: file to write the plan to; with several kernels in the module one file each,
+                ``tt.plan.json`` becoming ``tt.plan.<kernel>.json``. None writes nothing.
+            enable_double_buffer: two blocks in flight per circular buffer of a loop and per output;
+                None for True.
+            enable_prefetch: what is read once per work item is read one item ahead; None for True.
+            options: all options at once, instead of the two flags.
+
+        Raises:
+            OptionError: an option that does not exist or does not fit.
+        """
+        self.options = chosen(options, double_buffer=enable_double_buffer, prefetch=enable_prefetch)
+        self.plan_path = None if plan_path is None else Path(plan_path)
+        self._all_given = options is not None
+
+    def transform_module(self, mod: tvm.IRModule) -> tvm.IRModule:
+        """Rewrite every kernel, then write the plans where a path was given."""
+        out = super().transform_module(mod)
+        if self.plan_path is not None:
+            emit_tt_plan(out, self.plan_path)
+        return out
 
     def transform_function(
         self, var: tvm.ir.GlobalVar, func: tirx.PrimFunc
     ) -> list[tuple[tvm.ir.GlobalVar, tirx.PrimFunc]]:
         """One kernel to its reader, compute and writer functions."""
         if attrs.get(func, attrs.TT_COMPUTE_CONFIG) is None:
-            refuse("tt.compute_config is missing", code="PassOrder",
+            refuse("tt.compute_config is missing", code="PassOrder", node=func.body,
                    next_step="run LowerTTTileIntrinsics first")  # fmt: skip
-        kernel = read_kernel(func)
-        dealt = attrs.get(func, attrs.TT_WORK_DESCRIPTORS)
-        form = work_form(list(dealt.values()))
-        busiest = max(len(expand(d, kernel.grid)) for d in dealt.values())
+        name, kernel, options = var.name_hint, read_kernel(func), self.options_for(func)
+        form = work_form(list(attrs.get(func, attrs.TT_WORK_DESCRIPTORS).values()))
         nodes = parse(kernel.body)
-        circular = allocate(nodes, self.options, several_items=busiest > 1)
+        circular = circular_buffers(func, kernel, nodes, options)
         by_buffer = {c.buffer: c for c in circular}
         threads = Splitter(by_buffer).split(nodes)
         functions: list[tuple[str, tirx.PrimFunc, Program]] = []
@@ -61,15 +89,15 @@ class GridToPersistentTT(TTPass):
                 program = translate(split, thread, processor(thread))
                 functions.append((thread, split, program))
         programs = [program for _, _, program in functions]
-        plan = build_plan(func, kernel.name, self.options, circular, programs)
+        plan = build_plan(func, name, options, circular, programs)
         text = dump_plan(plan).decode()
         return [
             (
-                tvm.ir.GlobalVar(f"{var.name_hint}_{thread}"),
+                tvm.ir.GlobalVar(f"{name}_{thread}"),
                 split.with_attrs(
                     {
-                        "global_symbol": f"{kernel.name}_{thread}",
-                        attrs.TT_KERNEL: kernel.name,
+                        "global_symbol": f"{name}_{thread}",
+                        attrs.TT_KERNEL: name,
                         attrs.TT_PROCESSOR: processor(thread),
                         attrs.TT_PLAN: text,
                     }
@@ -77,6 +105,39 @@ class GridToPersistentTT(TTPass):
             )
             for thread, split, _ in functions
         ]
+
+    def options_for(self, func: tirx.PrimFunc) -> CompileOptions:
+        """This pass's options, with what earlier passes settled for the function.
+
+        Raises:
+            CompileError: options given whole that contradict an earlier pass.
+        """
+        config = attrs.get(func, attrs.TT_COMPUTE_CONFIG)
+        options = in_force(
+            self.options,
+            device=attrs.get(func, attrs.TT_TARGET_DEVICE),
+            strategy=attrs.get(func, attrs.TT_PARTITION_STRATEGY),
+            grid=tuple(attrs.get(func, attrs.TT_DEVICE_GRID)),
+            core_ranges=tuple(ir_sugar.core_ranges(func)),
+            fp32_dest=config["fp32_dest_acc_en"],
+            fidelity=config["math_fidelity"],
+        )
+        for name in ("device", "strategy", "fp32_dest", "fidelity"):
+            ours, theirs = getattr(self.options, name), getattr(options, name)
+            if self._all_given and ours != theirs:
+                refuse(f"{name} is {ours!r} here and was {theirs!r} in an earlier pass",
+                       code="OptionConflict", location=name,
+                       next_step="give every pass the same options")  # fmt: skip
+        return options
+
+
+def circular_buffers(
+    func: tirx.PrimFunc, kernel: Kernel, nodes: list[Node], options: CompileOptions
+) -> list[Circular]:
+    """The circular buffers of a block program, in id order."""
+    dealt = attrs.get(func, attrs.TT_WORK_DESCRIPTORS)
+    busiest = max(len(expand(d, kernel.grid)) for d in dealt.values())
+    return allocate(nodes, options, several_items=busiest > 1)
 
 
 def _function(

@@ -38,7 +38,7 @@ class PropagateTTLayout(TTPass):
     ) -> list[tuple[tvm.ir.GlobalVar, tirx.PrimFunc]]:
         """Describe every on-chip buffer."""
         if attrs.get(func, attrs.TT_LAYOUT_DESC) is None:
-            refuse("tt.layout_desc is missing", code="PassOrder",
+            refuse("tt.layout_desc is missing", code="PassOrder", node=func.body,
                    next_step="run InferTTLayout first")  # fmt: skip
         kernel = read_kernel(func)
         written = {a.buffer.name for a in accesses(kernel.body) if a.write}

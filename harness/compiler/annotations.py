@@ -1,0 +1,72 @@
+"""What a user may attach to a kernel before the pipeline runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tvm import tirx
+
+from harness.compiler import attrs, ir_sugar
+from harness.compiler.attrs import CoreRange, WorkItem
+from harness.errors import OptionError
+
+_ELSEWHERE: Final = (
+    ("grid_tiles", "the tile grid follows from T.Kernel and the tensors' shapes"),
+    ("shard_grid", "sharded tensors are not placed by this version"),
+    ("local_shape_tiles", "sharded tensors are not placed by this version"),
+    ("runtime_args", "runtime arguments follow from the partition, see the plan's kernels"),
+)
+
+
+def annotate_tt_layout(
+    func: tirx.PrimFunc, layouts: Mapping[str, Mapping[str, Any]]
+) -> tirx.PrimFunc:
+    """A copy of ``func`` with layouts for some of its tensors (``tt.user_layout``).
+
+    InferTTLayout merges them over the defaults, and refuses what it cannot place or what
+    contradicts the kernel.
+
+    Raises:
+        TypeError: not a PrimFunc.
+    """
+    _check(func, "annotate_tt_layout")
+    return func.with_attr(attrs.TT_USER_LAYOUT, {k: dict(v) for k, v in layouts.items()})
+
+
+def annotate_tt_schedule(func: tirx.PrimFunc, schedule: Mapping[str, Any]) -> tirx.PrimFunc:
+    """A copy of ``func`` whose blocks go to the cores the schedule names.
+
+    Args:
+        func: the kernel.
+        schedule: ``core_ranges`` (:class:`CoreRange` or its JSON) and ``work_partition``
+            ({"(x,y)": [:class:`WorkItem` or its JSON, …]}), which TTTilesToCoreMap honours or
+            refuses. ``partition_mode`` may be stated if it is ``global``, the only mode there is.
+
+    Raises:
+        TypeError: not a PrimFunc.
+        OptionError: a key that would have no effect.
+    """
+    _check(func, "annotate_tt_schedule")
+    for key, value in schedule.items():
+        if key == "core_ranges":
+            ranges = [r if isinstance(r, CoreRange) else CoreRange.from_json(r) for r in value]
+            func = ir_sugar.with_core_ranges(func, ranges)
+        elif key == "work_partition":
+            func = ir_sugar.with_work_partition(
+                func,
+                {
+                    core: [i if isinstance(i, WorkItem) else WorkItem.from_json(i) for i in items]
+                    for core, items in value.items()
+                },
+            )
+        elif key != "partition_mode" or value != "global":
+            reason = dict(_ELSEWHERE).get(key, "use core_ranges or work_partition")
+            raise OptionError(f"schedule key {key!r} = {value!r} would have no effect",
+                              location="annotate_tt_schedule", next_step=reason)  # fmt: skip
+    return func
+
+
+def _check(func: object, name: str) -> None:
+    if not isinstance(func, tirx.PrimFunc):
+        raise TypeError(f"{name} takes a PrimFunc, not a {type(func).__name__}")
