@@ -1,0 +1,55 @@
+"""``tt-harness check``: an existing artifact, judged against the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli import options as o
+from harness.cli.judge import Question, judge, outcome, prepare, reproducible
+from harness.cli.session import Outcome, Session
+
+
+def check(
+    source: o.SourceArg,
+    artifact: Annotated[
+        Path, typer.Option("--artifact", metavar="DIR", help="the artifact to judge")
+    ],
+    param: o.ParamOpt = None,
+    device: o.DeviceOpt = o.DEFAULT_DEVICE,
+    grid: o.GridOpt = None,
+    core_ranges: o.RangesOpt = None,
+    strategy: o.StrategyOpt = None,
+    double_buffer: o.DoubleOpt = None,
+    prefetch: o.PrefetchOpt = None,
+    fidelity: o.FidelityOpt = None,
+    fp32_dest: o.Fp32DestOpt = None,
+    function: o.FunctionOpt = None,
+    oracle: o.OracleOpt = "auto",
+    input_kind: o.KindOpt = None,
+    seed: o.SeedOpt = 0,
+    numbers: o.NumbersOpt = "fast",
+    inputs: o.InputsOpt = None,
+    outputs: o.OutputsOpt = None,
+    json: o.JsonOpt = None,
+) -> int:
+    """Judge an existing artifact against what the source says it must answer."""
+    build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
+                    prefetch, fidelity, fp32_dest, function)  # fmt: skip
+    question = Question(oracle, input_kind, numbers, seed, inputs, outputs)
+
+    def body(session: Session) -> Outcome:
+        from simulator.artifact import PLAN_FILE, load_artifact
+
+        arrays = prepare(question)
+        session.progress.stage("loading")
+        kernel = build.kernel()
+        plan = load_artifact(artifact).plan
+        verdict = judge(session, build, kernel, question, arrays, artifact)
+        more = ("--artifact", artifact, *question.arguments())
+        again = build.command("check", *more)
+        return outcome(reproducible(verdict, again, artifact / PLAN_FILE), plan)
+
+    return Session("check", json).conduct(body)

@@ -1,0 +1,99 @@
+"""``tt-harness compile``: a kernel to an artifact on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli import options as o
+from harness.cli.session import Outcome, Session
+
+if TYPE_CHECKING:
+    from harness.artifact import Artifact
+
+
+def compile_kernel(
+    source: o.SourceArg,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="artifact goes here")
+    ],
+    param: o.ParamOpt = None,
+    device: o.DeviceOpt = o.DEFAULT_DEVICE,
+    grid: o.GridOpt = None,
+    core_ranges: o.RangesOpt = None,
+    strategy: o.StrategyOpt = None,
+    double_buffer: o.DoubleOpt = None,
+    prefetch: o.PrefetchOpt = None,
+    fidelity: o.FidelityOpt = None,
+    fp32_dest: o.Fp32DestOpt = None,
+    function: o.FunctionOpt = None,
+    dump_ir: o.DumpOpt = None,
+    json: o.JsonOpt = None,
+) -> int:
+    """Compile a kernel and write tt.plan.json, programs.json, manifest.json and ir/."""
+    build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
+                    prefetch, fidelity, fp32_dest, function)  # fmt: skip
+
+    def body(session: Session) -> Outcome:
+        from harness.report.compiled import artifact_lines, pass_lines, plan_lines
+        from harness.report.terminal import section
+        from simulator.plan.show import plan_summary
+
+        made = compile_build(build, session)
+        view = section("Passes", pass_lines(passes_json(made[0])))
+        report = []
+        for artifact in made:
+            plan_path = artifact.save(output if len(made) == 1 else output / artifact.name)
+            report.append({**artifact.to_json(), "plan_path": str(plan_path)})
+            title = "Plan" if len(made) == 1 else f"Plan of {artifact.name}"
+            view += section(title, plan_lines(plan_summary(artifact.plan)))
+            view += section("Artifact", artifact_lines(plan_path.parent))
+        save_ir(made[0], dump_ir)
+        return Outcome(0, "", {"kernels": report, "findings": []}, view[1:])
+
+    return Session("compile", json).conduct(body)
+
+
+def compile_build(build: o.Build, session: Session) -> list[Artifact]:
+    """The kernel's artifacts: all of its functions, or the one that was asked for.
+
+    Raises:
+        HarnessError: whatever the language, a pass or an option refuses.
+    """
+    session.progress.stage("loading")
+    keywords = build.options()
+    kernel = build.kernel()
+    session.progress.stage("compiling")
+    from harness.artifact import compile as compile_one
+    from harness.artifact import compile_all
+
+    if build.function is not None:
+        return [compile_one(kernel, function=build.function, **keywords)]
+    return compile_all(kernel, **keywords)
+
+
+def passes_json(artifact: Artifact) -> list[dict[str, Any]]:
+    """The passes of an artifact's compilation with their times."""
+    passes: list[dict[str, Any]] = artifact.to_json()["passes"]
+    return passes
+
+
+def save_ir(artifact: Artifact, directory: Path | None) -> None:
+    """Write the IR before and after every pass, if a directory is given.
+
+    Raises:
+        UnreadableError: the directory cannot be written to.
+    """
+    if directory is None:
+        return
+    from harness.compiler.pipeline import dump_ir
+    from simulator.errors import UnreadableError
+
+    try:
+        dump_ir(artifact.compilation, directory)
+    except OSError as error:
+        raise UnreadableError(
+            f"cannot be written: {error.strerror or error}", location=str(directory)
+        ) from None

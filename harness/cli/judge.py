@@ -1,0 +1,89 @@
+"""What ``run``, ``check`` and ``demo`` share: judging, and the verdict as an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.options import Build
+from harness.cli.session import Outcome, Session, check_writable, finding_json
+from simulator.job import BUDGET, FAIL, PASS
+
+if TYPE_CHECKING:
+    from harness.artifact import Artifact
+    from harness.report.terminal import Line
+    from harness.verdict import Verdict
+    from simulator.plan.schema import Plan
+
+
+@dataclass(frozen=True)
+class Question:
+    """How an artifact is to be judged, as the command line gave it."""
+
+    oracle: str = "auto"
+    input_kind: str | None = None
+    numbers: str = "fast"
+    seed: int = 0
+    inputs: Path | None = None
+    outputs: Path | None = None
+
+    def arguments(self) -> list[str]:
+        """The options that ask the same again."""
+        words = [] if self.oracle == "auto" else ["--oracle", self.oracle]
+        words += [] if self.input_kind is None else ["--input-kind", self.input_kind]
+        words += [] if self.numbers == "fast" else ["--numbers", self.numbers]
+        given = self.inputs
+        return words + (["--seed", str(self.seed)] if given is None else ["--inputs", str(given)])
+
+
+def prepare(question: Question) -> dict[str, Any] | None:
+    """The given input arrays, None where they are to be generated; outputs can be written.
+
+    Raises:
+        SimulatorError: a file that cannot be read or written.
+    """
+    from simulator.files import read_npz
+
+    if question.outputs is not None:
+        check_writable(question.outputs)
+    return None if question.inputs is None else read_npz(question.inputs)
+
+
+def judge(
+    session: Session, build: Build, kernel: Any, question: Question,
+    inputs: dict[str, Any] | None, artifact: Artifact | Path,
+) -> Verdict:  # fmt: skip
+    """Simulate ``artifact`` and judge it against the source; write the outputs if it completed."""
+    from harness.check import check
+
+    session.progress.stage("simulating and judging")
+    return check(
+        kernel,
+        inputs,
+        artifact=artifact,
+        oracle=question.oracle,
+        input_kind=question.input_kind,
+        seed=question.seed,
+        numbers=question.numbers,
+        function=build.function,
+        **build.options(),
+    )
+
+
+def outcome(verdict: Verdict, plan: Plan | None, before: Sequence[Line] = ()) -> Outcome:
+    """Exit status, report and view of a verdict; ``before`` are lines shown above it."""
+    from harness.report.verdict import verdict_lines
+
+    status = PASS if verdict.passed else FAIL
+    if any(item.code == "BudgetSpent" for item in verdict.findings):
+        status = BUDGET
+    report = verdict.to_json()
+    report["findings"] = [finding_json(item) for item in verdict.findings]
+    return Outcome(status, "", report, [*before, *verdict_lines(verdict, plan)])
+
+
+def reproducible(verdict: Verdict, command: str, plan_path: Path) -> Verdict:
+    """The verdict with the command that shows it again and the plan it is about."""
+    return replace(verdict, reproduce=command, plan_path=str(plan_path))

@@ -1,0 +1,144 @@
+"""The options commands share, and the compile options and command line they make."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from harness.cli.params import parse_params
+from harness.cli.source import load_kernel, parse_source
+
+SourceArg = Annotated[
+    str,
+    typer.Argument(metavar="FILE.py:NAME", help="a kernel: factory, PrimFunc or IRModule",
+                   show_default=False),
+]  # fmt: skip
+ParamOpt = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="K=V", help="factory parameter; V is JSON, else a string",
+                 show_default=False),
+]  # fmt: skip
+DeviceOpt = Annotated[str, typer.Option("--device", metavar="NAME", help="target device")]
+GridOpt = Annotated[
+    str | None, typer.Option("--grid", metavar="CxR", help="sub-grid, columns x rows, e.g. 3x5")
+]
+RangesOpt = Annotated[
+    str | None,
+    typer.Option("--core-ranges", metavar="X,Y:WxH;...", help='cores, e.g. "0,0:2x2;4,4:2x2"'),
+]
+StrategyOpt = Annotated[
+    str | None,
+    typer.Option("--strategy", metavar="NAME", help="row_major (default), column_major or block"),
+]
+DoubleOpt = Annotated[
+    bool | None,
+    typer.Option("--double-buffer/--no-double-buffer", help="blocks in flight (default: on)"),
+]
+PrefetchOpt = Annotated[
+    bool | None,
+    typer.Option("--prefetch/--no-prefetch", help="read one work item ahead (default: on)"),
+]
+FidelityOpt = Annotated[
+    str | None,
+    typer.Option("--fidelity", metavar="NAME", help="LoFi, HiFi2, HiFi3 or HiFi4"),
+]
+Fp32DestOpt = Annotated[
+    bool | None,
+    typer.Option("--fp32-dest/--no-fp32-dest", help="32-bit destination (default: the device's)"),
+]
+FunctionOpt = Annotated[
+    str | None,
+    typer.Option("--function", metavar="NAME", help="which kernel, where there are several"),
+]
+DumpOpt = Annotated[
+    Path | None, typer.Option("--dump-ir", metavar="DIR", help="write the IR after every pass")
+]
+JsonOpt = Annotated[
+    str | None,
+    typer.Option("--json", metavar="PATH|-", help="write the result as JSON; - is stdout"),
+]
+InputsOpt = Annotated[
+    Path | None,
+    typer.Option("--inputs", metavar="NPZ", help="arrays by parameter name (default: generated)"),
+]
+OutputsOpt = Annotated[
+    Path | None, typer.Option("--outputs", metavar="NPZ", help="where output arrays go")
+]
+OracleOpt = Annotated[str, typer.Option("--oracle", metavar="NAME", help="auto, exact or bound")]
+KindOpt = Annotated[
+    str | None,
+    typer.Option("--input-kind", metavar="NAME", help="generated inputs: exact, tagged or random"),
+]
+NumbersOpt = Annotated[
+    str, typer.Option("--numbers", metavar="NAME", help="number model: fast or exact")
+]
+SeedOpt = Annotated[int, typer.Option("--seed", metavar="N", help="of generated inputs")]
+StepsOpt = Annotated[
+    int | None, typer.Option("--max-steps", metavar="N", min=1, help="budget: ops executed")
+]
+SecondsOpt = Annotated[
+    float | None, typer.Option("--max-seconds", metavar="S", min=0, help="budget: time of the run")
+]
+
+DEFAULT_DEVICE: Final = "wormhole_n150"
+
+
+@dataclass(frozen=True)
+class Build:
+    """A kernel and how to compile it, as the command line gave them."""
+
+    source: str
+    params: Sequence[str]
+    device: str = DEFAULT_DEVICE
+    grid: str | None = None
+    core_ranges: str | None = None
+    strategy: str | None = None
+    double_buffer: bool | None = None
+    prefetch: bool | None = None
+    fidelity: str | None = None
+    fp32_dest: bool | None = None
+    function: str | None = None
+
+    def kernel(self) -> Any:
+        """The PrimFunc or IRModule."""
+        return load_kernel(parse_source(self.source), parse_params(self.params))
+
+    def options(self) -> dict[str, Any]:
+        """Keywords for ``harness.compile``; what was not given is left to its defaults.
+
+        Raises:
+            OptionError: a grid or core ranges that cannot be read.
+        """
+        from harness.compiler.options import parse_core_ranges, parse_grid
+
+        given: dict[str, Any] = {"device": self.device}
+        if self.grid is not None:
+            given["grid"] = parse_grid(self.grid)
+        if self.core_ranges is not None:
+            given["core_ranges"] = parse_core_ranges(self.core_ranges)
+        for name in ("strategy", "double_buffer", "prefetch", "fidelity", "fp32_dest"):
+            value = getattr(self, name)
+            if value is not None:
+                given[name] = value
+        return given
+
+    def command(self, verb: str, *more: object) -> str:
+        """The command line that builds the same, e.g. for ``run``, with ``more`` arguments."""
+        words = ["tt-harness", verb, self.source]
+        for item in self.params:
+            words += ["--param", item]
+        words += ["--device", self.device]
+        for name in ("grid", "core_ranges", "strategy", "fidelity", "function"):
+            value = getattr(self, name)
+            if value is not None:
+                words += ["--" + name.replace("_", "-"), value]
+        for name in ("double_buffer", "prefetch", "fp32_dest"):
+            value = getattr(self, name)
+            if value is not None:
+                words.append(("--" if value else "--no-") + name.replace("_", "-"))
+        return shlex.join([*words, *map(str, more)])

@@ -1,0 +1,90 @@
+"""``tt-harness run``: compile, simulate, judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli import options as o
+from harness.cli.compile import compile_build, passes_json, save_ir
+from harness.cli.judge import Question, judge, outcome, prepare, reproducible
+from harness.cli.session import Outcome, Session
+
+OutputDir = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="DIR", help="artifact (default: out/FILE.NAME)"),
+]
+
+
+def run(
+    source: o.SourceArg,
+    param: o.ParamOpt = None,
+    device: o.DeviceOpt = o.DEFAULT_DEVICE,
+    grid: o.GridOpt = None,
+    core_ranges: o.RangesOpt = None,
+    strategy: o.StrategyOpt = None,
+    double_buffer: o.DoubleOpt = None,
+    prefetch: o.PrefetchOpt = None,
+    fidelity: o.FidelityOpt = None,
+    fp32_dest: o.Fp32DestOpt = None,
+    function: o.FunctionOpt = None,
+    oracle: o.OracleOpt = "auto",
+    input_kind: o.KindOpt = None,
+    seed: o.SeedOpt = 0,
+    numbers: o.NumbersOpt = "fast",
+    inputs: o.InputsOpt = None,
+    outputs: o.OutputsOpt = None,
+    output: OutputDir = None,
+    dump_ir: o.DumpOpt = None,
+    json: o.JsonOpt = None,
+) -> int:
+    """Compile a kernel, simulate it, and judge the answer against the source."""
+    build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
+                    prefetch, fidelity, fp32_dest, function)  # fmt: skip
+    question = Question(oracle, input_kind, numbers, seed, inputs, outputs)
+    return Session("run", json).conduct(
+        lambda session: run_build(
+            session, build, question, output or default_output(source), dump_ir
+        )
+    )
+
+
+def default_output(source: str) -> Path:
+    """``out/FILE.NAME`` of a source ``path/to/FILE.py:NAME``."""
+    path, _, name = source.rpartition(":")
+    return Path("out") / f"{Path(path).stem}.{name}"
+
+
+def run_build(
+    session: Session, build: o.Build, question: Question, output: Path, dump_ir: Path | None = None
+) -> Outcome:
+    """The whole way once: the artifact lands in ``output``, the verdict in the outcome.
+
+    Raises:
+        HarnessError, SimulatorError: whatever is refused on the way.
+    """
+    from harness.cli.failure import UsageError
+    from harness.report.compiled import artifact_lines, pass_lines, plan_lines
+    from harness.report.terminal import section
+    from simulator.plan.show import plan_summary
+
+    arrays = prepare(question)
+    made = compile_build(build, session)
+    if len(made) > 1:
+        names = ", ".join(item.name for item in made)
+        raise UsageError("there are several kernels", location="function",
+                         next_step=f"name one of {names}")  # fmt: skip
+    artifact = made[0]
+    plan_path = artifact.save(output)
+    save_ir(artifact, dump_ir)
+    verdict = judge(session, build, artifact.source, question, arrays, artifact)
+    command = build.command("run", *question.arguments())
+    verdict = reproducible(verdict, command, plan_path)
+    passes = passes_json(artifact)
+    before = section("Passes", pass_lines(passes))[1:]
+    before += section("Plan", plan_lines(plan_summary(artifact.plan)))
+    before += section("Artifact", artifact_lines(output))
+    result = outcome(verdict, artifact.plan, before)
+    return Outcome(result.status, result.message, {**result.report, "passes": passes}, result.view)

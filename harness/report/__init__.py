@@ -1,0 +1,1 @@
+"""Views of results: each is drawn from the object that ``--json`` writes."""

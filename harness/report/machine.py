@@ -1,0 +1,42 @@
+"""What the simulator did: steps, traffic, memory, determinacy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from harness.report.terminal import Line, columns, count, seconds
+
+SHOWN_OPS: Final = 6
+"""Device ops named by how often they ran; the rest is summed."""
+
+
+def machine_lines(stats: Mapping[str, Any], determinate: bool | None) -> list[Line]:
+    """A run's counters (``RunStats`` as plain data) in a few lines."""
+    rows = []
+    if "steps" in stats:
+        groups = f" in {count(stats.get('groups', 0), 'lock-step group')}"
+        split = f", {count(stats['splits'], 'split')}" if stats.get("splits") else ""
+        rows.append(("steps", f"{stats['steps']:,}{groups}{split}"))
+    if stats.get("tile_ops"):
+        rows.append(("tile ops", _ops(stats["tile_ops"])))
+    traffic = [
+        f"{name} {verb} {total:,} bytes"
+        for verb, key in (("read", "dram_read_bytes"), ("written", "dram_write_bytes"))
+        for name, total in stats.get(key, {}).items()
+    ]
+    if traffic:
+        rows.append(("DRAM", "; ".join(traffic)))
+    if "run_seconds" in stats:
+        rows.append(("time", seconds(stats["run_seconds"])))
+    if determinate is not None:
+        word = "yes, every timing gives this result" if determinate else "no, timing may matter"
+        rows.append(("determinate", word))
+    return columns(rows)
+
+
+def _ops(tile_ops: Mapping[str, int]) -> str:
+    ordered = sorted(tile_ops.items(), key=lambda item: -item[1])
+    rest = sum(n for _, n in ordered[SHOWN_OPS:])
+    words = [f"{name} {n:,}" for name, n in ordered[:SHOWN_OPS]]
+    return ", ".join([*words, *([f"others {rest:,}"] if rest else [])])

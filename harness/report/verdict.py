@@ -1,0 +1,115 @@
+"""The verdict as a person reads it: what decided, how near the bound, and what a failure means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.report.findings import finding_lines
+from harness.report.machine import machine_lines
+from harness.report.owner import block_names, owners
+from harness.report.terminal import Line, columns, count, number, seconds, section, text
+
+if TYPE_CHECKING:
+    from harness.verdict import Verdict
+    from simulator.plan.schema import Plan
+
+_ORACLES: Final[Mapping[str, str]] = MappingProxyType({
+    "exact": "exact: inputs that leave no rounding, so every bit must be equal",
+    "bound": "bound: every element within the error its arithmetic allows",
+    "bound-partial": "bound-partial: as bound, but many elements may go either way",
+    "none": "none: a finding ended the run before anything could be compared",
+})  # fmt: skip
+
+
+def verdict_lines(verdict: Verdict, plan: Plan | None) -> list[Line]:
+    """Simulator summary, times, findings and verdict; who wrote what is read from ``plan``."""
+    lines: list[Line] = []
+    if verdict.stats:
+        lines += section("Simulator", machine_lines(verdict.stats, verdict.determinate))
+    if verdict.findings:
+        lines += section("Findings", finding_lines(verdict.findings))
+    lines += section("Verdict", _judged(verdict))
+    for tile in wrong_tiles(verdict):
+        lines += [text(), *(text("  ") + line for line in _tile_lines(tile, plan))]
+    if verdict.reproduce:
+        lines += [text(), text(f"  again  {verdict.reproduce}")]
+    return lines
+
+
+def wrong_tiles(verdict: Verdict) -> list[Mapping[str, Any]]:
+    """The worst tiles of every output, as the judge described them."""
+    return [tile for data in verdict.tensors.values() for tile in data.get("worst", ())]
+
+
+def _judged(verdict: Verdict) -> list[Line]:
+    head = text(
+        "PASS" if verdict.passed else "FAIL", "bold green" if verdict.passed else "bold red"
+    )
+    head.append(f"  {verdict.kernel} on {verdict.device}", "")
+    rows = [("oracle", _ORACLES.get(verdict.oracle, verdict.oracle))]
+    if verdict.max_error is not None or verdict.bound_ratio is not None:
+        rows.append(("worst", _worst(verdict)))
+    rows += [("outputs", _output(name, data)) for name, data in verdict.tensors.items()]
+    if verdict.pcc is not None:
+        rows.append(("PCC", f"{verdict.pcc:.6f} (never decides)"))
+    rows.append(("inputs", _inputs(verdict)))
+    rows.append(("time", _times(verdict.timings)))
+    return [head, *columns([row for row in rows if row[1]])]
+
+
+def _worst(verdict: Verdict) -> str:
+    share = (
+        f", {number(verdict.bound_ratio)} of its bound" if verdict.bound_ratio is not None else ""
+    )
+    return f"error {number(verdict.max_error)}{share}"
+
+
+def _output(name: str, data: Mapping[str, Any]) -> str:
+    wrong, compared = data.get("wrong", 0), data.get("compared", 0)
+    right = "all within their bound" if not wrong else f"{wrong:,} wrong"
+    return f"{name}: {count(compared, 'element')}, {right}"
+
+
+def _inputs(verdict: Verdict) -> str:
+    if verdict.seed is None:
+        return "given"
+    return f"{verdict.input_kind}, seed {verdict.seed}"
+
+
+def _times(timings: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {seconds(value)}" for name, value in timings.items() if value >= 1e-4)
+
+
+def _tile_lines(tile: Mapping[str, Any], plan: Plan | None) -> list[Line]:
+    """Which tile, what was expected and got, and who wrote it."""
+    index = (*tile.get("lead", ()), *tile["tile"])
+    name = f"{tile['tensor']}[{','.join(map(str, index))}]"
+    head = text("WRONG TILE", "bold red")
+    head.append(f"  {name}: {_what(tile)}", "")
+    rows = []
+    if tile["kind"] == "value":
+        element = f"{tile['tensor']}[{','.join(map(str, tile['element']))}]"
+        within = f" within {number(tile['bound'])}" if tile["bound"] else " exactly"
+        wanted = f"expected {number(tile['expected'])}{within}"
+        rows.append(("worst", f"{element} {wanted}, got {number(tile['got'])}"))
+    if plan is not None:
+        rows += [("owner", words) for words in _owner_words(plan, tile["tensor"], index)]
+    return [head, *(text("  ") + line for line in columns(rows))]
+
+
+def _what(tile: Mapping[str, Any]) -> str:
+    part = f"{tile['wrong']:,} of {count(tile['total'], 'element')}"
+    if tile["kind"] == "unwritten":
+        return f"{part} never written"
+    if tile["kind"] == "stray":
+        return f"{part} written that the source does not write"
+    return f"{part} wrong"
+
+
+def _owner_words(plan: Plan, tensor: str, index: Iterable[int]) -> list[str]:
+    found = owners(plan, tensor, tuple(index))
+    if not found:
+        return ["no core of the plan"]
+    return [f"core ({o.core[0]},{o.core[1]}), block {block_names(plan, o.block)}" for o in found]
