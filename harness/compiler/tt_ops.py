@@ -76,6 +76,12 @@ def loop(name: str, extent: int, body: Any) -> list[Any]:
     return [tirx.For(var, 0, extent, tirx.ForKind.SERIAL, seq(list(body(var))))]
 
 
+def config_scope(stmts: list[Any]) -> Any:
+    """Mark statements whose init stays in force to their end (pass 5 adds the uninit there)."""
+    return tirx.AttrStmt(StringImm("scope"), attrs.TT_CONFIG_SCOPE, tirx.const(0, "int32"),
+                         seq(stmts))  # fmt: skip
+
+
 def thread(kind: str, stmts: list[Any]) -> Any:
     """Mark statements as one block op of a thread."""
     return tirx.AttrStmt(StringImm(kind), attrs.TT_THREAD, tirx.const(0, "int32"), seq(stmts))

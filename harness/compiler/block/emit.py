@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from tvm import tirx
+
 from harness.compiler.block.expression import Micro, registers_needed, schedule
-from harness.compiler.block.model import Accumulate, Eltwise, Gemm, Statement, Transpose
+from harness.compiler.block.model import (
+    Accumulate,
+    Buffer,
+    Eltwise,
+    Gemm,
+    Reduce,
+    Statement,
+    Transpose,
+)
 from harness.compiler.block.names import Names
+from harness.compiler.block.normalise import exact_transpose
 from harness.compiler.diagnostics import refuse
-from harness.compiler.tt_ops import call, loop, thread
+from harness.compiler.tt_ops import call, config_scope, loop, thread
 
 
 def largest_divisor(n: int, limit: int) -> int:
@@ -37,34 +48,76 @@ class ComputeEmitter:
         def segment(s: Any) -> list[Any]:
             math: list[Any] = []
             for micro in schedule(stmt.expr):
-                math += loop("t", per, lambda t, m=micro: [self._micro(m, s * per + t, t * needed, span)])  # type: ignore[misc]
+                math += loop("t", per, lambda t, m=micro: [self._micro(stmt, m, s * per + t, t * needed, span)])  # type: ignore[misc]
             packs = loop("t", per, lambda t: [call("pack_tile", t * needed, out, span=span)])
             return self.bracket(math, packs, span)
 
         return thread("compute", loop("s", stmt.dst.tiles // per, segment))
 
-    def _micro(self, micro: Micro, tile: Any, base: Any, span: Any) -> Any:
+    def _micro(self, stmt: Eltwise, micro: Micro, tile: Any, base: Any, span: Any) -> Any:
         registers = [base + r for r in micro.registers]
         buffers = [self.names[b] for b in micro.buffers]
         if micro.kind == "copy":
             return call("copy_tile", buffers[0], tile, registers[0], span=span)
+        if micro.kind == "bcast":
+            index = self._repeated(stmt.dst, micro.buffers[0], micro.names[0], tile)
+            return call("unary_bcast", micro.names[0], buffers[0], index, registers[0], span=span)
         if micro.kind == "fpu":
-            return call(f"{micro.op}_tiles", *buffers, tile, tile, registers[0], span=span)
-        if micro.kind == "binary":
+            _, _, suffix = micro.op.partition("_bcast_")
+            dim = {"rows": "ROW", "cols": "COL", "scalar": "SCALAR"}.get(suffix)
+            other = tile if dim is None else self._repeated(stmt.dst, micro.buffers[1], dim, tile)
+            return call(micro.op, *buffers, tile, other, registers[0], span=span)
+        if micro.kind in ("binary", "where", "unary"):
             return call(f"{micro.op}_tile", *registers, span=span)
+        if micro.kind == "cast":
+            return call("typecast_tile", registers[0], *micro.names, span=span)
         return call(f"{micro.op}_tile", registers[0], micro.value, span=span)
+
+    @staticmethod
+    def _repeated(dst: Buffer, source: Buffer, dim: str, tile: Any) -> Any:
+        """Tile of a row, column or scalar operand that goes with tile ``tile`` of the result."""
+        if dim == "SCALAR":
+            return tirx.const(0, "int32")
+        within = tirx.FloorMod(tile, tirx.const(dst.rows * dst.cols, "int32"))
+        if dim == "ROW":
+            index = tirx.FloorMod(within, tirx.const(dst.cols, "int32"))
+        else:
+            index = tirx.FloorDiv(within, tirx.const(dst.cols, "int32"))
+        del source
+        return index
+
+    def reduce(self, stmt: Reduce) -> Any:
+        """reduce_tile over a row (or column) of tiles into one, under the packer's mask."""
+        span, src = getattr(stmt.node, "span", None), stmt.src
+        dim = "REDUCE_ROW" if stmt.axis == 1 else "REDUCE_COL"
+        outer, inner = (src.rows, src.cols) if stmt.axis == 1 else (src.cols, src.rows)
+
+        def one(o: Any) -> list[Any]:
+            math = loop("c", inner, lambda i: [call(
+                "reduce_tile", stmt.pool, dim, self.names[src], self.names[stmt.scaler],
+                o * src.cols + i if stmt.axis == 1 else i * src.cols + o, 0, 0, span=span)])  # fmt: skip
+            packs = [call("pack_tile", 0, self.names[stmt.dst], span=span)]
+            return self.bracket(math, packs, span)
+
+        return thread("compute", [config_scope(loop("r", outer, one))])
 
     def transpose(self, stmt: Transpose) -> Any:
         """Tile (i, j) of the result is tile (j, i) of the source, transposed."""
         span = getattr(stmt.node, "span", None)
         src, dst = stmt.src, stmt.dst
         per = largest_divisor(dst.cols, self.dst_tiles)
+        exact = exact_transpose(stmt)
+
+        def move(index: Any, t: Any) -> list[Any]:
+            if not exact:
+                return [call("transpose_tile", self.names[src], index, t, span=span)]
+            return [call("copy_tile", self.names[src], index, t, span=span)]
 
         def row(i: Any) -> list[Any]:
             def segment(s: Any) -> list[Any]:
-                math = loop("t", per, lambda t: [
-                    call("transpose_tile", self.names[src], (s * per + t) * src.cols + i, t,
-                         span=span)])  # fmt: skip
+                math = loop("t", per, lambda t: move((s * per + t) * src.cols + i, t))
+                if exact:
+                    math += loop("t", per, lambda t: [call("transpose_dest", t, span=span)])
                 packs = loop("t", per, lambda t: [call("pack_tile", t, self.names[dst], span=span)])
                 return self.bracket(math, packs, span)
 
@@ -144,6 +197,8 @@ class ComputeEmitter:
             return self.eltwise(stmt)
         if isinstance(stmt, Transpose):
             return self.transpose(stmt)
+        if isinstance(stmt, Reduce):
+            return self.reduce(stmt)
         if isinstance(stmt, Gemm):
             return self.gemm(stmt)
         refuse(f"no lowering for {type(stmt).__name__}", node=stmt.node)

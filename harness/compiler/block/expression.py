@@ -1,7 +1,7 @@
 """An elementwise expression as a sequence of DST tile ops.
 
-A small register allocation: the tree is evaluated in the order that needs fewest DST tiles
-(Sethi and Ullman), each SFPU op writing over its first operand.
+A small register allocation: operands are evaluated in the order that needs fewest DST tiles
+(Sethi and Ullman), each SFPU op writing over its first operand's tile.
 """
 
 from __future__ import annotations
@@ -9,19 +9,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from harness.compiler.block.model import Binary, Buffer, Const, Expr, Leaf
+from harness.compiler.block.model import (
+    Binary,
+    Buffer,
+    Const,
+    Convert,
+    Expr,
+    Leaf,
+    Select,
+    Unary,
+    operands,
+)
 from simulator.formats.dataformat import DataFormat
 
 _FPU_FORMATS: Final = (DataFormat.Float16_b, DataFormat.Float16)
-_COMMUTES: Final = ("add", "mul")
+_FPU_OPS: Final = ("add", "sub", "mul")
+_COMMUTES: Final = ("add", "mul", "max", "min")
+_BINARY_OPS: Final = (("max", "binary_max"), ("min", "binary_min"))
 
 
 @dataclass(frozen=True)
 class Micro:
-    """One DST op on registers: copy, fpu, binary, scalar or fill.
+    """One DST op on registers: copy, bcast, fpu, unary, binary, scalar, fill, where or cast.
 
     ``op`` is the isa op's stem; ``buffers`` are circular-buffer operands, ``registers`` DST operands
-    (the result last), ``value`` an immediate.
+    (the result last), ``value`` an immediate, ``names`` literal operands.
     """
 
     kind: str
@@ -29,27 +41,49 @@ class Micro:
     buffers: tuple[Buffer, ...] = ()
     registers: tuple[int, ...] = ()
     value: float = 0.0
+    names: tuple[str, ...] = ()
 
 
 def fpu_pair(expr: Expr) -> bool:
-    """Whether an expression is one FPU op of two 16-bit circular buffers of one format."""
+    """Whether an expression is one FPU op of two 16-bit circular buffers of one format.
+
+    The second may be repeated (in1 is the operand the FPU broadcasts).
+    """
     return (
         isinstance(expr, Binary)
+        and expr.op in _FPU_OPS
         and isinstance(expr.a, Leaf)
         and isinstance(expr.b, Leaf)
+        and expr.a.bcast is None
         and expr.a.buffer.format in _FPU_FORMATS
         and expr.a.buffer.format is expr.b.buffer.format
     )
 
 
+def _inputs(expr: Expr) -> list[Expr]:
+    """Operands that need a register: immediates of scalar ops do not."""
+    if isinstance(expr, Binary) and _immediate(expr) is not None:
+        return [expr.b if isinstance(expr.a, Const) else expr.a]
+    return list(operands(expr))
+
+
+def _immediate(expr: Binary) -> tuple[str, float] | None:
+    """The scalar op and immediate of a binary op with a number, where there is one."""
+    if isinstance(expr.b, Const) and expr.op in ("add", "sub", "mul", "div"):
+        return f"{expr.op}_unary", expr.b.value
+    if isinstance(expr.a, Const) and expr.op in ("add", "mul"):
+        return f"{expr.op}_unary", expr.a.value
+    if isinstance(expr.a, Const) and expr.op == "sub":
+        return "rsub_unary", expr.a.value
+    return None
+
+
 def registers_needed(expr: Expr) -> int:
     """DST tiles the evaluation of an expression occupies at once."""
-    if isinstance(expr, (Leaf, Const)) or fpu_pair(expr):
+    if fpu_pair(expr):
         return 1
-    if isinstance(expr.a, Const) or isinstance(expr.b, Const):
-        return registers_needed(expr.b if isinstance(expr.a, Const) else expr.a)
-    a, b = registers_needed(expr.a), registers_needed(expr.b)
-    return max(a, b) if a != b else a + 1
+    needs = sorted((registers_needed(e) for e in _inputs(expr)), reverse=True)
+    return max((n + i for i, n in enumerate(needs)), default=1)
 
 
 def schedule(expr: Expr) -> list[Micro]:
@@ -63,20 +97,41 @@ def _emit(expr: Expr, r: int, out: list[Micro]) -> None:
     """Evaluate into register ``r``, using only registers >= r."""
     if isinstance(expr, Const):
         out.append(Micro("fill", "fill", registers=(r,), value=expr.value))
-    elif isinstance(expr, Leaf):
-        out.append(Micro("copy", "copy", (expr.buffer,), (r,)))
-    elif fpu_pair(expr):
-        out.append(Micro("fpu", expr.op, (expr.a.buffer, expr.b.buffer), (r,)))  # type: ignore[union-attr]
-    elif isinstance(expr.b, Const):
-        _emit(expr.a, r, out)
-        out.append(Micro("scalar", f"{expr.op}_unary", registers=(r,), value=expr.b.value))
-    elif isinstance(expr.a, Const):
-        _emit(expr.b, r, out)
-        op = expr.op if expr.op in _COMMUTES else "rsub"
-        out.append(Micro("scalar", f"{op}_unary", registers=(r,), value=expr.a.value))
-    else:
-        first_b = registers_needed(expr.b) > registers_needed(expr.a)
-        _emit(expr.b if first_b else expr.a, r, out)
-        _emit(expr.a if first_b else expr.b, r + 1, out)
-        a, b = (r + 1, r) if first_b else (r, r + 1)
-        out.append(Micro("binary", f"{expr.op}_binary", registers=(a, b, r)))
+        return
+    if isinstance(expr, Leaf):
+        if expr.bcast is None:
+            out.append(Micro("copy", "copy", (expr.buffer,), (r,)))
+        else:
+            out.append(Micro("bcast", "unary_bcast", (expr.buffer,), (r,), names=(expr.bcast,)))
+        return
+    if fpu_pair(expr):
+        a, b = expr.a, expr.b  # type: ignore[union-attr]
+        suffix = {None: "", "ROW": "_bcast_rows", "COL": "_bcast_cols",
+                  "SCALAR": "_bcast_scalar"}[b.bcast]  # type: ignore[union-attr]  # fmt: skip
+        out.append(Micro("fpu", f"{expr.op}_tiles{suffix}", (a.buffer, b.buffer), (r,)))  # type: ignore[union-attr]
+        return
+    inputs = _inputs(expr)
+    order = sorted(range(len(inputs)), key=lambda i: -registers_needed(inputs[i]))
+    at = {}
+    for position, index in enumerate(order):
+        at[index] = r + position
+        _emit(inputs[index], r + position, out)
+    registers = tuple(at[i] for i in range(len(inputs)))
+    out.append(_operation(expr, registers, r))
+
+
+def _operation(expr: Expr, registers: tuple[int, ...], r: int) -> Micro:
+    if isinstance(expr, Unary):
+        return Micro("unary", expr.op, registers=(r,))
+    if isinstance(expr, Convert):
+        target = DataFormat.from_ir(expr.dtype).value
+        return Micro("cast", "typecast", registers=(r,), names=("Float32", target))
+    if isinstance(expr, Select):
+        return Micro("where", "where", registers=(*registers, r))
+    if isinstance(expr, Binary):
+        immediate = _immediate(expr)
+        if immediate is not None:
+            return Micro("scalar", immediate[0], registers=(r,), value=immediate[1])
+        op = dict(_BINARY_OPS).get(expr.op, f"{expr.op}_binary")
+        return Micro("binary", op, registers=(*registers, r))
+    raise TypeError(f"{type(expr).__name__} has no DST op")

@@ -6,8 +6,8 @@ them; expressions are immutable.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simulator.formats.dataformat import DataFormat
@@ -17,7 +17,8 @@ from simulator.formats.dataformat import DataFormat
 class Buffer:
     """An on-chip block: ``lead x rows x cols`` tiles of 32x32 in row-major order.
 
-    ``shape`` is the logical extent of the last two dimensions in elements.
+    ``shape`` is the logical extent of the last two dimensions in elements. ``form`` says where a
+    vector lives: ``full`` for matrices, ``row`` in row 0 of its tiles, ``col`` in column 0.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Buffer:
     rows: int
     cols: int
     shape: tuple[int, int]
+    form: str = "full"
 
     @property
     def tiles(self) -> int:
@@ -39,14 +41,22 @@ class Buffer:
 
     def like(self, name: str, dtype: str | None = None) -> Buffer:
         """Another buffer of the same extent."""
-        return Buffer(name, dtype or self.dtype, self.lead, self.rows, self.cols, self.shape)
+        return Buffer(name, dtype or self.dtype, self.lead, self.rows, self.cols, self.shape,
+                      self.form)  # fmt: skip
+
+    def turned(self, name: str) -> Buffer:
+        """A buffer for the transpose."""
+        form = {"row": "col", "col": "row"}.get(self.form, self.form)
+        return Buffer(name, self.dtype, self.lead, self.cols, self.rows, self.shape[::-1], form)
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """The element of a buffer at the iteration's own place."""
+    """A buffer's element at the iteration's place; ``bcast`` ROW, COL or SCALAR repeats its first
+    row, column or element over the tile."""
 
     buffer: Buffer
+    bcast: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,24 +67,78 @@ class Const:
 
 
 @dataclass(frozen=True)
+class Unary:
+    """An SFPU function of one operand, by its op's stem (``exp``, ``gez``, ``recip`` …)."""
+
+    op: str
+    a: Expr
+
+
+@dataclass(frozen=True)
 class Binary:
-    """``op`` in add, sub, mul of two operands."""
+    """``op`` in add, sub, mul, div, max, min, power of two operands."""
 
     op: str
     a: Expr
     b: Expr
 
 
-Expr = Leaf | Const | Binary
+@dataclass(frozen=True)
+class Select:
+    """``a`` where ``cond`` is not zero, else ``b``."""
+
+    cond: Expr
+    a: Expr
+    b: Expr
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Rounded to another dtype on the way."""
+
+    dtype: str
+    a: Expr
+
+
+Expr = Leaf | Const | Unary | Binary | Select | Convert
+
+
+def operands(expr: Expr) -> tuple[Expr, ...]:
+    """Direct operands."""
+    if isinstance(expr, (Unary, Convert)):
+        return (expr.a,)
+    if isinstance(expr, Binary):
+        return (expr.a, expr.b)
+    if isinstance(expr, Select):
+        return (expr.cond, expr.a, expr.b)
+    return ()
+
+
+def leaf_nodes(expr: Expr) -> Iterator[Leaf]:
+    """Leaves, left to right, repeats included."""
+    if isinstance(expr, Leaf):
+        yield expr
+    for operand in operands(expr):
+        yield from leaf_nodes(operand)
 
 
 def leaves(expr: Expr) -> Iterator[Buffer]:
     """Buffers an expression reads, left to right, repeats included."""
+    for leaf in leaf_nodes(expr):
+        yield leaf.buffer
+
+
+def rebuilt(expr: Expr, leaf: Callable[[Leaf], Leaf]) -> Expr:
+    """The expression with every leaf replaced."""
     if isinstance(expr, Leaf):
-        yield expr.buffer
-    elif isinstance(expr, Binary):
-        yield from leaves(expr.a)
-        yield from leaves(expr.b)
+        return leaf(expr)
+    if isinstance(expr, (Unary, Convert)):
+        return replace(expr, a=rebuilt(expr.a, leaf))
+    if isinstance(expr, Binary):
+        return replace(expr, a=rebuilt(expr.a, leaf), b=rebuilt(expr.b, leaf))
+    if isinstance(expr, Select):
+        return Select(rebuilt(expr.cond, leaf), rebuilt(expr.a, leaf), rebuilt(expr.b, leaf))
+    return expr
 
 
 @dataclass(eq=False)
@@ -139,6 +203,46 @@ class Eltwise(Statement):
 
     def uses(self) -> tuple[Buffer, ...]:
         return tuple(dict.fromkeys(leaves(self.expr)))
+
+
+@dataclass(eq=False)
+class IndexTiles(Statement):
+    """``dst[i, j] = base + row_step * i + col_step * j``, written by the reader; float32, exact."""
+
+    dst: Buffer
+    base: Any
+    row_step: int
+    col_step: int
+
+    def defs(self) -> tuple[Buffer, ...]:
+        return (self.dst,)
+
+
+@dataclass(eq=False)
+class Scaler(Statement):
+    """A reduction's scaler tile: ones in the first row of each face, written by the reader."""
+
+    dst: Buffer
+
+    def defs(self) -> tuple[Buffer, ...]:
+        return (self.dst,)
+
+
+@dataclass(eq=False)
+class Reduce(Statement):
+    """``dst = pool(src)`` over columns (``axis`` 1, result in column 0) or rows (0, in row 0)."""
+
+    dst: Buffer
+    src: Buffer
+    scaler: Buffer
+    pool: str
+    axis: int
+
+    def defs(self) -> tuple[Buffer, ...]:
+        return (self.dst,)
+
+    def uses(self) -> tuple[Buffer, ...]:
+        return (self.src, self.scaler)
 
 
 @dataclass(eq=False)

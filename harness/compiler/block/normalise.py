@@ -14,8 +14,10 @@ from harness.compiler.block.model import (
     Eltwise,
     For,
     Gemm,
+    If,
     Leaf,
     Load,
+    Reduce,
     Statement,
     Store,
     Transpose,
@@ -42,6 +44,19 @@ def normalise(program: BlockProgram, dst_tiles: int) -> None:
     _retarget(program)
     _separate_exact(program)
     _check_k_padding(program)
+    _remove_dead(program)
+
+
+def _remove_dead(program: BlockProgram) -> None:
+    """Drop statements whose results nothing reads, until none is left."""
+    effects = (Store, For, If, Accumulate)
+    while True:
+        used = {b for s in walk(program.body) for b in s.uses()}
+        dead = [s for s in walk(program.body) if not isinstance(s, effects)
+                and s.defs() and not any(b in used for b in s.defs())]  # fmt: skip
+        if not dead:
+            return
+        rewrite_lists(program, lambda body: [s for s in body if s not in dead])  # noqa: B023
 
 
 def is_zero(stmt: Statement, buffer: Buffer | None = None) -> bool:
@@ -66,8 +81,7 @@ def _transposed_operands(program: BlockProgram) -> None:
         for stmt in body:
             if isinstance(stmt, Gemm) and stmt.trans_a:
                 a = stmt.a
-                turned = Buffer(program.fresh_name(f"{a.name}_t"), a.dtype, 1, a.cols, a.rows,
-                                (a.shape[1], a.shape[0]))  # fmt: skip
+                turned = a.turned(program.fresh_name(f"{a.name}_t"))
                 out.append(Transpose(stmt.node, turned, a))
                 stmt.a, stmt.trans_a = turned, False
             out.append(stmt)
@@ -232,7 +246,7 @@ def _retarget(program: BlockProgram) -> None:
 def _retargetable(
     program: BlockProgram, body: list[Statement], position: int, stmt: Statement
 ) -> int | None:
-    if not (isinstance(stmt, Eltwise) and isinstance(stmt.expr, Leaf)):
+    if not (isinstance(stmt, Eltwise) and isinstance(stmt.expr, Leaf)) or stmt.expr.bcast:
         return None
     x, y = stmt.expr.buffer, stmt.dst
     everywhere = list(walk(program.body))
@@ -243,7 +257,7 @@ def _retargetable(
     for source in range(position - 1, -1, -1):
         maker = body[source]
         if x in maker.defs():
-            kinds = (Eltwise, Accumulate, Transpose)
+            kinds = (Eltwise, Accumulate, Transpose, Reduce)
             fresh = isinstance(maker, Gemm) and maker.fresh
             return source if isinstance(maker, kinds) or fresh else None
         if touches(maker, y) or touches(maker, x):
@@ -256,7 +270,7 @@ def _redirect(maker: Statement, x: Buffer, y: Buffer) -> None:
         maker.outs = [y if o is x else o for o in maker.outs]
     elif isinstance(maker, Gemm):
         maker.c = y
-    elif isinstance(maker, (Eltwise, Transpose)):
+    elif isinstance(maker, (Eltwise, Transpose, Reduce)):
         maker.dst = y
 
 
@@ -265,14 +279,23 @@ def fpu_operands(stmt: Statement) -> tuple[Buffer, ...]:
     if isinstance(stmt, Gemm):
         return (stmt.a, stmt.b)
     if isinstance(stmt, Transpose):
-        return (stmt.src,)
+        return () if exact_transpose(stmt) else (stmt.src,)
+    if isinstance(stmt, Reduce):
+        return (stmt.src, stmt.scaler)
     return ()
+
+
+def exact_transpose(stmt: Transpose) -> bool:
+    """Whether a transpose goes through DST as it is instead of through SrcA."""
+    return stmt.src.format is DataFormat.Float32
 
 
 def exact_operands(stmt: Statement) -> tuple[Buffer, ...]:
     """Buffers a statement copies to DST as they are."""
     if isinstance(stmt, Eltwise):
         return tuple(dict.fromkeys(leaves(stmt.expr)))
+    if isinstance(stmt, Transpose) and exact_transpose(stmt):
+        return (stmt.src,)
     if isinstance(stmt, Gemm) and not (stmt.fresh or stmt.resident):
         return (stmt.c,)
     return ()

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.compiler.block.model import (
-    Binary,
     BlockProgram,
     Buffer,
     Eltwise,
-    Expr,
     Leaf,
     Statement,
+    rebuilt,
 )
 
 
@@ -33,17 +32,11 @@ def rewrite_lists(
 def replace_uses(stmt: Statement, old: Buffer, new: Buffer) -> None:
     """Make a statement read ``new`` where it read ``old``; what it writes stays."""
     if isinstance(stmt, Eltwise):
-        stmt.expr = _replace(stmt.expr, old, new)
+        stmt.expr = rebuilt(
+            stmt.expr, lambda leaf: Leaf(new, leaf.bcast) if leaf.buffer is old else leaf
+        )
         return
     for name in ("a", "b", "src"):
         value: Any = getattr(stmt, name, None)
         if value is old:
             setattr(stmt, name, new)
-
-
-def _replace(expr: Expr, old: Buffer, new: Buffer) -> Expr:
-    if isinstance(expr, Leaf):
-        return Leaf(new) if expr.buffer is old else expr
-    if isinstance(expr, Binary):
-        return Binary(expr.op, _replace(expr.a, old, new), _replace(expr.b, old, new))
-    return expr

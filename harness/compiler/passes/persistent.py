@@ -147,9 +147,9 @@ def _function(
     loop = persist(body, form, kernel.grid, kernel.block_vars, arguments)
     stmts = [loop]
     if thread == "compute":
-        formats = {c.id: c.format for c in circular}
-        first, state = startup(stmts, formats)
-        stmts = [first, *configure(stmts, formats, state)]
+        cbs = {c.id: c for c in circular}
+        first, state = startup(stmts, cbs)
+        stmts = [first, *configure(stmts, cbs, state)]
     whole = seq(stmts)
     tensors = [p for p in kernel.params if uses_var(whole, p)]
     scalars = [v for v in arguments.values() if uses_var(whole, v)]

@@ -91,10 +91,10 @@ def allocate(nodes: list[Node], options: CompileOptions, *, several_items: bool)
             consumers.setdefault(buffer, set()).add(node.thread)
         for call in calls(node.stmt):
             name = call.op.name.removeprefix("tt.")
-            if name in _FPU_OPS or "_bcast_" in name:
+            if name in _FPU_OPS or "_tiles_" in name:
                 fpu.update(a for a in call.args if a in order)
-            elif name == "copy_tile":
-                exact.add(call.args[0])
+            elif name in ("copy_tile", "unary_bcast"):
+                exact.update(a for a in call.args if a in order)
 
     visit(nodes, None)
     out = []

@@ -1,0 +1,76 @@
+"""Where a vector lives: in the first row or the first column of its tiles.
+
+A 1-D buffer is a row of tiles (``row``) unless something makes it a column (``col``): it receives a
+reduction over columns, or it is indexed by the row variable of a two-dimensional loop. Buffers that
+meet elementwise, or by copy, share a form. Where both are asked for, the column wins and the
+row users go through a transpose.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tvm
+from tvm import tirx
+from tvm.ir import Call
+
+from harness.compiler.kernel import Kernel, loads, statements
+from harness.language.ops import COPY, REDUCE
+from harness.language.regions import constant
+
+
+def infer_forms(kernel: Kernel) -> dict[str, str]:
+    """``full``, ``row`` or ``col`` per on-chip buffer."""
+    vectors = {b.name for b in kernel.onchip if len(b.ty.shape) == 1}
+    parent = {name: name for name in vectors}
+    columns: set[str] = set()
+
+    def find(name: str) -> str:
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    for node in statements(kernel.body):
+        if isinstance(node, tirx.Evaluate) and isinstance(node.value, Call):
+            args = list(node.value.args)
+            if node.value.op.name == REDUCE:
+                rank, dim = len(args[0].region), constant(args[3])
+                if args[1].source.name in vectors and dim == rank - 1:
+                    columns.add(args[1].source.name)
+            elif node.value.op.name == COPY:
+                a, b = args[0].source.name, args[1].source.name
+                if a in vectors and b in vectors:
+                    parent[find(a)] = find(b)
+        elif isinstance(node, tirx.For) and node.kind == tirx.ForKind.PARALLEL:
+            _nest(node, vectors, columns, parent, find)
+    groups = {find(name) for name in columns}
+    return {
+        b.name: "full" if b.name not in vectors else "col" if find(b.name) in groups else "row"
+        for b in kernel.onchip
+    }
+
+
+def _nest(
+    loop: tirx.For, vectors: set[str], columns: set[str], parent: dict[str, str], find: Any
+) -> None:
+    """Evidence of one T.Parallel nest."""
+    variables: list[Any] = []
+    body: Any = loop
+    while isinstance(body, tirx.For) and body.kind == tirx.ForKind.PARALLEL:
+        variables.append(body.loop_var)
+        body = body.body
+    for stmt in statements(body):
+        if not isinstance(stmt, tirx.BufferStore):
+            continue
+        used = [(stmt.buffer, list(stmt.indices))]
+        used += [(a.buffer, list(a.starts)) for a in loads(stmt.value)]
+        met = None
+        for buffer, indices in used:
+            if buffer.name not in vectors or not isinstance(indices[0], tvm.ir.Var):
+                continue
+            if len(variables) == 1:
+                if met is not None:
+                    parent[find(buffer.name)] = find(met)
+                met = buffer.name
+            elif indices[0].same_as(variables[-2]):
+                columns.add(buffer.name)
