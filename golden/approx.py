@@ -25,6 +25,8 @@ INFINITE: Final = 1
 FREE: Final = 2
 """Any answer is right: an infinity met a zero or its opposite, or memory nobody wrote was read."""
 
+_HALF_HUGE: Final = 65504.0
+
 PLANES: Final = ("bound", "taint", "jumped", "value2", "bound2")
 """Optional arrays of an Approx beside ``value``, all of the same shape."""
 
@@ -182,7 +184,8 @@ def rounded(x: Approx, bits: int, tiny: float, huge: float, steps: float = 1.0) 
             beyond = top > huge
         value = x.value
         if beyond.any():
-            certain = magnitude - x.error >= 2 * huge
+            # Float16 saturates at a finite number on the device; the others become infinite.
+            certain = (magnitude - x.error >= 2 * huge) & (huge > _HALF_HUGE)
             level = np.where(beyond, np.where(certain, INFINITE, FREE), CLEAN).astype(np.uint8)
             taint = level if taint is None else np.maximum(taint, level)
             value = np.where(beyond & certain, np.copysign(np.inf, value), value)

@@ -26,7 +26,7 @@ from golden.approx import (
 )
 from golden.contract import NumericContract
 from golden.formats import F64, find_format, power_of_two, round_even
-from golden.matmul import fidelity_loss
+from golden.matmul import fidelity_loss, step_error
 
 _SINGLE: Final = find_format("float32")
 _VECTOR_STEPS: Final = 2.0
@@ -168,7 +168,10 @@ class Arithmetic:
             if on_matrix and not (exactly and self._multiplies_exactly(x, y, dtype)):
                 loss = self._loss(dtype)
                 high = np.abs(value) + (0.0 if error is None else error)
-                added = high * (loss + self.contract.phases * 2.0**-22) + (high > 0) * 2.0**-122
+                dest = find_format(self.contract.dest)
+                step = step_error(self.contract) * self.contract.phases
+                # Phases whose exponent falls below the normal range vanish.
+                added = high * (loss + step) + (high > 0) * (16 * dest.tiny)
                 error = _both(0.0 if error is None else error, added, value)
         taint = _product_taint(x, y)
         peak = x.peak * y.peak if x.peak and y.peak else 0.0
@@ -188,6 +191,10 @@ class Arithmetic:
         least = {"LoFi": 5, "HiFi2": 7}.get(self.contract.fidelity, 10)
         least = min(least, self._bits(dtype))
         sizes = [p.peak / p.grain for p in (x, y)]
+        if not self.contract.fp32_dest and (
+            sizes[0] * sizes[1] > 2.0 ** find_format(self.contract.dest).bits
+        ):
+            return False  # every phase is rounded to DST's width
         if self.contract.fidelity == "HiFi3" and min(sizes) >= 2.0**5:
             return False
         return max(sizes) < 2.0**least and x.grain * y.grain >= 2.0**-100

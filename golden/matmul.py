@@ -98,11 +98,12 @@ def multiply_accumulate(
     with np.errstate(invalid="ignore", over="ignore"):
         value = acc.value + product
     taint = _taint(acc, a, b)
-    result = Approx(value, bound, taint, _jumps(acc, a, b))
-    result = result.tightened()
-    if taint is None and result.peak < 2.0**126:
+    result = Approx(value, bound, taint, _jumps(acc, a, b)).tightened()
+    limit = 2.0**126 if contract.dest != "float16" else find_format("float16").huge
+    terms = a.value.shape[-1] * a.peak * b.peak
+    if taint is None and acc.peak + terms < limit:
         return result
-    return _infinities(result)
+    return _infinities(result, acc, (a, b), limit)
 
 
 def _finite(x: Approx) -> Approx:
@@ -183,7 +184,7 @@ def _bound(acc: Approx, in0: Operand, in1: Operand, contract: NumericContract) -
     groups = np.matmul(_group_powers(high_a, -1), _group_powers(high_b, -2))
     steps = 2 * -(-k // TILE) * contract.phases
     largest = np.abs(acc.value) + acc.error + high
-    step = _step_error(contract)
+    step = step_error(contract)
     slack = steps * 2.0**-118
     slack += k * (_flushed(in0) * in1.data.peak + _flushed(in1) * in0.data.peak)
     if "float16" in (in0.dtype, in1.dtype):
@@ -208,7 +209,7 @@ def _flushed(operand: Operand) -> float:
     return tiny if small.any() else 0.0
 
 
-def _step_error(contract: NumericContract) -> float:
+def step_error(contract: NumericContract) -> float:
     """Relative error of adding two group sums to DST.
 
     Three terms are aligned to half a unit each and the sum is rounded; a 16-bit DST rounds each
@@ -260,14 +261,13 @@ def _taint(acc: Approx, a: Approx, b: Approx) -> U8 | None:
     return taint if acc.taint is None else np.maximum(taint, acc.taint)
 
 
-def _infinities(x: Approx) -> Approx:
-    """Sums near or beyond the largest exponent: whether they became infinite is not certain.
-
-    An accumulator that is infinite stays so unless terms as large as its unit in the last place
-    meet it.
-    """
-    with np.errstate(invalid="ignore"):
-        beyond = np.abs(x.value) + x.error >= 2.0**126
+def _infinities(x: Approx, acc: Approx, factors: tuple[Approx, Approx], limit: float) -> Approx:
+    """Sums that may have passed the largest exponent on the way: nothing is certain about them."""
+    sizes = [np.abs(_finite(f).value) + _finite(f).error for f in factors]
+    with np.errstate(invalid="ignore", over="ignore"):
+        terms = np.matmul(*sizes)
+        beyond = np.abs(acc.value) + acc.error + terms >= limit
+        beyond |= np.abs(x.value) + x.error >= limit
     taint = np.zeros(x.value.shape, np.uint8) if x.taint is None else x.taint
     level = np.where((taint == CLEAN) & beyond, FREE, taint).astype(np.uint8)
     bound = np.where(level == CLEAN, x.error, 0.0)
