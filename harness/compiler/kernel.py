@@ -14,7 +14,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
 from harness.compiler.diagnostics import refuse
-from harness.language.ops import COPY, FILL, GEMM
+from harness.language.ops import COPY, FILL, GEMM, REDUCE
 from harness.language.regions import constant, is_buffer
 
 AXES = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
@@ -193,6 +193,11 @@ def _call_accesses(stmt: tirx.Evaluate) -> Iterator[Access]:
         if not constant(args[5]):
             yield region_access(args[2], call, write=False)
         yield region_access(args[2], call, write=True)
+    elif call.op.name == REDUCE:
+        yield region_access(args[0], call, write=False)
+        if not constant(args[4]):
+            yield region_access(args[1], call, write=False)
+        yield region_access(args[1], call, write=True)
     elif call.op.name.startswith("tt."):
         return
     else:

@@ -305,8 +305,12 @@ def prim_func(func: Callable[..., Any] | None = None, **options: object) -> Any:
         return prim_func
     if not inspect.isfunction(func):
         raise LanguageError(f"T.prim_func decorates functions, not {type(func).__name__}")
-    variables = utils.inspect_function_capture(func)
-    utils.resolve_closure_vars(func, variables, inspect.stack())
+    # Annotations belong to the scope the function is defined in, which is the caller's; names used
+    # only there are not in the function's closure.
+    scope = inspect.currentframe()
+    caller = scope.f_back if scope is not None else None
+    variables = {**(caller.f_locals if caller is not None else {}),
+                 **utils.inspect_function_capture(func)}  # fmt: skip
     try:
         return parse(func, variables, check_well_formed=True)
     except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)

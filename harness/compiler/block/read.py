@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import tvm
 from tvm import tirx
-from tvm.ir import Call, TensorLoad, TensorRegion
+from tvm.ir import Call, TensorRegion
 
 from harness.compiler.block.model import (
     Binary,
@@ -20,18 +19,22 @@ from harness.compiler.block.model import (
     If,
     Leaf,
     Load,
+    Reduce,
     Region,
+    Scaler,
     Statement,
     Store,
+    Transpose,
+    Unary,
 )
+from harness.compiler.block.nest import Nest
 from harness.compiler.diagnostics import refuse
+from harness.compiler.forms import infer_forms
 from harness.compiler.kernel import Kernel, region_access
 from harness.compiler.passes.propagate_layout import tile_grid
-from harness.language.ops import COPY, FILL, GEMM
+from harness.language.ops import COPY, FILL, GEMM, REDUCE
 from harness.language.regions import constant
-
-_BINARY = ((tirx.Add, "add"), (tirx.Sub, "sub"), (tirx.Mul, "mul"))
-
+from simulator.arch import TILE
 
 def read_block(kernel: Kernel) -> BlockProgram:
     """The block program of a kernel.
@@ -47,12 +50,13 @@ def read_block(kernel: Kernel) -> BlockProgram:
 
 class _Reader:
     def __init__(self, kernel: Kernel) -> None:
+        forms = infer_forms(kernel)
         self.params = {p.name: p for p in kernel.params}
         self.buffers: dict[str, Buffer] = {}
         self.names: set[str] = set()
         for b in kernel.onchip:
             shape = tuple(constant(d) or 0 for d in b.ty.shape)
-            self.buffers[b.name] = _buffer(b.name, str(b.ty.dtype), shape)
+            self.buffers[b.name] = make_buffer(b.name, str(b.ty.dtype), shape, forms[b.name])
 
     def body(self, stmt: Any) -> list[Statement]:
         if isinstance(stmt, tirx.SeqStmt):
@@ -90,6 +94,8 @@ class _Reader:
                 refuse("T.gemm on blocks of more than two dimensions", node=call,
                        next_step="give matrices")  # fmt: skip
             return [Gemm(call, a, b, c, *flags)]
+        if name == REDUCE:
+            return self.reduce(call, args)
         refuse(f"{name} cannot be lowered", node=call)
 
     def whole(self, region: TensorRegion, node: Any) -> Buffer:
@@ -111,23 +117,38 @@ class _Reader:
             refuse("T.copy from tensor to tensor", node=call,
                    next_step="copy through a shared buffer")  # fmt: skip
         if from_tensor:
-            buffer = self.whole(dst, call)
-            region = self.region(src, call)
-            _fit(region, buffer, call)
-            return self.load(call, buffer, region)
+            return self.load(call, self.whole(dst, call), self.region(src, call))
         if to_tensor:
-            region, buffer = self.region(dst, call), self.whole(src, call)
-            _fit(region, buffer, call)
-            return [Store(call, region, buffer)]
+            return self.unload(call, self.region(dst, call), self.whole(src, call))
         a, b = self.whole(src, call), self.whole(dst, call)
-        if (a.lead, a.shape) != (b.lead, b.shape):
-            refuse(f"T.copy between on-chip shapes {a.shape} and {b.shape}", node=call,
-                   code="ShapeMismatch")  # fmt: skip
-        return [Eltwise(call, b, Leaf(a))]
+        if (a.lead, a.shape) == (b.lead, b.shape):
+            return [Eltwise(call, b, Leaf(a))]
+        if (a.lead, a.shape) == (b.lead, b.shape[::-1]) and 1 in a.shape:
+            return self.converted(call, b, a)
+        refuse(f"T.copy between on-chip shapes {a.shape} and {b.shape}", node=call,
+               code="ShapeMismatch", next_step="copy blocks of one shape")  # fmt: skip
+
+    def converted(self, node: Any, dst: Buffer, src: Buffer) -> list[Statement]:
+        """``dst = src`` where one lies in a row and the other in a column."""
+        turned = src.turned(self.temp(f"{src.name}_t"))
+        return [Transpose(node, turned, src), Eltwise(node, dst, Leaf(turned))]
+
+    def unload(self, node: Any, region: Region, buffer: Buffer) -> list[Statement]:
+        """A store; a vector in a column is turned first, since tensors store vectors in rows."""
+        if buffer.form == "col" and _row_region(region):
+            turned = buffer.turned(self.temp(f"{buffer.name}_t"))
+            return [Transpose(node, turned, buffer), *self.unload(node, region, turned)]
+        _fit(region, buffer, node)
+        return [Store(node, region, buffer)]
 
     def load(self, node: Any, buffer: Buffer, region: Region) -> list[Statement]:
         """A load; where tensor and buffer differ in dtype, through a buffer of the tensor's."""
         dtype = str(region.tensor.ty.dtype)
+        if buffer.form == "col" and _row_region(region):
+            raw = buffer.turned(self.temp(f"{buffer.name}_{region.tensor.name}"))
+            raw.dtype = dtype
+            return [*self.load(node, raw, region), *self.converted(node, buffer, raw)]
+        _fit(region, buffer, node)
         if dtype == buffer.dtype:
             return [Load(node, buffer, region)]
         raw = buffer.like(self.temp(f"{buffer.name}_{region.tensor.name}"), dtype)
@@ -144,15 +165,15 @@ class _Reader:
         access = region_access(region, node, write=False)
         return Region(region.source, list(access.starts), list(access.extents))
 
-    # T.Parallel -----------------------------------------------------------------------------
-
     def parallel(self, loop: tirx.For) -> list[Statement]:
+        """A T.Parallel nest: its stores in order, each over the whole iteration space."""
         variables, extents = [], []
         body: Any = loop
         while isinstance(body, tirx.For) and body.kind == tirx.ForKind.PARALLEL:
             extent = constant(body.extent)
             if extent is None or constant(body.min) != 0:
-                refuse("a T.Parallel extent is not a constant", node=body)
+                refuse("a T.Parallel extent is not a constant", node=body,
+                       next_step="give T.Parallel numbers")  # fmt: skip
             variables.append(body.loop_var)
             extents.append(extent)
             body = body.body
@@ -160,113 +181,73 @@ class _Reader:
         for stmt in body.seq if isinstance(body, tirx.SeqStmt) else [body]:
             if not isinstance(stmt, tirx.BufferStore):
                 refuse(f"a {type(stmt).__name__} inside T.Parallel", node=stmt,
-                       next_step="store an elementwise expression")  # fmt: skip
-            out += self.store(stmt, variables, extents)
+                       next_step="store an elementwise expression; use T.if_then_else")  # fmt: skip
+            out += Nest(self, variables, extents).store(stmt)
         return out
 
-    def store(self, stmt: tirx.BufferStore, variables: list[Any], extents: list[int]) -> list[Statement]:
-        before: list[Statement] = []
-        target = stmt.buffer
-        expr = self.expr(stmt.value, stmt, variables, extents, before)
-        place = self.place(target, list(stmt.indices), stmt, variables, extents)
-        if isinstance(place, Buffer):
-            return [*before, Eltwise(stmt, place, expr)]
-        temp = _buffer(self.temp(f"{target.name}_block"), str(target.ty.dtype), tuple(extents))
-        return [*before, Eltwise(stmt, temp, expr), Store(stmt, place, temp)]
-
-    def place(
-        self, buffer: Any, indices: list[Any], node: Any, variables: list[Any], extents: list[int]
-    ) -> Buffer | Region:
-        """What ``buffer[indices]`` over the whole iteration space is."""
-        ana = tvm.sym.Analyzer()
-        if buffer.name in self.buffers:
-            block = self.buffers[buffer.name]
-            shape = [constant(d) for d in buffer.ty.shape]
-            same = len(indices) == len(variables) and all(
-                isinstance(i, tvm.ir.Var) and i.same_as(v)
-                for i, v in zip(indices, variables, strict=True)
-            )
-            if not same or shape != extents:
-                refuse(f"{buffer.name!r} is not indexed by the T.Parallel variables in order over"
-                       " its whole extent", node=node, code="UnsupportedIndex",
-                       next_step="index whole on-chip blocks by the loop variables")  # fmt: skip
-            return block
-        starts, sizes = [], []
-        used = 0
-        for index in indices:
-            rest = ana.simplify(index - variables[used]) if used < len(variables) else index
-            if used < len(variables) and not _mentions(rest, variables):
-                starts.append(rest)
-                sizes.append(extents[used])
-                used += 1
-            elif not _mentions(index, variables):
-                starts.append(index)
-                sizes.append(1)
-            else:
-                refuse(f"tensor {buffer.name!r} is not indexed by start + loop variable in order",
-                       node=node, code="UnsupportedIndex",
-                       next_step="index as tensor[start + i, start + j]")  # fmt: skip
-        if used != len(variables):
-            refuse(f"tensor {buffer.name!r} does not use every T.Parallel variable", node=node,
-                   code="UnsupportedIndex")  # fmt: skip
-        return Region(buffer, starts, sizes)
-
-    def expr(
-        self, value: Any, node: Any, variables: list[Any], extents: list[int], before: list[Statement]
-    ) -> Expr:
-        if isinstance(value, (tirx.FloatImm, tirx.IntImm)):
-            return Const(float(value.value))
-        if isinstance(value, tirx.Cast):
-            inner = value.value
-            if isinstance(inner, (tirx.FloatImm, tirx.IntImm)):
-                return Const(float(inner.value))
-            widens = str(value.ty.dtype) == "float32"
-            if not widens and not value.same_as(node.value):
-                refuse("a narrowing cast inside an expression", node=value,
-                       next_step="store the narrowed value to a buffer of that dtype")  # fmt: skip
-            return self.expr(inner, node, variables, extents, before)
-        if isinstance(value, TensorLoad):
-            place = self.place(value.source, list(value.indices), value, variables, extents)
-            if isinstance(place, Buffer):
-                return Leaf(place)
-            tensor = value.source
-            for known in before:
-                if isinstance(known, Load) and known.region.tensor.same_as(tensor) and [
-                    str(s) for s in known.region.starts
-                ] == [str(s) for s in place.starts]:
-                    return Leaf(known.dst)
-            temp = _buffer(self.temp(f"{tensor.name}_block"), str(tensor.ty.dtype), tuple(extents))
-            before.append(Load(node, temp, place))
-            return Leaf(temp)
-        for kind, op in _BINARY:
-            if isinstance(value, kind):
-                a = self.expr(value.a, node, variables, extents, before)
-                b = self.expr(value.b, node, variables, extents, before)
-                return _fold(op, a, b)
-        what = value.op.name if isinstance(value, Call) else type(value).__name__
-        refuse(f"{what} in an elementwise expression", node=value,
-               next_step="use +, - and * of blocks and numbers")  # fmt: skip
+    def reduce(self, call: Call, args: list[Any]) -> list[Statement]:
+        """A reduction: of |x| or -x where it must be, then pooled, then joined with the old value."""
+        src, dst = self.whole(args[0], call), self.whole(args[1], call)
+        kind, clear = str(args[2].value), bool(constant(args[4]))
+        rank, dim = len(args[0].region), constant(args[3]) or 0
+        if rank != 2 or src.lead != 1:  # noqa: PLR2004
+            refuse(f"T.reduce_{kind} of a block of rank {rank}", node=call,
+                   next_step="reduce two-dimensional blocks")  # fmt: skip
+        axis = 1 if dim == 1 else 0
+        if src.shape[axis] % TILE:
+            refuse(f"T.reduce_{kind} over {src.shape[axis]} elements, not a multiple of {TILE}",
+                   node=call, code="UnalignedBlock",
+                   next_step=f"make the reduced extent a multiple of {TILE}")  # fmt: skip
+        out: list[Statement] = []
+        before = {"min": lambda x: Binary("mul", x, Const(-1.0)), "absmax": _absolute,
+                  "abssum": _absolute}.get(kind)  # fmt: skip
+        if before is not None:
+            changed = src.like(self.temp(f"{src.name}_{kind}"))
+            out.append(Eltwise(call, changed, before(Leaf(src))))
+            src = changed
+        scaler = Buffer(self.temp("scaler"), "bfloat16", 1, 1, 1, (TILE, TILE))
+        out.append(Scaler(call, scaler))
+        form = "col" if axis == 1 else "row"
+        made = Buffer(self.temp(f"{dst.name}_{kind}"), "float32" if src.dtype == "float32" else
+                      src.dtype, 1, src.rows if axis else 1, 1 if axis else src.cols,
+                      (src.shape[0], 1) if axis else (1, src.shape[1]), form)  # fmt: skip
+        pool = "SUM" if kind in ("sum", "abssum") else "MAX"
+        out.append(Reduce(call, made, src, scaler, pool, axis))
+        value: Expr = Leaf(made)
+        if kind == "min":
+            value = Binary("mul", value, Const(-1.0))
+        if dst.form not in ("full", form):
+            turned = made.turned(self.temp(f"{made.name}_t"))
+            source = made
+            if kind == "min":
+                source = made.like(self.temp(f"{made.name}_min"))
+                out.append(Eltwise(call, source, value))
+            out.append(Transpose(call, turned, source))
+            value = Leaf(turned)
+        if not clear:
+            join = {"sum": "add", "abssum": "add", "min": "min"}.get(kind, "max")
+            value = Binary(join, Leaf(dst), value)
+        out.append(Eltwise(call, dst, value))
+        return out
 
 
-def _fold(op: str, a: Expr, b: Expr) -> Expr:
-    if isinstance(a, Const) and isinstance(b, Const):
-        x, y = a.value, b.value
-        return Const(x + y if op == "add" else x - y if op == "sub" else x * y)
-    return Binary(op, a, b)
+def _absolute(x: Expr) -> Expr:
+    return Unary("abs", x)
 
 
-def _mentions(expr: Any, variables: list[Any]) -> bool:
-    import tvm_ffi
-
-    found = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
-    return any(f.same_as(v) for f in found for v in variables)
-
-
-def _buffer(name: str, dtype: str, shape: tuple[int, ...]) -> Buffer:
+def make_buffer(name: str, dtype: str, shape: tuple[int, ...], form: str = "full") -> Buffer:
+    """A block buffer of a shape in elements; a vector lies as its form says."""
+    if len(shape) == 1:
+        last = (shape[0], 1) if form == "col" else (1, shape[0])
+        return Buffer(name, dtype, 1, -(-last[0] // TILE), -(-last[1] // TILE), last,
+                      "row" if form == "full" else form)  # fmt: skip
     lead, rows, cols = tile_grid(shape)
-    last = shape if len(shape) > 1 else (1, *shape)
-    return Buffer(name, dtype, lead, rows, cols, (last[-2], last[-1]))
+    return Buffer(name, dtype, lead, rows, cols, (shape[-2], shape[-1]), form)
+
+
+def _row_region(region: Region) -> bool:
+    """Whether a region lies along the last dimension of its tensor."""
+    return all(e == 1 for e in region.extents[:-1])
 
 
 def _fit(region: Region, buffer: Buffer, node: Any) -> None:

@@ -14,10 +14,10 @@ import tvm
 from tvm import tirx
 
 from harness.compiler.affine import affine
-from harness.compiler.block.model import Load, Region, Store
+from harness.compiler.block.model import IndexTiles, Load, Region, Scaler, Store
 from harness.compiler.block.names import Names
 from harness.compiler.diagnostics import refuse
-from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, seq, thread
+from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, thread
 from harness.language.regions import constant
 from simulator.arch import TILE
 
@@ -155,6 +155,26 @@ class TransferEmitter:
 
         return keep
 
+    def scaler(self, stmt: Scaler) -> Any:
+        """The scaler tile of a reduction."""
+        where = address(TILE_ADDR, self.names[stmt.dst], 0)
+        return thread("reader", [call("generate_reduce_scaler", self.names[stmt.dst], where, 1.0,
+                                      span=getattr(stmt.node, "span", None))])  # fmt: skip
+
+    def index_tiles(self, stmt: IndexTiles) -> Any:
+        """Tiles of an affine index expression."""
+        span, dst = getattr(stmt.node, "span", None), stmt.dst
+
+        def one(b: Any, i: Any, j: Any) -> list[Any]:
+            base = stmt.base + i * (TILE * stmt.row_step) + j * (TILE * stmt.col_step)
+            where = address(TILE_ADDR, self.names[dst], (b * dst.rows + i) * dst.cols + j)
+            base = self._analyzer().simplify(base)
+            return [call("index_tile_l1", self.names[dst], where, base, stmt.row_step,
+                         stmt.col_step, span=span)]  # fmt: skip
+
+        return thread("reader", loop("b", dst.lead, lambda b: loop("i", dst.rows, lambda i: loop(
+            "j", dst.cols, lambda j: one(b, i, j)))))  # fmt: skip
+
     def store(self, stmt: Store) -> Any:
         """Write pages that exist, wait.
 
@@ -191,5 +211,3 @@ def _proves(ana: Any, condition: Any) -> bool:
     expr = condition.asobject() if hasattr(condition, "asobject") else condition
     return bool(ana.can_prove(expr))
 
-
-__all__ = ["TransferEmitter", "seq"]

@@ -20,7 +20,9 @@ from harness.compiler.block.model import (
     For,
     Gemm,
     If,
+    IndexTiles,
     Load,
+    Scaler,
     Statement,
     Store,
 )
@@ -131,6 +133,10 @@ class _Lowering:
             return [self.transfer.load(stmt)]
         if isinstance(stmt, Store):
             return [self.transfer.store(stmt)]
+        if isinstance(stmt, Scaler):
+            return [self.transfer.scaler(stmt)]
+        if isinstance(stmt, IndexTiles):
+            return [self.transfer.index_tiles(stmt)]
         if isinstance(stmt, For):
             return self.loop(stmt)
         if isinstance(stmt, If):

@@ -11,6 +11,7 @@ from tvm import tirx
 
 from harness.compiler import attrs
 from harness.compiler.diagnostics import TTPass, refuse
+from harness.compiler.forms import infer_forms
 from harness.compiler.kernel import accesses, read_kernel
 from harness.language.regions import constant
 from harness.language.tensors import DTYPES
@@ -42,6 +43,7 @@ class PropagateTTLayout(TTPass):
                    next_step="run InferTTLayout first")  # fmt: skip
         kernel = read_kernel(func)
         written = {a.buffer.name for a in accesses(kernel.body) if a.write}
+        forms = infer_forms(kernel)
         descriptors = {}
         for buffer in kernel.onchip:
             dtype = str(buffer.ty.dtype)
@@ -61,6 +63,6 @@ class PropagateTTLayout(TTPass):
                 "page_bytes": fmt.tile_bytes(),
                 "tiles": list(tile_grid(shape)),  # type: ignore[arg-type]
                 "shape": list(shape),
-                "form": "full" if len(shape) > 1 else "row0",
+                "form": forms[buffer.name],
             }
         return [(var, func.with_attr(attrs.TT_ONCHIP_DESC, descriptors))]

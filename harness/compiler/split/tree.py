@@ -18,7 +18,8 @@ from harness.language.regions import is_buffer
 
 THREADS = ("reader", "compute", "writer")
 """Threads of a core, in the order their functions are emitted."""
-_WRITES_L1 = ("tt.pack_tile", "tt.noc_async_read_page")
+_WRITES_L1 = ("tt.pack_tile", "tt.noc_async_read_page", "tt.generate_reduce_scaler",
+              "tt.index_tile_l1")  # fmt: skip
 
 
 @dataclass(eq=False)

@@ -1,0 +1,311 @@
+"""One store of a T.Parallel nest: places of its buffers, and its expression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.ir import Call, TensorLoad
+
+from harness.compiler.block.model import (
+    Binary,
+    Buffer,
+    Const,
+    Convert,
+    Eltwise,
+    Expr,
+    IndexTiles,
+    Leaf,
+    Load,
+    Region,
+    Select,
+    Statement,
+    Transpose,
+    Unary,
+)
+from harness.compiler.diagnostics import refuse
+from harness.language.regions import constant
+
+if TYPE_CHECKING:
+    from harness.compiler.block.read import _Reader
+
+_ARITHMETIC: Final = ((tirx.Add, "add"), (tirx.Sub, "sub"), (tirx.Mul, "mul"), (tirx.Div, "div"),
+                      (tirx.Max, "max"), (tirx.Min, "min"))  # fmt: skip
+_COMPARE: Final = ((tirx.LT, "ltz"), (tirx.LE, "lez"), (tirx.GT, "gtz"), (tirx.GE, "gez"),
+                   (tirx.EQ, "eqz"), (tirx.NE, "nez"))  # fmt: skip
+_FUNCTIONS: Final = ("exp", "exp2", "log", "log1p", "sqrt", "rsqrt", "sigmoid", "tanh", "erf", "sin",
+                     "cos", "floor", "ceil", "round")  # fmt: skip
+_LOG2_E: Final = 1.4426950408889634
+
+
+class Nest:
+    """Reads expressions over one iteration space; loads it needs collect in ``before``."""
+
+    def __init__(self, reader: _Reader, variables: list[Any], extents: list[int]) -> None:
+        """``variables`` and ``extents`` of the loops, outermost first."""
+        self.reader = reader
+        self.variables = variables
+        self.extents = extents
+        self.before: list[Statement] = []
+        self.node: Any = None
+        self.target: Buffer | None = None
+
+    def store(self, stmt: tirx.BufferStore) -> list[Statement]:
+        """The statements of one store."""
+        from harness.compiler.block.read import make_buffer
+
+        self.node = stmt
+        buffer, indices = stmt.buffer, list(stmt.indices)
+        if buffer.name in self.reader.buffers:
+            block = self.reader.buffers[buffer.name]
+            if self._access(buffer, indices, stmt) != "full":
+                refuse(f"{buffer.name!r} is not stored over the whole iteration space", node=stmt,
+                       code="UnsupportedIndex",
+                       next_step="index the stored block by the loop variables in order")  # fmt: skip
+            self.target = block
+            expr = self.expr(stmt.value)
+            return [*self.before, Eltwise(stmt, block, expr)]
+        region = self.region(buffer, indices, stmt)
+        block = make_buffer(self.reader.temp(f"{buffer.name}_block"), str(buffer.ty.dtype),
+                            tuple(self.extents))  # fmt: skip
+        self.target = block
+        expr = self.expr(stmt.value)
+        return [*self.before, Eltwise(stmt, block, expr), *self.reader.unload(stmt, region, block)]
+
+    # Places -----------------------------------------------------------------------------------
+
+    def _position(self, index: Any) -> int | None:
+        """Which loop variable an index is."""
+        for position, var in enumerate(self.variables):
+            if isinstance(index, tvm.ir.Var) and index.same_as(var):
+                return position
+        return None
+
+    def _access(self, buffer: Any, indices: list[Any], node: Any) -> str:
+        """How an on-chip buffer is indexed: full, turned, ROW, COL or SCALAR.
+
+        Raises:
+            CompileError: any other way.
+        """
+        shape = [constant(d) for d in buffer.ty.shape]
+        positions = [self._position(i) for i in indices]
+        rank = len(self.variables)
+        if positions == list(range(rank)) and shape == self.extents:
+            return "full"
+        last = [rank - 2, rank - 1]
+        if rank >= 2:  # noqa: PLR2004
+            if positions == last[::-1] and shape == self.extents[:-3:-1]:
+                return "turned"
+            if len(shape) == 1 and positions[0] in last and shape[0] == self.extents[positions[0]]:
+                return "COL" if positions[0] == last[0] else "ROW"
+            if len(shape) == 2:  # noqa: PLR2004
+                if positions[0] == last[0] and shape[1] == 1 and constant(indices[1]) == 0:
+                    return "COL"
+                if positions[1] == last[1] and shape[0] == 1 and constant(indices[0]) == 0:
+                    return "ROW"
+        if all(constant(i) == 0 for i in indices):
+            return "SCALAR"
+        refuse(
+            f"{buffer.name!r} is indexed in a way that is neither elementwise nor a broadcast",
+            node=node,
+            code="UnsupportedIndex",
+            next_step="index by the loop variables in order, or by one of them",
+        )
+
+    def leaf(self, buffer: Any, indices: list[Any], node: Any) -> Expr:
+        """The operand an on-chip element is; vectors in the other form are turned first."""
+        block = self.reader.buffers[buffer.name]
+        access = self._access(buffer, indices, node)
+        if access == "full":
+            if self.target is not None and block.form != self.target.form:
+                return Leaf(self._turned(block))
+            return Leaf(block)
+        if access == "turned":
+            return Leaf(self._turned(block))
+        if access in ("ROW", "COL") and block.form in ("row", "col") and (
+            block.form != access.lower()
+        ):
+            block = self._turned(block)
+        return Leaf(block, access)
+
+    def _turned(self, block: Buffer) -> Buffer:
+        turned = block.turned(self.reader.temp(f"{block.name}_t"))
+        self.before.append(Transpose(self.node, turned, block))
+        return turned
+
+    def region(self, buffer: Any, indices: list[Any], node: Any) -> Region:
+        """The region of a tensor that start + loop variables, in order, run over."""
+        ana = tvm.sym.Analyzer()
+        starts, sizes, used = [], [], 0
+        for index in indices:
+            positions = [k for k in range(used, len(self.variables))
+                         if _mentions(index, [self.variables[k]])]  # fmt: skip
+            if not _mentions(index, self.variables):
+                starts.append(index)
+                sizes.append(1)
+                continue
+            rest = ana.simplify(index - self.variables[positions[0]]) if positions else index
+            if not positions or _mentions(rest, self.variables):
+                refuse(f"tensor {buffer.name!r} is not indexed by start + loop variable in order",
+                       node=node, code="UnsupportedIndex",
+                       next_step="index as tensor[start + i, start + j]")  # fmt: skip
+            starts.append(rest)
+            sizes.append(self.extents[positions[0]])
+            used = positions[0] + 1
+        return Region(buffer, starts, sizes)
+
+    def tensor(self, buffer: Any, indices: list[Any], node: Any) -> Expr:
+        """An element of a tensor: its region is loaded to a block of its own."""
+        from harness.compiler.block.read import make_buffer
+
+        region = self.region(buffer, indices, node)
+        used = [k for k, v in enumerate(self.variables) if any(_mentions(i, [v]) for i in indices)]
+        rank, text = len(self.variables), str(region.starts)
+        dtype = str(buffer.ty.dtype)
+        if used == list(range(rank)):
+            access, shape, form = None, tuple(self.extents), "full"
+        elif used == [rank - 1]:
+            access, shape, form = "ROW", (self.extents[-1],), "row"
+        elif used == [rank - 2]:
+            access, shape, form = "COL", (self.extents[-2],), "col"
+        else:
+            refuse(f"tensor {buffer.name!r} is read neither elementwise nor as a broadcast",
+                   node=node, code="UnsupportedIndex",
+                   next_step="copy it to an on-chip block first")  # fmt: skip
+        for known in self.before:
+            if isinstance(known, Load) and known.region.tensor.same_as(buffer) and (
+                str(known.region.starts) == text and access is None
+            ):
+                return Leaf(known.dst)
+        block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype, shape, form)
+        self.before += self.reader.load(node, block, region)
+        return Leaf(block, access)
+
+    # Expressions ------------------------------------------------------------------------------
+
+    def expr(self, value: Any) -> Expr:
+        """The block expression of a floating TIR expression."""
+        if isinstance(value, (tirx.FloatImm, tirx.IntImm)):
+            return Const(float(value.value))
+        if isinstance(value, tirx.Cast):
+            return self._cast(value)
+        if isinstance(value, TensorLoad):
+            if value.source.name in self.reader.buffers:
+                return self.leaf(value.source, list(value.indices), value)
+            return self.tensor(value.source, list(value.indices), value)
+        if not _is_float(value):
+            return self.condition(value) if str(value.ty.dtype) == "bool" else self.index(value)
+        for kind, op in _ARITHMETIC:
+            if isinstance(value, kind):
+                return _binary(op, self.expr(value.a), self.expr(value.b))
+        if isinstance(value, tirx.Select):
+            return self._select(value.condition, value.true_value, value.false_value)
+        if isinstance(value, Call):
+            return self._call(value)
+        self._no(type(value).__name__, value)
+
+    def _no(self, what: str, node: Any) -> Any:
+        refuse(f"{what} in an elementwise expression", node=node,
+               next_step="docs/language.md lists the functions expressions may use")  # fmt: skip
+
+    def _call(self, value: Call) -> Expr:
+        name = value.op.name.split(".", 1)[-1]
+        if name in _FUNCTIONS:
+            return Unary(name, self.expr(value.args[0]))
+        if name == "fabs":
+            return Unary("abs", self.expr(value.args[0]))
+        if name == "log2":
+            return Binary("mul", Unary("log", self.expr(value.args[0])), Const(_LOG2_E))
+        if name == "pow":
+            return Binary("power", self.expr(value.args[0]), self.expr(value.args[1]))
+        if name == "if_then_else":
+            return self._select(*value.args)
+        return self._no(name, value)
+
+    def _select(self, condition: Any, a: Any, b: Any) -> Expr:
+        return Select(self.condition(condition), self.expr(a), self.expr(b))
+
+    def _cast(self, value: tirx.Cast) -> Expr:
+        inner, target = value.value, str(value.ty.dtype)
+        expr = self.expr(inner)
+        source = str(inner.ty.dtype)
+        if isinstance(expr, Const) or target == "float32" or source == target:
+            return expr
+        if value.same_as(self.node.value) or not _is_float(inner):
+            return expr  # rounding is the store's
+        return Convert(target, expr)
+
+    def condition(self, value: Any) -> Expr:
+        """1 where a condition holds, 0 elsewhere."""
+        for kind, op in _COMPARE:
+            if isinstance(value, kind):
+                if _is_float(value.a):
+                    return Unary(op, _binary("sub", self.expr(value.a), self.expr(value.b)))
+                return Unary(op, self.index(value.a - value.b))
+        if isinstance(value, tirx.And):
+            return Binary("mul", self.condition(value.a), self.condition(value.b))
+        if isinstance(value, tirx.Or):
+            return Binary("max", self.condition(value.a), self.condition(value.b))
+        if isinstance(value, tirx.Not):
+            return Unary("eqz", self.condition(value.a))
+        if isinstance(value, tirx.IntImm):
+            return Const(float(bool(value.value)))
+        return self._no(f"condition {type(value).__name__}", value)
+
+    def index(self, value: Any) -> Expr:
+        """An integer expression of loop variables and indices, as exact float32 tiles."""
+        number = constant(value)
+        if number is not None:
+            return Const(float(number))
+        found = tvm.sym.detect_linear_equation(value, self.variables)
+        steps = [constant(c) for c in found[:-1]] if found else [None]
+        if any(s is None for s in steps):
+            refuse("an index expression is not affine in the loop variables", node=self.node,
+                   code="UnsupportedIndex",
+                   next_step="use sums and constant multiples of loop variables")  # fmt: skip
+        if len(steps) > 2 and any(steps[:-2]):  # noqa: PLR2004
+            refuse("an index expression uses an outer loop variable of T.Parallel", node=self.node)
+        target = self.target
+        if target is None:
+            raise AssertionError("index tiles without a target")
+        steps = [0, 0, *steps]
+        row, col = steps[-2], steps[-1]
+        if len(self.variables) == 1 and target.form == "col":
+            row, col = col, 0
+        dst = target.like(self.reader.temp("index"), "float32")
+        self.before.append(IndexTiles(self.node, dst, found[-1], row or 0, col or 0))
+        return Leaf(dst)
+
+
+def _binary(op: str, a: Expr, b: Expr) -> Expr:
+    """A binary op, folded where both are numbers, and one op where there is a cheaper one."""
+    if isinstance(a, Const) and isinstance(b, Const):
+        x, y = a.value, b.value
+        if op == "div" and y == 0:
+            return Binary(op, a, b)
+        return Const({"add": x + y, "sub": x - y, "mul": x * y, "max": max(x, y), "min": min(x, y),
+                      "div": x / y if y else 0.0}[op])  # fmt: skip
+    if op == "max" and b == Const(0.0):
+        return Unary("relu", a)
+    if op == "div" and a == Const(1.0):
+        return Unary("recip", b)
+    if op == "mul" and a == b and not isinstance(a, Leaf):
+        return Unary("square", a)
+    return Binary(op, a, b)
+
+
+def _is_float(value: Any) -> bool:
+    return "float" in str(value.ty.dtype)
+
+
+def _mentions(expr: Any, variables: list[Any]) -> bool:
+    if not isinstance(expr, tvm.ir.Expr):
+        return False
+    found: list[Any] = []
+    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
+    return any(f.same_as(v) for f in found for v in variables)
+
+
+
