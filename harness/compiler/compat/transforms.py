@@ -129,7 +129,7 @@ def persistent(func: tirx.PrimFunc, grids: dict[str, list[int]], facts: dict[str
     named = {"start": ("start_tile", "tile_start"), "count": ("tile_count", "tile_count")}
     described = {}
     for argument in arguments:
-        key, semantic = named.get(argument, (argument, argument))
+        key, semantic = named.get(argument.removeprefix("work_"), (argument, argument))
         described[key] = {"name": argument, "dtype": "int32", "semantic": semantic}
     return {
         **facts[kernel],

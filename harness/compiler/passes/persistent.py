@@ -27,8 +27,11 @@ from harness.compiler.split.protocol import Splitter
 from harness.compiler.split.translate import translate
 from harness.compiler.split.tree import THREADS, Node, parse
 from harness.compiler.tt_ops import seq
+from simulator.isa import OP_TABLE_VERSION
 from simulator.plan.load import dump_plan
-from simulator.program import Program
+from simulator.plan.schema import Plan
+from simulator.plan.validate import validate_artifact
+from simulator.program import Program, ProgramFile
 
 
 class GridToPersistentTT(TTPass):
@@ -90,6 +93,7 @@ class GridToPersistentTT(TTPass):
                 functions.append((thread, split, program))
         programs = [program for _, _, program in functions]
         plan = build_plan(func, name, options, circular, programs)
+        _check(kernel, plan, programs)
         text = dump_plan(plan).decode()
         return [
             (
@@ -131,6 +135,16 @@ class GridToPersistentTT(TTPass):
         return options
 
 
+def _check(kernel: Kernel, plan: Plan, programs: list[Program]) -> None:
+    """The postcondition: plan and programs are sound, alone and together."""
+    file = ProgramFile(op_table_version=OP_TABLE_VERSION, programs=tuple(programs))
+    for item in validate_artifact(plan, file):
+        if item.severity == "error":
+            refuse(f"the plan made of this kernel is unsound: {item.message}", code=item.code,
+                   node=kernel.body,
+                   next_step="this is a defect of the compiler, please report it")  # fmt: skip
+
+
 def circular_buffers(
     func: tirx.PrimFunc, kernel: Kernel, nodes: list[Node], options: CompileOptions
 ) -> list[Circular]:
@@ -143,7 +157,8 @@ def circular_buffers(
 def _function(
     kernel: Any, thread: str, body: list[Any], form: WorkForm, circular: list[Circular]
 ) -> tirx.PrimFunc:
-    arguments = {name: tirx.Var(name, "int32") for name in form.arguments}
+    names = form.names(str(p.name) for p in kernel.params)
+    arguments = {field: tirx.Var(name, "int32") for name, field in names.items()}
     loop = persist(body, form, kernel.grid, kernel.block_vars, arguments)
     stmts = [loop]
     if thread == "compute":

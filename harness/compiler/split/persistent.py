@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,17 @@ class WorkForm:
     def arguments(self) -> tuple[str, ...]:
         """Descriptor fields, in argument order."""
         return ("start", "count") if self.form == "linear" else ("x0", "y0", "width", "height")
+
+    def names(self, tensors: Iterable[str]) -> dict[str, str]:
+        """Name to field of the runtime arguments, kept apart from the tensors' own names."""
+        taken = {name for tensor in tensors for name in (tensor, f"{tensor}_addr")}
+        out = {}
+        for field in self.arguments:
+            name = field
+            while name in taken:
+                name = f"work_{name}"
+            out[name] = field
+        return out
 
 
 def work_form(descriptors: Sequence[dict[str, Any]]) -> WorkForm:

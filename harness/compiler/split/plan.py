@@ -10,6 +10,7 @@ import msgspec
 from harness.compiler import attrs, ir_sugar
 from harness.compiler.options import CompileOptions
 from harness.compiler.split.buffers import Circular, processor
+from harness.compiler.split.persistent import work_form
 from simulator.isa import OP_TABLE_VERSION
 from simulator.plan.load import programs_sha256
 from simulator.plan.schema import SCHEMA_VERSION, Plan
@@ -29,6 +30,7 @@ def build_plan(
     """Assemble the plan; every fact comes from an attribute, a program or the options."""
     dealt = attrs.get(func, attrs.TT_WORK_DESCRIPTORS)
     layouts = attrs.get(func, attrs.TT_LAYOUT_DESC)
+    fields = work_form(list(dealt.values())).names(layouts)
     ranges = [r.to_json() for r in ir_sugar.core_ranges(func)]
     partition = {
         core: [item.to_json() for item in items]
@@ -54,7 +56,7 @@ def build_plan(
         "output_blocks": attrs.get(func, attrs.TT_OUTPUT_BLOCKS),
         "io": [*inputs, *outputs],
         "circular_buffers": [_circular(c, ranges) for c in circular],
-        "kernels": [_kernel(p, dealt, ranges, config) for p in programs],
+        "kernels": [_kernel(p, dealt, fields, ranges, config) for p in programs],
         "op_table_version": OP_TABLE_VERSION,
         "programs_sha256": programs_sha256(file),
     }
@@ -82,7 +84,11 @@ def _circular(c: Circular, ranges: list[Any]) -> dict[str, Any]:
 
 
 def _kernel(
-    program: Program, dealt: dict[str, Any], ranges: list[Any], config: Any
+    program: Program,
+    dealt: dict[str, Any],
+    fields: dict[str, str],
+    ranges: list[Any],
+    config: Any,
 ) -> dict[str, Any]:
     out: dict[str, Any] = {
         "program": program.name,
@@ -90,9 +96,9 @@ def _kernel(
         "compile_args": {a: {"accessor": a} for a in program.accessors},
         "common_args": {f"{a}_addr": {"addr": a} for a in program.accessors},
         "runtime_args": {
-            core: [d[field] for field in program.runtime_args] for core, d in dealt.items()
+            core: [d[fields[name]] for name in program.runtime_args] for core, d in dealt.items()
         },
-        "work_args": {field: field for field in program.runtime_args},
+        "work_args": {name: fields[name] for name in program.runtime_args},
     }
     if program.thread == "compute":
         out["compute"] = config
