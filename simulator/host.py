@@ -10,10 +10,12 @@ import numpy.typing as npt
 
 from simulator.arch import find_arch
 from simulator.errors import InputError
+from simulator.formats.dataformat import DataFormat
 from simulator.formats.errors import FormatError
 from simulator.formats.host import upload
 from simulator.formats.tilize import untilize
-from simulator.memory.dram import Tensor, place
+from simulator.memory.dram import Tensor, placement_of
+from simulator.plan.placement import place
 from simulator.plan.schema import Layout, Plan
 
 Array = npt.NDArray[Any]
@@ -34,7 +36,7 @@ def check_inputs(plan: Plan, inputs: Mapping[str, Array]) -> None:
             if layout.role in ("input", "inout", "table"):
                 problems.append(f"{name}: missing, {_wanted(layout)} is expected")
             continue
-        array = inputs[name]
+        array: Any = inputs[name]
         if not isinstance(array, np.ndarray):
             problems.append(f"{name}: {type(array).__name__}, {_wanted(layout)} is expected")
         elif array.shape != layout.logical_shape or not _fits(array, layout):
@@ -46,17 +48,13 @@ def check_inputs(plan: Plan, inputs: Mapping[str, Array]) -> None:
 
 
 def _fits(array: Array, layout: Layout) -> bool:
-    from simulator.memory.dram import format_of
-
-    if format_of(layout.dtype).is_float:
+    if DataFormat.from_ir(layout.dtype).is_float:
         return array.dtype == np.float32
     return array.dtype.kind in "iu"
 
 
 def _wanted(layout: Layout) -> str:
-    from simulator.memory.dram import format_of
-
-    fmt = format_of(layout.dtype)
+    fmt = DataFormat.from_ir(layout.dtype)
     kind = "float32" if fmt.is_float else f"integers ({layout.dtype})"
     return f"{kind} {layout.logical_shape}"
 
@@ -73,10 +71,11 @@ def load_tensors(
     Raises:
         InputError: a value does not fit its dtype.
     """
-    placements = place(plan.layouts, plan.io, find_arch(plan.device.name))
+    arch = find_arch(plan.device.name)
+    bases = place(plan, arch).tensors
     tensors = {}
     for name, layout in plan.layouts.items():
-        tensor = Tensor(name, layout, placements[name])
+        tensor = Tensor(name, layout, placement_of(layout, bases[name], arch))
         array = inputs.get(name)
         shape = (tensor.pages, *tensor.tile)
         if not arithmetic:

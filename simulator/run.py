@@ -128,9 +128,6 @@ def execute(
         errata=options.errata,
         arithmetic=options.arithmetic,
     )
-    for tensor in tensors.values():
-        if not tensor.writable and not options.arithmetic:
-            continue
     ready = time.perf_counter()
     scheduler = Scheduler(machine, options.max_steps, options.max_seconds)
     with np.errstate(all="ignore"):
@@ -173,9 +170,11 @@ def _bytes(plan: Plan) -> int:
 def _reasons(plan: Plan, machine: Machine) -> tuple[tuple[str, ...], bool]:
     """Why the run is or is not determinate, and whether anything breaks it."""
     broken = [f"semaphore {item.id} orders or races cores" for item in plan.semaphores]
-    for tensor in machine.tensors.values():
-        if tensor.writable and tensor.read_bytes:
-            broken.append(f"tensor {tensor.name} is written and read in one run")
+    broken += [
+        f"tensor {tensor.name} is written and read in one run"
+        for tensor in machine.tensors.values()
+        if tensor.writable and tensor.read_bytes
+    ]
     aliases = [item.id for item in plan.circular_buffers if item.alias_of is not None]
     broken += [f"circular buffer {number} shares another's memory" for number in aliases]
     if broken:

@@ -97,10 +97,9 @@ class CircularBuffer:
                 inside.append(strand)
             else:
                 cut = table.cut(strand.lanes, lanes)
-                assert cut.common is not None
-                assert cut.rest is not None
-                inside.append(strand.take(cut.common, cut.common_rows))
-                strands.append(strand.take(cut.rest, cut.rest_rows))
+                common_part, rest = cut.proper()
+                inside.append(strand.take(common_part, cut.common_rows))
+                strands.append(strand.take(rest, cut.rest_rows))
         if len(inside) > 1:
             inside = self._join(inside)
         self.strands = strands + inside
@@ -230,9 +229,14 @@ class CircularBuffer:
 
     def select(self, lanes: Lanes, start: int, n1: int, s1: int, n2: int, s2: int) -> Seg:
         """Readable pages ``start + s1*i + s2*j`` as one segment with tile axes (n1, n2)."""
-        low, high = pages_of(start, n1, s1, n2, s2)
+        if n1 == 1 and n2 == 1:
+            low = high = start
+        else:
+            low, high = pages_of(start, n1, s1, n2, s2)
         if lanes is self.solo_lanes:
             seg, offset = self._readable(self.solo, low, high)
+            if seg.pages == 1:
+                return seg
             return _selection(seg, start - low + offset, n1, s1, n2, s2)
         pairs = self.at(lanes)
         if len(pairs) == 1:
@@ -244,8 +248,8 @@ class CircularBuffer:
             return _selection(whole, start - low + offset, n1, s1, n2, s2)
         parts = []
         for seg, at, rows in found:
-            assert rows is not None
-            parts.append((_selection(seg, start - low + at, n1, s1, n2, s2), rows))
+            if rows is not None:
+                parts.append((_selection(seg, start - low + at, n1, s1, n2, s2), rows))
         whole = join_lanes(parts, lanes.n)
         return _selection(whole, 0, n1, n2, n2, 1)
 
@@ -278,8 +282,10 @@ class CircularBuffer:
         if lanes is self.solo_lanes:
             strand = self.solo
             wr = strand.wr
-            if start < 0 or start + pages > strand.reserved or (
-                type(wr) is not int or wr + start + pages > self.depth
+            if (
+                start < 0
+                or start + pages > strand.reserved
+                or (type(wr) is not int or wr + start + pages > self.depth)
             ):
                 self.check_writable(strand, start, pages)
             strand.stage(start, seg)

@@ -70,7 +70,7 @@ class Code:
         )  # fmt: skip
 
 
-def uniform(group: Group, value: Any) -> int:
+def uniform(_: Group, value: Any) -> int:
     """A value all lanes must agree on; makes the group split where they do not."""
     if type(value) is int:
         return value
@@ -110,7 +110,7 @@ class Names:
         """A closure over the registers."""
         constant = expr.value_of(poly)
         if constant is not None:
-            return lambda r: constant
+            return lambda _: constant
         text = expr.source_of(poly, self.text)
         return expr.compile_text(text, {"P": self.machine.pointer})
 
@@ -172,9 +172,24 @@ class OpContext:
         known = [expr.value_of(level.count) for level in self.levels]
         if all(k is not None for k in known):
             fixed = (*pad, *(max(k, 0) for k in known if k is not None))
-            return lambda r: fixed
+            return lambda _: fixed
         scalars = [self.names.compile(level.count) for level in self.levels]
         return lambda r: (*pad, *(max(uniform(r[0], s(r)), 0) for s in scalars))
+
+    def fixed_counts(self, depth: int) -> tuple[int, ...] | None:
+        """Trip counts as for :meth:`counts`, where they are constants."""
+        known = [expr.value_of(level.count) for level in self.levels]
+        if any(k is None for k in known):
+            return None
+        return (1,) * (depth - len(known)) + tuple(max(k, 0) for k in known if k is not None)
+
+    def fixed_form(self, poly: Poly, depth: int) -> Any:
+        """(base, steps) as for :meth:`form`, where they are constants."""
+        base, slopes = self.slopes(poly)
+        known = [expr.value_of(p) for p in (base, *slopes)]
+        if any(k is None for k in known):
+            return None
+        return (known[0], *(0,) * (depth - len(slopes)), *known[1:])
 
     def form(self, poly: Poly, depth: int) -> Callable[[list[Any]], tuple[Any, ...]]:
         """(base, step per level) of an index that is affine in the nest, padded outside by 0."""
@@ -187,7 +202,7 @@ class OpContext:
             steps = (*pad, *known)
             if constant is not None:
                 fixed = (constant, *steps)
-                return lambda r: fixed
+                return lambda _: fixed
             return lambda r: (start(r), *steps)
         scalars = [self.names.compile(s) for s in slopes]
         return lambda r: (start(r), *pad, *(uniform(r[0], s(r)) for s in scalars))
@@ -197,7 +212,8 @@ class OpContext:
         coefficients = []
         for level in self.levels:
             parts = expr.slope(poly, level.index)
-            assert parts is not None
+            if parts is None:
+                raise ExprError("the index is not affine in its loops")
             coefficients.append(parts[0])
             poly = parts[1]
         return poly, coefficients
@@ -218,7 +234,7 @@ class OpContext:
 def refusal(code: str, message: str) -> Step:
     """A step that breaks a rule whenever it is executed."""
 
-    def step(group: Group) -> int:
+    def step(_: Group) -> int:
         raise Violation(code, message)
 
     return step

@@ -66,7 +66,8 @@ def _apply(expr: Any, names: Mapping[str, Poly], depth: int) -> Poly:
     constants = [value_of(p) for p in operands]
     if all(c is not None for c in constants):
         try:
-            return const(int(FUNCTIONS[op](*constants)))
+            function: Any = FUNCTIONS[op]
+            return const(int(function(*constants)))
         except ZeroDivisionError:
             pass
     if op in ("//", "%") and constants[1] == 1:

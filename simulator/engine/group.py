@@ -115,6 +115,11 @@ class Group:
         self.table = table
         self.waiting = False
 
+    @property
+    def finished(self) -> bool:
+        """Whether it will not run again."""
+        return self.done or self.halted
+
     def everyone(self) -> int:
         """Bits of all lanes, waiting ones included."""
         return self.masks[0].lanes.mask if self.masks else self.lanes.mask
@@ -122,8 +127,7 @@ class Group:
     def narrow(self, lanes: Lanes) -> tuple[Lanes, Local]:
         """Go on with fewer lanes; returns those left behind and their thread state."""
         cut = self.table.cut(self.lanes, lanes)
-        assert cut.rest is not None
-        left = (cut.rest, self.local.take(cut.rest_rows))
+        left = (cut.proper()[1], self.local.take(cut.rest_rows))
         self.local = self.local.take(cut.common_rows)
         self.regs = take_regs(self.regs, cut.common_rows, self)
         self.lanes = lanes
@@ -139,9 +143,7 @@ class Group:
                 strangers.append(self._released(len(self.masks) - 1, part))
             else:
                 joined.append(part)
-        whole = self._join(joined)
-        assert whole is not None
-        lanes, local = whole
+        lanes, local = self._join(joined) or joined[0]
         mask = self.masks.pop()  # lanes of strangers have left it
         if lanes is mask.lanes:
             self.regs = list(mask.regs)
@@ -163,10 +165,9 @@ class Group:
 
     def release_parked(self) -> list[Group]:
         """Lanes that wait at the end of a masked construct, as groups of their own."""
-        out = []
+        out: list[Group] = []
         for level in range(len(self.masks)):
-            for part in list(self.masks[level].parked):
-                out.append(self._released(level, part))
+            out += [self._released(level, part) for part in list(self.masks[level].parked)]
             pending = self.masks[level].pending
             if pending is not None:
                 self.masks[level].pending = None
@@ -197,8 +198,7 @@ class Group:
         twin.local = self.local.take(cut.common_rows)
         twin.masks = [mask.only(self.table, lanes) for mask in self.masks]
         self.masks = [mask.without(self.table, lanes) for mask in self.masks]
-        assert cut.rest is not None
-        self.narrow(cut.rest)
+        self.narrow(cut.proper()[1])
         return twin
 
 

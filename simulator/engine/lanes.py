@@ -42,6 +42,12 @@ class Cut(NamedTuple):
     common_rows: Vector
     rest_rows: Vector
 
+    def proper(self) -> tuple[Lanes, Lanes]:
+        """Both parts of a cut known to have two."""
+        if self.common is None or self.rest is None:
+            raise ValueError("the sets do not cut each other")
+        return self.common, self.rest
+
 
 def ids_of(mask: int) -> Vector:
     """Bit numbers of a mask, ascending."""

@@ -12,8 +12,8 @@ from simulator.engine import deadlock
 from simulator.engine.arguments import argument_values
 from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Code, Names
-from simulator.engine.config import Config
 from simulator.engine.compiler import Compiler, bind_arguments
+from simulator.engine.config import Config
 from simulator.engine.expr import ExprError
 from simulator.engine.gather import Patterns
 from simulator.engine.group import Group
@@ -27,10 +27,11 @@ from simulator.formats.dataformat import DataFormat
 from simulator.formats.errors import FormatError
 from simulator.formats.host import quantise_host
 from simulator.memory.dram import Tensor
-from simulator.memory.l1 import cores_of, place_buffers
 from simulator.numerics.models import number_model
 from simulator.numerics.modes import Chip, Dest, Fidelity, Mode
+from simulator.plan.placement import place
 from simulator.plan.schema import ComputeConfig, Kernel, Plan
+from simulator.plan.work import range_cores
 from simulator.program import Program
 
 SEMAPHORE_BYTES = 16
@@ -57,6 +58,7 @@ class Machine:
         self.table = LaneTable()
         self.pool = Pool(arithmetic=arithmetic)
         self.patterns = Patterns()
+        self.numbers = numbers
         self.model = number_model(numbers)
         self.tensors = tensors
         self.configs: dict[Config, Config] = {}
@@ -66,11 +68,11 @@ class Machine:
         self.created = 0
         self._found: dict[tuple[str, str | None, int], Finding] = {}
         self._kernels: dict[str, Kernel] = {}
-        cores = cores_of(plan.core_ranges)
+        cores = set(range_cores(plan.core_ranges))
         for kernel in plan.kernels:
-            cores |= cores_of(kernel.core_ranges)
+            cores |= set(range_cores(kernel.core_ranges))
         for buffer in plan.circular_buffers:
-            cores |= cores_of(buffer.core_ranges)
+            cores |= set(range_cores(buffer.core_ranges))
         self.cores = sorted(cores, key=lambda core: (core[1], core[0]))
         self._numbers = {core: number for number, core in enumerate(self.cores)}
         self.cbs: dict[int, CircularBuffer] = {}
@@ -82,22 +84,27 @@ class Machine:
     # --- construction ----------------------------------------------------------------------
 
     def _lanes(self, ranges: Any) -> Lanes:
-        ids = sorted(self._numbers[core] for core in cores_of(ranges))
+        ids = sorted(self._numbers[core] for core in range_cores(ranges))
         return self.table.of_ids(np.array(ids, np.int64))
 
     def _make_buffers(self) -> None:
-        bases, end = place_buffers(self.plan.circular_buffers, self.arch)
-        if end > self.arch.l1_bytes:
+        placement = place(self.plan, self.arch)
+        limit = min(self.arch.l1_bytes, placement.l1_floor)
+        core, end = max(placement.cb_end.items(), key=lambda item: item[1], default=((0, 0), 0))
+        if end > limit:
+            what = "the L1 tensors" if limit < self.arch.l1_bytes else "the end of L1"
             raise ArtifactError(
                 [
                     finding(
                         "L1Overflow",
-                        f"circular buffers grow to {end} B, beyond the {self.arch.l1_bytes} B of L1"
-                        f" on {self.arch.name}",
+                        f"circular buffers grow to {end} B, beyond {what} at {limit} B on"
+                        f" {self.arch.name}",
+                        core=core,
                         location="$.circular_buffers",
                     )
                 ]
             )
+        bases = placement.cbs
         for number, spec in enumerate(self.plan.circular_buffers):
             where = f"$.circular_buffers[{number}]"
             try:
@@ -164,7 +171,8 @@ class Machine:
 
     def _compute(self, key: str) -> ComputeConfig:
         compute = self._kernels[key].compute
-        assert compute is not None
+        if compute is None:
+            raise ExprError("the kernel has no compute configuration")
         return compute
 
     def mode(self, key: str) -> Mode:
@@ -183,7 +191,7 @@ class Machine:
 
     def tf32(self, key: str) -> bool:
         """Whether Float32 buffers reach Src as TF32: no 5-bit exponents on the kernel's cores."""
-        ranges = cores_of(self._kernels[key].core_ranges)
+        ranges = range_cores(self._kernels[key].core_ranges)
         mask = 0
         for core in ranges:
             mask |= 1 << self._numbers[core]

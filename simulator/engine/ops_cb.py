@@ -37,8 +37,7 @@ def build_reserve(c: OpContext) -> Step:
             strand = cb.solo
             if depth - strand.occ < n:
                 return BLOCKED
-            if strand.reserved < n:
-                strand.reserved = n
+            strand.reserved = max(strand.reserved, n)
             return following
         return following if reserve(group.lanes, uniform(group, n)) else BLOCKED
 
@@ -57,8 +56,7 @@ def build_wait(c: OpContext) -> Step:
             strand = cb.solo
             if strand.occ < n:
                 return BLOCKED
-            if strand.waited < n:
-                strand.waited = n
+            strand.waited = max(strand.waited, n)
             return following
         return following if wait(group.lanes, uniform(group, n)) else BLOCKED
 

@@ -120,7 +120,7 @@ def build_reduce_uninit(c: OpContext) -> Step:
 
 def build_fpu_uninit(c: OpContext) -> Step:
     """unary_bcast_uninit: the FPU needs another init."""
-    return _setter(c.next, lambda config: config._replace(math=None))
+    return _setter(c, lambda config: config._replace(math=None))
 
 
 def build_sfpu_init(c: OpContext) -> Step:

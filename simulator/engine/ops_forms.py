@@ -83,7 +83,7 @@ def build_transpose_dest(c: OpContext) -> Step:
 
 def build_index_tile(c: OpContext) -> Step:
     """index_tile_l1: base + row * row_step + column * col_step, exact in Float32."""
-    cb, pointer, following, machine = c.cb(0), pointer_of(c, 1, write=True), c.next, c.machine
+    cb, pointer, following, machine = c.cb(0), pointer_of(c, 1), c.next, c.machine
     base, row_step, col_step = c.scalar(2), c.scalar(3), c.scalar(4)
     if pointer.cb is not cb:
         raise ExprError("index_tile_l1's address is not in its circular buffer")

@@ -9,22 +9,23 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from simulator.engine.code import Builders, OpContext, Step, uniform
+from simulator.engine.deferred import Deferred, Products
 from simulator.engine.dst import Section
 from simulator.engine.expr import ExprError
 from simulator.engine.group import Group
-from simulator.engine.pool import Block
 from simulator.engine.ops_config import checker, math_key
 from simulator.engine.ops_move import math_section, readable, row_major
 from simulator.engine.segs import WHOLE, Extents, Seg, full, normal, with_width
 from simulator.engine.violation import Violation
+from simulator.formats.dataformat import DataFormat
 from simulator.formats.errors import FormatError
 from simulator.isa import OPS
 from simulator.numerics.modes import Broadcast, Pool, ReduceDim
 
 Shape = tuple[int, ...]
 
-SCRATCH_BYTES: Final = 1 << 18
-"""Bytes of products made before they are added: small beside a level-2 cache."""
+_PROBE: Final = np.ones((1, 1), np.float32)
+"""Shows whether a conversion of operands changes nothing."""
 
 
 def operand(group: Group, cb: Any, index: int, n1: int, s1: int, n2: int, s2: int) -> Seg:
@@ -72,7 +73,13 @@ class Matmul:
         self.model, self.pool = machine.model, machine.pool
         self.mode, self.tf32 = machine.mode(c.code.key), machine.tf32(c.code.key)
         self.tile = (self.in0.tile[0], self.in1.tile[1])
+        self.products = Products(self.model, self.mode, self.pool)
         self.arithmetic = machine.arithmetic
+        self.exact_operands = machine.numbers == "fast" and all(
+            self.model.matmul_operand(_PROBE, cb.fmt, self.mode, side, self.tf32) is _PROBE
+            and cb.fmt is DataFormat.Float16_b
+            for side, cb in enumerate((self.in0, self.in1))
+        )
         if self.in0.tile[1] != self.in1.tile[0]:
             raise ExprError(f"tiles {self.in0.tile} and {self.in1.tile} cannot be multiplied")
 
@@ -112,42 +119,15 @@ class Matmul:
         if not self.arithmetic:
             section.put(d, Seg(pages, self.pool.dummy(out_shape), valid))
             return
-        a = self.model.matmul_operand(a, self.in0.fmt, self.mode, 0, self.tf32)
-        b = self.model.matmul_operand(b, self.in1.fmt, self.mode, 1, self.tf32)
+        if not self.exact_operands:
+            a = self.model.matmul_operand(a, self.in0.fmt, self.mode, 0, self.tf32)
+            b = self.model.matmul_operand(b, self.in1.fmt, self.mode, 1, self.tf32)
         if flip:
             b = b.swapaxes(-1, -2)
-        if old is None:
-            out = self.pool.take(out_shape)
-            self.model.matmul(None, a, b, self.mode, out=out)
-            section.put(d, Seg(pages, out, valid))
-            return
-        section.put(d, Seg(pages, self._accumulate(old, a, b, out_shape), valid))
-
-    def _accumulate(self, old: Seg, a: Block, b: Block, shape: Shape) -> Block:
-        """old + a @ b, a few lane rows at a time so that products stay in the cache.
-
-        The old block is overwritten when nobody else refers to it.
-        """
-        own = old.rows is None and self.pool.exclusive(old)
-        acc = old.values()
-        if acc.shape != shape:
-            acc = acc.reshape(shape)
-        out = acc if own else self.pool.take(shape)
-        row_bytes = shape[1] * shape[2] * shape[3] * shape[4] * shape[5] * 4
-        rows = min(max(1, SCRATCH_BYTES // row_bytes), shape[0])
-        scratch = self.pool.take((rows, *shape[1:]))
-        matmul, mode = self.model.matmul, self.mode
-        for first in range(0, shape[0], rows):
-            part = slice(first, first + rows)
-            piece, some = acc[part], scratch
-            if len(piece) < rows:
-                some = scratch[: len(piece)]
-            target = piece if own else out[part]
-            if own:
-                matmul(piece, a[part], b[part], mode, out=piece, scratch=some)
-            else:
-                matmul(piece, a[part], b[part], mode, out=target)
-        return out
+        before: Any = None
+        if old is not None:
+            before = old.block if old.rows is None else old.values()
+        section.put(d, Seg(pages, Deferred(self.products, before, a, b, out_shape), valid))
 
     def _apart(
         self, group: Group, section: Section, at: tuple[int, int, int], shape: Shape, flip: bool
@@ -266,26 +246,26 @@ def build_eltwise(c: OpContext) -> Step:
         valid = left.valid
         if right.valid is not None:
             valid = _both(valid, _repeated(right.valid, kind))
-        a, b = left.values(), right.values()
-        if a.shape[1] != b.shape[1]:
-            a, b = with_width(a, group.lanes.width), with_width(b, group.lanes.width)
+        x, y = left.values(), right.values()
+        if x.shape[1] != y.shape[1]:
+            x, y = with_width(x, group.lanes.width), with_width(y, group.lanes.width)
         if machine.arithmetic:
             acc = None
             if base == "mul" and not section.untouched(d, n1 * n2):
                 old = section.get(d, n1 * n2, group.lanes, machine.pool)
                 if old.block is not None:
-                    acc = with_width(old.values(), a.shape[1]).reshape(a.shape)
+                    acc = with_width(old.values(), x.shape[1]).reshape(x.shape)
                     valid = _both(valid, old.valid, invalid_is_zero=True)
             block = model.eltwise(
                 base,
-                model.to_src(a, in0.fmt, mode, tf32),
-                model.to_src(b, in1.fmt, mode, tf32),
+                model.to_src(x, in0.fmt, mode, tf32),
+                model.to_src(y, in1.fmt, mode, tf32),
                 mode,
                 kind=kind,
                 acc=acc,
             )
         else:
-            block = machine.pool.dummy(a.shape)
+            block = machine.pool.dummy(x.shape)
         section.put(d, Seg(n1 * n2, block, valid))
         tally[slot] += n1 * n2 * group.lanes.n
 

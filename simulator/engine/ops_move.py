@@ -9,6 +9,7 @@ import numpy as np
 
 from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Builders, OpContext, Step, refusal, uniform
+from simulator.engine.dst import Section
 from simulator.engine.group import Group
 from simulator.engine.ops_config import checker
 from simulator.engine.segs import NEVER, Seg, normal
@@ -31,7 +32,7 @@ def readable(seg: Seg, group: Group, what: str) -> Seg:
     if seg.block is None:
         raise Violation("UninitialisedRead", f"{what} was never written")
     if valid is not None:
-        empty = ~valid.all(axis=2).all(axis=1)
+        empty = ~(valid > 0).all(axis=(1, 2))
         if empty.any():
             raise Violation("UninitialisedRead", f"{what} was never written",
                             group.lanes.ids[empty])  # fmt: skip
@@ -81,8 +82,7 @@ def build_copy(c: OpContext) -> Step:
             section.put(d, seg)  # type: ignore[union-attr]
             tally[slot] += n1 * n2 * group.lanes.n
             return
-        seg.values()
-        block = seg.block
+        block = seg.values()
         if not plain:
             block = model.copy(model.to_src(block, fmt, mode, tf32), mode)
         valid = seg.valid
@@ -112,7 +112,7 @@ def build_pack(c: OpContext) -> Step:
     cb, counts, following = c.cb(1), c.counts(2), c.next
     source = c.index(0)
     ordered = c.op.name == "pack_tile"
-    page = (lambda r: (0, 0, 0)) if ordered else c.index(2)
+    page = (lambda _: (0, 0, 0)) if ordered else c.index(2)
     name, machine = c.op.name, c.machine
     check = checker(name, pack=cb.fmt)
     pack = Packer(c, cb)
@@ -132,8 +132,7 @@ def build_pack(c: OpContext) -> Step:
                 for b in range(n2):
                     move(group, d + b * d2, p + b * p2, (1, 1, 0, 0, 0, 0))
                 return
-        section = group.local.packing
-        assert section is not None
+        section: Section = group.local.packing  # type: ignore[assignment]
         pages = n1 * n2
         section.check(d, d + pages - 1)
         seg = section.get(d, pages, group.lanes, machine.pool)
@@ -185,14 +184,16 @@ class Packer:
         self.mode = machine.mode(c.code.key)
         self.model = machine.model
         self.arithmetic = machine.arithmetic
-        self.plain = cb.fmt is DataFormat.Float32 and self.mode.dest.is_fp32
+        self.unchanged = cb.fmt is DataFormat.Float32 and self.mode.dest.is_fp32
 
     def __call__(self, group: Group, seg: Seg, page: int) -> Seg:
         """The segment as the packer writes it, under the configuration in force."""
         config = group.local.config
+        if self.unchanged and config.mask is None and not config.l1_acc and not seg.masked:
+            return seg
         valid = seg.valid
         block = seg.values()
-        if self.arithmetic and not self.plain:
+        if self.arithmetic and not self.unchanged:
             if self.fmt.is_integer:
                 block = pack_integers(block, self.fmt)
             elif block.dtype == np.float32:

@@ -12,7 +12,7 @@ from simulator.engine import expr
 from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Builders, OpContext, Step, refusal, uniform
 from simulator.engine.expr import ExprError, Poly
-from simulator.engine.gather import Pattern, fetch, page_ids, store, view_of
+from simulator.engine.gather import Pattern, View, fetch, page_ids, store, view_of
 from simulator.engine.group import Group
 from simulator.engine.lanes import Lanes
 from simulator.engine.ops_move import row_major
@@ -33,32 +33,23 @@ class Pages:
         self._patterns = c.machine.patterns
         self._inputs = [c.names.registers[item] for item in expr.names_in(varying)]
         self._varying = c.names.compile(varying)
-        self._common = c.names.compile(common)
+        self.common = c.names.compile(common)
+        self.fixed_steps: tuple[int, int] | None = None
         self._steps = self._slopes(c, slopes)
         self._tensor = tensor
         self._lanes: Lanes | None = None
         self._seen: list[Any] = []
         self._pattern: Pattern | None = None
 
-    def _changed(self, regs: list[Any]) -> bool:
-        """Whether a register the lane part depends on was written since it was evaluated."""
-        seen = self._seen
-        for number, reg in enumerate(self._inputs):  # noqa: SIM110 - any() costs five times as much
-            if regs[reg] is not seen[number]:
-                return True
-        return False
-
-    def _slopes(self, c: OpContext, slopes: list[Poly]) -> Callable[[list[Any]], tuple[int, int]]:
-        form = c.form({}, 2) if not slopes else None
-        if form is not None:
-            return lambda r: (0, 0)
+    def _slopes(self, c: OpContext, slopes: list[Poly]) -> Callable[[list[Any]], Any]:
         pad = (0,) * (2 - len(slopes))
         known = [expr.value_of(s) for s in slopes]
         if all(k is not None for k in known):
             fixed: Any = (*pad, *known)
-            return lambda r: fixed
+            self.fixed_steps = fixed
+            return lambda _: fixed
         scalars = [c.names.compile(s) for s in slopes]
-        return lambda r: (*pad, *(uniform(r[0], s(r)) for s in scalars))  # type: ignore[return-value]
+        return lambda r: (*pad, *(uniform(r[0], s(r)) for s in scalars))
 
     def __call__(self, group: Group, n1: int, n2: int) -> tuple[Pattern, int, Shape]:
         """(pattern, uniform part, (n1, step, n2, step)), all pages inside the tensor.
@@ -67,12 +58,8 @@ class Pages:
             Violation: a page is outside.
         """
         regs = group.regs
-        pattern = self._pattern
-        if pattern is None or group.lanes is not self._lanes or self._changed(regs):
-            pattern = self._patterns.of(self._varying(regs), group.lanes)
-            self._pattern, self._lanes = pattern, group.lanes
-            self._seen = [regs[reg] for reg in self._inputs]
-        common = self._common(regs)
+        pattern = self.current(group)
+        common = self.common(regs)
         if type(common) is not int:
             common = uniform(group, common)
         s1, s2 = self._steps(regs)
@@ -85,6 +72,22 @@ class Pages:
         if low < 0 or high >= self._tensor.pages:
             self._outside(pattern, common, (n1, s1, n2, s2), group)
         return pattern, common, (n1, s1, n2, s2)
+
+    def current(self, group: Group) -> Pattern:
+        """The part of the pages that varies by lane."""
+        pattern = self._pattern
+        regs = group.regs
+        if pattern is not None and group.lanes is self._lanes:
+            seen = self._seen
+            for number, reg in enumerate(self._inputs):
+                if regs[reg] is not seen[number]:
+                    break
+            else:
+                return pattern
+        pattern = self._patterns.of(self._varying(regs), group.lanes)
+        self._pattern, self._lanes = pattern, group.lanes
+        self._seen = [regs[reg] for reg in self._inputs]
+        return pattern
 
     def _outside(self, pattern: Pattern, common: int, shape: Shape, group: Group) -> None:
         ids = page_ids(pattern, common, *shape)
@@ -110,7 +113,7 @@ def _format_refusal(c: OpContext, tensor: Tensor, cb: CircularBuffer) -> Step:
 def build_read_page(c: OpContext) -> Step:
     """noc_async_read_page: pages of a tensor to the reserved window of a CB."""
     tensor, counts, following, machine = c.tensor(1), c.counts(2), c.next, c.machine
-    pages, pointer = Pages(c, 0, tensor), pointer_of(c, 2, write=True)
+    pages, pointer = Pages(c, 0, tensor), pointer_of(c, 2)
     cb, pool = pointer.cb, machine.pool
     if cb.producer != c.code.thread:
         return _stranger(c, pointer)
@@ -118,8 +121,11 @@ def build_read_page(c: OpContext) -> Step:
     if cb.fmt is not tensor.fmt or cb.tile != tensor.tile:
         return _format_refusal(c, tensor, cb)
     last: list[Any] = [None, None, None]
+    quick = QuickRead.of(c, pages, pointer, tensor)
 
     def step(group: Group) -> int:
+        if quick is not None and quick.run(group):
+            return following
         n1, n2 = counts(group.regs)
         if not (n1 and n2):
             return following
@@ -151,6 +157,74 @@ def build_read_page(c: OpContext) -> Step:
     return step
 
 
+class QuickRead:
+    """A read whose tile loops, offsets in the CB and page steps are constants.
+
+    What is left to do per execution: evaluate the common part of the page id, compare two bounds,
+    make one view and stage one segment. Everything unusual is left to the general step.
+    """
+
+    def __init__(
+        self, c: OpContext, pages: Pages, at: int, shape: Shape, tensor: Tensor, cb: CircularBuffer
+    ) -> None:
+        machine = c.machine
+        self._pages = pages
+        self._at = at
+        self._shape = shape
+        self._total = shape[0] * shape[2]
+        self._reach = shape[1] * (shape[0] - 1) + shape[3] * (shape[2] - 1)
+        self._tensor = tensor
+        self._cb = cb
+        self._pool = machine.pool
+        self._view: View | None = None
+        self._of: Pattern | None = None
+        self._tally, self._slot = machine.tally, machine.slot("noc_async_read_page")
+        self._bytes = self._total * tensor.page_bytes
+
+    @classmethod
+    def of(cls, c: OpContext, pages: Pages, pointer: Pointer, tensor: Tensor) -> QuickRead | None:
+        """The quick form of a read, if it has one."""
+        counts, place, steps = c.fixed_counts(2), pointer.fixed(), pages.fixed_steps
+        if counts is None or place is None or steps is None or not all(counts):
+            return None
+        (n1, n2), (at, q1, q2) = counts, place
+        if steps[0] < 0 or steps[1] < 0 or not row_major(n1, q1, n2, q2):
+            return None
+        return cls(c, pages, at, (n1, steps[0], n2, steps[1]), tensor, pointer.cb)
+
+    def run(self, group: Group) -> bool:
+        """Execute it, unless something is unusual."""
+        pages, tensor, cb, lanes = self._pages, self._tensor, self._cb, group.lanes
+        if lanes is not cb.solo_lanes or tensor.valid is not None or tensor.writable:
+            return False
+        pattern = pages.current(group)
+        common = pages.common(group.regs)
+        if (
+            type(common) is not int
+            or pattern.low + common < 0
+            or (pattern.high + common + self._reach >= tensor.pages)
+        ):
+            return False
+        if pattern is not self._of:
+            self._of, self._view = pattern, view_of(tensor, pattern, self._shape)
+        view = self._view
+        if view is None or not self._pool.arithmetic:
+            block = fetch(tensor, pattern, common, self._shape, lanes, self._pool)
+        else:
+            offset = (view.first + common) * view.size
+            block = np.ndarray(view.shape, tensor.values.dtype, tensor.values, offset, view.strides)
+        local = group.local
+        total, at, strand = self._total, self._at, cb.solo
+        wr = strand.wr
+        if type(wr) is not int or at + total > strand.reserved or wr + at + total > cb.depth:
+            cb.check_writable(strand, at, total)
+        local.reading = True
+        strand.stage(at, Seg(total, block, None, local.reads))
+        tensor.read_bytes += self._bytes * lanes.n
+        self._tally[self._slot] += total * lanes.n
+        return True
+
+
 def _stranger(c: OpContext, pointer: Pointer) -> Step:
     cb = pointer.cb
     return refusal("CBEndpoint", f"{c.op.name} on {c.code.thread} into circular buffer"
@@ -178,7 +252,7 @@ def _read_state(
 def build_write_page(c: OpContext) -> Step:
     """noc_async_write_page: pages of a CB window to a tensor."""
     tensor, counts, following, machine = c.tensor(1), c.counts(2), c.next, c.machine
-    pages, pointer = Pages(c, 0, tensor), pointer_of(c, 2, write=False)
+    pages, pointer = Pages(c, 0, tensor), pointer_of(c, 2)
     cb = pointer.cb
     if not tensor.writable:
         tensor.make_writable()
@@ -232,8 +306,8 @@ def _claim(
 ) -> None:
     """Every page has one writing core, within this step and over the run; validity follows."""
     ids = page_ids(pattern, start, *shape)
-    owner, valid = tensor.owner, tensor.valid
-    assert owner is not None
+    owner: Any = tensor.owner
+    valid = tensor.valid
     me = group.lanes.ids[:, None]
     before = owner[ids]
     bad = (before != NOBODY) & (before != me)
@@ -296,7 +370,7 @@ def build_writes_flushed(c: OpContext) -> Step:
 
 def build_zero_region(c: OpContext) -> Step:
     """zero_tile_region: zeros beyond the kept rows and columns of one tile in L1."""
-    cb, pointer, following, machine = c.cb(0), pointer_of(c, 1, write=True), c.next, c.machine
+    cb, pointer, following, machine = c.cb(0), pointer_of(c, 1), c.next, c.machine
     rows, columns = c.scalar(2), c.scalar(3)
     if pointer.cb is not cb:
         raise ExprError("zero_tile_region's address is not in its circular buffer")
@@ -345,7 +419,7 @@ def _after_zeroing(old: Seg, rows: int, columns: int, lanes: int) -> Extents | N
 
 def build_fill_l1(c: OpContext) -> Step:
     """fill_tile_l1 and generate_reduce_scaler: a constant tile written by the RISC."""
-    cb, pointer, following = c.cb(0), pointer_of(c, 1, write=True), c.next
+    cb, pointer, following = c.cb(0), pointer_of(c, 1), c.next
     if pointer.cb is not cb:
         raise ExprError(f"{c.op.name}'s address is not in its circular buffer")
     if cb.producer != c.code.thread:

@@ -27,11 +27,21 @@ class Pointer:
         *,
         write: bool,
         absolute: bool,
+        constant: tuple[int, int, int] | None = None,
     ) -> None:
         self.cb = cb
         self.write = write
         self._form = form
         self._absolute = absolute
+        self._constant = constant
+
+    def fixed(self) -> tuple[int, int, int] | None:
+        """:meth:`pages` where it is the same at every execution."""
+        size = self.cb.page_bytes
+        if self._absolute or self._constant is None or any(v % size for v in self._constant):
+            return None
+        at, q1, q2 = (v // size for v in self._constant)
+        return (at, q1, q2) if at >= 0 else None
 
     def pages(self, group: Group) -> tuple[int, int, int]:
         """(first page relative to the window, step, step) over the nest.
@@ -55,8 +65,8 @@ class Pointer:
         return at // size, q1 // size, q2 // size
 
 
-def pointer_of(c: OpContext, operand: int, *, write: bool) -> Pointer:
-    """The pointer an ``l1`` operand is; ``write`` is the usual direction, for bare addresses.
+def pointer_of(c: OpContext, operand: int) -> Pointer:
+    """The pointer an ``l1`` operand is.
 
     Raises:
         ExprError: the address is not derived from the pointer of one circular buffer.
@@ -78,4 +88,10 @@ def pointer_of(c: OpContext, operand: int, *, write: bool) -> Pointer:
     offset: Poly = dict(poly)
     if not absolute:
         del offset[(item,)]
-    return Pointer(cb, c.form(offset, 2), write=kind == "get_write_ptr", absolute=absolute)
+    return Pointer(
+        cb,
+        c.form(offset, 2),
+        write=kind == "get_write_ptr",
+        absolute=absolute,
+        constant=c.fixed_form(offset, 2),
+    )

@@ -23,15 +23,6 @@ KEPT_BYTES: Final = 1 << 28
 """Bytes the pool keeps in all; beyond it blocks are ordinary arrays."""
 
 
-class _Holder:
-    """Stands for whatever refers to a block when reference counts are calibrated."""
-
-    __slots__ = ("block",)
-
-    def __init__(self, block: Block) -> None:
-        self.block = block
-
-
 class Pool:
     """Blocks by shape and dtype, reused when nobody looks at them any more.
 
@@ -45,8 +36,6 @@ class Pool:
         self._bytes = 0
         probe = [np.empty(1)]
         self._idle = sys.getrefcount(probe[0])
-        holder = _Holder(probe[0])
-        self._alone = sys.getrefcount(holder.block)
 
     def take(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Block:
         """A block nobody else refers to; its content is arbitrary."""
@@ -63,10 +52,6 @@ class Pool:
             ring.append(block)
             self._bytes += block.nbytes
         return block
-
-    def exclusive(self, holder: Any) -> bool:
-        """Whether ``holder.block`` is a block of the pool that nothing else refers to."""
-        return sys.getrefcount(holder.block) == self._alone and holder.block.base is None
 
     def dummy(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Block:
         """A read-only block of zeros that takes no memory."""

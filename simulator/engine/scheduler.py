@@ -41,15 +41,15 @@ class Scheduler:
         while True:
             progress = False
             for group in list(machine.groups):
-                if group.done or group.halted:
+                if group.finished:
                     continue
                 before = self.steps
                 self._turn(group)
-                progress |= self.steps > before or group.done or group.halted
+                progress |= self.steps > before or group.finished
                 if self.spent is not None:
                     machine.report_budget(self.spent, group)
                     return
-            live = [g for g in machine.groups if not (g.done or g.halted)]
+            live = [g for g in machine.groups if not g.finished]
             if not live:
                 return
             if len(live) > machine.programs:

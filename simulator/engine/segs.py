@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from simulator.engine.deferred import Deferred
 from simulator.engine.pool import Block, Pool
 
 Vector = npt.NDArray[np.int64]
@@ -29,7 +30,7 @@ class Seg:
 
     Attributes:
         pages: how many.
-        block: values, or None where nothing was written.
+        block: values (perhaps deferred: see :meth:`values`), or None where nothing was written.
         rows: lanes of ``block`` that belong to the owner, None for all in order.
         valid: extents of valid data, None where all of it is.
         epoch: NoC read epoch of the writing thread that must complete, else NEVER.
@@ -41,31 +42,34 @@ class Seg:
     def __init__(
         self,
         pages: int,
-        block: Block | None,
+        block: Block | Deferred | None,
         valid: Extents | None = None,
         epoch: int = NEVER,
         rows: Vector | None = None,
     ) -> None:
         self.pages = pages
-        self.block = block
+        self.block: Any = block
         self.rows = rows
         self.valid = valid
         self.epoch = epoch
         self.masked = False
 
     def values(self) -> Block:
-        """The block of exactly the owner's lanes."""
-        block = self.block
-        assert block is not None
+        """The block of exactly the owner's lanes, computed if it was deferred."""
+        block: Any = self.block
+        if type(block) is Deferred:
+            block = self.block = block.value()
         if self.rows is not None:
             block = self.block = pick_lanes(block, self.rows)
             self.rows = None
-        return block
+        return block  # type: ignore[no-any-return]
 
     def take(self, rows: Vector) -> Seg:
         """The same pages on some lanes; the block is only referred to."""
         valid = None if self.valid is None else normal(self.valid[rows])
         own = rows if self.rows is None else self.rows[rows]
+        if type(self.block) is Deferred:
+            self.values()
         seg = Seg(self.pages, self.block, valid, self.epoch, own)
         seg.masked = self.masked
         return seg
@@ -76,6 +80,8 @@ class Seg:
             return self
         block = self.block
         if block is not None:
+            if type(block) is Deferred:
+                block = self.values()
             block = select_block(block, first, 1, pages, pages, 1)
         valid = None if self.valid is None else normal(self.valid[:, first : first + pages])
         seg = Seg(pages, block, valid, self.epoch, self.rows)
@@ -129,7 +135,7 @@ def select_block(block: Block, start: int, n1: int, s1: int, n2: int, s2: int) -
         step = s1 // b
         return block[:, :, row : row + step * (n1 - 1) + 1 : step,
                      column : column + s2 * (n2 - 1) + 1 : s2]  # fmt: skip
-    if start == 0 and s2 == 1 and (s1 == n2 or n2 == 1) and n1 * n2 == a * b:
+    if start == 0 and s2 == 1 and n2 in (s1, 1) and n1 * n2 == a * b:
         return block.reshape(*block.shape[:2], n1, n2, *block.shape[4:])
     pages = start + s1 * np.arange(n1)[:, None] + s2 * np.arange(n2)
     return block[:, :, pages // b, pages % b]
@@ -224,8 +230,7 @@ def join_lanes(parts: list[tuple[Seg, Vector]], lanes: int) -> Seg:
 
 
 def _union(parts: list[tuple[Seg, Vector]], lanes: int) -> Block:
-    block = parts[0][0].block
-    assert block is not None
+    block = parts[0][0].values() if parts[0][0].rows is None else parts[0][0].block
     same = all(seg.block is block and seg.rows is not None for seg, _ in parts)
     if same and block.shape[0] * block.shape[1] == lanes:
         origin: Any = np.empty(lanes, np.int64)

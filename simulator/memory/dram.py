@@ -17,19 +17,11 @@ from simulator.arch import Arch
 from simulator.formats.codec import encode_tiles
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.schema import Layout
-from simulator.plan.tensors import page_count, round_up, tile_grid
+from simulator.plan.tensors import page_bytes, page_count, round_up, tile_grid
 
 Array = npt.NDArray[Any]
 WHOLE: Final = 32
 NOBODY: Final = -1
-
-
-def format_of(dtype: str) -> DataFormat:
-    """The data format of a layout's dtype, an IR dtype or a tt-metal format name."""
-    try:
-        return DataFormat.from_ir(dtype)
-    except ValueError:
-        return DataFormat.from_name(dtype)
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,7 @@ class Tensor:
         self.name = name
         self.layout = layout
         self.placement = placement
-        self.fmt = format_of(layout.dtype)
+        self.fmt = DataFormat.from_ir(layout.dtype)
         self.tile = layout.tile_shape
         self.pages = page_count(layout)
         self.grid = tile_grid(layout)
@@ -97,17 +89,9 @@ class Tensor:
         return extents.reshape(-1, 2)
 
 
-def place(layouts: dict[str, Layout], order: tuple[str, ...], arch: Arch) -> dict[str, Placement]:
-    """DRAM addresses of buffers allocated in ``order``, first fit upward from the first address.
-
-    Measured: consecutive allocations of ttnn's mock devices lie one after another in every bank.
-    """
-    base = arch.dram_base
-    out = {}
-    for name in [*order, *(n for n in layouts if n not in order)]:
-        layout = layouts[name]
-        size = format_of(layout.dtype).tile_bytes(layout.tile_shape)
-        stride = round_up(size, arch.dram_alignment)
-        out[name] = Placement(base, arch.dram_banks, stride)
-        base += -(-page_count(layout) // arch.dram_banks) * stride
-    return out
+def placement_of(layout: Layout, base: int, arch: Arch) -> Placement:
+    """How a buffer at address ``base`` spreads over banks."""
+    dram = layout.memory == "DRAM"
+    alignment = arch.dram_alignment if dram else arch.l1_alignment
+    banks = arch.dram_banks if dram else arch.grid[0] * arch.grid[1]
+    return Placement(base, banks, round_up(page_bytes(layout), alignment))

@@ -1,0 +1,120 @@
+"""Sums of products that are computed when somebody looks at them.
+
+A K loop adds one product after the other to the same DST tiles, often by way of a spill buffer.
+Operands never change once they exist, so a product may wait: when the sum is needed, all its K
+steps are added for a few lanes at a time, and the accumulator stays in the cache instead of
+streaming through memory once per K step. The order of the additions, hence every bit, is the
+program's (D7).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from simulator.engine.pool import Block, Pool
+from simulator.numerics.model import NumberModel
+from simulator.numerics.modes import Mode
+
+CHUNK_BYTES: Final = 1 << 18
+"""Bytes of accumulator worked on at a time: small beside a level-2 cache, with as much again for
+products; measured best between 128 KiB and 512 KiB."""
+
+MAX_STEPS: Final = 32
+"""Products a sum may wait for; bounds the chain and what it keeps alive."""
+
+MAX_BYTES: Final = 1 << 25
+"""Bytes of operands a sum may keep alive that nobody else keeps."""
+
+
+class Products:
+    """What all matmuls of one kernel share."""
+
+    def __init__(self, model: NumberModel, mode: Mode, pool: Pool) -> None:
+        self.model = model
+        self.mode = mode
+        self.pool = pool
+
+
+class Deferred:
+    """``before + a @ b`` of some shape; stands where a block would stand.
+
+    ``before`` is a block, another deferred sum, or None for cleared tiles.
+    """
+
+    __slots__ = ("a", "b", "before", "dtype", "held", "products", "result", "shape", "steps")
+
+    def __init__(
+        self, products: Products, before: Any, a: Block, b: Block, shape: tuple[int, ...]
+    ) -> None:
+        self.products = products
+        self.before = before
+        self.a = a
+        self.b = b
+        self.shape = shape
+        self.dtype = np.dtype(np.float32)
+        self.result: Block | None = None
+        self.steps = 1
+        self.held = _own_bytes(a) + _own_bytes(b)
+        if isinstance(before, Deferred):
+            if before.result is not None:
+                self.before = before.result
+            elif before.shape != shape or before.products is not products:
+                self.before = before.value()
+            else:
+                self.steps += before.steps
+                self.held += before.held
+                if self.steps > MAX_STEPS or self.held > MAX_BYTES:
+                    self.before = before.value()
+                    self.steps = 1
+
+    def value(self) -> Block:
+        """The sum, computed once."""
+        result = self.result
+        if result is None:
+            result = self.result = self._compute()
+            self.before = self.a = self.b = None  # type: ignore[assignment]
+        return result
+
+    def _compute(self) -> Block:
+        steps: list[tuple[Block, Block]] = []
+        at: Any = self
+        while isinstance(at, Deferred) and at.result is None:
+            steps.append((at.a, at.b))
+            at = at.before
+        start: Block | None = at.result if isinstance(at, Deferred) else at
+        if start is not None and start.shape != self.shape:
+            start = start.reshape(self.shape)
+        steps.reverse()
+        products, shape = self.products, self.shape
+        out = products.pool.take(shape)
+        axis = 0 if shape[0] > 1 else 1
+        lane_bytes = out.nbytes // shape[axis]
+        count = min(max(1, CHUNK_BYTES // lane_bytes), shape[axis])
+        some = list(shape)
+        some[axis] = count
+        scratch = products.pool.take(tuple(some))
+        matmul, mode = products.model.matmul, products.mode
+        for first in range(0, shape[axis], count):
+            part: Any = slice(first, first + count)
+            if axis:
+                part = (slice(None), part)
+            acc = out[part]
+            room = scratch if acc.shape == scratch.shape else np.empty(acc.shape, np.float32)
+            rest = steps
+            if start is None:
+                a, b = steps[0]
+                matmul(None, a[part], b[part], mode, out=acc)
+                rest = steps[1:]
+            else:
+                np.copyto(acc, start[part])
+            for a, b in rest:
+                matmul(acc, a[part], b[part], mode, out=acc, scratch=room)
+        return out
+
+
+def _own_bytes(block: Block) -> int:
+    """Bytes a view keeps alive that are not part of something much larger, such as a tensor."""
+    whole: Any = block if block.base is None else block.base
+    return int(whole.nbytes) if whole.nbytes <= 2 * block.nbytes else 0
