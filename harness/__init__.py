@@ -17,7 +17,7 @@ _HOME: Final = MappingProxyType(
         "Artifact": "harness.artifact",
         "Result": "harness.artifact",
         "Verdict": "harness.verdict",
-        "check": "harness.check",
+        "check": "harness.checking",
         "compile": "harness.artifact",
     }
 )

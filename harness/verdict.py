@@ -30,6 +30,8 @@ class Verdict:
         plan_path: where the plan was written, if it was.
         seed: seed of generated inputs, None where the user gave them.
         stats: the machine's counters.
+        reason: one sentence of the judge.
+        outputs: the last run's arrays, where it completed; not part of the JSON.
     """
 
     verdict: str
@@ -48,6 +50,8 @@ class Verdict:
     reproduce: str | None = None
     plan_path: str | None = None
     stats: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    outputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def passed(self) -> bool:
@@ -56,7 +60,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as ``--json`` writes it."""
-        data = {k: getattr(self, k) for k in self.__dataclass_fields__}
+        data = {k: getattr(self, k) for k in self.__dataclass_fields__ if k != "outputs"}
         data["findings"] = [msgspec.to_builtins(f) for f in self.findings]
         return data
 

@@ -56,7 +56,7 @@ def judge(
     inputs: dict[str, Any] | None, artifact: Artifact | Path,
 ) -> Verdict:  # fmt: skip
     """Simulate ``artifact`` and judge it against the source; write the outputs if it completed."""
-    from harness.check import check
+    from harness.checking import check
 
     session.progress.stage("simulating and judging")
     return check(

@@ -22,9 +22,14 @@ class Compiled(Protocol):
     """Anything with a plan and its programs: an artifact of the harness or of the simulator."""
 
     @property
-    def plan(self) -> Plan: ...
+    def plan(self) -> Plan:
+        """What runs where."""
+        ...
+
     @property
-    def programs(self) -> ProgramFile: ...
+    def programs(self) -> ProgramFile:
+        """What each thread does."""
+        ...
 
 
 def print_kernels(artifact: Compiled) -> dict[str, str]:

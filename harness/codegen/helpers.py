@@ -24,7 +24,11 @@ inline int32_t floor_mod(int32_t a, int32_t b) {
 _FILL = """\
 // Writes a tile of one value: its shared exponents, if any, then its datums, as 32-bit patterns.
 inline void fill_tile_l1(
-    uint32_t l1, uint32_t exponent_words, uint32_t exponents, uint32_t datum_words, uint32_t datums) {
+    uint32_t l1,
+    uint32_t exponent_words,
+    uint32_t exponents,
+    uint32_t datum_words,
+    uint32_t datums) {
     auto* word = reinterpret_cast<volatile tt_l1_ptr uint32_t*>(l1);
     for (uint32_t i = 0; i < exponent_words; ++i) {
         *word++ = exponents;

@@ -77,9 +77,8 @@ class _Printer:
                 value = self._expr(stmt.value)
                 self.scope.ranges[stmt.var] = self.scope.range_of(stmt.value)
                 bound.append(stmt.var)
-                yield f"{pad}const auto {self.scope.names[stmt.var]} = {value};\n" if (
-                    _is_address(stmt.value)
-                ) else f"{pad}const int32_t {self.scope.names[stmt.var]} = {value};\n"
+                kind = "auto" if _is_address(stmt.value) else "int32_t"
+                yield f"{pad}const {kind} {self.scope.names[stmt.var]} = {value};\n"
             elif isinstance(stmt, If):
                 yield f"{pad}if ({self._expr(stmt.cond)}) {{\n"
                 yield from self._body(stmt.then, depth + 1, loc)
@@ -171,8 +170,8 @@ class _Printer:
         return "".join(lines) + "\n"
 
     def _constants(self) -> str:
-        out = [f"constexpr uint32_t {name} = {number};  // {cb.depth} pages of {cb.page_bytes} bytes,"
-               f" {cb.data_format}\n"
+        out = [f"constexpr uint32_t {name} = {number};"
+               f"  // {cb.depth} pages of {cb.page_bytes} bytes, {cb.data_format}\n"
                for number, (cb, name) in self.cbs.items() if number in self.used_cbs]  # fmt: skip
         if out:
             out.append("\n")
@@ -246,7 +245,9 @@ def _typecast_formats(program: Program) -> tuple[str, str] | None:
     return found.pop() if len(found) == 1 else None
 
 
-def programs_by_name(plan: Plan, programs: tuple[Program, ...]) -> Mapping[str, tuple[Kernel, Program]]:
+def programs_by_name(
+    plan: Plan, programs: tuple[Program, ...]
+) -> Mapping[str, tuple[Kernel, Program]]:
     """Program name to its placement and tree, in the plan's order.
 
     Raises:

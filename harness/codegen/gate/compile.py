@@ -19,7 +19,10 @@ from simulator.plan.schema import Kernel, Plan
 UNIT_SECONDS: Final = 60.0
 """Limit for one unit; they take half a second."""
 
-_ERROR: Final = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+):(?:\d+:)? (?:fatal )?error: (?P<text>.*)$", re.M)
+_ERROR: Final = re.compile(
+    r"^(?P<file>[^:\n]+):(?P<line>\d+):(?:\d+:)? (?:fatal )?error: (?P<text>.*)$",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,6 @@ class Complaint:
 def find_compiler() -> str | None:
     """The system's g++, or None."""
     return shutil.which("g++")
-
-
-def accessor_words(count: int) -> str:
-    """Compile-time words of ``count`` interleaved accessors and room for integers behind them."""
-    return ",".join(["2,2048"] * count) or "0"
 
 
 def threads_of(thread: str) -> tuple[Thread, ...]:
@@ -65,12 +63,13 @@ def check_unit(
     words = ",".join([*(["2,2048"] * accessors), *integers]) or "0"
     with tempfile.TemporaryDirectory(prefix="tt-harness-gate-") as scratch:
         place = Path(scratch)
-        _write(place, root, target, thread, text, plan, kernel)
+        _write(place, root, thread, text, plan, kernel)
         command = [compiler, *arguments(root, target, thread, place, words=words,
                                         noc=kernel.noc or 0)]  # fmt: skip
         began = time.perf_counter()
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=UNIT_SECONDS,
+            done = subprocess.run(  # noqa: S603  (g++ and paths of our own)
+                command, capture_output=True, text=True, timeout=UNIT_SECONDS,
                                   check=False)  # fmt: skip
         except subprocess.TimeoutExpired:
             said = Complaint(name, target.family, thread, "g++ did not end in time")
@@ -81,9 +80,7 @@ def check_unit(
     return _complaints(done.stderr, name, target.family, thread), seconds
 
 
-def _write(
-    place: Path, root: Path, target: Target, thread: Thread, text: str, plan: Plan, kernel: Kernel
-) -> None:
+def _write(place: Path, root: Path, thread: Thread, text: str, plan: Plan, kernel: Kernel) -> None:
     grid = max((r.start[i] + r.extent[i] for r in plan.core_ranges for i in (0, 1)), default=1)
     cores = ",".join(str(i + 1) for i in range(grid))
     files: Mapping[str, str] = {
@@ -112,5 +109,5 @@ def _complaints(said: str, name: str, family: str, thread: str) -> tuple[Complai
 
 def _required_from(said: str, end: int) -> int | None:
     """The kernel's line an error in a header was reached from, if g++ said so just before."""
-    found = re.findall(r"kernel\.cpp:(\d+)", said[max(0, end - 4000):end])
+    found = re.findall(r"kernel\.cpp:(\d+)", said[max(0, end - 4000) : end])
     return int(found[-1]) if found else None

@@ -44,8 +44,7 @@ def chlkc_descriptors(plan: Plan, compute: ComputeConfig | None, thread: Thread)
 
     side = "pack" if thread == "pack" else "unpack"
     out = ["#pragma once\n#include <cstdint>\n"]
-    for end in ("src", "dst"):
-        out.append(table("unsigned char", f"{side}_{end}_format", _code))
+    out += [table("unsigned char", f"{side}_{end}_format", _code) for end in ("src", "dst")]
     out += [
         table("std::uint8_t", f"{side}_tile_num_faces",
               lambda cb: 4 if cb is None else faces(0)(cb) * faces(1)(cb)),
@@ -67,8 +66,10 @@ def chlkc_descriptors(plan: Plan, compute: ComputeConfig | None, thread: Thread)
             f"constexpr bool DST_ACCUM_MODE = {_bool(compute.fp32_dest_acc_en)};\n",
             f"constexpr bool UnpackToDestEn = {_bool(wide)};\n",
             f"constexpr bool APPROX = {_bool(compute.math_approx_mode)};\n",
-            "constexpr ckernel::MathFidelity MATH_FIDELITY ="
-            f" static_cast<ckernel::MathFidelity>({_FIDELITY[compute.math_fidelity]});\n",
+            (
+                "constexpr ckernel::MathFidelity MATH_FIDELITY ="
+                f" static_cast<ckernel::MathFidelity>({_FIDELITY[compute.math_fidelity]});\n"
+            ),
         ]
     return "".join(out)
 

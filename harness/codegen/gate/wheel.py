@@ -67,7 +67,9 @@ def find_headers(*, fetch: bool = True) -> Headers:
         with tempfile.TemporaryDirectory() as scratch:
             return _unzip(_download(Path(scratch)), target)
     except (OSError, subprocess.SubprocessError, zipfile.BadZipFile) as error:
-        return Headers(None, reason=f"the ttnn {TTNN_VERSION} wheel could not be had: {_brief(error)}")
+        return Headers(
+            None, reason=f"the ttnn {TTNN_VERSION} wheel could not be had: {_brief(error)}"
+        )
 
 
 def _named(path: Path) -> Headers:
@@ -82,7 +84,7 @@ def _named(path: Path) -> Headers:
 
 def _download(scratch: Path) -> Path:
     """Ask pip for the wheel of Python 3.12, whatever Python runs this."""
-    subprocess.run(
+    subprocess.run(  # noqa: S603  (pip, with a requirement of our own)
         [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
          "--python-version", "3.12", "--platform", "manylinux_2_34_x86_64",
          "--disable-pip-version-check", f"ttnn=={TTNN_VERSION}", "--dest", str(scratch)],

@@ -1,0 +1,269 @@
+"""Check a kernel: compile, simulate, and judge the answer against the source's golden."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import inputs as drawn
+from harness.artifact import Artifact, compile_all
+from harness.errors import HarnessError, OptionError
+from harness.verdict import Verdict
+from simulator.artifact import load_artifact
+from simulator.errors import ArtifactError
+from simulator.findings import Finding, finding
+from simulator.run import RunOptions, RunResult, execute
+
+if TYPE_CHECKING:
+    from golden import GoldenResult, Judgement, NumericContract
+    from harness.compiler.options import CompileOptions
+    from simulator.plan.schema import Plan
+    from simulator.program import ProgramFile
+
+
+@dataclass
+class _Case:
+    """One check under way."""
+
+    artifact: Artifact
+    plan: Plan
+    programs: ProgramFile
+    contract: NumericContract
+    timings: dict[str, float] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    run: RunResult | None = None
+
+    def timed(self, stage: str, started: float) -> None:
+        """Add the time since ``started`` to a stage."""
+        spent = time.perf_counter() - started
+        self.timings[stage] = self.timings.get(stage, 0.0) + spent
+
+
+def check(
+    kernel: Any,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    artifact: Artifact | Path | str | None = None,
+    oracle: str = "auto",
+    input_kind: str | None = None,
+    seed: int = 0,
+    numbers: str = "fast",
+    function: str | None = None,
+    options: CompileOptions | None = None,
+    run_options: RunOptions | None = None,
+    **keywords: Any,
+) -> Verdict:
+    """Does the compiled kernel compute what its source says?
+
+    Args:
+        kernel: a PrimFunc or IRModule.
+        inputs: arrays by tensor name; drawn from ``seed`` where absent. Drawn inputs are exact
+            integers first, judged by equality, then reals, judged by the derived bound;
+            ``input_kind`` (``exact`` or ``random``) restricts that to one.
+        artifact: judge this artifact (or directory) instead of what the compiler makes now.
+        oracle: ``auto``, ``exact`` or ``bound``.
+        numbers: the machine's number model, ``fast`` or ``exact``.
+        function: which kernel, where a module has several.
+        options: compile options as one object, or ``keywords`` of them.
+
+    Raises:
+        HarnessError: source, options or inputs that do not fit.
+        golden.GoldenError: a source or inputs the golden cannot judge.
+        simulator.errors.SimulatorError: an artifact that cannot be read, inputs of a wrong shape.
+    """
+    from golden import contract_for
+
+    _known("oracle", oracle, ("auto", "exact", "bound"))
+    _known("numbers", numbers, ("fast", "exact"))
+    if input_kind is not None:
+        _known("input_kind", input_kind, drawn.KINDS)
+    started = time.perf_counter()
+    made = _choose(compile_all(kernel, options, **keywords), function)
+    chosen = made.options
+    family = chosen.arch.family
+    case = _Case(
+        made, made.plan, made.programs,
+        contract_for(made.source, family, chosen.fidelity, chosen.fp32_dest),
+    )  # fmt: skip
+    case.timed("compile", started)
+    case.timings |= {f"compile.{p.name}": p.seconds for p in made.compilation.passes}
+    if artifact is not None:
+        try:
+            given = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
+        except ArtifactError as error:
+            case.findings = list(error.findings)
+            return _verdict(case, [], [], oracle="none", kind="none", seed=None)
+        case.plan, case.programs = given.plan, given.programs
+    _compare_declarations(case)
+    return _judged(case, inputs, oracle, input_kind, seed, run_options or RunOptions(numbers=numbers))  # type: ignore[arg-type]
+
+
+def _known(what: str, value: object, accepted: tuple[str, ...]) -> None:
+    if value not in accepted:
+        raise OptionError(f"unknown {what} {value!r}", location=what,
+                          next_step=f"use one of {', '.join(accepted)}")  # fmt: skip
+
+
+def _choose(made: list[Artifact], function: str | None) -> Artifact:
+    for one in made:
+        if one.name == function or (function is None and len(made) == 1):
+            return one
+    names = ", ".join(a.name for a in made)
+    what = "several kernels" if function is None else f"no kernel {function!r}"
+    raise OptionError(f"the module has {what}", location="function", next_step=f"one of {names}")
+
+
+def _compare_declarations(case: _Case) -> None:
+    """What the plan declares against what source and options ask for."""
+    wanted = case.contract.modes()
+    for index, kernel in enumerate(case.plan.kernels):
+        if kernel.compute is None:
+            continue
+        for name, value in wanted.items():
+            have = getattr(kernel.compute, name)
+            if have != value:
+                case.findings.append(finding(
+                    "NumericModeMismatch", f"{name} is {have}, the source and options ask for"
+                    f" {value}", location=f"$.kernels[{index}].compute.{name}"))  # fmt: skip
+        if kernel.compute.math_fidelity == "HiFi4" and kernel.compute.fp32_dest_acc_en and (
+            case.plan.device.arch == "wormhole"
+        ):
+            case.findings.append(finding(
+                "ErratumWH38306", "HiFi4 with 32-bit DST on Wormhole",
+                location=f"$.kernels[{index}].compute.math_fidelity"))  # fmt: skip
+    expected = case.artifact.plan
+    if case.plan.device != expected.device:
+        case.findings.append(finding(
+            "PlanInconsistent", f"the plan is for {case.plan.device.name}, the check for"
+            f" {expected.device.name}", location="$.device"))  # fmt: skip
+    for name in sorted(set(case.plan.layouts) | set(expected.layouts)):
+        have, want = case.plan.layouts.get(name), expected.layouts.get(name)
+        if have is None or want is None:
+            case.findings.append(finding(
+                "PlanInconsistent", f"tensor {name!r} is only in the "
+                f"{'source' if have is None else 'plan'}", location="$.layouts"))  # fmt: skip
+            continue
+        for fact in ("dtype", "logical_shape", "role"):
+            if getattr(have, fact) != getattr(want, fact):
+                case.findings.append(finding(
+                    "PlanInconsistent", f"tensor {name!r}: {fact} is {getattr(have, fact)}, the"
+                    f" source says {getattr(want, fact)}", location=f"$.layouts.{name}.{fact}"))  # fmt: skip
+
+
+def _judged(
+    case: _Case, inputs: Mapping[str, Any] | None, oracle: str, kind: str | None, seed: int,
+    options: RunOptions,
+) -> Verdict:  # fmt: skip
+    from golden import evaluate
+
+    if any(f.severity == "error" for f in case.findings):
+        return _verdict(case, [], [], oracle="none", kind="none", seed=None)
+    if inputs is not None:
+        return _finish(case, [("given", dict(inputs), None)], oracle, None, options)
+    layouts = case.artifact.plan.layouts
+    rounds: list[tuple[str, dict[str, Any], GoldenResult | None]] = []
+    if kind in (None, "exact") and oracle in ("auto", "exact"):
+        started = time.perf_counter()
+        found = drawn.exact(case.artifact.source, layouts, case.contract, seed)
+        case.timed("golden", started)
+        if found is not None:
+            rounds.append(("exact", *found))
+        elif kind == "exact" or oracle == "exact":
+            raise HarnessError(
+                "no integer inputs of this kernel are exact all the way", code="NoExactRange",
+                next_step="use --oracle bound or --input-kind random",
+            )  # fmt: skip
+    if kind in (None, "random") and oracle in ("auto", "bound"):
+        rounds.append(("random", drawn.reals(layouts, seed), None))
+    if not rounds:
+        raise OptionError(f"oracle {oracle} needs other inputs than {kind}", location="input_kind",
+                          next_step="exact inputs go with oracle exact, random ones with bound")  # fmt: skip
+    del evaluate
+    return _finish(case, rounds, oracle, seed, options)
+
+
+def _finish(
+    case: _Case, rounds: list[tuple[str, dict[str, Any], GoldenResult | None]], oracle: str,
+    seed: int | None, options: RunOptions,
+) -> Verdict:  # fmt: skip
+    from golden import evaluate, judge
+
+    judgements: list[Judgement] = []
+    kinds: list[str] = []
+    for kind, arrays, known in rounds:
+        started = time.perf_counter()
+        result = known
+        if result is None:
+            result = evaluate(case.artifact.source, arrays, case.contract)
+            case.timed("golden", started)
+        started = time.perf_counter()
+        case.run = execute(case.plan, case.programs, arrays, options)
+        case.timed("simulate", started)
+        kinds.append(kind)
+        case.findings += [f for f in case.run.findings if f not in case.findings]
+        if not case.run.completed:
+            break
+        started = time.perf_counter()
+        asked = "exact" if kind == "exact" else "bound" if oracle == "bound" else oracle
+        judgements.append(judge(case.run.outputs, result, written=case.run.written,
+                                oracle=asked if kind != "random" else "bound"))  # fmt: skip
+        case.timed("judge", started)
+        if not judgements[-1].passed or any(f.severity == "error" for f in case.findings):
+            break
+    name = "+".join(dict.fromkeys(j.oracle for j in judgements)) or "none"
+    return _verdict(case, judgements, kinds, oracle=name, kind="+".join(kinds), seed=seed)
+
+
+def _verdict(
+    case: _Case, judgements: list[Judgement], kinds: list[str], *, oracle: str, kind: str,
+    seed: int | None,
+) -> Verdict:  # fmt: skip
+    errors = [f for f in case.findings if f.severity == "error"]
+    passed = bool(judgements) and all(j.passed for j in judgements) and not errors
+    passed = passed and case.run is not None and case.run.completed
+    last = judgements[-1] if judgements else None
+    ordered = sorted(case.findings, key=lambda f: f.severity != "error")
+    stats: dict[str, Any] = {}
+    if case.run is not None:
+        s = case.run.stats
+        stats = {k: getattr(s, k) for k in s.__dataclass_fields__}
+        for stage in ("upload", "run", "download"):
+            case.timings[f"simulate.{stage}"] = getattr(s, f"{stage}_seconds")
+    tensors = {} if last is None else _tensors(last)
+    return Verdict(
+        verdict="pass" if passed else "fail",
+        kernel=case.artifact.name,
+        device=case.artifact.options.device,
+        oracle=oracle,
+        max_error=_worst([j.max_error for j in judgements]),
+        bound_ratio=_worst([j.bound_ratio for j in judgements]),
+        pcc=None if last is None else last.pcc,
+        tensors=tensors,
+        findings=tuple(ordered),
+        timings=dict(case.timings),
+        input_kind=kind or "none",
+        seed=seed,
+        determinate=None if case.run is None else case.run.determinate,
+        stats=stats,
+        outputs=dict(case.run.outputs) if case.run is not None and case.run.completed else {},
+        reason=last.reason if last is not None else "nothing was compared",
+    )
+
+
+def _tensors(judgement: Judgement) -> dict[str, Any]:
+    data = judgement.to_json()
+    out = {name: dict(counts) for name, counts in data["tensors"].items()}
+    for name in out:
+        out[name]["worst"] = [w for w in data["worst"] if w["tensor"] == name]
+    return out
+
+
+def _worst(values: list[float | None]) -> float | None:
+    numbers = [v for v in values if v is not None]
+    if not numbers:
+        return None
+    return max(numbers, key=lambda v: math.inf if math.isnan(v) else v)
