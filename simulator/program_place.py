@@ -28,7 +28,7 @@ PRODUCERS: Final = frozenset(
         "pack_tile",
         "pack_tile_out_of_order",
         "zero_tile_region",
-        "generate_reduce_scaler",
+        "generate_reduce_scaler", "index_tile_l1",
         "fill_tile_l1",
         "get_write_ptr",
     }
@@ -40,7 +40,10 @@ EITHER: Final = frozenset(
 )
 """Ops that take a circular buffer for its format only."""
 
-NOT_FPU: Final = EITHER | {"copy_init", "copy_tile", "cb_wait_front", "cb_pop_front"}
+NOT_FPU: Final = EITHER | {
+    "copy_init", "copy_tile", "cb_wait_front", "cb_pop_front",
+    "unary_bcast_init", "unary_bcast", "unary_bcast_uninit",
+}  # fmt: skip
 """Consuming compute ops that leave the matrix unit alone, so that 32-bit datums pass whole."""
 
 

@@ -126,16 +126,17 @@ class ComputeEmitter:
         return thread("compute", loop("r", dst.rows, row))
 
     def gemm(self, stmt: Gemm) -> Any:
-        """A product on memory accumulators: reload (unless fresh), accumulate, pack."""
+        """A product on memory accumulators: reload, accumulate, pack."""
         span, c = getattr(stmt.node, "span", None), stmt.c
         width = largest_divisor(c.cols, self.dst_tiles)
         height = largest_divisor(c.rows, self.dst_tiles // width) if width == c.cols else 1
 
         def block(r: Any, s: Any) -> list[Any]:
             math: list[Any] = []
-            if not stmt.fresh:
+            if stmt.acc is not None:
+                acc = stmt.acc
                 math += loop("m", height, lambda m: loop("n", width, lambda n: [
-                    call("copy_tile", self.names[c], (r * height + m) * c.cols + s * width + n,
+                    call("copy_tile", self.names[acc], (r * height + m) * c.cols + s * width + n,
                          m * width + n, span=span)]))  # fmt: skip
             math += self.products(stmt, r * height, s * width, height, width, 0)
             packs = loop("m", height, lambda m: loop("n", width, lambda n: [

@@ -261,7 +261,7 @@ class Transpose(Statement):
 
 @dataclass(eq=False)
 class Gemm(Statement):
-    """``c (+)= a . b`` (b transposed if ``trans_b``); ``fresh`` starts from zero.
+    """``c = acc + a . b`` (b transposed if ``trans_b``); without ``acc`` from zero.
 
     ``resident`` gemms add to an accumulator that an enclosing :class:`Accumulate` keeps in DST.
     """
@@ -271,16 +271,15 @@ class Gemm(Statement):
     c: Buffer
     trans_a: bool
     trans_b: bool
-    fresh: bool
+    acc: Buffer | None
     resident: bool = False
 
     def defs(self) -> tuple[Buffer, ...]:
         return () if self.resident else (self.c,)
 
     def uses(self) -> tuple[Buffer, ...]:
-        alone = self.fresh or self.resident
-        operands = (self.a, self.b) if alone else (self.a, self.b, self.c)
-        return tuple(dict.fromkeys(operands))
+        wanted = (self.a, self.b) if self.resident else (self.a, self.b, self.acc)
+        return tuple(dict.fromkeys(b for b in wanted if b is not None))
 
 
 @dataclass(eq=False)

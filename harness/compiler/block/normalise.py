@@ -24,7 +24,8 @@ from harness.compiler.block.model import (
     leaves,
     walk,
 )
-from harness.compiler.block.rewrite import replace_uses, rewrite_lists
+from harness.compiler.block.rewrite import redirect, replace_uses, rewrite_lists
+from harness.compiler.block.webs import propagate_copies, rename_webs
 from harness.compiler.diagnostics import refuse
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
@@ -39,8 +40,10 @@ def normalise(program: BlockProgram, dst_tiles: int) -> None:
     _transposed_operands(program)
     _accumulate(program, dst_tiles)
     _initialise(program)
-    _separate_stores(program)
+    rename_webs(program)
+    propagate_copies(program)
     _separate_loads(program)
+    _separate_stores(program)
     _retarget(program)
     _separate_exact(program)
     _check_k_padding(program)
@@ -94,7 +97,7 @@ def _gemms_only(body: list[Statement]) -> list[Gemm] | None:
     """The gemms of a body of loops, loads and accumulating gemms; None if there is more."""
     gemms: list[Gemm] = []
     for stmt in walk(body):
-        if isinstance(stmt, Gemm) and not stmt.fresh:
+        if isinstance(stmt, Gemm) and stmt.acc is stmt.c:
             gemms.append(stmt)
         elif not isinstance(stmt, (For, Load)):
             return None
@@ -121,7 +124,7 @@ def _accumulate(program: BlockProgram, dst_tiles: int) -> None:
                         for gemm in gemms:
                             gemm.resident = True
                     elif isinstance(stmt, Gemm):
-                        stmt.fresh = True
+                        stmt.acc = None
                     if fits or isinstance(stmt, Gemm):
                         for position in sorted((f for f in fills if f is not None), reverse=True):
                             del out[position]
@@ -234,7 +237,7 @@ def _retarget(program: BlockProgram) -> None:
             source = _retargetable(program, out, position, stmt)
             if source is not None and isinstance(stmt, Eltwise):
                 x = stmt.expr.buffer  # type: ignore[union-attr]
-                _redirect(out[source], x, stmt.dst)
+                redirect(out[source], x, stmt.dst)
                 del out[position]
                 continue
             position += 1
@@ -258,20 +261,10 @@ def _retargetable(
         maker = body[source]
         if x in maker.defs():
             kinds = (Eltwise, Accumulate, Transpose, Reduce)
-            fresh = isinstance(maker, Gemm) and maker.fresh
-            return source if isinstance(maker, kinds) or fresh else None
+            return source if isinstance(maker, (*kinds, Gemm)) else None
         if touches(maker, y) or touches(maker, x):
             return None
     return None
-
-
-def _redirect(maker: Statement, x: Buffer, y: Buffer) -> None:
-    if isinstance(maker, Accumulate):
-        maker.outs = [y if o is x else o for o in maker.outs]
-    elif isinstance(maker, Gemm):
-        maker.c = y
-    elif isinstance(maker, (Eltwise, Transpose, Reduce)):
-        maker.dst = y
 
 
 def fpu_operands(stmt: Statement) -> tuple[Buffer, ...]:
@@ -296,8 +289,8 @@ def exact_operands(stmt: Statement) -> tuple[Buffer, ...]:
         return tuple(dict.fromkeys(leaves(stmt.expr)))
     if isinstance(stmt, Transpose) and exact_transpose(stmt):
         return (stmt.src,)
-    if isinstance(stmt, Gemm) and not (stmt.fresh or stmt.resident):
-        return (stmt.c,)
+    if isinstance(stmt, Gemm) and stmt.acc is not None and not stmt.resident:
+        return (stmt.acc,)
     return ()
 
 

@@ -93,7 +93,7 @@ class _Reader:
             if any(x.lead != 1 for x in (a, b, c)):
                 refuse("T.gemm on blocks of more than two dimensions", node=call,
                        next_step="give matrices")  # fmt: skip
-            return [Gemm(call, a, b, c, *flags)]
+            return [Gemm(call, a, b, c, flags[0], flags[1], None if flags[2] else c)]
         if name == REDUCE:
             return self.reduce(call, args)
         refuse(f"{name} cannot be lowered", node=call)

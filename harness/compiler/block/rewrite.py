@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.compiler.block.model import (
+    Accumulate,
     BlockProgram,
     Buffer,
     Eltwise,
+    Gemm,
     Leaf,
     Statement,
     rebuilt,
@@ -36,7 +38,17 @@ def replace_uses(stmt: Statement, old: Buffer, new: Buffer) -> None:
             stmt.expr, lambda leaf: Leaf(new, leaf.bcast) if leaf.buffer is old else leaf
         )
         return
-    for name in ("a", "b", "src"):
+    for name in ("a", "b", "src", "acc", "scaler"):
         value: Any = getattr(stmt, name, None)
         if value is old:
             setattr(stmt, name, new)
+
+
+def redirect(maker: Statement, old: Buffer, new: Buffer) -> None:
+    """Make a statement write ``new`` where it wrote ``old``; what it reads stays."""
+    if isinstance(maker, Accumulate):
+        maker.outs = [new if out is old else out for out in maker.outs]
+    elif isinstance(maker, Gemm):
+        maker.c = new
+    else:
+        maker.dst = new  # type: ignore[attr-defined]
