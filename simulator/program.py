@@ -20,6 +20,9 @@ Expr: TypeAlias = "int | str | list[Any]"
 Operand: TypeAlias = "int | float | str | list[Any]"
 """One operand of a device op; its meaning is the operand kind in the isa table."""
 
+INFINITIES: Final = ("inf", "-inf")
+"""Float operands JSON has no number for, spelled as strings."""
+
 EXPR_OPS: Final = MappingProxyType(
     {
         "+": 2,

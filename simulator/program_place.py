@@ -16,7 +16,7 @@ from simulator.isa import Operand, OpSpec
 from simulator.plan.facts import MAX_CORES
 from simulator.plan.schema import CircularBuffer, CoreRange, Layout, Plan
 from simulator.plan.work import range_cores
-from simulator.program import Program
+from simulator.program import INFINITIES, Program
 from simulator.program_expr import MAX_DEPTH, MAX_INT, Range
 
 Say = Callable[..., None]
@@ -28,7 +28,8 @@ PRODUCERS: Final = frozenset(
         "pack_tile",
         "pack_tile_out_of_order",
         "zero_tile_region",
-        "generate_reduce_scaler", "index_tile_l1",
+        "generate_reduce_scaler",
+        "index_tile_l1",
         "fill_tile_l1",
         "get_write_ptr",
     }
@@ -198,8 +199,10 @@ def check_operand(spec: OpSpec, operand: Operand, value: Any, place: Place, say:
     elif operand.kind == "sem":
         place.check_semaphore(value, say)
     elif operand.kind == "float":
-        if type(value) not in (int, float) or not _is_float32(value):
-            say(f"{str(value)[:40]!r} is not a finite float32 literal")
+        if value not in INFINITIES and (
+            type(value) not in (int, float) or not _is_float32(value)
+        ):
+            say(f"{str(value)[:40]!r} is not a float32 literal (a number, \"inf\" or \"-inf\")")
     elif operand.kind == "enum":
         if value not in operand.choices:
             say(f"{str(value)[:40]!r} is not one of {', '.join(operand.choices)}")

@@ -73,7 +73,7 @@ class Fields(dict[str, str]):
         if kind == "sem":
             return f"get_semaphore({value})"
         if kind == "float":
-            return float_literal(value)
+            return float_literal(float(value))
         if kind == "format":
             return f"DataFormat::{DataFormat.from_name(value).value}"
         return _ORDERS.get(value, str(value))
@@ -97,7 +97,7 @@ class Fields(dict[str, str]):
     # --- fields that are not operands, by name ---------------------------------------------
 
     def _bits(self) -> str:
-        (word,) = struct.unpack("<I", struct.pack("<f", self.args["value"]))
+        (word,) = struct.unpack("<I", struct.pack("<f", float(self.args["value"])))
         return f"0x{word:08x}u"
 
     def _wide(self) -> str:

@@ -24,7 +24,12 @@ _SINK: contextvars.ContextVar[list[HarnessError] | None] = contextvars.ContextVa
 
 
 def place(node: Any) -> str | None:
-    """``file:line:column`` of an IR node, or None where it carries no span."""
+    """``file:line:column`` of an IR node, or None where it carries no span.
+
+    A sequence has no span of its own; its first statement's is taken.
+    """
+    while isinstance(node, tvm.tirx.SeqStmt):
+        node = node.seq[0]
     span = getattr(node, "span", None)
     if span is None or span.source_name is None:
         return None
@@ -113,11 +118,21 @@ class TTPass:
         for var in sorted(functions, key=lambda v: v.name_hint):
             func = functions[var]
             if isinstance(func, tvm.tirx.PrimFunc):
-                for new_var, new_func in self.transform_function(var, func):
+                for new_var, new_func in self._located(var, func):
                     out[new_var] = new_func
             else:
                 out[var] = func
         return tvm.IRModule(out, attrs=mod.attrs)
+
+    def _located(
+        self, var: tvm.ir.GlobalVar, func: tvm.tirx.PrimFunc
+    ) -> list[tuple[tvm.ir.GlobalVar, tvm.tirx.PrimFunc]]:
+        """As transform_function; an error without a place gets the kernel's."""
+        try:
+            return self.transform_function(var, func)
+        except HarnessError as error:
+            error.location = error.location or place(func.body)
+            raise
 
     def transform_function(
         self, var: tvm.ir.GlobalVar, func: tvm.tirx.PrimFunc

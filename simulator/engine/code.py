@@ -12,7 +12,7 @@ from simulator.engine import expr
 from simulator.engine.expr import ExprError, Poly, Scalar
 from simulator.engine.group import Diverge, Group
 from simulator.engine.violation import Violation
-from simulator.program import Op
+from simulator.program import INFINITIES, Op
 
 if TYPE_CHECKING:
     from simulator.engine.cb import CircularBuffer
@@ -225,6 +225,8 @@ class OpContext:
     def real(self, operand: int) -> float:
         """A literal float operand, as float32."""
         value = self.op.args[operand]
+        if value in INFINITIES:
+            return float(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ExprError(f"{value!r} is no number")
         with np.errstate(over="ignore"):

@@ -37,7 +37,7 @@ class Axis:
 class TransferEmitter:
     """Emits loads and stores; ``ranges`` bounds the block and loop variables in scope."""
 
-    def __init__(self, names: Names, ranges: list[tuple[Any, int, int]]) -> None:
+    def __init__(self, names: Names, ranges: list[tuple[Any, Any, Any]]) -> None:
         """``ranges`` holds (variable, minimum, extent); the caller keeps it current."""
         self.names = names
         self.ranges = ranges

@@ -120,6 +120,8 @@ def _len_k(kernel: Kernel) -> int | None:
         region = call.args[0].region
         k = constant(region[-2 if constant(call.args[3]) else -1].extent)
         trips = 1
+        if any(loop.extent is None for loop in around):
+            return None  # the loop's length differs by block
         for loop in around:
             trips *= loop.extent or 1
         tiles = trips * -(-(k or 1) // TILE)

@@ -114,7 +114,7 @@ def _check_accumulators(kernel: Kernel, options: CompileOptions) -> None:
 class _Lowering:
     def __init__(self, kernel: Kernel, dst_tiles: int) -> None:
         self.names = Names()
-        self.ranges: list[tuple[Any, int, int]] = [
+        self.ranges: list[tuple[Any, Any, Any]] = [
             (v, 0, g) for v, g in zip(kernel.block_vars, kernel.grid, strict=True) if v is not None
         ]
         self.compute = ComputeEmitter(self.names, dst_tiles)
@@ -161,17 +161,15 @@ class _Lowering:
 
     def loop(self, stmt: For) -> list[Any]:
         node = stmt.node
-        start, extent = constant(node.min), constant(node.extent)
-        if start is None or extent is None:
-            refuse("a loop bound that depends on block indices", node=node,
-                   next_step="use constant loop bounds")  # fmt: skip
-        step = 1 if node.step is None else constant(node.step)
-        if step != 1:
+        if node.step is not None and constant(node.step) != 1:
             refuse(f"loop step {node.step}", node=node, next_step="use a step of 1")
+        start = 0 if constant(node.min) == 0 else node.min
+        extent = constant(node.extent)
+        extent = node.extent if extent is None else extent
         self.ranges.append((node.loop_var, start, extent))
         inner = self.body(stmt.body)
         self.ranges.pop()
-        if not inner or extent == 0:
+        if not inner or (isinstance(extent, int) and extent <= 0):
             return []
         return [tirx.For(node.loop_var, node.min, node.extent, tirx.ForKind.SERIAL, seq(inner),
                          annotations=node.annotations, span=node.span)]  # fmt: skip

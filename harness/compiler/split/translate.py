@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, Final
@@ -93,7 +94,8 @@ class _Translator:
             if isinstance(value, StringImm):
                 args.append(str(value.value))
             elif isinstance(value, tirx.FloatImm):
-                args.append(float(value.value))
+                number = float(value.value)
+                args.append(str(number) if math.isinf(number) else number)
             elif operand.kind == "tensor":
                 args.append(self.names[value])
             else:
