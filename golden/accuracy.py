@@ -66,7 +66,9 @@ def find_accuracy(name: str) -> Accuracy:
 def covers(op: str) -> bool:
     """Whether the table says something about a device op."""
     document = _document()
-    if op.endswith(("_init", "_uninit")) or op in document["matrix"] or op in document["without_numbers"]:
+    if op.endswith(("_init", "_uninit")):
+        return True
+    if op in document["matrix"] or op in document["without_numbers"]:
         return True
     return op.removesuffix("_tile") in document["vector"]
 

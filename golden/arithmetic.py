@@ -1,8 +1,10 @@
 """Addition, multiplication and rounding as the device may do them, with their bounds.
 
 Work typed float32 runs on the vector unit in float32, except that an operand repeated along an
-axis (a broadcast) passes the matrix unit and is cut to TF32. Work typed bfloat16 or float16 may run
-on either unit and may be rounded to its type. A 16-bit DST rounds every result.
+axis (a broadcast) or transposed passes the matrix unit and is cut to TF32, and that two operands
+kept in buffers of one 16-bit type may meet on the matrix unit even where the source widens them
+first. Work typed bfloat16 or float16 may run on either unit and may be rounded to its type. A
+16-bit DST rounds every result.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from golden.approx import (
     rounded,
 )
 from golden.contract import NumericContract
-from golden.formats import F64, find_format, power_of_two, round_even
+from golden.formats import F64, find_format, power_of_two
 from golden.matmul import fidelity_loss, step_error
 
 _SINGLE: Final = find_format("float32")
@@ -57,10 +59,13 @@ class Arithmetic:
     def literal(self, value: float, dtype: str) -> Approx:
         """A number written in the source: the compiler may keep it or round it to its type."""
         x = exact(np.asarray(value, np.float64))
-        if not np.isfinite(value) or find_format(dtype).is_integer:
+        fmt = find_format(dtype)
+        if not np.isfinite(value) or fmt.is_integer or not self.bounded:
             return x
-        error = np.abs(round_even(x.value, dtype) - x.value)
-        return x if not (error > 0) else replace(x, bound=error, grain=0.0)
+        if not self.contract.fp32_dest:
+            fmt = find_format(self.contract.dest)  # a fill cuts to the width of DST
+            return rounded(x, fmt.bits, fmt.tiny, fmt.huge, 2.0)
+        return rounded(x, fmt.bits, fmt.tiny, fmt.huge)
 
     def stored(self, x: Approx, dtype: str, source: str) -> Approx:
         """x, of type ``source``, put into a buffer of another type."""
@@ -92,8 +97,8 @@ class Arithmetic:
         dest = find_format(self.contract.dest)
         if not self.contract.fp32_dest:
             x = rounded(x, dest.bits, dest.tiny, dest.huge, 2.0)
-        elif dtype == "float32":
-            return rounded(x, _SINGLE.bits, _SINGLE.tiny, _SINGLE.huge, _VECTOR_STEPS)
+        else:
+            x = rounded(x, _SINGLE.bits, _SINGLE.tiny, _SINGLE.huge, _VECTOR_STEPS)
         if dtype in ("float32", dest.name):
             return x
         steps = 2.0 if dtype == "float16" else 1.0
@@ -111,10 +116,12 @@ class Arithmetic:
             return rounded(x, fmt.bits, fmt.tiny, fmt.huge, 2.0)
         return x
 
-    def add(self, x: Approx, y: Approx, dtype: str, broadcast: bool = False) -> Approx:
-        """X + y computed as ``dtype``."""
+    def add(
+        self, x: Approx, y: Approx, dtype: str, broadcast: bool = False, stored: str = ""
+    ) -> Approx:
+        """X + y computed as ``dtype``; ``stored`` is the 16-bit type both operands are kept in."""
         if x.value2 is not None or y.value2 is not None:
-            return two_sided(lambda a, b: self.add(a, b, dtype, broadcast), x, y)
+            return two_sided(lambda a, b: self.add(a, b, dtype, broadcast, stored), x, y)
         if not self.bounded:
             with np.errstate(invalid="ignore", over="ignore"):
                 return Approx(x.value + y.value)
@@ -126,7 +133,7 @@ class Arithmetic:
             error: F64 | None = None
             if not (x.is_exact and y.is_exact):
                 error = _both(x.error, y.error, value)
-            aligned = dtype != "float32" or broadcast or not self.contract.fp32_dest
+            aligned = self._on_matrix(dtype, broadcast, stored)
             if aligned and not (grain and max(x.peak, y.peak) < grain * 2.0**11):
                 error = self._align(x, y, error, value)
         result = _made(value, error, taint, grain, x.peak + y.peak, x, y)
@@ -140,18 +147,27 @@ class Arithmetic:
         added = unit * (terms * _ALIGN + 2.0**-21) * inexact
         return _both(0.0 if error is None else error, added, value)
 
-    def sub(self, x: Approx, y: Approx, dtype: str, broadcast: bool = False) -> Approx:
-        """X - y computed as ``dtype``."""
-        return self.add(x, self.neg(y), dtype, broadcast)
+    def _on_matrix(self, dtype: str, broadcast: bool, stored: str) -> bool:
+        """Whether the matrix unit may compute this."""
+        wide = dtype == "float32" and self.contract.fp32_dest
+        return not wide or broadcast or bool(stored)
+
+    def sub(
+        self, x: Approx, y: Approx, dtype: str, broadcast: bool = False, stored: str = ""
+    ) -> Approx:
+        """X - y computed as ``dtype``; ``stored`` as in :meth:`add`."""
+        return self.add(x, self.neg(y), dtype, broadcast, stored)
 
     def neg(self, x: Approx) -> Approx:
         """-x, exactly."""
         return replace(x, value=-x.value, value2=None if x.value2 is None else -x.value2)
 
-    def mul(self, x: Approx, y: Approx, dtype: str, broadcast: bool = False) -> Approx:
-        """X * y computed as ``dtype``."""
+    def mul(
+        self, x: Approx, y: Approx, dtype: str, broadcast: bool = False, stored: str = ""
+    ) -> Approx:
+        """X * y computed as ``dtype``; ``stored`` as in :meth:`add`."""
         if x.value2 is not None or y.value2 is not None:
-            return two_sided(lambda a, b: self.mul(a, b, dtype, broadcast), x, y)
+            return two_sided(lambda a, b: self.mul(a, b, dtype, broadcast, stored), x, y)
         if not self.bounded:
             with np.errstate(invalid="ignore", over="ignore"):
                 return Approx(x.value * y.value)
@@ -164,9 +180,9 @@ class Arithmetic:
             error: F64 | None = None
             if not exactly:
                 error = np.abs(x.value) * y.error + (np.abs(y.value) + y.error) * x.error
-            on_matrix = dtype != "float32" or broadcast or not self.contract.fp32_dest
-            if on_matrix and not (exactly and self._multiplies_exactly(x, y, dtype)):
-                loss = self._loss(dtype)
+            on_matrix = self._on_matrix(dtype, broadcast, stored)
+            if on_matrix and not (exactly and self._multiplies_exactly(x, y, stored or dtype)):
+                loss = self._loss(stored or dtype)
                 high = np.abs(value) + (0.0 if error is None else error)
                 dest = find_format(self.contract.dest)
                 step = step_error(self.contract) * self.contract.phases

@@ -110,6 +110,15 @@ def _along(space: Space, expr: Any) -> tuple[int, int] | None:
     return known.axis, offset + int(known.values[0])
 
 
+def is_rearranged(space: Space, exprs: list[Any]) -> bool:
+    """Whether an access repeats elements along an axis of the space or swaps axes."""
+    if not space.rank:
+        return False
+    axes = [along[0] for along in (_along(space, e) for e in exprs) if along is not None]
+    needed = [axis for axis, extent in enumerate(space.extents) if extent > 1]
+    return axes != sorted(axes) or not set(needed) <= set(axes)
+
+
 def _line_index(space: Space, lines: list[Line]) -> Index:
     return (
         space.chunk.lanes,

@@ -19,7 +19,7 @@ from golden.arithmetic import Arithmetic
 from golden.errors import GoldenError, location_of
 from golden.formats import find_format
 from golden.functions import Functions
-from golden.interpret.access import load
+from golden.interpret.access import is_rearranged, load
 from golden.interpret.space import Along, Bound, Space
 from golden.source import is_buffer, op_name
 from golden.truth import Truth, choose, compare, truth_of
@@ -158,7 +158,11 @@ class Evaluator:
         if not is_buffer(expr.source):
             raise GoldenError("only buffers can be read", location=location_of(expr))
         indices = [self.integer(i) for i in expr.indices]
-        return load(self.space, expr.source, indices, list(expr.indices), location_of(expr))
+        exprs = list(expr.indices)
+        data = load(self.space, expr.source, indices, exprs, location_of(expr))
+        if self.space.chunk.machine.bounded and is_rearranged(self.space, exprs):
+            return self.arithmetic.operand(data, dtype_of(expr), broadcast=True)
+        return data
 
     def _cast(self, expr: Any) -> Value:
         value, source, target = self.value(expr.value), dtype_of(expr.value), dtype_of(expr)
@@ -190,15 +194,22 @@ class Evaluator:
                 raise GoldenError("division by zero in an index", location=location_of(expr))
             return _INDEX_OPS[kind](a, b)
         if kind in _COMPARISONS:
-            return compare(kind, as_approx(a), as_approx(b))
+            return self._compare(kind, as_approx(a), as_approx(b), dtype_of(expr.a))
         return self._combine(kind, as_approx(a), as_approx(b), dtype_of(expr), expr)
+
+    def _compare(self, kind: str, a: Approx, b: Approx, dtype: str) -> Truth:
+        if self.space.chunk.machine.bounded:
+            broadcast = is_broadcast(a, b)
+            a = self.arithmetic.operand(a, dtype, broadcast)
+            b = self.arithmetic.operand(b, dtype, broadcast)
+        return compare(kind, a, b)
 
     def _combine(self, kind: str, a: Approx, b: Approx, dtype: str, expr: Any) -> Approx:
         broadcast = is_broadcast(a, b)
+        ring = {"Add": self.arithmetic.add, "Sub": self.arithmetic.sub, "Mul": self.arithmetic.mul}
+        if kind in ring:
+            return ring[kind](a, b, dtype, broadcast, stored_type(expr.a, expr.b))
         simple: dict[str, Callable[..., Approx]] = {
-            "Add": self.arithmetic.add,
-            "Sub": self.arithmetic.sub,
-            "Mul": self.arithmetic.mul,
             "Div": self.functions.divide,
             "Max": self.functions.maximum,
             "Min": self.functions.minimum,
@@ -236,6 +247,20 @@ def as_approx(value: Value) -> Approx:
     if isinstance(value, Truth):
         return value.as_data()
     return exact(np.asarray(value, np.float64))
+
+
+def stored_type(a: Any, b: Any) -> str:
+    """The 16-bit type both operands are kept in, where they are elements of buffers; else ""."""
+    types = []
+    for operand in (a, b):
+        inner = operand
+        while isinstance(inner, tirx.Cast):
+            inner = inner.value
+        if not isinstance(inner, tvm.ir.TensorLoad):
+            return ""
+        types.append(dtype_of(inner))
+    same = types[0] == types[1] and types[0] in ("bfloat16", "float16")
+    return types[0] if same else ""
 
 
 def is_broadcast(a: Approx, b: Approx) -> bool:

@@ -15,6 +15,7 @@ from golden.interpret.expressions import Evaluator
 from golden.interpret.machine import Chunk
 from golden.interpret.memory import Lanes, OnChip
 from golden.matmul import Operand, multiply_accumulate
+from golden.reduction import Reducer
 from golden.source import COPY, CUMSUM, FILL, GEMM, REDUCE, constant, op_name
 
 _CACHE_ELEMENTS: Final = 1 << 17
@@ -60,6 +61,10 @@ class TileOps:
             self._fill(self.region(args[0], evaluator), args[1], evaluator)
         elif name == GEMM:
             self._gemm(args, evaluator)
+        elif name == REDUCE:
+            self._reduce(args, evaluator)
+        elif name == CUMSUM:
+            self._cumsum(args, evaluator)
         else:
             raise GoldenError(f"the op {name} has no meaning here", location=location_of(call))
 
@@ -118,6 +123,36 @@ class TileOps:
         shape = (len(self.chunk.active), *target.extents)
         stored = evaluator.arithmetic.stored(data, target.dtype, str(value.ty.dtype))
         self.write(target, stored.map(lambda a: np.broadcast_to(a, shape)))
+
+    def _reduce(self, args: Sequence[Any], evaluator: Evaluator) -> None:
+        """``(src, dst, kind, dim, clear)``."""
+        source, target = self.region(args[0], evaluator), self.region(args[1], evaluator)
+        kind, axis, clear = str(args[2].value), constant(args[3]), bool(constant(args[4]))
+        rank = len(source.extents)
+        if axis is None or not -rank <= axis < rank:
+            raise GoldenError(f"reduction along dimension {axis} of {rank}")
+        axis %= rank
+        left = tuple(e for i, e in enumerate(source.extents) if i != axis and e != 1)
+        if left != target.core:
+            raise GoldenError(f"reduction of {source.extents} along {axis} to {target.extents}")
+        shape = tuple(1 if i == axis else e for i, e in enumerate(source.extents))
+        old = None if clear else reshaped(self.read(target), shape)
+        reducer = Reducer(evaluator.arithmetic)
+        result = reducer.reduce(kind, self.read(source), axis + 1, source.dtype, old)
+        stored = evaluator.arithmetic.stored(result, target.dtype, "float32")
+        self.write(target, reshaped(stored, target.extents))
+
+    def _cumsum(self, args: Sequence[Any], evaluator: Evaluator) -> None:
+        """``(src, dst, dim, reverse)``."""
+        source, target = self.region(args[0], evaluator), self.region(args[1], evaluator)
+        axis, reverse = constant(args[2]), bool(constant(args[3]))
+        rank = len(source.extents)
+        if axis is None or not -rank <= axis < rank or source.core != target.core:
+            raise GoldenError(f"running sum of {source.extents} along {axis} to {target.extents}")
+        reducer = Reducer(evaluator.arithmetic)
+        result = reducer.cumsum(self.read(source), axis % rank + 1, source.dtype, reverse=reverse)
+        stored = evaluator.arithmetic.stored(result, target.dtype, "float32")
+        self.write(target, reshaped(stored, target.extents))
 
     def _gemm(self, args: Sequence[Any], evaluator: Evaluator) -> None:
         regions = [self.region(a, evaluator) for a in args[:3]]

@@ -1,0 +1,210 @@
+"""Sums and extrema along an axis, and running sums, with their bounds.
+
+A sum is a product with a tile of ones on the matrix unit, so it has the product's fidelity,
+alignment and accumulation terms; an extremum selects, after float32 data were cut to TF32
+(tt-isa-documentation, GAPOOL and GMPOOL). A sum of everything passes bfloat16 on its way
+(measured on the functional simulator of both chips), which 1-D sources may meet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from golden.approx import CLEAN, FREE, INFINITE, U8, Approx, Bools
+from golden.arithmetic import Arithmetic
+from golden.errors import GoldenError
+from golden.formats import F64, find_format, power_of_two
+from golden.functions import Functions
+from golden.matmul import GROUP, STEP, fidelity_loss, source_bits, step_error
+
+KINDS: Final = ("sum", "max", "min", "absmax", "absmin", "abssum")
+_WEIGHTS: Final = 1 + 2.0**-5 + 2.0**-7 + 2.0**-12
+_ABSORBS: Final = 2.0**100
+_SLOP: Final = 1 + 2.0**-20
+
+
+@dataclass(frozen=True)
+class Reducer:
+    """Reductions under a contract."""
+
+    arithmetic: Arithmetic
+
+    @property
+    def functions(self) -> Functions:
+        """Extrema of two operands."""
+        return Functions(self.arithmetic)
+
+    def reduce(self, kind: str, x: Approx, axis: int, dtype: str, old: Approx | None) -> Approx:
+        """X (blocks, …) reduced along ``axis``, which stays with size 1, onto ``old`` if given.
+
+        Raises:
+            GoldenError: an unknown kind.
+        """
+        if kind not in KINDS:
+            raise GoldenError(f"no reduction {kind!r}", next_step=f"one of {KINDS}")
+        x = x.hull()
+        if kind.startswith("abs"):
+            x = self.functions.absolute(x)
+        if kind in ("sum", "abssum"):
+            total = self.sum(x, axis, dtype)
+            return total if old is None else self.arithmetic.add(old, total, "float32")
+        largest = kind.endswith("max")
+        top = self.extremum(x, axis, dtype, largest=largest)
+        if old is None:
+            return top
+        pick = self.functions.maximum if largest else self.functions.minimum
+        return pick(self._cut(old, dtype), top, dtype)
+
+    def _cut(self, x: Approx, dtype: str) -> Approx:
+        """Data as the matrix unit sees them."""
+        if not self.arithmetic.bounded:
+            return x
+        return self.arithmetic.operand(x, dtype, broadcast=True)
+
+    def extremum(self, x: Approx, axis: int, dtype: str, *, largest: bool) -> Approx:
+        """The largest or smallest element along an axis."""
+        x = self._cut(x, dtype)
+        pick = np.max if largest else np.min
+        with np.errstate(invalid="ignore"):
+            value = pick(x.value, axis=axis, keepdims=True)
+            bound = None
+            if x.bound is not None:
+                low = pick(x.value - x.bound, axis=axis, keepdims=True)
+                high = pick(x.value + x.bound, axis=axis, keepdims=True)
+                bound = np.maximum(high - value, value - low)
+        taint: U8 | None = None
+        if x.taint is not None:
+            free = ((x.taint == FREE) | np.isnan(x.value)).any(axis=axis, keepdims=True)
+            taint = np.where(free, FREE, np.where(np.isinf(value), INFINITE, CLEAN))
+            taint = taint.astype(np.uint8)
+            value = np.where(free, 0.0, value)
+            bound = None if bound is None else np.where(taint == CLEAN, bound, 0.0)
+        return Approx(value, bound, taint, _any(x, axis), grain=x.grain, peak=x.peak)
+
+    def sum(self, x: Approx, axis: int, dtype: str) -> Approx:
+        """The sum along an axis."""
+        if not self.arithmetic.bounded:
+            return Approx(x.value.sum(axis=axis, keepdims=True))
+        clean = _cleaned(x)
+        count = x.value.shape[axis]
+        value = clean.value.sum(axis=axis, keepdims=True)
+        whole = x.value.ndim == 2
+        if x.taint is None and self._sums_exactly(x, count, dtype, whole):
+            return Approx(value, jumped=_any(x, axis), grain=x.grain, peak=x.peak * count)
+        high = np.abs(clean.value) + clean.error
+        weight = high.sum(axis=axis, keepdims=True)
+        groups = _groups(high, axis).sum(axis=axis, keepdims=True)
+        error = _inherited(clean, axis) + self._sum_error(weight, groups, count, dtype, whole)
+        taint = _sum_taint(x, axis, weight)
+        value = _with_infinities(value, x, axis, taint)
+        if taint is not None:
+            error = np.where(taint == CLEAN, error, 0.0)
+        return self.arithmetic.result(
+            Approx(value, error, taint, _any(x, axis)).tightened(), "float32"
+        )
+
+    def cumsum(self, x: Approx, axis: int, dtype: str, *, reverse: bool) -> Approx:
+        """Running sums along an axis, from the end if ``reverse``."""
+        x = x.hull()
+
+        def run(array: F64) -> F64:
+            if reverse:
+                return np.flip(np.flip(array, axis).cumsum(axis=axis), axis)
+            return array.cumsum(axis=axis)
+
+        if not self.arithmetic.bounded:
+            return Approx(run(x.value))
+        clean = _cleaned(x)
+        value, count = run(clean.value), x.value.shape[axis]
+        if x.taint is None and self._sums_exactly(x, count, dtype, whole=False):
+            jumped = None if x.jumped is None else run(x.jumped.astype(np.float64)) > 0
+            return Approx(value, jumped=jumped, grain=x.grain, peak=x.peak * count)
+        weight = run(np.abs(clean.value) + clean.error)
+        error = self._sum_error(weight, weight, count, dtype, whole=False)
+        if clean.bound is not None:
+            error = error + run(clean.bound)
+        taint: U8 | None = None
+        if x.taint is not None:
+            touched = run((x.taint != CLEAN).astype(np.float64)) > 0
+            taint = np.where(touched, FREE, CLEAN).astype(np.uint8)
+            error = np.where(touched, 0.0, error)
+        jumped = None if x.jumped is None else run(x.jumped.astype(np.float64)) > 0
+        return self.arithmetic.result(Approx(value, error, taint, jumped).tightened(), "float32")
+
+    def _sums_exactly(self, x: Approx, count: int, dtype: str, whole: bool) -> bool:
+        """Whether no step of a sum can round, judged by grain and peak."""
+        if not x.is_exact or not x.grain:
+            return False
+        if x.grain == np.inf:
+            return True
+        contract = self.arithmetic.contract
+        bits = min(source_bits(dtype, contract)[0], 10)
+        bits = min(bits, {"LoFi": 5, "HiFi2": 7}.get(contract.fidelity, 10))
+        limit = 2.0 ** (24 if contract.fp32_dest else find_format(contract.dest).bits)
+        if whole:
+            limit = 2.0**8
+        size = x.peak / x.grain
+        return size < 2.0**bits and size * count <= limit and x.grain >= 2.0**-100
+
+    def _sum_error(self, weight: F64, groups: F64, count: int, dtype: str, whole: bool) -> F64:
+        contract = self.arithmetic.contract
+        bits, cut = source_bits(dtype, contract)
+        loss = cut + max(
+            fidelity_loss(contract.fidelity, 1, bits), fidelity_loss(contract.fidelity, bits, 1)
+        )
+        if whole:
+            loss += 2.0**-7
+        steps = 2 * contract.phases * -(-count // STEP)
+        step = step_error(contract)
+        error: F64 = weight * (loss + steps * step * (1 + step) ** steps)
+        error = error + groups * (7 * 2.0**-11 * _WEIGHTS)
+        return error * _SLOP + (weight > 0) * (steps * 2.0**-118)
+
+
+def _any(x: Approx, axis: int) -> Bools | None:
+    return None if x.jumped is None else np.asarray(x.jumped.any(axis=axis, keepdims=True))
+
+
+def _cleaned(x: Approx) -> Approx:
+    if x.taint is None:
+        return x
+    clean = x.taint == CLEAN
+    bound = None if x.bound is None else np.where(clean, x.bound, 0.0)
+    return replace(x, value=np.where(clean, x.value, 0.0), bound=bound)
+
+
+def _inherited(x: Approx, axis: int) -> F64 | float:
+    return 0.0 if x.bound is None else x.bound.sum(axis=axis, keepdims=True)
+
+
+def _groups(magnitude: F64, axis: int) -> F64:
+    """Powers of two of the largest magnitude among eight neighbours along the axis."""
+    starts = np.arange(0, magnitude.shape[axis], GROUP)
+    return power_of_two(np.maximum.reduceat(magnitude, starts, axis=axis))
+
+
+def _sum_taint(x: Approx, axis: int, weight: F64) -> U8 | None:
+    """Infinite where infinities of one sign meet finite terms that cannot move them."""
+    taint = None
+    if x.taint is not None:
+        bad = (x.taint == FREE) | ((x.taint == INFINITE) & np.isnan(x.value))
+        positive = ((x.taint == INFINITE) & (x.value > 0)).any(axis=axis, keepdims=True)
+        negative = ((x.taint == INFINITE) & (x.value < 0)).any(axis=axis, keepdims=True)
+        free = bad.any(axis=axis, keepdims=True) | (positive & negative)
+        free |= (positive | negative) & (weight > _ABSORBS)
+        taint = np.where(free, FREE, np.where(positive | negative, INFINITE, CLEAN))
+        taint = taint.astype(np.uint8)
+    beyond = weight >= 2.0**126
+    if beyond.any():
+        taint = np.where(beyond, FREE, CLEAN if taint is None else taint).astype(np.uint8)
+    return taint
+
+
+def _with_infinities(value: F64, x: Approx, axis: int, taint: U8 | None) -> F64:
+    if taint is None or x.taint is None:
+        return value
+    negative = (x.value == -np.inf).any(axis=axis, keepdims=True)
+    return np.where(taint == INFINITE, np.where(negative, -np.inf, np.inf), value)
