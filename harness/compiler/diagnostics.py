@@ -1,8 +1,8 @@
 """Getting coded errors out of TVM passes.
 
 TVM turns an exception raised inside a pass into a bare RuntimeError without class, code or cause.
-So a pass puts its error into a context-local sink before it raises; whoever called TVM takes it from
-there and raises it again.
+So a pass puts its error into a context-local sink before it raises; whoever called TVM takes it
+from there and raises it again.
 """
 
 from __future__ import annotations
@@ -118,8 +118,7 @@ class TTPass:
         for var in sorted(functions, key=lambda v: v.name_hint):
             func = functions[var]
             if isinstance(func, tvm.tirx.PrimFunc):
-                for new_var, new_func in self._located(var, func):
-                    out[new_var] = new_func
+                out.update(self._located(var, func))
             else:
                 out[var] = func
         return tvm.IRModule(out, attrs=mod.attrs)
