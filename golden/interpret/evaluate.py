@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +30,7 @@ def evaluate(
     *,
     bounded: bool = True,
     scalars: Mapping[str, int] | None = None,
+    blocks: Sequence[int] | None = None,
 ) -> GoldenResult:
     """What a source kernel must answer.
 
@@ -41,6 +42,8 @@ def evaluate(
         contract: precision; the default contract of a Wormhole without one.
         bounded: derive error bounds. Without, only values mean anything, and evaluation is cheap.
         scalars: values of scalar parameters.
+        blocks: linear numbers of the blocks to evaluate (x fastest), all without; what the others
+            write counts as not written.
 
     Raises:
         GoldenError: the source has no meaning here, blocks race, or inputs do not fit.
@@ -57,7 +60,7 @@ def evaluate(
             next_step=f"names: {[t.name for t in kernel.tensors]}",
         )
     machine = Machine(kernel, contract, bounded, tensors)
-    for numbers in _chunks(kernel):
+    for numbers in _chunks(kernel, blocks):
         _run_chunk(machine, numbers, dict(scalars or {}))
     outputs = {}
     for info in kernel.tensors:
@@ -122,11 +125,13 @@ def _without_denormals(data: Approx, dtype: str) -> Approx:
     return Approx(data.value, bound, data.taint, peak=data.peak)
 
 
-def _chunks(kernel: Kernel) -> list[npt.NDArray[np.int32]]:
+def _chunks(kernel: Kernel, blocks: Sequence[int] | None) -> list[npt.NDArray[np.int32]]:
     total = int(np.prod([extent for _, extent in kernel.grid], dtype=np.int64))
     size = sum(int(np.prod(b.shape)) for b in kernel.buffers if not b.is_tensor)
     count = max(1, min(total, _CHUNK_ELEMENTS // max(size, 1)))
     numbers = np.arange(total, dtype=np.int32)
+    if blocks is not None:
+        numbers, total = numbers[np.asarray(blocks, np.intp)], len(blocks)
     return [numbers[first : first + count] for first in range(0, total, count)]
 
 

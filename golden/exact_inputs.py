@@ -1,0 +1,137 @@
+"""Integer inputs for which no step of the whole program rounds, so that judging is equality.
+
+A range is tried from the largest down; the interpreter proves each try on the drawn values (grains
+and peaks through every op: products obey the alignment, fidelity and accumulator conditions of the
+matrix unit, packed values fit their buffers). Larger ranges tell more wrong answers apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from golden.contract import NumericContract, contract_for
+from golden.errors import GoldenError
+from golden.formats import find_format, round_even
+from golden.inputs import Array, as_parameter, generator, wanted
+from golden.interpret import evaluate
+from golden.result import GoldenResult
+from golden.source import Kernel, read_kernel
+
+RANGES: Final = (
+    (31, 1.0),
+    (15, 1.0),
+    (7, 1.0),
+    (4, 1.0),
+    (3, 1.0),
+    (2, 1.0),
+    (1, 1.0),
+    (1, 0.25),
+    (1, 0.0625),
+    (1, 0.01),
+)
+"""(largest magnitude, share of non-zero elements). 31 is safe for K up to 16384 with 32-bit DST."""
+_PROBES: Final = 4
+"""Blocks tried before the whole program."""
+
+
+@dataclass(frozen=True)
+class ExactInputs:
+    """Inputs with one right answer.
+
+    Attributes:
+        inputs: by parameter name.
+        golden: the answer.
+        largest: largest magnitude drawn.
+        share: share of non-zero elements.
+    """
+
+    inputs: dict[str, Array]
+    golden: GoldenResult
+    largest: int
+    share: float
+
+
+def exact_inputs(
+    func: Any, contract: NumericContract | None = None, seed: int = 0, largest: int | None = None
+) -> ExactInputs:
+    """Integers of the widest range for which the program is exact, and what it must answer.
+
+    Args:
+        func: the source PrimFunc.
+        contract: precision; the default contract of a Wormhole without one.
+        seed: of the draws.
+        largest: try no magnitude above this.
+
+    Raises:
+        GoldenError: ``NoExactRange``, with the output that rounds in every range.
+    """
+    kernel = read_kernel(func)
+    contract = contract or contract_for(func)
+    probes = _probes(kernel)
+    reason = "it writes nothing"
+    for top, share in RANGES:
+        if largest is not None and top > largest:
+            continue
+        inputs = _draw(kernel, top, share, seed)
+        if probes is not None:
+            reason = _unfit(evaluate(func, inputs, contract, bounded=False, blocks=probes))
+            if reason:
+                continue
+        golden = evaluate(func, inputs, contract)
+        reason = _inexact(golden)
+        if not reason:
+            return ExactInputs(inputs, golden, top, share)
+    raise GoldenError(
+        f"{kernel.name} has no exact inputs: {reason}",
+        code="NoExactRange",
+        next_step="use random inputs and the bound",
+    )
+
+
+def _draw(kernel: Kernel, top: int, share: float, seed: int) -> dict[str, Array]:
+    inputs = {}
+    for info in wanted(kernel):
+        rng = generator(seed, info.name)
+        low = 0 if info.dtype in ("int32", "int64", "uint8", "uint16", "uint32") else -top
+        values = rng.integers(low, top + 1, info.shape).astype(np.float64)
+        if share < 1:
+            values *= rng.random(info.shape) < share
+        inputs[info.name] = as_parameter(values, info.dtype)
+    return inputs
+
+
+def _probes(kernel: Kernel) -> list[int] | None:
+    """First, last and a few blocks between; None where the grid is small."""
+    total = int(np.prod([extent for _, extent in kernel.grid], dtype=np.int64))
+    if total <= 2 * _PROBES:
+        return None
+    return sorted({int(b) for b in np.linspace(0, total - 1, _PROBES)})
+
+
+def _unfit(golden: GoldenResult) -> str:
+    """Whether values alone show that an output cannot hold them, without deriving bounds."""
+    for name, result in golden.outputs.items():
+        values = result.answer.value[result.written]
+        fmt = find_format(result.dtype)
+        if not fmt.is_integer and (round_even(values, result.dtype) != values).any():
+            return f"{name} holds sums that {result.dtype} rounds, even of integers up to 1"
+    return ""
+
+
+def _inexact(golden: GoldenResult) -> str:
+    """Why a result is not exact, empty if it is."""
+    if not golden.outputs:
+        return "it writes nothing"
+    for name, result in golden.outputs.items():
+        answer, written = result.answer, result.written
+        if answer.taint is not None and answer.taint[written].any():
+            return f"{name} holds numbers that are not finite, or memory nobody wrote"
+        if answer.bound is not None and answer.bound[written].any():
+            share = float((answer.bound[written] > 0).mean())
+            return f"{share:.0%} of {name} may be rounded even for integers up to 1"
+        if answer.value2 is not None:
+            return f"{name} depends on a threshold"
+    return ""

@@ -1,0 +1,146 @@
+"""Input data by kind: random, adversarial, special; the exact kind is in ``exact_inputs``.
+
+All arrays are float32 (or the integer type of the parameter), reproducible from a seed.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.errors import GoldenError
+from golden.formats import find_format
+from golden.source import BufferInfo, Kernel, read_kernel
+
+Array = npt.NDArray[Any]
+Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
+
+TILE: Final = 32
+
+
+def generator(seed: int, name: str) -> np.random.Generator:
+    """A stream of its own for each parameter, so that adding one changes no other."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def wanted(kernel: Kernel) -> tuple[BufferInfo, ...]:
+    """Parameters a caller must give: those read."""
+    return tuple(t for t in kernel.tensors if t.name in kernel.inputs)
+
+
+def as_parameter(values: Array, dtype: str) -> Array:
+    """Values in the array type a caller passes for a dtype."""
+    fmt = find_format(dtype)
+    if not fmt.is_integer:
+        return values.astype(np.float32)
+    low = (
+        0.0
+        if dtype.startswith(("u", "bool"))
+        else -min(fmt.huge, 127 if dtype == "int8" else 2**31)
+    )
+    return np.clip(np.rint(values), low, fmt.huge).astype(np.dtype(dtype))
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return rng.standard_normal(shape)
+
+
+def _uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return rng.random(shape)
+
+
+def _wide(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Magnitudes over 2**-20 to 2**20: alignment drops most of a sum."""
+    return rng.standard_normal(shape) * np.exp2(rng.integers(-20, 21, shape))
+
+
+def _cancel(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Neighbours along the last axis that cancel, over a small remainder."""
+    values = rng.standard_normal(shape) * 256
+    half = values.shape[-1] // 2
+    if half:
+        values[..., 1 : 2 * half : 2] = -values[..., 0 : 2 * half : 2]
+    values += rng.standard_normal(shape)
+    return values
+
+
+def _tiny(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Magnitudes around the least normal number, denormals and zeros of both signs among them."""
+    values = rng.standard_normal(shape) * np.exp2(rng.integers(-10, 4, shape).astype(float) - 126)
+    zeros: Array = np.where(rng.random(shape) < 0.1, np.copysign(0.0, values), values)
+    return zeros
+
+
+def _huge(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Magnitudes up to the largest finite one: products overflow."""
+    return rng.standard_normal(shape) * np.exp2(rng.integers(50, 66, shape))
+
+
+def _one_hot(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """One non-zero element per row."""
+    values = np.zeros(shape)
+    rows = values.reshape(-1, shape[-1])
+    rows[np.arange(len(rows)), rng.integers(0, shape[-1], len(rows))] = 1.0
+    return values
+
+
+def _special(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Normal numbers with infinities and NaN in one tile."""
+    values = rng.standard_normal(shape)
+    corner = tuple(slice(0, min(TILE, n)) for n in shape)
+    tile = values[corner]
+    tile[rng.random(tile.shape) < 0.02] = np.inf
+    tile[rng.random(tile.shape) < 0.02] = -np.inf
+    tile[rng.random(tile.shape) < 0.02] = np.nan
+    return values
+
+
+def _ties(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Odd multiples of half a bfloat16 unit, where roundings disagree."""
+    base = rng.integers(128, 256, shape) + 0.5
+    exponent = rng.integers(-4, 5, shape)
+    values: Array = np.copysign(base * np.exp2(exponent - 7.0), rng.standard_normal(shape))
+    return values
+
+
+INPUT_KINDS: Final[MappingProxyType[str, Draw]] = MappingProxyType(
+    {
+        "random": _normal,
+        "uniform": _uniform,
+        "wide": _wide,
+        "cancel": _cancel,
+        "tiny": _tiny,
+        "huge": _huge,
+        "one_hot": _one_hot,
+        "special": _special,
+        "ties": _ties,
+    }
+)
+"""How each kind is drawn."""
+
+
+def draw_inputs(func: Any, kind: str = "random", seed: int = 0) -> dict[str, Array]:
+    """Inputs of one kind for a source kernel, by parameter name.
+
+    Raises:
+        GoldenError: no such kind.
+    """
+    if kind not in INPUT_KINDS:
+        raise GoldenError(
+            f"no input kind {kind!r}",
+            code="InvalidInputs",
+            next_step=f"one of {[*INPUT_KINDS]}, exact or tagged",
+        )
+    draw = INPUT_KINDS[kind]
+    result = {}
+    for info in wanted(read_kernel(func)):
+        values = draw(generator(seed, info.name), info.shape)
+        if info.dtype == "float16" and kind in ("huge", "wide", "cancel"):
+            values = np.clip(values, -1000, 1000)
+        result[info.name] = as_parameter(values, info.dtype)
+    return result
