@@ -61,8 +61,8 @@ def test_spellings(op: Op, text: str) -> None:
         (Op(name="noc_semaphore_inc", args=(3, "start", 2, 1)),
          "noc_semaphore_inc(get_noc_addr(noc_columns[3], noc_rows[start], get_semaphore(2)), 1);"),
         (Op(name="noc_semaphore_set_multicast", args=(1, 0, 0, 7, 3, 31)),
-         "noc_semaphore_set_multicast(get_semaphore(1), get_noc_multicast_addr(noc_columns[0],"
-         + " noc_rows[0], noc_columns[7], noc_rows[3], get_semaphore(1)), 31);"),
+         ("noc_semaphore_set_multicast(get_semaphore(1), get_noc_multicast_addr(noc_columns[0],"
+          " noc_rows[0], noc_columns[7], noc_rows[3], get_semaphore(1)), 31);")),
     ],
 )  # fmt: skip
 def test_data_movement_spellings(op: Op, text: str) -> None:
