@@ -33,12 +33,14 @@ def check(
     numbers: o.NumbersOpt = "fast",
     inputs: o.InputsOpt = None,
     outputs: o.OutputsOpt = None,
+    max_steps: o.StepsOpt = None,
+    max_seconds: o.SecondsOpt = None,
     json: o.JsonOpt = None,
 ) -> int:
     """Judge an existing artifact against what the source says it must answer."""
     build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
                     prefetch, fidelity, fp32_dest, function)  # fmt: skip
-    question = Question(oracle, input_kind, numbers, seed, inputs, outputs)
+    question = Question(oracle, input_kind, numbers, seed, inputs, outputs, max_steps, max_seconds)
 
     def body(session: Session) -> Outcome:
         from simulator.artifact import PLAN_FILE, load_artifact

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,8 @@ def demo(
     build = o.Build(f"{gemm}:matmul", sizes, device)
 
     def body(session: Session) -> Outcome:
-        return run_build(session, build, Question(seed=seed), output)
+        words = ["tt-harness", "demo", "--device", device, "--seed", str(seed), "-o", str(output)]
+        again = shlex.join(words)
+        return run_build(session, build, Question(seed=seed), output, again=again)
 
     return Session("demo", json).conduct(body)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.options import JsonOpt, NumbersOpt, SecondsOpt, StepsOpt
-from harness.cli.session import Outcome, Session, check_writable
+from harness.cli.session import Outcome, Session, check_writable, finding_json
 
 
 def execute(
@@ -33,13 +33,14 @@ def execute(
         options = run_options(numbers, max_steps, max_seconds)
         session.progress.stage("simulating")
         job = execute_files(directory, inputs, outputs, options)
+        report = {**job.report, "findings": [finding_json(item) for item in job.findings]}
         view = finding_lines(job.findings)
         if job.report.get("stats"):
             lines = machine_lines(job.report["stats"], job.report.get("determinate"))
             view += section("Simulator", lines)
         if job.exit_status == 0:
-            return Outcome(0, "", job.report, [*view, text(), text(job.message, "green")])
-        return Outcome(job.exit_status, job.message, job.report, view)
+            return Outcome(0, "", report, [*view, text(), text(job.message, "green")])
+        return Outcome(job.exit_status, job.message, report, view)
 
     return Session("execute", json).conduct(body)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cli.execute import run_options
 from harness.cli.options import Build
 from harness.cli.session import Outcome, Session, check_writable, finding_json
 from simulator.job import BUDGET, FAIL, PASS
@@ -28,12 +29,16 @@ class Question:
     seed: int = 0
     inputs: Path | None = None
     outputs: Path | None = None
+    max_steps: int | None = None
+    max_seconds: float | None = None
 
     def arguments(self) -> list[str]:
         """The options that ask the same again."""
         words = [] if self.oracle == "auto" else ["--oracle", self.oracle]
         words += [] if self.input_kind is None else ["--input-kind", self.input_kind]
         words += [] if self.numbers == "fast" else ["--numbers", self.numbers]
+        words += [] if self.max_steps is None else ["--max-steps", str(self.max_steps)]
+        words += [] if self.max_seconds is None else ["--max-seconds", str(self.max_seconds)]
         given = self.inputs
         return words + (["--seed", str(self.seed)] if given is None else ["--inputs", str(given)])
 
@@ -57,9 +62,10 @@ def judge(
 ) -> Verdict:  # fmt: skip
     """Simulate ``artifact`` and judge it against the source; write the outputs if it completed."""
     from harness.checking import check
+    from simulator.files import write_npz
 
     session.progress.stage("simulating and judging")
-    return check(
+    verdict = check(
         kernel,
         inputs,
         artifact=artifact,
@@ -68,12 +74,19 @@ def judge(
         seed=question.seed,
         numbers=question.numbers,
         function=build.function,
+        run_options=run_options(question.numbers, question.max_steps, question.max_seconds),
         **build.options(),
     )
+    if question.outputs is not None and verdict.outputs:
+        write_npz(question.outputs, verdict.outputs)
+    return verdict
 
 
-def outcome(verdict: Verdict, plan: Plan | None, before: Sequence[Line] = ()) -> Outcome:
-    """Exit status, report and view of a verdict; ``before`` are lines shown above it."""
+def outcome(
+    verdict: Verdict, plan: Plan | None, before: Sequence[Line] = (), after: Sequence[Line] = ()
+) -> Outcome:
+    """Exit status, report and view of a verdict; ``before`` and ``after`` are shown around it."""
+    from harness.report.terminal import text
     from harness.report.verdict import verdict_lines
 
     status = PASS if verdict.passed else FAIL
@@ -81,7 +94,12 @@ def outcome(verdict: Verdict, plan: Plan | None, before: Sequence[Line] = ()) ->
         status = BUDGET
     report = verdict.to_json()
     report["findings"] = [finding_json(item) for item in verdict.findings]
-    return Outcome(status, "", report, [*before, *verdict_lines(verdict, plan)])
+    view = [*before, *verdict_lines(verdict, plan), *after]
+    if verdict.reproduce:
+        view += [text(), text(f"again: {verdict.reproduce}")]
+    while view and not view[0].plain:
+        view = view[1:]
+    return Outcome(status, "", report, view)
 
 
 def reproducible(verdict: Verdict, command: str, plan_path: Path) -> Verdict:

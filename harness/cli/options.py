@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -12,6 +12,7 @@ import typer
 
 from harness.cli.params import parse_params
 from harness.cli.source import load_kernel, parse_source
+from harness.errors import HarnessError
 
 SourceArg = Annotated[
     str,
@@ -118,9 +119,9 @@ class Build:
 
         given: dict[str, Any] = {"device": self.device}
         if self.grid is not None:
-            given["grid"] = parse_grid(self.grid)
+            given["grid"] = _read("grid", parse_grid, self.grid)
         if self.core_ranges is not None:
-            given["core_ranges"] = parse_core_ranges(self.core_ranges)
+            given["core_ranges"] = _read("core_ranges", parse_core_ranges, self.core_ranges)
         for name in ("strategy", "double_buffer", "prefetch", "fidelity", "fp32_dest"):
             value = getattr(self, name)
             if value is not None:
@@ -142,3 +143,12 @@ class Build:
             if value is not None:
                 words.append(("--" if value else "--no-") + name.replace("_", "-"))
         return shlex.join([*words, *map(str, more)])
+
+
+def _read(option: str, parse: Callable[[str], Any], value: str) -> Any:
+    """A parsed value; its error names the option."""
+    try:
+        return parse(value)
+    except HarnessError as error:
+        error.location = error.location or option
+        raise

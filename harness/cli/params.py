@@ -65,9 +65,15 @@ def bind(
     problems = [f"no parameter {name!r}" for name in unknown]
     problems += [f"parameter {name!r} is missing" for name in missing]
     if problems:
-        shown = str(signature).partition(" -> ")[0]
+        shown = shown_signature(signature)
         raise ParameterError("; ".join(problems), location=where,
                              next_step=f"its parameters are {shown}")  # fmt: skip
     first = [n for n, p in by_name.items() if p.kind is kinds.POSITIONAL_ONLY and n in params]
     rest = {name: value for name, value in params.items() if name not in first}
     return tuple(params[name] for name in first), rest
+
+
+def shown_signature(signature: inspect.Signature) -> str:
+    """Names and defaults, without types: ``(M, N=384)``."""
+    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return str(signature.replace(parameters=bare, return_annotation=signature.empty))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -38,12 +39,14 @@ def run(
     outputs: o.OutputsOpt = None,
     output: OutputDir = None,
     dump_ir: o.DumpOpt = None,
+    max_steps: o.StepsOpt = None,
+    max_seconds: o.SecondsOpt = None,
     json: o.JsonOpt = None,
 ) -> int:
     """Compile a kernel, simulate it, and judge the answer against the source."""
     build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
                     prefetch, fidelity, fp32_dest, function)  # fmt: skip
-    question = Question(oracle, input_kind, numbers, seed, inputs, outputs)
+    question = Question(oracle, input_kind, numbers, seed, inputs, outputs, max_steps, max_seconds)
     return Session("run", json).conduct(
         lambda session: run_build(
             session, build, question, output or default_output(source), dump_ir
@@ -58,9 +61,12 @@ def default_output(source: str) -> Path:
 
 
 def run_build(
-    session: Session, build: o.Build, question: Question, output: Path, dump_ir: Path | None = None
-) -> Outcome:
+    session: Session, build: o.Build, question: Question, output: Path,
+    dump_ir: Path | None = None, again: str | None = None,
+) -> Outcome:  # fmt: skip
     """The whole way once: the artifact lands in ``output``, the verdict in the outcome.
+
+    ``again`` is the command that shows it again, by default ``run`` with the same arguments.
 
     Raises:
         HarnessError, SimulatorError: whatever is refused on the way.
@@ -79,12 +85,18 @@ def run_build(
     artifact = made[0]
     plan_path = artifact.save(output)
     save_ir(artifact, dump_ir)
-    verdict = judge(session, build, artifact.source, question, arrays, artifact)
-    command = build.command("run", *question.arguments())
-    verdict = reproducible(verdict, command, plan_path)
+    named = replace(build, function=artifact.name)
+    module = artifact.compilation.source
+    verdict = judge(session, named, module, question, arrays, artifact)
+    again = again or build.command("run", *question.arguments())
     passes = passes_json(artifact)
-    before = section("Passes", pass_lines(passes))[1:]
-    before += section("Plan", plan_lines(plan_summary(artifact.plan)))
-    before += section("Artifact", artifact_lines(output))
-    result = outcome(verdict, artifact.plan, before)
-    return Outcome(result.status, result.message, {**result.report, "passes": passes}, result.view)
+    result = outcome(
+        reproducible(verdict, again, plan_path),
+        artifact.plan,
+        before=[
+            *section("Passes", pass_lines(passes)),
+            *section("Plan", plan_lines(plan_summary(artifact.plan))),
+        ],
+        after=section("Artifact", artifact_lines(output)),
+    )
+    return replace(result, report={**result.report, "passes": passes})

@@ -61,14 +61,21 @@ def load_kernel(source: Source, params: Mapping[str, Any]) -> Any:
         names = ", ".join(_names(module)) or "nothing"
         raise SourceError(f"has no {source.name!r}", location=str(source.path),
                           next_step=f"it defines {names}")  # fmt: skip
-    if not callable(found) or hasattr(found, "script"):  # a PrimFunc or IRModule as it stands
+    if hasattr(found, "script"):  # a PrimFunc or IRModule as it stands
         if params:
             raise SourceError(f"is not a factory, so it takes no --param {min(params)}",
                               location=str(source))  # fmt: skip
         return found
+    if not callable(found):
+        raise SourceError(f"is of type {type(found).__name__}", location=str(source),
+                          next_step="name a factory, a PrimFunc or an IRModule")  # fmt: skip
     arguments, keywords = bind(found, params, str(source))
     with _user_code(source.path):
-        return found(*arguments, **keywords)
+        made = found(*arguments, **keywords)
+    if not hasattr(made, "script"):
+        raise SourceError(f"returns a value of type {type(made).__name__}", location=str(source),
+                          next_step="return a PrimFunc or an IRModule")  # fmt: skip
+    return made
 
 
 def _names(module: types.ModuleType) -> list[str]:

@@ -28,12 +28,12 @@ def plan_lines(summary: Mapping[str, Any]) -> list[Line]:
         ("kernel", f"{summary['name']} on {summary['device']}"),
         ("grid", f"{_by(grid['work'])} = {blocks}{_joined(grid)}"),
         ("cores", f"{width}x{height}: {owned}"),
-        ("tensors", "; ".join(_tensor(item) for item in summary["tensors"])),
-        ("buffers", "; ".join(_buffer(item) for item in summary["circular_buffers"])),
+        *_listed("tensors", [_tensor(item) for item in summary["tensors"]]),
+        *_listed("buffers", [_buffer(item) for item in summary["circular_buffers"]]),
         ("L1", f"{_used(summary['l1']):,} of {summary['l1']['bytes']:,} bytes"),
         ("compute", "; ".join(k["config"] for k in summary["kernels"] if "NoC" not in k["config"])),
     ]
-    return [*columns([row for row in rows if row[1]]), text(), *core_map_lines(summary["core_map"])]
+    return [*columns(rows), text(), *core_map_lines(summary["core_map"])]
 
 
 def core_map_lines(rows: Sequence[Sequence[str]]) -> list[Line]:
@@ -65,6 +65,11 @@ def artifact_lines(directory: Path) -> list[Line]:
     there = [(str(directory / name) + ("/" if name.endswith("/") else ""), what)
              for name, what in names if (directory / name).exists()]  # fmt: skip
     return columns(there)
+
+
+def _listed(label: str, words: Sequence[str]) -> list[tuple[str, str]]:
+    """One row per word, the label at the first."""
+    return [(label if not i else "", word) for i, word in enumerate(words)]
 
 
 def _tensor(item: Mapping[str, Any]) -> str:

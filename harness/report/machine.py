@@ -20,13 +20,14 @@ def machine_lines(stats: Mapping[str, Any], determinate: bool | None) -> list[Li
         rows.append(("steps", f"{stats['steps']:,}{groups}{split}"))
     if stats.get("tile_ops"):
         rows.append(("tile ops", _ops(stats["tile_ops"])))
-    traffic = [
-        f"{name} {verb} {total:,} bytes"
+    rows += [
+        (
+            "DRAM",
+            f"{verb} {', '.join(f'{name} {total:,}' for name, total in traffic.items())} bytes",
+        )
         for verb, key in (("read", "dram_read_bytes"), ("written", "dram_write_bytes"))
-        for name, total in stats.get(key, {}).items()
+        if (traffic := stats.get(key))
     ]
-    if traffic:
-        rows.append(("DRAM", "; ".join(traffic)))
     if "run_seconds" in stats:
         rows.append(("time", seconds(stats["run_seconds"])))
     if determinate is not None:

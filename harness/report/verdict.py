@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from simulator.plan.schema import Plan
 
 _ORACLES: Final[Mapping[str, str]] = MappingProxyType({
-    "exact": "exact: inputs that leave no rounding, so every bit must be equal",
-    "bound": "bound: every element within the error its arithmetic allows",
-    "bound-partial": "bound-partial: as bound, but many elements may go either way",
-    "none": "none: a finding ended the run before anything could be compared",
+    "exact": "integers that leave nothing to round, equal bit for bit",
+    "bound": "every element within the error its arithmetic allows",
+    "bound-partial": "as bound, but many elements may go either way at a threshold",
+    "none": "nothing was compared: a finding came first",
 })  # fmt: skip
 
 
@@ -33,8 +33,6 @@ def verdict_lines(verdict: Verdict, plan: Plan | None) -> list[Line]:
     lines += section("Verdict", _judged(verdict))
     for tile in wrong_tiles(verdict):
         lines += [text(), *(text("  ") + line for line in _tile_lines(tile, plan))]
-    if verdict.reproduce:
-        lines += [text(), text(f"  again  {verdict.reproduce}")]
     return lines
 
 
@@ -48,7 +46,10 @@ def _judged(verdict: Verdict) -> list[Line]:
         "PASS" if verdict.passed else "FAIL", "bold green" if verdict.passed else "bold red"
     )
     head.append(f"  {verdict.kernel} on {verdict.device}", "")
-    rows = [("oracle", _ORACLES.get(verdict.oracle, verdict.oracle))]
+    rows = [
+        ("oracle", f"{name}: {_ORACLES.get(name, '')}".rstrip(": "))
+        for name in verdict.oracle.split("+")
+    ]
     if verdict.max_error is not None or verdict.bound_ratio is not None:
         rows.append(("worst", _worst(verdict)))
     rows += [("outputs", _output(name, data)) for name, data in verdict.tensors.items()]
@@ -68,7 +69,7 @@ def _worst(verdict: Verdict) -> str:
 
 def _output(name: str, data: Mapping[str, Any]) -> str:
     wrong, compared = data.get("wrong", 0), data.get("compared", 0)
-    right = "all within their bound" if not wrong else f"{wrong:,} wrong"
+    right = "all right" if not wrong else f"{wrong:,} wrong"
     return f"{name}: {count(compared, 'element')}, {right}"
 
 
@@ -79,7 +80,8 @@ def _inputs(verdict: Verdict) -> str:
 
 
 def _times(timings: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {seconds(value)}" for name, value in timings.items() if value >= 1e-4)
+    stages = {name: value for name, value in timings.items() if "." not in name}
+    return ", ".join(f"{name} {seconds(value)}" for name, value in stages.items())
 
 
 def _tile_lines(tile: Mapping[str, Any], plan: Plan | None) -> list[Line]:

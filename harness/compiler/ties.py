@@ -1,0 +1,202 @@
+"""Which dimensions move together: on-chip dimensions, tensor dimensions per access, parallel loops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.ir import Call, TensorRegion
+
+from harness.compiler.affine import affine
+from harness.compiler.diagnostics import refuse
+from harness.compiler.kernel import Kernel, loads, statements
+from harness.language.ops import COPY, FILL, GEMM, REDUCE
+from harness.language.regions import constant
+
+Dim = tuple[Any, Any]
+"""(buffer or access key, dimension), or ("loop", variable)."""
+
+
+@dataclass
+class Ties:
+    """Union-find over dimensions; ``loops`` are the parallel loop variables met."""
+
+    parent: dict[Any, Any] = field(default_factory=dict)
+    loops: list[Any] = field(default_factory=list)
+
+    def find(self, item: Any) -> Any:
+        """The representative of an item."""
+        while self.parent.setdefault(item, item) != item:
+            item = self.parent[item]
+        return item
+
+    def join(self, a: Any, b: Any) -> None:
+        """Tie two items."""
+        self.parent[self.find(a)] = self.find(b)
+
+    @staticmethod
+    def key(region: TensorRegion, dim: int) -> Dim:
+        """Tensors are tied per access: two accesses of one tensor may move differently."""
+        source = region.source
+        if source.ty.storage_scope in ("", "global"):
+            return ("@" + source.name + str([str(r.min) for r in region.region]), dim)
+        return (source, dim)
+
+
+@dataclass(frozen=True)
+class Place:
+    """One dimension of one access to a tensor: where it starts and how much it covers."""
+
+    tensor: Any
+    dim: int
+    is_tile_dim: bool
+    start: Any
+    extent: int
+    key: Dim
+    node: Any
+
+
+def step_of(expr: Any, var: Any) -> int | None:
+    """Coefficient of a variable in an index; 0 where absent, None where not affine."""
+    if constant(expr) is not None:
+        return 0
+    used: list[Any] = []
+    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, used.append)])
+    if not any(v.same_as(var) for v in used):
+        return 0
+    form = affine(expr, list(dict.fromkeys(used)))
+    return None if form is None else form.of(var)
+
+
+def _nests(kernel: Kernel) -> Iterator[tuple[tirx.BufferStore, dict[Any, int]]]:
+    """Stores inside T.Parallel with the extents of the loops around them."""
+
+    def down(stmt: Any, around: dict[Any, int]) -> Iterator[tuple[Any, dict[Any, int]]]:
+        if isinstance(stmt, tirx.For):
+            if stmt.kind == tirx.ForKind.PARALLEL:
+                around = {**around, stmt.loop_var: constant(stmt.extent) or 0}
+            yield from down(stmt.body, around)
+        elif isinstance(stmt, tirx.SeqStmt):
+            for child in stmt.seq:
+                yield from down(child, around)
+        elif isinstance(stmt, tirx.IfThenElse):
+            yield from down(stmt.then_case, around)
+            if stmt.else_case is not None:
+                yield from down(stmt.else_case, around)
+        elif isinstance(stmt, tirx.BufferStore):
+            yield stmt, around
+
+    yield from down(kernel.body, {})
+
+
+def places(kernel: Kernel) -> Iterator[Place]:
+    """Every dimension of every tensor access."""
+    params = set(kernel.params)
+    for node in statements(kernel.body):
+        if not (isinstance(node, tirx.Evaluate) and isinstance(node.value, Call)):
+            continue
+        for region in (a for a in node.value.args if isinstance(a, TensorRegion)):
+            if region.source in params:
+                rank = len(region.region)
+                for dim, rng in enumerate(region.region):
+                    yield Place(region.source, dim, dim >= rank - 2, rng.min,
+                                constant(rng.extent) or 0, Ties.key(region, dim), node.value)  # fmt: skip
+    for store, around in _nests(kernel):
+        for tensor, indices, node in _elements(store):
+            if tensor not in params:
+                continue
+            for dim, index in enumerate(indices):
+                moving = [v for v in around if step_of(index, v)]
+                extent = around[moving[0]] if len(moving) == 1 else 1
+                start = index
+                if moving:
+                    start = tvm.sym.Analyzer().simplify(index - moving[0])
+                key: Dim = ("loop", moving[0]) if len(moving) == 1 else (
+                    f"@{tensor.name}{[str(i) for i in indices]}", dim)  # fmt: skip
+                yield Place(tensor, dim, dim >= len(indices) - 2, start, extent, key, node)
+
+
+def _elements(store: tirx.BufferStore) -> Iterator[tuple[Any, list[Any], Any]]:
+    yield store.buffer, list(store.indices), store
+    for access in loads(store.value):
+        yield access.buffer, list(access.starts), access.node
+
+
+def tie(kernel: Kernel, ties: Ties) -> None:
+    """Join what every statement moves together.
+
+    Raises:
+        CompileError: a tile op whose dimensions are not known to move together.
+    """
+    for node in statements(kernel.body):
+        if isinstance(node, tirx.Evaluate) and isinstance(node.value, Call):
+            _tie_op(node.value, ties)
+    onchip = set(kernel.onchip)
+    for store, around in _nests(kernel):
+        for var in around:
+            if var not in ties.loops:
+                ties.loops.append(var)
+        for buffer, indices, _ in _elements(store):
+            for dim, index in enumerate(indices):
+                for var in around:
+                    if buffer in onchip and isinstance(index, tvm.ir.Var) and index.same_as(var):
+                        ties.join((buffer, dim), ("loop", var))
+
+
+def _tie_op(call: Call, ties: Ties) -> None:
+    name, args = call.op.name, list(call.args)
+    if name == COPY:
+        a, b = args[0], args[1]
+        ra, rb = len(a.region), len(b.region)
+        for i in range(1, min(ra, rb) + 1):
+            ties.join(ties.key(a, ra - i), ties.key(b, rb - i))
+    elif name == GEMM:
+        a, b, c = args[:3]
+        ta, tb = bool(constant(args[3])), bool(constant(args[4]))
+        ra, rb, rc = len(a.region), len(b.region), len(c.region)
+        m, k = (ra - 1, ra - 2) if ta else (ra - 2, ra - 1)
+        k2, n = (rb - 1, rb - 2) if tb else (rb - 2, rb - 1)
+        ties.join(ties.key(a, m), ties.key(c, rc - 2))
+        ties.join(ties.key(b, n), ties.key(c, rc - 1))
+        ties.join(ties.key(a, k), ties.key(b, k2))
+        ties.join(ties.key(a, k), ("summed", None))
+    elif name == REDUCE:
+        src, dst, dim = args[0], args[1], constant(args[3]) or 0
+        kept = [i for i in range(len(src.region)) if i != dim]
+        ties.join(ties.key(src, dim), ("summed", None))
+        for i, j in zip(reversed(kept), reversed(range(len(dst.region))), strict=False):
+            ties.join(ties.key(src, i), ties.key(dst, j))
+    elif name != FILL:
+        refuse(f"{name} on blocks smaller than a tile", node=call)
+
+
+def indices_of(kernel: Kernel) -> Iterator[tuple[Any, Any]]:
+    """Integer expressions inside the values of T.Parallel stores, and bounds of loops."""
+    for node in statements(kernel.body):
+        if isinstance(node, tirx.For):
+            for bound in (node.min, node.extent):
+                if isinstance(bound, tvm.ir.Expr):
+                    yield node, bound
+    for store, _ in _nests(kernel):
+        found: list[Any] = []
+
+        def compare(expr: Any, into: list[Any] = found) -> None:
+            if "int" in str(expr.a.ty.dtype):
+                into.append(expr.a - expr.b)
+
+        kinds = (tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.EQ, tirx.NE)
+        tvm_ffi.structural_walk(store.value, [(k, compare) for k in kinds])
+
+        def cast(expr: Any, into: list[Any] = found) -> None:
+            if "int" in str(expr.value.ty.dtype):
+                into.append(expr.value)
+
+        tvm_ffi.structural_walk(store.value, [(tirx.Cast, cast)])
+        for expr in found:
+            yield store, expr
+
+
