@@ -93,12 +93,13 @@ class Group:
             their lanes.
         lanes: active lanes. local: their thread state. masks: innermost last.
         done, halted: ended regularly, or stopped by a finding.
-        steps: ops executed.
+        steps: ops executed. parted: op at which lanes last disagreed about a value; meeting there
+            again would part them again.
     """
 
     __slots__ = (
-        "code", "done", "halted", "lanes", "local", "masks", "pc", "regs", "steps", "table",
-        "waiting",
+        "code", "done", "halted", "lanes", "local", "masks", "parted", "pc", "regs", "steps",
+        "table",
     )  # fmt: skip
 
     def __init__(self, code: Any, lanes: Lanes, regs: list[Any], table: LaneTable) -> None:
@@ -113,7 +114,7 @@ class Group:
         self.halted = False
         self.steps = 0
         self.table = table
-        self.waiting = False
+        self.parted = -1
 
     @property
     def finished(self) -> bool:
@@ -218,6 +219,8 @@ def take_regs(regs: list[Any], rows: Vector, owner: Group | None) -> list[Any]:
 def merge(one: Group, two: Group) -> bool:
     """Make ``two`` part of ``one`` if they stand at the same place in like state."""
     if one.code is not two.code or one.pc != two.pc or one.masks or two.masks:
+        return False
+    if one.pc in (one.parted, two.parted):
         return False
     table = one.table
     lanes = table.of_mask(one.lanes.mask | two.lanes.mask)

@@ -104,8 +104,10 @@ class Scheduler:
     def _diverge(self, group: Group, diverge: Diverge) -> None:
         """One group per value the lanes disagree about."""
         values, ids = diverge.values, group.lanes.ids
+        group.parted = group.pc
         for value in np.unique(values)[1:]:
             twin = group.split_off(group.table.of_ids(ids[values == value]))
+            twin.parted = group.pc
             self.machine.spawn([twin])
             self.splits += 1
 

@@ -153,11 +153,12 @@ class Sketch:
         return tuple(self.programs.values())
 
 
-def dealt(blocks: int, cores: tuple[int, int]) -> dict[Core, tuple[int, int]]:
+def dealt(blocks: int, cores: tuple[int, int]) -> dict[Core, tuple[int, ...]]:
     """(start, count) of contiguous, balanced shares of work ids per core, row-major."""
     places = [(x, y) for y in range(cores[1]) for x in range(cores[0])]
     share, rest = divmod(blocks, len(places))
-    out, start = {}, 0
+    out: dict[Core, tuple[int, ...]] = {}
+    start = 0
     for number, core in enumerate(places):
         count = share + (number < rest)
         out[core] = (start, count)

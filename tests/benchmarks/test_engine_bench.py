@@ -1,0 +1,170 @@
+"""Speed of the engine as ratios to one NumPy float32 product, interleaved, medians.
+
+Each test prints its ratios and keeps them in ``extra_info``. "run" is from loaded tensors to the
+last store, "total" adds upload and download. Times are CPU times of this one-threaded process, so
+that a busy machine blurs them less. The bars asserted are regression bars with room for other
+machines, where the product is faster but memory is not; the figures to aim for stand beside them.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator.engine.scheduler import Scheduler
+from simulator.run import RunOptions, execute
+from tests.simulator.builders import Sketch, elementwise, gemm
+from tests.simulator.pipes import pipe
+
+ROUNDS = 7
+
+
+def _normal(*shape: int) -> Any:
+    return np.random.default_rng(0).standard_normal(shape, np.float32)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """CPU seconds of every Scheduler.run, appended."""
+    times: list[float] = []
+    original = Scheduler.run
+
+    def run(self: Scheduler) -> None:
+        began = time.process_time()
+        original(self)
+        times.append(time.process_time() - began)
+
+    monkeypatch.setattr(Scheduler, "run", run)
+    return times
+
+
+def _cpu(work: Callable[[], Any]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def _measure(
+    sketch: Sketch,
+    inputs: dict[str, Any],
+    base: Callable[[], Any],
+    clock: list[float],
+    options: RunOptions | None = None,
+) -> tuple[float, float, float, int]:
+    """(base seconds, run, total, steps): medians of interleaved rounds, the first one dropped."""
+    plan, programs = sketch.plan(), sketch.listed()
+    rows = []
+    steps = 0
+    for _ in range(ROUNDS + 1):
+        clock.clear()
+        reference = _cpu(base)
+        began = time.process_time()
+        result = execute(plan, programs, inputs, options)
+        total = time.process_time() - began
+        assert result.completed
+        assert result.findings == ()
+        steps = result.stats.steps
+        rows.append((reference, clock[0], total))
+    kept = rows[1:]
+    return (*(statistics.median(row[i] for row in kept) for i in range(3)), steps)  # type: ignore[return-value]
+
+
+def _tell(benchmark: Any, name: str, figures: tuple[float, float, float, int]) -> None:
+    base, run, total, steps = figures
+    info = {
+        "base_ms": round(base * 1e3, 2),
+        "run_ms": round(run * 1e3, 2),
+        "run_ratio": round(run / base, 2),
+        "total_ratio": round(total / base, 2),
+        "steps": steps,
+        "us_per_step": round(run * 1e6 / steps, 2),
+    }
+    benchmark.extra_info.update(info)
+    print(f"{name}: {info}")  # noqa: T201 - the figures are the point
+
+
+@pytest.mark.parametrize(
+    ("edge", "run_bar", "total_bar"),
+    [
+        (128, 3.0, 4.0),  # to aim for: 1.75 and 2.0
+        (32, 3.5, 4.5),  # to aim for: 2.25 and 2.75
+    ],
+)
+def test_gemm_1024(
+    benchmark: Any, clock: list[float], edge: int, run_bar: float, total_bar: float
+) -> None:
+    """1024^3 bf16 on 8x8 cores, blocks of edge x edge x 32, all checks on."""
+    sketch = gemm(1024, 1024, 1024, (edge, edge, 32), (8, 8))
+    a, b = _normal(1024, 1024), _normal(1024, 1024)
+    figures = _measure(sketch, {"A": a, "B": b}, lambda: a @ b, clock)
+    _tell(benchmark, f"gemm {edge}", figures)
+    benchmark.pedantic(
+        execute, (sketch.plan(), sketch.listed(), {"A": a, "B": b}), rounds=3, iterations=1
+    )
+    assert figures[1] / figures[0] <= run_bar
+    assert figures[2] / figures[0] <= total_bar
+
+
+@pytest.mark.parametrize(("edge", "bar"), [(128, 0.35), (32, 0.8)])  # to aim for: 0.2
+def test_gemm_protocol_only(benchmark: Any, clock: list[float], edge: int, bar: float) -> None:
+    """The same without arithmetic: control, addresses and checks; transfer does not count."""
+    sketch = gemm(1024, 1024, 1024, (edge, edge, 32), (8, 8))
+    a, b = _normal(1024, 1024), _normal(1024, 1024)
+    options = RunOptions(arithmetic=False)
+    figures = _measure(sketch, {"A": a, "B": b}, lambda: a @ b, clock, options)
+    _tell(benchmark, f"protocol {edge}", figures)
+    benchmark.pedantic(
+        execute, (sketch.plan(), sketch.listed(), {"A": a, "B": b}, options), rounds=3, iterations=1
+    )
+    assert figures[1] / figures[0] <= bar
+
+
+def test_elementwise_2048(benchmark: Any, clock: list[float]) -> None:
+    """2048 x 2048 bf16 add on 64 cores, 4 tiles per step, against np.add of two operands."""
+    sketch = elementwise((2048, 2048), "add_tiles", (8, 8), step=4)
+    a, b = _normal(2048, 2048), _normal(2048, 2048)
+    figures = _measure(sketch, {"A": a, "B": b}, lambda: np.add(a, b), clock)
+    _tell(benchmark, "add 2048", figures)
+    benchmark.pedantic(
+        execute, (sketch.plan(), sketch.listed(), {"A": a, "B": b}), rounds=3, iterations=1
+    )
+    assert figures[1] / figures[0] <= 7
+
+
+def test_interpreter_on_one_core(benchmark: Any, clock: list[float]) -> None:
+    """Microseconds per op where nothing can be batched: tiles of 32 x 32 on one core."""
+    sketch = gemm(256, 256, 512, (32, 32, 32), (1, 1))
+    a, b = _normal(256, 512), _normal(512, 256)
+    figures = _measure(sketch, {"A": a, "B": b}, lambda: a @ b, clock,
+                       RunOptions(arithmetic=False))  # fmt: skip
+    _tell(benchmark, "one core", figures)
+    benchmark.pedantic(
+        execute, (sketch.plan(), sketch.listed(), {"A": a, "B": b}), rounds=3, iterations=1
+    )
+    assert figures[1] * 1e6 / figures[3] <= 1.5
+
+
+def test_smallest_plan(benchmark: Any) -> None:
+    """One tile on one core, from loaded artifact to outputs; at most a millisecond is the aim."""
+    sketch = pipe(1)
+    plan, programs, a = sketch.plan(), sketch.listed(), _normal(32, 32)
+    result = benchmark(execute, plan, programs, {"A": a})
+    assert result.completed
+
+
+@pytest.mark.parametrize("cores", [(1, 1), (4, 2), (8, 8), (13, 10)])
+def test_cost_by_cores(benchmark: Any, clock: list[float], cores: tuple[int, int]) -> None:
+    """One 128-block per core and step: control costs the same for 1 to 130 cores."""
+    sketch = gemm(128 * cores[1], 128 * cores[0], 512, (128, 128, 32), cores,
+                  device="blackhole_p150")  # fmt: skip
+    a, b = _normal(128 * cores[1], 512), _normal(512, 128 * cores[0])
+    figures = _measure(sketch, {"A": a, "B": b}, lambda: a @ b, clock)
+    _tell(benchmark, f"{cores[0]}x{cores[1]} cores", figures)
+    benchmark.pedantic(
+        execute, (sketch.plan(), sketch.listed(), {"A": a, "B": b}), rounds=3, iterations=1
+    )
