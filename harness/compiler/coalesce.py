@@ -48,6 +48,8 @@ def _block_extent(kernel: Kernel, axis: int) -> int | None:
     var, found = kernel.block_vars[axis], set()
     for place in places(kernel):
         step = step_of(place.start, var)
+        if step is None and not place.is_tile_dim:
+            continue
         if step is None:
             refuse(f"an index of tensor {place.tensor.name!r} is not affine in the block indices",
                    node=place.node, code="UnsupportedIndex")  # fmt: skip
@@ -114,8 +116,8 @@ class _Join:
                next_step="use block extents that are multiples of 32")  # fmt: skip
 
     def _check_place(self, place: Place) -> None:
-        step = step_of(place.start, self.var) or 0
-        name = place.tensor.name
+        found = step_of(place.start, self.var)
+        step, name = 1 if found is None else found, place.tensor.name
         if self.is_grown(place.key):
             if step != self.extent or place.extent != self.extent:
                 self._no(f"tensor {name!r} does not advance with them", place.node)

@@ -41,3 +41,7 @@ def _ops(tile_ops: Mapping[str, int]) -> str:
     rest = sum(n for _, n in ordered[SHOWN_OPS:])
     words = [f"{name} {n:,}" for name, n in ordered[:SHOWN_OPS]]
     return ", ".join([*words, *([f"others {rest:,}"] if rest else [])])
+
+
+def _traffic(traffic: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {total:,}" for name, total in traffic.items()) + " bytes"

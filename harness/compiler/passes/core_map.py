@@ -21,7 +21,7 @@ from harness.compiler.kernel import Kernel, read_kernel
 from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.outputs import output_blocks
 from harness.compiler.partition import cores_of, describe, descriptors, partition_of
-from harness.language.ops import GEMM
+from harness.compiler.reduction import len_k
 from harness.language.regions import constant
 from simulator.arch import TILE
 
@@ -67,7 +67,7 @@ class TTTilesToCoreMap(TTPass):
         kernel = read_kernel(func)
         _check_extents(kernel)
         blocks = output_blocks(kernel, kernel.grid)
-        len_k = _len_k(kernel)
+        length = len_k(kernel)
         ranges = tuple(ir_sugar.core_ranges(func)) or self.options.ranges
         options = self.options
         if tuple(ranges) != tuple(options.ranges):
@@ -76,10 +76,10 @@ class TTTilesToCoreMap(TTPass):
         if user:
             cores = [f"({x},{y})" for x, y in cores_of(ranges)]
             dealt = describe(user, kernel.grid, cores)
-            partition = _completed({core: user.get(core, []) for core in cores}, len_k)
+            partition = _completed({core: user.get(core, []) for core in cores}, length)
         else:
             dealt = descriptors(options.strategy, kernel.grid, ranges)
-            partition = partition_of(dealt, kernel.grid, len_k, options.strategy)
+            partition = partition_of(dealt, kernel.grid, length, options.strategy)
         func = ir_sugar.with_core_ranges(func, ranges)
         func = ir_sugar.with_work_partition(func, partition)
         new = {
@@ -89,7 +89,7 @@ class TTTilesToCoreMap(TTPass):
             attrs.TT_OUTPUT_BLOCKS: blocks,
             attrs.TT_PARTITION_STRATEGY: options.strategy,
             attrs.TT_TARGET_DEVICE: options.device,
-            **({} if len_k is None else {attrs.TT_LEN_K: len_k}),
+            **({} if length is None else {attrs.TT_LEN_K: length}),
         }
         for key, value in new.items():
             func = func.with_attr(key, value)
@@ -97,36 +97,17 @@ class TTTilesToCoreMap(TTPass):
 
 
 def _completed(
-    partition: dict[str, list[WorkItem]], len_k: int | None
+    partition: dict[str, list[WorkItem]], length: int | None
 ) -> dict[str, list[WorkItem]]:
     """A user's partition with the kernel's own K length in every item."""
     for core, items in partition.items():
         for item in items:
-            if item.len_k is not None and item.len_k != len_k:
-                refuse(f"{core}: len_k {item.len_k}, and the kernel's K loop is {len_k} tiles long",
+            if item.len_k is not None and item.len_k != length:
+                refuse(f"{core}: len_k {item.len_k}, and the kernel's K loop is {length} tiles long",
                        code="InvalidPartition", location=attrs.TT_WORK_PARTITION,
                        next_step="leave len_k out")  # fmt: skip
-    return {core: [replace(item, len_k=len_k) for item in items]
+    return {core: [replace(item, len_k=length) for item in items]
             for core, items in partition.items()}  # fmt: skip
-
-
-def _len_k(kernel: Kernel) -> int | None:
-    """K tiles the gemms of one block sum over, the longest where there are several."""
-    longest = None
-    for stmt, around in with_loops(kernel.body):
-        call = stmt.value if isinstance(stmt, tirx.Evaluate) else None
-        if call is None or not hasattr(call, "op") or call.op.name != GEMM:
-            continue
-        region = call.args[0].region
-        k = constant(region[-2 if constant(call.args[3]) else -1].extent)
-        trips = 1
-        if any(loop.extent is None for loop in around):
-            return None  # the loop's length differs by block
-        for loop in around:
-            trips *= loop.extent or 1
-        tiles = trips * -(-(k or 1) // TILE)
-        longest = tiles if longest is None else max(longest, tiles)
-    return longest
 
 
 def _check_extents(kernel: Kernel) -> None:
