@@ -13,7 +13,7 @@ from simulator.arch import find_arch
 from simulator.formats.dataformat import DataFormat
 from simulator.formats.errors import FormatError
 from simulator.isa import Operand, OpSpec
-from simulator.plan.facts import MAX_CORES
+from simulator.plan.facts import MAX_CORES, cells
 from simulator.plan.schema import CircularBuffer, CoreRange, Layout, Plan
 from simulator.plan.work import range_cores
 from simulator.program import INFINITIES, Program
@@ -199,10 +199,8 @@ def check_operand(spec: OpSpec, operand: Operand, value: Any, place: Place, say:
     elif operand.kind == "sem":
         place.check_semaphore(value, say)
     elif operand.kind == "float":
-        if value not in INFINITIES and (
-            type(value) not in (int, float) or not _is_float32(value)
-        ):
-            say(f"{str(value)[:40]!r} is not a float32 literal (a number, \"inf\" or \"-inf\")")
+        if value not in INFINITIES and (type(value) not in (int, float) or not _is_float32(value)):
+            say(f'{str(value)[:40]!r} is not a float32 literal (a number, "inf" or "-inf")')
     elif operand.kind == "enum":
         if value not in operand.choices:
             say(f"{str(value)[:40]!r} is not one of {', '.join(operand.choices)}")
@@ -232,6 +230,6 @@ def _is_id(value: Any) -> bool:
 
 
 def _cores(ranges: Sequence[CoreRange]) -> frozenset[tuple[int, int]]:
-    if sum(r.extent[0] * r.extent[1] for r in ranges) > MAX_CORES:
+    if cells(ranges) > MAX_CORES:
         return frozenset()
     return frozenset(range_cores(ranges))

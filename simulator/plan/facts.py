@@ -33,6 +33,11 @@ class Facts:
     grid: Grid
 
 
+def cells(ranges: Sequence[CoreRange]) -> int:
+    """How many cores ``ranges`` have, without listing them; shared ones count each time."""
+    return sum(r.extent[0] * r.extent[1] for r in ranges)
+
+
 def overlap(a: CoreRange, b: CoreRange) -> bool:
     """Whether two rectangles share a core."""
     return all(
@@ -71,7 +76,7 @@ def check_ranges(
                 report.add(f"{path}[{i}]", f"the core range overlaps {path}[{j}]",
                            expected="disjoint ranges")  # fmt: skip
                 break
-    if not listable or sum(r.extent[0] * r.extent[1] for r in ranges) > MAX_CORES:
+    if not listable or cells(ranges) > MAX_CORES:
         return ()
     return range_cores(ranges)
 

@@ -14,7 +14,7 @@ from simulator.plan.schema import BlockMap
 from simulator.plan.tensors import tile_grid
 from simulator.plan.work import Blocks, block_rectangle, blocks_of_ids
 
-MAX_CELLS: Final = 2**24
+MAX_CELLS: Final = 2**22
 """Cells of the compressed grid coverage is counted on; regular maps need one per block."""
 
 FIELDS: Final = ("base", "x", "y", "z", "extent")

@@ -19,8 +19,9 @@ from simulator.plan.tensors import ceil_div
 Blocks = npt.NDArray[np.int64]
 Grid = tuple[int, int, int]
 
-MAX_BLOCKS: Final = 2**24
-"""Largest work grid a plan may state; ids and coverage are held in arrays of this many entries."""
+MAX_BLOCKS: Final = 2**20
+"""Largest work grid a plan may state. Every block is listed, so a larger one would not fit into a
+file of ``strict_json.MAX_BYTES`` either."""
 
 
 def work_grid(plan: Plan) -> Grid:
