@@ -114,7 +114,7 @@ class TTPass:
     def transform_module(self, mod: tvm.IRModule) -> tvm.IRModule:
         """Rewrite every PrimFunc, in name order so that results do not depend on hashing."""
         functions = dict(mod.functions_items())
-        out = {}
+        out: dict[Any, Any] = {}
         for var in sorted(functions, key=lambda v: v.name_hint):
             func = functions[var]
             if isinstance(func, tvm.tirx.PrimFunc):

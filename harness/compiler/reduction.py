@@ -1,4 +1,4 @@
-"""How far a kernel's matrix products sum: K in tiles, from the regions its operands are loaded from."""
+"""How far a kernel's matrix products sum: K in tiles, from the regions operands come from."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Kernel:
                 )
         self._frames: list[Any] = []
 
-    def __enter__(self) -> object:
+    def __enter__(self) -> Any:
         """Enter one launch_thread per axis; a single axis is handed out bare."""
         variables = []
         for axis, extent in zip(_AXES, self._grid, strict=False):

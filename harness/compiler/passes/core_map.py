@@ -103,7 +103,7 @@ def _completed(
     for core, items in partition.items():
         for item in items:
             if item.len_k is not None and item.len_k != length:
-                refuse(f"{core}: len_k {item.len_k}, and the kernel's K loop is {length} tiles long",
+                refuse(f"{core}: len_k {item.len_k}, and the kernel sums over {length} tiles",
                        code="InvalidPartition", location=attrs.TT_WORK_PARTITION,
                        next_step="leave len_k out")  # fmt: skip
     return {core: [replace(item, len_k=length) for item in items]
