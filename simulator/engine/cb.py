@@ -68,7 +68,7 @@ class CircularBuffer:
         self.peak = 0
         self.strands = [Strand(lanes)]
         self._table = table
-        self._pool = pool
+        self.pool = pool
         self._lanes = lanes
         self._pairs: list[Pair] = [(self.strands[0], None)]
         self.solo = self.strands[0]
@@ -274,7 +274,7 @@ class CircularBuffer:
         first = strand.front[0]
         if high < first.pages:
             return first, low
-        return strand.find(low, high, self._pool)
+        return strand.find(low, high, self.pool)
 
     def write(self, lanes: Lanes, start: int, seg: Seg) -> None:
         """Write a segment at page ``start`` from the write pointer."""
@@ -312,7 +312,7 @@ class CircularBuffer:
         for strand, rows in self.at(lanes):
             self.check_writable(strand, start, pages)
             segs = strand.staged_range(start, pages)
-            seg = join_pages(segs, strand.lanes.n, strand.lanes.width, self._pool)
+            seg = join_pages(segs, strand.lanes.n, strand.lanes.width, self.pool)
             if rows is None:
                 return seg
             parts.append((seg, rows))

@@ -12,6 +12,7 @@ from simulator.engine import expr
 from simulator.engine.expr import ExprError, Poly, Scalar
 from simulator.engine.group import Diverge, Group
 from simulator.engine.violation import Violation
+from simulator.engine.waits import Wait
 from simulator.program import INFINITIES, Op
 
 if TYPE_CHECKING:
@@ -32,15 +33,6 @@ class Place:
     path: str
     loc: str | None
     text: str
-
-
-@dataclass(frozen=True)
-class Wait:
-    """What a blocking op needs: pages of a circular buffer, free ones for the producer."""
-
-    cb: CircularBuffer
-    pages: Scalar
-    producer: bool
 
 
 @dataclass

@@ -28,13 +28,7 @@ def _waiting(machine: Machine, group: Group) -> str:
     wait = group.code.waits.get(group.pc)
     if wait is None:
         return f"{who} waits{spot}"
-    need = wait.pages(group.regs)
-    have = min(
-        wait.cb.depth - strand.occ if wait.producer else strand.occ
-        for strand, _ in wait.cb.at(group.lanes)
-    )
-    kind = "free pages" if wait.producer else "pages"
-    return f"{who} needs {need} {kind} of circular buffer {wait.cb.number} and has {have}{spot}"
+    return f"{who} {wait.describe(group)}{spot}"
 
 
 def _cycle(groups: list[Group]) -> str:
@@ -45,9 +39,10 @@ def _cycle(groups: list[Group]) -> str:
     while at in threads and at not in seen:
         seen.append(at)
         wait = threads[at].code.waits.get(threads[at].pc)
-        if wait is None:
+        owner = None if wait is None else wait.owner()
+        if owner is None:
             return ""
-        at = wait.cb.consumer if wait.producer else wait.cb.producer
+        at = owner
     if at not in seen:
         return ""
     return " -> ".join([*seen[seen.index(at) :], at])

@@ -17,8 +17,9 @@ from simulator.engine.config import Config
 from simulator.engine.expr import ExprError
 from simulator.engine.gather import Patterns
 from simulator.engine.group import Group
-from simulator.engine.lanes import Lanes, LaneTable
+from simulator.engine.lanes import Lanes, LaneTable, Vector
 from simulator.engine.pool import Pool
+from simulator.engine.semaphores import SEMAPHORE_BYTES, Semaphores
 from simulator.engine.values import Value
 from simulator.engine.violation import Violation
 from simulator.errors import ArtifactError
@@ -33,9 +34,6 @@ from simulator.plan.placement import place
 from simulator.plan.schema import ComputeConfig, Kernel, Plan
 from simulator.plan.work import range_cores
 from simulator.program import Program
-
-SEMAPHORE_BYTES = 16
-"""Bytes apart semaphores lie: one L1 alignment unit each."""
 
 
 class Machine:
@@ -68,15 +66,21 @@ class Machine:
         self.created = 0
         self._found: dict[tuple[str, str | None, int], Finding] = {}
         self._kernels: dict[str, Kernel] = {}
+        self._threads: dict[str, str] = {}
         cores = set(range_cores(plan.core_ranges))
         for kernel in plan.kernels:
             cores |= set(range_cores(kernel.core_ranges))
         for buffer in plan.circular_buffers:
             cores |= set(range_cores(buffer.core_ranges))
+        for item in plan.semaphores:
+            cores |= set(range_cores(item.core_ranges))
         self.cores = sorted(cores, key=lambda core: (core[1], core[0]))
         self._numbers = {core: number for number, core in enumerate(self.cores)}
         self.cbs: dict[int, CircularBuffer] = {}
         self._make_buffers()
+        self.semaphores = Semaphores(len(self.cores))
+        for item in plan.semaphores:
+            self.semaphores.add(item.id, self._lanes(item.core_ranges).mask, item.initial)
         for number, kernel in enumerate(plan.kernels):
             self._load(number, kernel, programs)
         self.programs = len(self.groups)
@@ -132,6 +136,7 @@ class Machine:
             )  # fmt: skip
         key = f"{program.name}#{number}"
         self._kernels[key] = kernel
+        self._threads[key] = program.thread
         if program.thread == "compute" and kernel.compute is None:
             raise ArtifactError(
                 [finding("InvalidPlan", "a compute program needs a compute configuration",
@@ -220,6 +225,29 @@ class Machine:
     def semaphore_address(self, number: int) -> int:
         """L1 address of a semaphore, below the circular buffers."""
         return self.arch.l1_base - SEMAPHORE_BYTES * (self.arch.num_semaphores - number)
+
+    def noc(self, key: str) -> int:
+        """Which NoC a kernel uses: by default 1 on BRISC and 0 on NCRISC, as tt-metal's."""
+        kernel = self._kernels[key]
+        if kernel.noc is not None:
+            return kernel.noc
+        return 1 if self._threads[key] == "brisc" else 0
+
+    def core_numbers(self, xs: Vector, ys: Vector, senders: Vector) -> Vector:
+        """Numbers of the cores at logical coordinates.
+
+        Raises:
+            Violation: a coordinate is no core of the plan.
+        """
+        out = np.empty(len(xs), np.int64)
+        for i, core in enumerate(zip(xs.tolist(), ys.tolist(), strict=True)):
+            number = self._numbers.get(core)
+            if number is None:
+                sender = senders[min(i, len(senders) - 1)]
+                raise Violation("OutOfBounds", f"core {core} runs nothing of this plan",
+                                np.array([sender]))  # fmt: skip
+            out[i] = number
+        return out
 
     def accessor(self, key: str, name: str) -> Tensor:
         """The tensor a program's accessor is bound to."""

@@ -6,10 +6,11 @@ from types import MappingProxyType
 from typing import Final
 
 from simulator.engine.cb import CircularBuffer
-from simulator.engine.code import BLOCKED, Builders, OpContext, Step, Wait, refusal, uniform
+from simulator.engine.code import BLOCKED, Builders, OpContext, Step, refusal, uniform
 from simulator.engine.dst import Section
 from simulator.engine.group import Group
 from simulator.engine.violation import Violation
+from simulator.engine.waits import PagesWait
 
 
 def _endpoint(context: OpContext, cb: CircularBuffer, *, producer: bool) -> Step | None:
@@ -29,7 +30,7 @@ def build_reserve(c: OpContext) -> Step:
     """cb_reserve_back."""
     cb, pages, following = c.cb(0), c.scalar(1), c.next
     reserve, depth = cb.reserve, cb.depth
-    c.code.waits[c.number] = Wait(cb, pages, producer=True)
+    c.code.waits[c.number] = PagesWait(cb, pages, producer=True)
 
     def step(group: Group) -> int:
         n = pages(group.regs)
@@ -48,7 +49,7 @@ def build_wait(c: OpContext) -> Step:
     """cb_wait_front."""
     cb, pages, following = c.cb(0), c.scalar(1), c.next
     wait, depth = cb.wait, cb.depth
-    c.code.waits[c.number] = Wait(cb, pages, producer=False)
+    c.code.waits[c.number] = PagesWait(cb, pages, producer=False)
 
     def step(group: Group) -> int:
         n = pages(group.regs)

@@ -8,10 +8,13 @@ from typing import Final
 from simulator.engine import (
     ops_cb,
     ops_config,
+    ops_fill,
     ops_forms,
+    ops_l1,
     ops_math,
     ops_move,
     ops_noc,
+    ops_sem,
     ops_sfpu,
 )
 from simulator.engine.code import Builders
@@ -24,7 +27,10 @@ BUILDERS: Final[Builders] = MappingProxyType(
         **ops_math.BUILDERS,
         **ops_sfpu.BUILDERS,
         **ops_noc.BUILDERS,
+        **ops_fill.BUILDERS,
         **ops_forms.BUILDERS,
+        **ops_l1.BUILDERS,
+        **ops_sem.BUILDERS,
     }
 )
 """Op name to builder."""

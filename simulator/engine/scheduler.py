@@ -133,15 +133,8 @@ class Scheduler:
         wait = group.code.waits.get(group.pc)
         if wait is None:
             return 0
-        need = wait.pages(group.regs)
-        if type(need) is not int:
-            return 0
-        ready = 0
-        for strand, _ in wait.cb.at(group.lanes):
-            have = wait.cb.depth - strand.occ if wait.producer else strand.occ
-            if have >= need:
-                ready |= strand.lanes.mask
-        return ready
+        ready = wait.ready(group)
+        return 0 if ready == group.lanes.mask else ready
 
     def _merge(self, live: list[Group]) -> None:
         """Join groups that reached the same place."""

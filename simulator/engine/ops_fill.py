@@ -1,0 +1,100 @@
+"""Tiles a RISC writes into L1 itself: zeroed regions, constants, scalers."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from simulator.engine.code import Builders, OpContext, Step, uniform
+from simulator.engine.expr import ExprError
+from simulator.engine.group import Group
+from simulator.engine.ops_noc import stranger
+from simulator.engine.pointers import pointer_of
+from simulator.engine.segs import WHOLE, Extents, Seg, full, normal
+from simulator.engine.violation import Violation
+
+
+def build_zero_region(c: OpContext) -> Step:
+    """zero_tile_region: zeros beyond the kept rows and columns of one tile in L1."""
+    cb, pointer, following, machine = c.cb(0), pointer_of(c, 1), c.next, c.machine
+    rows, columns = c.scalar(2), c.scalar(3)
+    if pointer.cb is not cb:
+        raise ExprError("zero_tile_region's address is not in its circular buffer")
+    if cb.producer != c.code.thread:
+        return stranger(c, pointer)
+    height, width = cb.tile
+
+    def step(group: Group) -> int:
+        keep_r, keep_c = uniform(group, rows(group.regs)), uniform(group, columns(group.regs))
+        if not (0 <= keep_r <= height and 0 <= keep_c <= width):
+            raise Violation("OutOfBounds", f"zero_tile_region keeps {keep_r}x{keep_c} of a"
+                            f" {height}x{width} tile")  # fmt: skip
+        at, _, _ = pointer.pages(group)
+        lanes = group.lanes
+        old = cb.written(lanes, at, 1)
+        if old.block is not None and old.epoch > group.local.reads_done:
+            raise Violation("Unbarriered", "zero_tile_region before the barrier of the read that"
+                            " fills the tile")  # fmt: skip
+        if keep_r == height and keep_c == width:
+            return following
+        shape = (lanes.n // lanes.width, lanes.width, 1, 1, height, width)
+        if not machine.arithmetic:
+            block = machine.pool.dummy(shape, cb.fmt.value_dtype)
+        else:
+            block = np.zeros(shape, cb.fmt.value_dtype)
+            if old.block is not None and keep_r and keep_c:
+                source = old.values().reshape(shape)
+                block[..., :keep_r, :keep_c] = source[..., :keep_r, :keep_c]
+        cb.write(lanes, at, Seg(1, block, _after_zeroing(old, keep_r, keep_c, lanes.n)))
+        return following
+
+    return step
+
+
+def _after_zeroing(old: Seg, rows: int, columns: int, lanes: int) -> Extents | None:
+    """Extents after zeroing: whole where the kept part was valid, else what it was of that part."""
+    if not rows or not columns:
+        return None
+    valid = full(lanes, 1) if old.valid is None else old.valid.copy()
+    if old.block is None:
+        valid[:] = 0
+    good = (valid[..., 0] >= rows) & (valid[..., 1] >= columns)
+    valid[good] = WHOLE
+    return normal(valid)
+
+
+def build_fill_l1(c: OpContext) -> Step:
+    """fill_tile_l1 and generate_reduce_scaler: a constant tile written by the RISC."""
+    cb, pointer, following = c.cb(0), pointer_of(c, 1), c.next
+    if pointer.cb is not cb:
+        raise ExprError(f"{c.op.name}'s address is not in its circular buffer")
+    if cb.producer != c.code.thread:
+        return stranger(c, pointer)
+    value, dtype = c.real(2), cb.fmt.value_dtype
+    tile = np.zeros(cb.tile, np.float32)
+    if c.op.name == "fill_tile_l1":
+        tile[:] = value
+    else:
+        tile[:: min(16, cb.tile[0])] = value
+    one = c.machine.stored(tile, cb.fmt).astype(dtype)
+
+    def step(group: Group) -> int:
+        lanes = group.lanes
+        at, _, _ = pointer.pages(group)
+        shape = (lanes.n // lanes.width, lanes.width, 1, 1, *cb.tile)
+        cb.write(lanes, at, Seg(1, np.broadcast_to(one, shape)))
+        return following
+
+    return step
+
+
+BUILDERS: Final[Builders] = MappingProxyType(
+    {
+        "zero_tile_region": build_zero_region,
+        "fill_tile_l1": build_fill_l1,
+        "generate_reduce_scaler": build_fill_l1,
+    }
+)
+"""Op name to builder."""

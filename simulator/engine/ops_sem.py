@@ -1,0 +1,122 @@
+"""Ops on L1 semaphores."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from simulator.engine.code import BLOCKED, Builders, OpContext, Step
+from simulator.engine.expr import ExprError
+from simulator.engine.group import Group
+from simulator.engine.semaphores import Semaphores
+from simulator.engine.targets import Resolve, one_core, rectangle
+from simulator.engine.values import spread
+from simulator.engine.violation import Violation
+from simulator.engine.waits import SemaphoreWait
+
+
+def _semaphore(c: OpContext, operand: int) -> tuple[Semaphores, int]:
+    number = c.op.args[operand]
+    semaphores = c.machine.semaphores
+    if not isinstance(number, int) or number not in semaphores.values:
+        raise ExprError(f"there is no semaphore {number!r}")
+    return semaphores, number
+
+
+def _check(semaphores: Semaphores, number: int, cores: np.ndarray) -> None:
+    missing = [core for core in cores.tolist() if not semaphores.present[number] >> core & 1]
+    if missing:
+        raise Violation("OutOfBounds", f"semaphore {number} does not exist on the core",
+                        np.array(missing[:1]))  # fmt: skip
+
+
+def build_set(c: OpContext) -> Step:
+    """noc_semaphore_set."""
+    semaphores, number = _semaphore(c, 0)
+    value, following = c.scalar(1), c.next
+
+    def step(group: Group) -> int:
+        _check(semaphores, number, group.lanes.ids)
+        semaphores.values[number][group.lanes.ids] = value(group.regs)
+        return following
+
+    return step
+
+
+def build_wait(c: OpContext) -> Step:
+    """noc_semaphore_wait (equality) and noc_semaphore_wait_min."""
+    semaphores, number = _semaphore(c, 0)
+    value, following = c.scalar(1), c.next
+    least = c.op.name.endswith("_min")
+    c.code.waits[c.number] = SemaphoreWait(semaphores, number, value, least=least)
+
+    def step(group: Group) -> int:
+        have, want = semaphores.values[number][group.lanes.ids], value(group.regs)
+        good = have >= want if least else have == want
+        return following if good.all() else BLOCKED
+
+    return step
+
+
+def build_inc(c: OpContext) -> Step:
+    """noc_semaphore_inc."""
+    semaphores, number = _semaphore(c, 2)
+    target, value, following = one_core(c, 0, 1), c.scalar(3), c.next
+
+    def step(group: Group) -> int:
+        rows, cores = target(group)
+        _check(semaphores, number, cores)
+        amounts = spread(value(group.regs), group.lanes.n)
+        semaphores.increment(number, cores, amounts[rows])
+        return following
+
+    return step
+
+
+def _multicast(c: OpContext, *, last: int) -> Resolve:
+    return rectangle(c, 1, last, loopback=False)
+
+
+def build_set_multicast(c: OpContext) -> Step:
+    """noc_semaphore_set_multicast: the local value to every core of the rectangle."""
+    semaphores, number = _semaphore(c, 0)
+    target, following = _multicast(c, last=5), c.next
+
+    def step(group: Group) -> int:
+        rows, cores = target(group)
+        _check(semaphores, number, cores)
+        values = semaphores.values[number]
+        values[cores] = values[group.lanes.ids[rows]]
+        return following
+
+    return step
+
+
+def build_inc_multicast(c: OpContext) -> Step:
+    """noc_semaphore_inc_multicast: the sender is not counted."""
+    semaphores, number = _semaphore(c, 0)
+    target, value, following = _multicast(c, last=6), c.scalar(5), c.next
+
+    def step(group: Group) -> int:
+        rows, cores = target(group)
+        _check(semaphores, number, cores)
+        amounts = spread(value(group.regs), group.lanes.n)
+        semaphores.increment(number, cores, amounts[rows])
+        return following
+
+    return step
+
+
+BUILDERS: Final[Builders] = MappingProxyType(
+    {
+        "noc_semaphore_set": build_set,
+        "noc_semaphore_wait": build_wait,
+        "noc_semaphore_wait_min": build_wait,
+        "noc_semaphore_inc": build_inc,
+        "noc_semaphore_set_multicast": build_set_multicast,
+        "noc_semaphore_inc_multicast": build_inc_multicast,
+    }
+)
+"""Op name to builder."""

@@ -1,0 +1,39 @@
+"""L1 semaphores of all cores."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from simulator.engine.lanes import Vector
+
+SEMAPHORE_BYTES: Final = 16
+"""Bytes from one semaphore to the next: an L1 alignment unit."""
+
+
+class Semaphores:
+    """Values of every semaphore on every core: 32-bit counters.
+
+    ``values`` maps an id to a vector over all cores; ``present`` to the bits of the cores that
+    have it.
+    """
+
+    def __init__(self, cores: int) -> None:
+        self._cores = cores
+        self.values: dict[int, Vector] = {}
+        self.present: dict[int, int] = {}
+
+    def add(self, number: int, mask: int, initial: int) -> None:
+        """Create a semaphore on the cores of a mask."""
+        vector = self.values.setdefault(number, np.zeros(self._cores, np.int64))
+        for core in range(self._cores):
+            if mask >> core & 1:
+                vector[core] = initial
+        self.present[number] = self.present.get(number, 0) | mask
+
+    def increment(self, number: int, targets: Vector, amounts: Vector) -> None:
+        """Add atomically; several increments of one core are all counted."""
+        vector = self.values[number]
+        np.add.at(vector, targets, amounts)
+        vector &= 0xFFFFFFFF

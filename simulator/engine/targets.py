@@ -1,0 +1,78 @@
+"""Other cores as operands: coordinates and rectangles, per lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from simulator.engine.code import OpContext
+from simulator.engine.group import Group
+from simulator.engine.lanes import Vector
+from simulator.engine.values import spread
+from simulator.engine.violation import Violation
+
+Resolve = Callable[[Group], "tuple[Vector, Vector]"]
+"""(row of the sending lane, number of the receiving core) for every pair of a step."""
+
+
+def one_core(c: OpContext, x_at: int, y_at: int) -> Resolve:
+    """The core at operands (x, y)."""
+    xs, ys, machine = c.scalar(x_at), c.scalar(y_at), c.machine
+
+    def resolve(group: Group) -> tuple[Vector, Vector]:
+        n = group.lanes.n
+        x, y = spread(xs(group.regs), n), spread(ys(group.regs), n)
+        return np.arange(n), machine.core_numbers(x, y, group.lanes.ids)
+
+    return resolve
+
+
+def rectangle(c: OpContext, first: int, count_at: int, *, loopback: bool) -> Resolve:
+    """The cores of a rectangle x0 y0 x1 y1 from operand ``first``, the sender only by loopback.
+
+    NOC 0 wants the first corner top left, NOC 1 bottom right; ``num_dests`` at operand
+    ``count_at`` must be the number of receivers.
+
+    Raises:
+        Violation: when executed, corners in the wrong order or another number of receivers.
+    """
+    corners = [c.scalar(first + i) for i in range(4)]
+    count, machine = c.scalar(count_at), c.machine
+    swapped = machine.noc(c.code.key) == 1
+
+    def resolve(group: Group) -> tuple[Vector, Vector]:
+        n = group.lanes.n
+        x0, y0, x1, y1 = (spread(f(group.regs), n) for f in corners)
+        if swapped:
+            x0, y0, x1, y1 = x1, y1, x0, y0
+        bad = (x1 < x0) | (y1 < y0)
+        if bad.any():
+            raise Violation(
+                "OutOfBounds",
+                f"multicast rectangle ({x0[0]}, {y0[0]})..({x1[0]}, {y1[0]}) has its corners in the"
+                f" order of NOC {0 if swapped else 1}",
+                group.lanes.ids[bad],
+            )
+        wanted = spread(count(group.regs), n)
+        rows: list[Any] = []
+        cores: list[Any] = []
+        for row in range(n):
+            xs = np.arange(x0[row], x1[row] + 1)
+            ys = np.arange(y0[row], y1[row] + 1)
+            grid_x, grid_y = np.tile(xs, len(ys)), np.repeat(ys, len(xs))
+            numbers = machine.core_numbers(grid_x, grid_y, group.lanes.ids[row : row + 1])
+            if not loopback:
+                numbers = numbers[numbers != group.lanes.ids[row]]
+            if len(numbers) != wanted[row]:
+                raise Violation(
+                    "OutOfBounds",
+                    f"num_dests is {wanted[row]}, the rectangle has {len(numbers)} receivers",
+                    group.lanes.ids[row : row + 1],
+                )
+            rows.append(np.full(len(numbers), row))
+            cores.append(numbers)
+        return np.concatenate(rows), np.concatenate(cores)
+
+    return resolve
