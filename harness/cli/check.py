@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli import options as o
 from harness.cli.judge import Question, judge, outcome, prepare, reproducible
 from harness.cli.session import Outcome, Session
+
+if TYPE_CHECKING:
+    from simulator.plan.schema import Plan
 
 
 def check(
@@ -43,15 +46,30 @@ def check(
     question = Question(oracle, input_kind, numbers, seed, inputs, outputs, max_steps, max_seconds)
 
     def body(session: Session) -> Outcome:
-        from simulator.artifact import PLAN_FILE, load_artifact
+        from simulator.artifact import PLAN_FILE
 
         arrays = prepare(question)
         session.progress.stage("loading")
         kernel = build.kernel()
-        plan = load_artifact(artifact).plan
+        plan = _plan(artifact)
         verdict = judge(session, build, kernel, question, arrays, artifact)
         more = ("--artifact", artifact, *question.arguments())
         again = build.command("check", *more)
         return outcome(reproducible(verdict, again, artifact / PLAN_FILE), plan)
 
     return Session("check", json).conduct(body)
+
+
+def _plan(directory: Path) -> Plan | None:
+    """The artifact's plan, to tell who wrote what; None where it is invalid, as check will say.
+
+    Raises:
+        UnreadableError: a file is missing or not JSON.
+    """
+    from simulator.artifact import load_artifact
+    from simulator.errors import ArtifactError
+
+    try:
+        return load_artifact(directory).plan
+    except ArtifactError:
+        return None

@@ -40,7 +40,10 @@ def execute(
             view += section("Simulator", lines)
         if job.exit_status == 0:
             return Outcome(0, "", report, [*view, text(), text(job.message, "green")])
-        return Outcome(job.exit_status, job.message, report, view)
+        message = job.message
+        if (job.report.get("error") or {}).get("code") == "InvalidInput":
+            message = f"{inputs}: {message.removeprefix(str(inputs) + ': ')}"
+        return Outcome(job.exit_status, message, report, view)
 
     return Session("execute", json).conduct(body)
 

@@ -42,7 +42,8 @@ class Failure:
 
     def line(self) -> str:
         """Everything on one line."""
-        place = f"{shown_place(self.location)}: " if self.location else ""
+        known = self.location and not self.message.startswith(self.location)
+        place = f"{shown_place(str(self.location))}: " if known else ""
         advice = f"; {self.next_step}" if self.next_step else ""
         return f"{place}{self.message} [{self.code}]{advice}"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,21 +66,33 @@ def judge(
     from simulator.files import write_npz
 
     session.progress.stage("simulating and judging")
-    verdict = check(
-        kernel,
-        inputs,
-        artifact=artifact,
-        oracle=question.oracle,
-        input_kind=question.input_kind,
-        seed=question.seed,
-        numbers=question.numbers,
-        function=build.function,
-        run_options=run_options(question.numbers, question.max_steps, question.max_seconds),
-        **build.options(),
-    )
+    with naming(question.inputs):
+        verdict = check(
+            kernel,
+            inputs,
+            artifact=artifact,
+            oracle=question.oracle,
+            input_kind=question.input_kind,
+            seed=question.seed,
+            numbers=question.numbers,
+            function=build.function,
+            run_options=run_options(question.numbers, question.max_steps, question.max_seconds),
+            **build.options(),
+        )
     if question.outputs is not None and verdict.outputs:
         write_npz(question.outputs, verdict.outputs)
     return verdict
+
+
+@contextlib.contextmanager
+def naming(inputs: Path | None) -> Iterator[None]:
+    """Errors about arrays name the file they came from."""
+    try:
+        yield
+    except Exception as error:
+        if inputs is not None and getattr(error, "code", None) in ("InvalidInput", "InvalidInputs"):
+            error.location = str(inputs)  # type: ignore[attr-defined]  # every coded error has one
+        raise
 
 
 def outcome(

@@ -8,29 +8,39 @@ from typing import Final
 from harness.report.terminal import Line, count, text
 from simulator.findings import Finding
 
-LIMIT: Final = 12
-"""Findings shown; ``--json`` has all of them."""
+LIMIT: Final = 6
+"""Kinds of findings shown; ``--json`` has every finding."""
 
 
 def finding_lines(findings: Iterable[Finding]) -> list[Line]:
-    """Each finding as two or three lines, errors first; nothing for none."""
-    ordered = sorted(findings, key=lambda item: item.severity != "error")
+    """Findings of one kind as one, errors first, each with its place and the next step."""
+    kinds: dict[tuple[str, str], list[Finding]] = {}
+    for item in sorted(findings, key=lambda item: item.severity != "error"):
+        kinds.setdefault((item.code, _bare(item)), []).append(item)
     lines: list[Line] = []
-    for item in ordered[:LIMIT]:
-        style = "bold red" if item.severity == "error" else "yellow"
-        head = text(item.code, style)
-        head.append(f"  {item.message}", "")
+    for alike in list(kinds.values())[:LIMIT]:
+        first = alike[0]
+        head = text(first.code, "bold red" if first.severity == "error" else "yellow")
+        head.append(f"  {first.message}", "")
         lines.append(head)
-        place = where(item)
+        place = where(first)
         if place:
             lines.append(text(f"  at    {place}"))
-        if item.next_step:
-            lines.append(text(f"  next  {item.next_step}"))
-    if len(ordered) > LIMIT:
-        lines.append(
-            text(f"and {count(len(ordered) - LIMIT, 'more finding')}; --json has them all")
-        )
+        if len(alike) > 1:
+            lines.append(text(f"  and   {count(len(alike) - 1, 'more place')} alike"))
+        if first.next_step:
+            lines.append(text(f"  next  {first.next_step}"))
+    rest = sum(len(alike) for alike in list(kinds.values())[LIMIT:])
+    if rest:
+        lines.append(text(f"and {count(rest, 'more finding')}; --json has them all"))
     return lines
+
+
+def _bare(item: Finding) -> str:
+    """The message without the place it begins with."""
+    if item.location is not None and item.message.startswith(item.location):
+        return item.message[len(item.location) :]
+    return item.message
 
 
 def where(item: Finding) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,9 @@ from harness.report.terminal import Line, columns, count, number, seconds, secti
 if TYPE_CHECKING:
     from harness.verdict import Verdict
     from simulator.plan.schema import Plan
+
+WORST: Final = 4
+"""Wrong tiles shown."""
 
 _ORACLES: Final[Mapping[str, str]] = MappingProxyType({
     "exact": "integers that leave nothing to round, equal bit for bit",
@@ -31,8 +35,14 @@ def verdict_lines(verdict: Verdict, plan: Plan | None) -> list[Line]:
     if verdict.findings:
         lines += section("Findings", finding_lines(verdict.findings))
     lines += section("Verdict", _judged(verdict))
-    for tile in wrong_tiles(verdict):
+    wrong = wrong_tiles(verdict)
+    for tile in wrong[:WORST]:
         lines += [text(), *(text("  ") + line for line in _tile_lines(tile, plan))]
+    if len(wrong) > WORST:
+        lines += [
+            text(),
+            text(f"  and {count(len(wrong) - WORST, 'more tile')} or more; see --json"),
+        ]
     return lines
 
 
@@ -55,16 +65,18 @@ def _judged(verdict: Verdict) -> list[Line]:
     rows += [("outputs", _output(name, data)) for name, data in verdict.tensors.items()]
     if verdict.pcc is not None:
         rows.append(("PCC", f"{verdict.pcc:.6f} (never decides)"))
-    rows.append(("inputs", _inputs(verdict)))
+    if verdict.input_kind != "none":
+        rows.append(("inputs", _inputs(verdict)))
     rows.append(("time", _times(verdict.timings)))
     return [head, *columns([row for row in rows if row[1]])]
 
 
 def _worst(verdict: Verdict) -> str:
-    share = (
-        f", {number(verdict.bound_ratio)} of its bound" if verdict.bound_ratio is not None else ""
-    )
-    return f"error {number(verdict.max_error)}{share}"
+    ratio = verdict.bound_ratio
+    if ratio is None:
+        return f"error {number(verdict.max_error)}"
+    allowed = f"{number(ratio)} of its bound" if math.isfinite(ratio) else "where none is allowed"
+    return f"error {number(verdict.max_error)}, {allowed}"
 
 
 def _output(name: str, data: Mapping[str, Any]) -> str:
