@@ -108,6 +108,8 @@ def _runtime(kernel: Kernel, program: Program, facts: Facts, path: str, report: 
                 at = names.index(name)
                 _work_value(values[at], field, descriptor, facts,
                             f'{path}.runtime_args["{key}"][{at}]', report)  # fmt: skip
+    if kernel.work_args:
+        _one_form(kernel, facts, report)
     for name, field in kernel.work_args.items():
         place = f'{path}.work_args["{name}"]'
         if name not in names:
@@ -115,6 +117,24 @@ def _runtime(kernel: Kernel, program: Program, facts: Facts, path: str, report: 
         if field != "len_k" and not any(field in fields for fields in FIELDS.values()):
             report.add(place, "not a field of a work descriptor", found=field,
                        expected="start, count, x0, y0, width, height or len_k")  # fmt: skip
+
+
+def _one_form(kernel: Kernel, facts: Facts, report: Report) -> None:
+    """One program decodes the descriptors of all its cores, so they are of one form and order."""
+    first: tuple[str, tuple[str, str | None]] | None = None
+    for key in kernel.runtime_args:
+        descriptor = facts.plan.work_descriptors.get(key)
+        if descriptor is None:
+            continue
+        form = (type(descriptor).__name__.lower(), getattr(descriptor, "order", None))
+        first = first or (key, form)
+        if form != first[1]:
+            report.add(f'$.work_descriptors["{key}"]',
+                       f"not of the form of core {first[0]}, which the same program decodes",
+                       found=" ".join(filter(None, form)),
+                       expected=" ".join(filter(None, first[1])),
+                       code="PlanInconsistent", program=kernel.program)  # fmt: skip
+            return
 
 
 def _work_value(

@@ -259,6 +259,25 @@ def test_a_backed_buffer_takes_no_room_of_its_own() -> None:
     assert "other cores" in about_it(core_ranges=[{"start": [1, 2], "extent": [1, 1]}])[0]
 
 
+def test_one_program_decodes_one_form() -> None:
+    """Block 0 is block 0 in either order, but the program reads every start in one of them."""
+    data = spelled_out(GEMM)
+    one, two = list(data["work_partition"])[:2]
+    data["work_partition"][two].insert(0, data["work_partition"][one].pop())
+    for key, start, count in ((one, 0, 1), (two, 1, 3)):
+        data["work_descriptors"][key] |= {"start": start, "count": count}
+        for kernel, values in ((0, [start, count]), (1, [count]), (2, [start, count])):
+            data["kernels"][kernel]["runtime_args"][key] = values
+    assert judge(data, spelled_out(PROGRAMS)) == ()
+    data["work_descriptors"][two]["order"] = "row_major"
+    data["work_descriptors"][one]["order"] = "column_major"
+    for item in (item for items in data["work_partition"].values() for item in items):
+        item["tile_order"] = None
+    found = judge(data, spelled_out(PROGRAMS))
+    assert {item.code for item in found} == {"PlanInconsistent"}
+    assert "found linear row_major; expected linear column_major" in found[0].message
+
+
 def test_idle_cores_have_empty_lists() -> None:
     """More cores than blocks is legal: an idle core has no items and count 0."""
     data = changed(spelled_out(GEMM), ("kernel_grid",), [3, 2, 1])
