@@ -42,7 +42,7 @@ class Failure:
 
     def line(self) -> str:
         """Everything on one line."""
-        known = self.location and not self.message.startswith(self.location)
+        known = self.location and not self.message.startswith(f"{self.location}:")
         place = f"{shown_place(str(self.location))}: " if known else ""
         advice = f"; {self.next_step}" if self.next_step else ""
         return f"{place}{self.message} [{self.code}]{advice}"

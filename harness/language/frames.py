@@ -65,7 +65,7 @@ class ParallelLoop:
     extents: tuple[object, ...]
 
 
-def Parallel(*extents: object, coalesced_width: int | None = None, **_: object) -> ParallelLoop:
+def Parallel(*extents: object, coalesced_width: int | None = None, **_: object) -> Any:
     """``T.Parallel(e0, e1, …)``; ``coalesced_width`` is accepted and has no meaning here."""
     del coalesced_width
     if not extents:

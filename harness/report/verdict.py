@@ -39,10 +39,7 @@ def verdict_lines(verdict: Verdict, plan: Plan | None) -> list[Line]:
     for tile in wrong[:WORST]:
         lines += [text(), *(text("  ") + line for line in _tile_lines(tile, plan))]
     if len(wrong) > WORST:
-        lines += [
-            text(),
-            text(f"  and {count(len(wrong) - WORST, 'more tile')} or more; see --json"),
-        ]
+        lines += [text(), text("  and more tiles; --json describes the worst")]
     return lines
 
 
@@ -60,6 +57,8 @@ def _judged(verdict: Verdict) -> list[Line]:
         ("oracle", f"{name}: {_ORACLES.get(name, '')}".rstrip(": "))
         for name in verdict.oracle.split("+")
     ]
+    if not verdict.passed and verdict.reason and not verdict.findings:
+        rows.append(("reason", verdict.reason))
     if verdict.max_error is not None or verdict.bound_ratio is not None:
         rows.append(("worst", _worst(verdict)))
     rows += [("outputs", _output(name, data)) for name, data in verdict.tensors.items()]

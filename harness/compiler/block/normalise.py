@@ -18,6 +18,7 @@ from harness.compiler.block.model import (
     Leaf,
     Load,
     Reduce,
+    Scaler,
     Statement,
     Store,
     Transpose,
@@ -40,6 +41,7 @@ def normalise(program: BlockProgram, dst_tiles: int) -> None:
     _transposed_operands(program)
     _accumulate(program, dst_tiles)
     _initialise(program)
+    _one_scaler(program)
     rename_webs(program)
     propagate_copies(program)
     _separate_loads(program)
@@ -48,6 +50,19 @@ def normalise(program: BlockProgram, dst_tiles: int) -> None:
     _separate_exact(program)
     _check_k_padding(program)
     _remove_dead(program)
+
+
+def _one_scaler(program: BlockProgram) -> None:
+    """All reductions read one scaler tile, written before anything else."""
+    scalers = [s for s in walk(program.body) if isinstance(s, Scaler)]
+    if not scalers:
+        return
+    keep = scalers[0]
+    for other in scalers[1:]:
+        for stmt in walk(program.body):
+            replace_uses(stmt, other.dst, keep.dst)
+    rewrite_lists(program, lambda body: [s for s in body if not isinstance(s, Scaler)])
+    program.body.insert(0, keep)
 
 
 def _remove_dead(program: BlockProgram) -> None:

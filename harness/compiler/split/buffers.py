@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from harness.compiler.diagnostics import refuse
 from harness.compiler.options import CompileOptions
-from harness.compiler.split.tree import Block, Cond, Loop, Node, calls, walk
+from harness.compiler.split.lifetimes import Span, disjoint, lifetimes
+from harness.compiler.split.tree import Block, Cond, Loop, Node, calls
 from harness.language.frames import NUM_STAGES
 from harness.language.regions import constant
 from simulator.formats.dataformat import DataFormat
@@ -22,7 +24,10 @@ FIRST_OUTPUT: Final = 16
 
 @dataclass(frozen=True)
 class Circular:
-    """One circular buffer: ``tiles`` pages per block, ``blocks`` blocks deep."""
+    """A block buffer and its circular buffer: ``tiles`` pages per block, ``blocks`` blocks deep.
+
+    Block buffers that take turns have one ``id`` and ``name``.
+    """
 
     id: int
     name: str
@@ -33,6 +38,13 @@ class Circular:
     producer: str
     consumer: str
     unpack_to_dest: bool
+
+    def may_share(self, other: Circular) -> bool:
+        """Whether two buffers may take turns in one circular buffer of the compute thread."""
+        mine = (self.format, self.tiles, self.blocks, self.unpack_to_dest)
+        theirs = (other.format, other.tiles, other.blocks, other.unpack_to_dest)
+        ends = {self.producer, self.consumer, other.producer, other.consumer}
+        return mine == theirs and ends == {"compute"}
 
     @property
     def depth(self) -> int:
@@ -97,20 +109,18 @@ def allocate(nodes: list[Node], options: CompileOptions, *, several_items: bool)
                 exact.update(a for a in call.args if a in order)
 
     visit(nodes, None)
-    out = []
-    next_input, next_output = 0, FIRST_OUTPUT
+    spans = lifetimes(nodes)
+    out: list[Circular] = []
+    taken: dict[int, list[Span]] = {}
+    numbers = {True: 0, False: FIRST_OUTPUT}
     for buffer in order:
         ends = producers.get(buffer, set()), consumers.get(buffer, set())
         if len(ends[0]) != 1 or len(ends[1]) != 1:
             raise AssertionError(f"{buffer.name}: producers {ends[0]}, consumers {ends[1]}")
         (producer,), (consumer,) = ends
         fmt = DataFormat.from_ir(str(buffer.ty.dtype))
-        if producer == "compute":
-            number, next_output = next_output, next_output + 1
-        else:
-            number, next_input = next_input, next_input + 1
-        out.append(Circular(
-            id=number,
+        made = Circular(
+            id=-1,
             name=str(buffer.name),
             buffer=buffer,
             format=fmt,
@@ -121,17 +131,31 @@ def allocate(nodes: list[Node], options: CompileOptions, *, several_items: bool)
             consumer=consumer,
             unpack_to_dest=fmt is DataFormat.Float32 and options.use_fp32_dest
             and buffer in exact and buffer not in fpu,
-        ))  # fmt: skip
-    if next_input > FIRST_OUTPUT or next_output > options.arch.num_cbs:
+        )  # fmt: skip
+        host = next((c for c in out if made.may_share(c) and all(
+            disjoint(spans[buffer], span) for span in taken[c.id])), None)  # fmt: skip
+        if host is None:
+            from_reader = producer != "compute"
+            number = numbers[from_reader]
+            numbers[from_reader] += 1
+        else:
+            number = host.id
+        taken.setdefault(number, []).append(spans[buffer])
+        out.append(replace(made, id=number, name=made.name if host is None else host.name))
+    if numbers[True] > FIRST_OUTPUT or numbers[False] > options.arch.num_cbs:
         out = _renumber(out)
-    _check(out, options)
+    _check(distinct(out), options)
     return sorted(out, key=lambda c: c.id)
 
 
-def _renumber(buffers: list[Circular]) -> list[Circular]:
-    from dataclasses import replace
+def distinct(buffers: Iterable[Circular]) -> list[Circular]:
+    """One entry per circular buffer, where several block buffers share one."""
+    return list({c.id: c for c in reversed(list(buffers))}.values())[::-1]
 
-    return [replace(c, id=i) for i, c in enumerate(buffers)]
+
+def _renumber(buffers: list[Circular]) -> list[Circular]:
+    order = {old: new for new, old in enumerate(dict.fromkeys(c.id for c in buffers))}
+    return [replace(c, id=order[c.id]) for c in buffers]
 
 
 def _blocks(
@@ -168,5 +192,3 @@ def _check(buffers: list[Circular], options: CompileOptions) -> None:
             next_step="use smaller blocks, fewer stages, or --no-double-buffer",
         )
 
-
-__all__ = ["Circular", "allocate", "processor", "walk"]

@@ -9,7 +9,7 @@ import msgspec
 
 from harness.compiler import attrs, ir_sugar
 from harness.compiler.options import CompileOptions
-from harness.compiler.split.buffers import Circular, processor
+from harness.compiler.split.buffers import Circular, distinct, processor
 from harness.compiler.split.persistent import work_form
 from simulator.isa import OP_TABLE_VERSION
 from simulator.plan.load import programs_sha256
@@ -55,7 +55,7 @@ def build_plan(
         "layouts": {n: _layout(d) for n, d in layouts.items()},
         "output_blocks": attrs.get(func, attrs.TT_OUTPUT_BLOCKS),
         "io": [*inputs, *outputs],
-        "circular_buffers": [_circular(c, ranges) for c in circular],
+        "circular_buffers": [_circular(c, ranges) for c in distinct(circular)],
         "kernels": [_kernel(p, dealt, fields, ranges, config) for p in programs],
         "op_table_version": OP_TABLE_VERSION,
         "programs_sha256": programs_sha256(file),

@@ -1,0 +1,32 @@
+"""The simulator as a backend."""
+
+from __future__ import annotations
+
+from simulator.run import RunOptions, execute
+
+from harness.backends.protocol import Arrays, Capabilities, Compiled, Outcome
+
+
+class SimulatorBackend:
+    """Runs artifacts on the simulated machine; always there."""
+
+    name = "simulator"
+
+    def __init__(self, options: RunOptions | None = None) -> None:
+        """``options``: number model, checking level and budgets."""
+        self.options = options or RunOptions()
+
+    def capabilities(self) -> Capabilities:
+        """It executes, with modelled numbers."""
+        return Capabilities(True, "model", facts={"numbers": self.options.numbers})
+
+    def run(self, artifact: Compiled, inputs: Arrays) -> Outcome:
+        """Execute on the simulator.
+
+        Raises:
+            simulator.errors.InputError: arrays that do not fit the plan.
+        """
+        done = execute(artifact.plan, artifact.programs, dict(inputs), self.options)
+        times = {"upload": done.stats.upload_seconds, "run": done.stats.run_seconds,
+                 "download": done.stats.download_seconds}  # fmt: skip
+        return Outcome(self.name, done.outputs, done.findings, times, done.completed)
