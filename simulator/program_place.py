@@ -41,10 +41,10 @@ EITHER: Final = frozenset(
 )
 """Ops that take a circular buffer for its format only."""
 
-NOT_FPU: Final = EITHER | {
+NOT_FPU: Final = frozenset({*EITHER,
     "copy_init", "copy_tile", "cb_wait_front", "cb_pop_front",
     "unary_bcast_init", "unary_bcast", "unary_bcast_uninit",
-}  # fmt: skip
+})  # fmt: skip
 """Consuming compute ops that leave the matrix unit alone, so that 32-bit datums pass whole."""
 
 

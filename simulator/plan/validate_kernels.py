@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Final
 
 from simulator.findings import RULES, finding
 from simulator.plan.coords import core_key
@@ -10,13 +12,15 @@ from simulator.plan.facts import Facts, check_placed
 from simulator.plan.report import Report
 from simulator.plan.schema import ArgValue, Kernel, Linear, Rect, Table
 
-U32_MAX = 2**32 - 1
+U32_MAX: Final = 2**32 - 1
 
-FIELDS: Mapping[type, tuple[str, ...]] = {
-    Linear: ("start", "count"),
-    Table: ("start", "count"),
-    Rect: ("x0", "y0", "width", "height"),
-}
+FIELDS: Final = MappingProxyType(
+    {
+        Linear: ("start", "count"),
+        Table: ("start", "count"),
+        Rect: ("x0", "y0", "width", "height"),
+    }
+)
 """Descriptor fields a core must be told, by form."""
 
 
