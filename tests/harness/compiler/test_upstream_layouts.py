@@ -151,7 +151,7 @@ def test_annotations_take_kernels_only() -> None:
     """The annotation helpers refuse anything but a PrimFunc, as upstream's did."""
     for annotate in (annotate_tt_layout, annotate_tt_schedule):
         with pytest.raises(TypeError, match="PrimFunc"):
-            annotate(samples.module(main=samples.gemm()), {})  # type: ignore[operator]
+            annotate(samples.module(main=samples.gemm()), {})
 
 
 def test_a_schedule_annotation_decides_where_blocks_run() -> None:

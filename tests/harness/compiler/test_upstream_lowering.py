@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-import harness.language as T
 from harness.compiler import lower
 from harness.compiler.kernel import statements
 from harness.errors import CompileError
@@ -263,10 +262,3 @@ def test_two_names_of_one_argument_are_refused() -> None:
     with pytest.raises(CompileError) as caught:
         lower(samples.from_text(text, "f"))
     assert caught.value.code == "DuplicateName"
-
-
-def test_every_kind_of_op_is_in_the_one_table() -> None:
-    """Upstream had two tables of intrinsics that disagreed; programs are checked against one."""
-    for make in (samples.gemm, samples.copy, samples.fma, samples.batched):
-        assert programs(make())
-    assert T.gemm
