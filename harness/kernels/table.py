@@ -1,0 +1,77 @@
+"""The packaged kernels: factory and NumPy reference of each, for tests, docs and the C++ gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from harness.kernels import attention, batched, elementary, elementwise, gemm, linear, norm, softmax
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """One packaged kernel.
+
+    ``reference`` takes the inputs in float64, in parameter order, and gives the output; ``ragged``
+    are parameters that leave sizes uneven, ``dtypes`` the input types worth trying.
+    """
+
+    factory: Callable[..., Any]
+    reference: Callable[..., Any]
+    ragged: dict[str, Any] = field(default_factory=dict)
+    dtypes: tuple[str, ...] = ("bfloat16", "float32")
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+def _moe_gate(x: Any) -> Any:
+    weights = softmax.reference(x)
+    return np.where(weights >= 0.05, weights, 0.0)  # noqa: PLR2004  (the factory's default)
+
+
+KERNELS: Final = MappingProxyType(
+    {
+        "gemm": Packaged(gemm.matmul, gemm.reference, {"M": 100, "N": 70, "K": 50}),
+        "batched_gemm": Packaged(
+            batched.batched_matmul, batched.reference, {"M": 100, "N": 33, "K": 50}
+        ),
+        "copy": Packaged(elementwise.copy, _same, {"M": 100, "N": 70}),
+        "add": Packaged(elementwise.add, elementwise.add_reference, {"M": 100, "N": 70}),
+        "multiply_add": Packaged(
+            elementwise.multiply_add, elementwise.multiply_add_reference, {"M": 100, "N": 70}
+        ),
+        "cast": Packaged(elementary.cast, _same, {"M": 100, "N": 70}, ("float32",)),
+        "row_sum": Packaged(elementary.row_sum, lambda a: a.sum(1), {"M": 100}),
+        "column_max": Packaged(elementary.column_max, lambda a: a.max(0), {"N": 100}),
+        "rotary": Packaged(elementary.rotary, elementary.rotary_reference, {"M": 100}),
+        "moe_gate": Packaged(elementary.moe_gate, _moe_gate, {"tokens": 100}, ("float32",)),
+        "softmax": Packaged(softmax.softmax, softmax.reference, {"M": 100}),
+        "online_softmax": Packaged(softmax.online_softmax, softmax.reference, {"M": 100}),
+        "rms_norm": Packaged(norm.rms_norm, norm.rms_norm_reference, {"M": 100}),
+        "rms_norm_splitk": Packaged(norm.rms_norm_splitk, norm.rms_norm_reference, {"M": 100}),
+        "layer_norm": Packaged(norm.layer_norm, norm.layer_norm_reference, {"M": 100}),
+        "gemm_bias_relu": Packaged(
+            linear.gemm_bias_relu, linear.gemm_bias_relu_reference, {"M": 100, "N": 70, "K": 50}
+        ),
+        "gelu_mlp": Packaged(
+            linear.gelu_mlp, linear.gelu_mlp_reference, {"M": 100, "N": 70, "K": 50}
+        ),
+        "gemv": Packaged(linear.gemv, linear.gemv_reference, {"M": 100}),
+        "linear_attention": Packaged(
+            linear.linear_attention, linear.linear_attention_reference, {"seq_len": 96}
+        ),
+        "flash_attention": Packaged(attention.flash_attention, attention.reference),
+        "causal_attention": Packaged(
+            lambda **k: attention.flash_attention(is_causal=True, **k),
+            lambda *a: attention.reference(*a, is_causal=True),
+            {"seq_len": 200},
+        ),
+    }
+)
+"""Name to kernel."""
