@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -88,24 +89,24 @@ def _converse(
 ) -> tuple[str, str, str]:
     """(state, answer, log) of one worker; its whole process group is gone afterwards."""
     source = _BOOTSTRAP.format(place=str(Path(__file__).parent))
-    receive, send = os.pipe()
-    with (place / "log").open("wb") as log:
+    # A file, not a pipe: an answer of any size is written without a reader.
+    with (place / "log").open("wb") as log, tempfile.TemporaryFile() as answer:
+        send = answer.fileno()
         worker = subprocess.Popen(  # noqa: S603  (an interpreter the user or the doctor named)
             [python, "-c", source, str(send), str(place)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(send,), cwd=place,
             env={**os.environ, **extra}, start_new_session=True,
         )  # fmt: skip
-        os.close(send)
         state = "ended without an answer"
         try:
             worker.wait(timeout)
         except subprocess.TimeoutExpired:
             state = "timeout"
         finally:
-            _end(worker)
-    os.set_blocking(receive, False)
-    with os.fdopen(receive, "rb") as stream:
-        text = (stream.read() or b"").decode("utf-8", "replace")
+            if worker.returncode != 0:
+                _end(worker)
+        answer.seek(0)
+        text = answer.read().decode("utf-8", "replace")
     if worker.returncode and state != "timeout":
         state = _fate(worker.returncode)
     return state, text, (place / "log").read_text("utf-8", "replace")
@@ -113,10 +114,8 @@ def _converse(
 
 def _end(worker: subprocess.Popen[bytes]) -> None:
     """Kill what is left of the worker's own session: compilers it started, too."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(worker.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     worker.wait()
 
 

@@ -74,9 +74,7 @@ def device_program(artifact: Compiled) -> dict[str, Any]:
 
 def _cores(ranges: Sequence[CoreRange]) -> list[list[int]]:
     """Rectangles as first and last core, ``[x0, y0, x1, y1]``."""
-    return [
-        [*r.start, r.start[0] + r.extent[0] - 1, r.start[1] + r.extent[1] - 1] for r in ranges
-    ]
+    return [[*r.start, r.start[0] + r.extent[0] - 1, r.start[1] + r.extent[1] - 1] for r in ranges]
 
 
 def _tensor(layout: Layout) -> dict[str, Any]:
@@ -104,12 +102,12 @@ def _circular_buffers(plan: Plan) -> list[dict[str, Any]]:
         return {"id": cb.id, "format": TTNN_DTYPES[cb.data_format], "page": cb.page_bytes,
                 "tile": list(cb.tile_shape)}  # fmt: skip
 
-    out = {cb.id: {"bytes": cb_bytes(cb), "cores": _cores(cb.core_ranges), "tensor": cb.tensor,
+    out: dict[int, dict[str, Any]] = {cb.id: {"bytes": cb_bytes(cb), "cores": _cores(cb.core_ranges), "tensor": cb.tensor,
                    "formats": [form(cb)]}
            for cb in plan.circular_buffers if cb.alias_of is None}  # fmt: skip
     for cb in plan.circular_buffers:
         if cb.alias_of is not None:
-            out[cb.alias_of]["formats"].append(form(cb))  # type: ignore[attr-defined]
+            out[cb.alias_of]["formats"].append(form(cb))
     return list(out.values())
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from simulator.run import RunOptions, execute
-
 from harness.backends.protocol import Arrays, Capabilities, Compiled, Outcome
+from simulator.run import RunOptions, execute
 
 
 class SimulatorBackend:

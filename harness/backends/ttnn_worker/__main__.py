@@ -1,7 +1,7 @@
 """The worker's end of the channel: one job in, one JSON line out on a descriptor of its own.
 
-``python -c BOOTSTRAP FD JOB_DIRECTORY``: the job is ``job.json`` (and ``inputs.npz``), results go to
-``outputs.npz``; stdout belongs to ttnn, whose C++ logs go there.
+``python -c BOOTSTRAP FD JOB_DIRECTORY``: the job is ``job.json`` (and ``inputs.npz``), results go
+to ``outputs.npz``; stdout belongs to ttnn, whose C++ logs go there.
 """
 
 from __future__ import annotations
@@ -89,11 +89,42 @@ def describe(ttnn: Any, job: Json, directory: Path) -> Json:
     return {"programs": out}
 
 
+def prepare(ttnn: Any, job: Json, directory: Path) -> Json:
+    """Everything up to the last step, on a device: tensors, accessors, descriptors read back."""
+    del directory
+    device = ttnn.open_device(device_id=job["device"])
+    out = []
+    try:
+        seen = device_facts(ttnn, device)
+        for program in job["programs"]:
+            known = known_of(ttnn, device, program, {}, seen)
+            read = readback.program(build.program(ttnn, program, known), program)
+            for tensor in known.tensors.values():
+                ttnn.deallocate(tensor)
+            out.append({**read, "addresses": known.addresses, "accessors": known.accessors})
+    finally:
+        ttnn.close_device(device)
+    return {"device": seen, "programs": out}
+
+
+def known_of(ttnn: Any, device: Any, program: Json, arrays: Json, seen: Json) -> build.Known:
+    """Tensors of a program on the device, and what only the device knows of them."""
+    held = {n: tensors.place(ttnn, device, s, arrays.get(n))
+            for n, s in program["tensors"].items()}  # fmt: skip
+    return build.Known(
+        {n: t.buffer_address() for n, t in held.items()},
+        {n: list(ttnn.TensorAccessorArgs(t).get_compile_time_args()) for n, t in held.items()},
+        seen["columns"],
+        seen["rows"],
+        held,
+    )
+
+
 def host(ttnn: Any, job: Json, directory: Path) -> Json:
     """Bytes ttnn's host stores arrays as, tilized and quantised; no device is opened."""
     with np.load(directory / "inputs.npz") as held:
         arrays = {name: held[name] for name in held.files}
-    out = {}
+    out: Json = {}
     for name, spec in job["tensors"].items():
         tile = () if spec["tile"] == [32, 32] else (ttnn.Tile(tuple(spec["tile"])),)
         tensor = ttnn.Tensor(
@@ -115,18 +146,12 @@ def run(ttnn: Any, job: Json, directory: Path) -> Json:
     device = ttnn.open_device(device_id=job["device"])
     try:
         times["open"] = time.perf_counter() - began
-        held = {n: tensors.place(ttnn, device, s, arrays.get(n))
-                for n, s in program["tensors"].items()}  # fmt: skip
         seen = device_facts(ttnn, device)
-        known = build.Known(
-            {n: t.buffer_address() for n, t in held.items()},
-            {n: list(ttnn.TensorAccessorArgs(t).get_compile_time_args()) for n, t in held.items()},
-            seen["columns"], seen["rows"], held,
-        )  # fmt: skip
+        known = known_of(ttnn, device, program, arrays, seen)
         times["upload"] = time.perf_counter() - began - sum(times.values())
         descriptor = build.program(ttnn, program, known)
-        ttnn.generic_op([held[n] for n in program["io"]], descriptor)
-        results = {n: tensors.fetch(ttnn, held[n]) for n, s in program["tensors"].items()
+        ttnn.generic_op([known.tensors[n] for n in program["io"]], descriptor)
+        results = {n: tensors.fetch(ttnn, known.tensors[n]) for n, s in program["tensors"].items()
                    if s["role"] in ("output", "inout")}  # fmt: skip
         times["run"] = time.perf_counter() - began - sum(times.values())
     finally:
@@ -136,7 +161,14 @@ def run(ttnn: Any, job: Json, directory: Path) -> Json:
             "accessors": known.accessors, "executed": kind() != "mock"}  # fmt: skip
 
 
-JOBS = {"probe": probe, "facts": facts, "describe": describe, "host": host, "run": run}
+JOBS = {
+    "probe": probe,
+    "facts": facts,
+    "describe": describe,
+    "prepare": prepare,
+    "host": host,
+    "run": run,
+}
 
 
 def brief(error: BaseException) -> str:

@@ -208,8 +208,9 @@ class _Reader:
         scaler = Buffer(self.temp("scaler"), "bfloat16", 1, 1, 1, (TILE, TILE))
         out.append(Scaler(call, scaler))
         form = "col" if axis == 1 else "row"
-        made = Buffer(self.temp(f"{dst.name}_{kind}"), "float32" if src.dtype == "float32" else
-                      src.dtype, 1, src.rows if axis else 1, 1 if axis else src.cols,
+        # Without the old value the result is stored as the destination stores it; a value that is
+        # still to be joined stays in float32.
+        made = Buffer(self.temp(f"{dst.name}_{kind}"), dst.dtype if clear else "float32", 1, src.rows if axis else 1, 1 if axis else src.cols,
                       (src.shape[0], 1) if axis else (1, src.shape[1]), form)  # fmt: skip
         pool = "SUM" if kind in ("sum", "abssum") else "MAX"
         out.append(Reduce(call, made, src, scaler, pool, axis))

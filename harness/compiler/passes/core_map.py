@@ -7,6 +7,7 @@ receives, the work partition and the tiles each block writes. A partition the us
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import tvm
@@ -85,7 +86,7 @@ class TTTilesToCoreMap(TTPass):
         new = {
             attrs.TT_WORK_DESCRIPTORS: dealt,
             attrs.TT_DEVICE_GRID: list(options.physical_grid),
-            attrs.TT_COALESCE: [a * b for a, b in zip(factors, before, strict=True)],
+            attrs.TT_COALESCE: _joined(func, factors, before),
             attrs.TT_OUTPUT_BLOCKS: blocks,
             attrs.TT_PARTITION_STRATEGY: options.strategy,
             attrs.TT_TARGET_DEVICE: options.device,
@@ -94,6 +95,12 @@ class TTTilesToCoreMap(TTPass):
         for key, value in new.items():
             func = func.with_attr(key, value)
         return [(var, func)]
+
+
+def _joined(func: tirx.PrimFunc, factors: Sequence[int], before: Sequence[int]) -> list[int]:
+    """Source blocks per work block along each axis; never more than the grid has."""
+    grid = attrs.get(func, attrs.TT_KERNEL_GRID)
+    return [min(a * b, g) for a, b, g in zip(factors, before, grid, strict=True)]
 
 
 def _completed(
