@@ -4,94 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from simulator import depths
 from simulator.engine.machine import Machine
+from simulator.engine.schedule import RoundRobin
 from simulator.engine.scheduler import Scheduler
+from simulator.errors import ArtifactError
 from simulator.findings import Finding, finding
 from simulator.host import check_inputs, download, load_tensors, written
+from simulator.outcome import RunOptions, RunResult, RunStats
 from simulator.plan.schema import Plan
 from simulator.program import Program, ProgramFile
 
 Array = npt.NDArray[Any]
 
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How to run.
-
-    Attributes:
-        numbers: number model, ``fast`` or ``exact``.
-        errata: reproduce hardware errata.
-        level: ``strict`` is the portable contract, ``hardware`` what tt-metal 0.81.1 permits.
-        max_steps: ops the engine may execute, all groups together.
-        max_seconds: wall time of the run, or None.
-        max_bytes: bytes of tensors and blocks, or None.
-        arithmetic: off computes shapes, addresses and protocol only.
-    """
-
-    numbers: Literal["fast", "exact"] = "fast"
-    errata: bool = False
-    level: Literal["strict", "hardware"] = "strict"
-    max_steps: int = 100_000_000
-    max_seconds: float | None = None
-    max_bytes: int | None = 1 << 34
-    arithmetic: bool = True
-
-
-@dataclass(frozen=True)
-class RunStats:
-    """What a run did.
-
-    Attributes:
-        steps: ops executed, each for all lanes of a group.
-        groups, splits, merges: lock-step groups created, and how often they parted and met.
-        tile_ops: executions by op, in tiles over all lanes.
-        dram_read_bytes, dram_write_bytes: by buffer.
-        l1_high_water_bytes: bytes of L1 the circular buffers take per core.
-        cb_max_occupancy: most pages held at a time, by CB id.
-        upload_seconds, run_seconds, download_seconds: host time.
-    """
-
-    steps: int = 0
-    groups: int = 0
-    splits: int = 0
-    merges: int = 0
-    tile_ops: dict[str, int] = field(default_factory=dict)
-    dram_read_bytes: dict[str, int] = field(default_factory=dict)
-    dram_write_bytes: dict[str, int] = field(default_factory=dict)
-    l1_high_water_bytes: int = 0
-    cb_max_occupancy: dict[int, int] = field(default_factory=dict)
-    upload_seconds: float = 0.0
-    run_seconds: float = 0.0
-    download_seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """The outcome of a run.
-
-    Attributes:
-        outputs: tensors of role output or inout, logical shape, float32 or integers.
-        written: per output, which elements hold data; the caller judges whether all had to.
-        findings: broken rules, in the order found.
-        completed: every program ran to its end.
-        determinate: every timing gives the same result (a Kahn network), with ``reasons``: why,
-            or what breaks it.
-        stats: counters and times.
-    """
-
-    outputs: dict[str, Array]
-    written: dict[str, npt.NDArray[np.bool_]]
-    findings: tuple[Finding, ...]
-    completed: bool
-    determinate: bool
-    reasons: tuple[str, ...]
-    stats: RunStats
+__all__ = ["RunOptions", "RunResult", "RunStats", "advise_depths", "execute"]
 
 
 def execute(
@@ -127,9 +60,10 @@ def execute(
         numbers=options.numbers,
         errata=options.errata,
         arithmetic=options.arithmetic,
+        strict=options.level == "strict",
     )
     ready = time.perf_counter()
-    scheduler = Scheduler(machine, options.max_steps, options.max_seconds)
+    scheduler = Scheduler(machine, options.max_steps, options.max_seconds, options.schedule)
     with np.errstate(all="ignore"):
         scheduler.run()
     completed = all(group.done for group in machine.groups)
@@ -153,8 +87,75 @@ def execute(
         run_seconds=ran - ready,
         download_seconds=time.perf_counter() - ran,
     )
-    reasons = _reasons(plan, machine)
-    return RunResult(outputs, known, machine.findings, completed, not reasons[1], reasons[0], stats)
+    reasons, broken = _reasons(plan, machine)
+    findings = machine.findings
+    if machine.starved and options.repair:
+        findings = _mended(plan, listed, inputs, options, machine, ran - ready)
+    return RunResult(
+        outputs,
+        known,
+        findings,
+        completed,
+        not broken,
+        reasons,
+        stats,
+        tuple(scheduler.picker.choices),
+        scheduler.picker.digest(),
+    )
+
+
+def _mended(
+    plan: Plan,
+    programs: Sequence[Program],
+    inputs: Mapping[str, Array],
+    options: RunOptions,
+    machine: Machine,
+    seconds: float,
+) -> tuple[Finding, ...]:
+    """The findings, with what would free the deadlock as its next step."""
+    change = depths.repair(
+        plan, machine.starved, _attempt(programs, inputs, options), max(10 * seconds, 0.05)
+    )
+    if change is None:
+        return machine.findings
+    advice = (
+        f"A depth of {change.after} instead of {change.before} pages for circular buffer"
+        f" {change.cb} lets it finish (tried)."
+    )
+    return tuple(
+        msgspec.structs.replace(item, next_step=advice) if item.code == "Deadlock" else item
+        for item in machine.findings
+    )
+
+
+def _attempt(
+    programs: Sequence[Program], inputs: Mapping[str, Array], options: RunOptions
+) -> depths.Attempt:
+    quick = replace(options, arithmetic=False, repair=False, schedule=RoundRobin())
+
+    def attempt(plan: Plan) -> bool:
+        try:
+            result = execute(plan, programs, inputs, quick)
+        except ArtifactError:
+            return False
+        return result.completed and not result.findings
+
+    return attempt
+
+
+def advise_depths(
+    plan: Plan,
+    programs: ProgramFile | Sequence[Program],
+    inputs: Mapping[str, Array],
+    options: RunOptions | None = None,
+) -> tuple[depths.DepthAdvice, ...]:
+    """The least depth of every circular buffer that neither deadlocks nor breaks a rule.
+
+    Raises:
+        InputError: arrays that do not fit the plan.
+    """
+    listed = programs.programs if isinstance(programs, ProgramFile) else programs
+    return depths.advise(plan, _attempt(listed, inputs, options or RunOptions()))
 
 
 def _bytes(plan: Plan) -> int:

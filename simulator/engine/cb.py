@@ -52,6 +52,7 @@ class CircularBuffer:
         pool: Pool,
         *,
         unpack_to_dest: bool = False,
+        strict: bool = True,
         producer: str = "",
         consumer: str = "",
     ) -> None:
@@ -63,6 +64,7 @@ class CircularBuffer:
         self.base = base
         self.lanes = lanes
         self.unpack_to_dest = unpack_to_dest
+        self.strict = strict
         self.producer = producer
         self.consumer = consumer
         self.peak = 0
@@ -160,7 +162,7 @@ class CircularBuffer:
         """Hand over pages; ``done_epoch`` is the last NoC read epoch known complete."""
         depth = self.depth
         for strand, _ in self._pairs if lanes is self._lanes else self.at(lanes):
-            if pages > strand.reserved or pages < 0:
+            if pages > self._writable(strand) or pages < 0:
                 raise self._overflow(strand, pages)
             wr = strand.wr
             if type(wr) is int:
@@ -182,7 +184,7 @@ class CircularBuffer:
                 for seg in strand.hand_over(pages):
                     if seg.epoch > done_epoch:
                         raise self._unbarriered(strand)
-            strand.reserved -= pages
+            strand.reserved = max(strand.reserved - pages, 0)
             strand.packed = 0
             strand.occ += pages
             self.peak = max(self.peak, strand.occ)
@@ -191,7 +193,7 @@ class CircularBuffer:
         """Free pages; ``flushed_epoch`` is the last NoC write epoch known to have left."""
         depth = self.depth
         for strand, _ in self._pairs if lanes is self._lanes else self.at(lanes):
-            if pages > strand.waited or pages < 0:
+            if pages > self._visible(strand) or pages < 0:
                 raise self._underflow(strand, pages)
             rd = strand.rd
             if type(rd) is int:
@@ -212,7 +214,7 @@ class CircularBuffer:
                         strand.lanes.ids,
                     )
                 strand.source_low -= pages
-            strand.waited -= pages
+            strand.waited = max(strand.waited - pages, 0)
             strand.occ -= pages
             if strand.front and strand.front[0].pages == pages:
                 del strand.front[0]
@@ -261,7 +263,7 @@ class CircularBuffer:
         return self.select(lanes, start, 1, pages, pages, 1)
 
     def _readable(self, strand: Strand, low: int, high: int) -> tuple[Seg, int]:
-        if low < 0 or high >= strand.waited:
+        if low < 0 or high >= self._visible(strand):
             raise Violation(
                 "CBWindow",
                 f"page {high if low >= 0 else low} of circular buffer {self.number} was read,"
@@ -296,7 +298,7 @@ class CircularBuffer:
 
     def check_writable(self, strand: Strand, start: int, pages: int) -> None:
         """Raise unless the pages lie in the reserved window and before the buffer's end."""
-        if start < 0 or start + pages > strand.reserved:
+        if start < 0 or start + pages > self._writable(strand):
             raise Violation(
                 "CBWindow",
                 f"page {start + pages - 1 if start >= 0 else start} of circular buffer"
@@ -329,6 +331,17 @@ class CircularBuffer:
                 return address
             parts.append((address, rows))
         return join(parts, lanes.n)
+
+    def _writable(self, strand: Strand) -> int:
+        """Pages the producer may write and push: reserved ones, or on hardware all that are free.
+
+        tt-metal records no reservation: pages that happen to be free are as good.
+        """
+        return strand.reserved if self.strict else max(strand.reserved, self.depth - strand.occ)
+
+    def _visible(self, strand: Strand) -> int:
+        """Pages the consumer may read and pop: waited-for ones, or on hardware all there are."""
+        return strand.waited if self.strict else max(strand.waited, strand.occ)
 
     # --- findings --------------------------------------------------------------------------
 

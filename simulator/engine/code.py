@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from math import prod
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -40,14 +41,16 @@ class Code:
     """One compiled program.
 
     ``key`` names the kernel, of which several may run one program. ``loops`` lists (first op, last
-    op, variable register, state register) of every loop; ``waits`` what a blocking op waits for.
-    ``synchronised`` says that the plan has semaphores, which may order DRAM accesses.
+    op, variable register, state register) of every loop; ``number`` is the kernel's;
+    ``waits`` what a blocking op waits for; ``synchronised`` says that the plan has semaphores,
+    which may order DRAM accesses.
     """
 
     key: str
     program: str
     thread: str
     synchronised: bool = False
+    number: int = 0
     steps: list[Step] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     loops: list[tuple[int, int, int, int]] = field(default_factory=list)
@@ -164,9 +167,11 @@ class OpContext:
         known = [expr.value_of(level.count) for level in self.levels]
         if all(k is not None for k in known):
             fixed = (*pad, *(max(k, 0) for k in known if k is not None))
+            if prod(fixed) > MAX_FUSED:
+                raise ExprError(f"a tile loop of {prod(fixed)} iterations")
             return lambda _: fixed
         scalars = [self.names.compile(level.count) for level in self.levels]
-        return lambda r: (*pad, *(max(uniform(r[0], s(r)), 0) for s in scalars))
+        return lambda r: _bounded((*pad, *(max(uniform(r[0], s(r)), 0) for s in scalars)))
 
     def fixed_counts(self, depth: int) -> tuple[int, ...] | None:
         """Trip counts as for :meth:`counts`, where they are constants."""
@@ -223,6 +228,16 @@ class OpContext:
             raise ExprError(f"{value!r} is no number")
         with np.errstate(over="ignore"):
             return float(np.float32(value))
+
+
+MAX_FUSED: Final = 1 << 20
+"""Iterations of a fused nest; no memory on the chip holds as many tiles."""
+
+
+def _bounded(counts: tuple[int, ...]) -> tuple[int, ...]:
+    if prod(counts) > MAX_FUSED:
+        raise Violation("BudgetSpent", f"a tile loop of {prod(counts)} iterations")
+    return counts
 
 
 def refusal(code: str, message: str) -> Step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simulator.engine.group import Group
+from simulator.engine.waits import PagesWait
 
 if TYPE_CHECKING:
     from simulator.engine.machine import Machine
@@ -16,6 +17,12 @@ def describe(machine: Machine, groups: list[Group]) -> str:
     cycle = _cycle(groups)
     text = "; ".join(lines)
     return f"{text}. Cycle: {cycle}" if cycle else text
+
+
+def starved(groups: list[Group]) -> tuple[int, ...]:
+    """Circular buffers some producer waits for room in."""
+    waits = (group.code.waits.get(group.pc) for group in groups)
+    return tuple(sorted({w.cb.number for w in waits if isinstance(w, PagesWait) and w.producer}))
 
 
 def _waiting(machine: Machine, group: Group) -> str:

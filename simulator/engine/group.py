@@ -93,13 +93,14 @@ class Group:
             their lanes.
         lanes: active lanes. local: their thread state. masks: innermost last.
         done, halted: ended regularly, or stopped by a finding.
-        steps: ops executed. parted: op at which lanes last disagreed about a value; meeting there
-            again would part them again.
+        steps: ops executed. serial: number among all groups of the run.
+        parted: op at which lanes last disagreed about a value; meeting there again would part them
+            again.
     """
 
     __slots__ = (
-        "code", "done", "halted", "lanes", "local", "masks", "parted", "pc", "regs", "steps",
-        "table",
+        "code", "done", "halted", "lanes", "local", "masks", "parted", "pc", "regs",
+        "serial", "steps", "table",
     )  # fmt: skip
 
     def __init__(self, code: Any, lanes: Lanes, regs: list[Any], table: LaneTable) -> None:
@@ -115,6 +116,7 @@ class Group:
         self.steps = 0
         self.table = table
         self.parted = -1
+        self.serial = 0
 
     @property
     def finished(self) -> bool:

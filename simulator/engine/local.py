@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from simulator.engine.config import Config
 from simulator.engine.dst import Section, join_sections
 from simulator.engine.lanes import Vector
@@ -18,10 +20,11 @@ class Local:
         reads, writes: epoch of the next NoC read or write; barriers start a new one.
         reads_done, flushed, written: last epochs known read, sent, and visible at destination.
         reading, writing: whether transfers of the current epochs are under way.
+        late: writes that a late NoC holds back; only groups of one lane have any.
     """
 
     __slots__ = (
-        "config", "flushed", "math", "packing", "queue", "reading", "reads", "reads_done",
+        "config", "flushed", "late", "math", "packing", "queue", "reading", "reads", "reads_done",
         "writes", "writing", "written",
     )  # fmt: skip
 
@@ -37,6 +40,13 @@ class Local:
         self.written = 0
         self.reading = False
         self.writing = False
+        self.late: list[Callable[[], None]] = []
+
+    def arrive(self) -> None:
+        """Let the transfers a late NoC holds back arrive."""
+        for transfer in self.late:
+            transfer()
+        self.late = []
 
     def take(self, rows: Vector) -> Local:
         """The state on some lanes."""

@@ -48,11 +48,13 @@ class Machine:
         numbers: str = "fast",
         errata: bool = False,
         arithmetic: bool = True,
+        strict: bool = True,
     ) -> None:
         self.plan = plan
         self.arch: Arch = find_arch(plan.device.name)
         self.arithmetic = arithmetic
         self.errata = errata
+        self.strict = strict
         self.table = LaneTable()
         self.pool = Pool(arithmetic=arithmetic)
         self.patterns = Patterns()
@@ -64,6 +66,8 @@ class Machine:
         self._slots: dict[str, int] = {}
         self.groups: list[Group] = []
         self.created = 0
+        self.late = False
+        self.starved: tuple[int, ...] = ()
         self._found: dict[tuple[str, str | None, int], Finding] = {}
         self._kernels: dict[str, Kernel] = {}
         self._threads: dict[str, str] = {}
@@ -124,7 +128,8 @@ class Machine:
             self.cbs[spec.id] = CircularBuffer(
                 spec.id, spec.depth, fmt, spec.tile_shape, bases.get(spec.id, self.arch.l1_base),
                 self._lanes(spec.core_ranges), self.table, self.pool,
-                unpack_to_dest=spec.unpack_to_dest, producer=spec.producer, consumer=spec.consumer,
+                unpack_to_dest=spec.unpack_to_dest,
+                strict=self.strict, producer=spec.producer, consumer=spec.consumer,
             )  # fmt: skip
 
     def _load(self, number: int, kernel: Kernel, programs: Mapping[str, Program]) -> None:
@@ -142,7 +147,7 @@ class Machine:
                 [finding("InvalidPlan", "a compute program needs a compute configuration",
                          location=f"$.kernels[{number}].compute")]
             )  # fmt: skip
-        code = Code(key, program.name, program.thread, bool(self.plan.semaphores))
+        code = Code(key, program.name, program.thread, bool(self.plan.semaphores), number)
         names = Names(self, code)
         lanes = self._lanes(kernel.core_ranges)
         cores = [self.cores[i] for i in lanes.ids.tolist()]
@@ -158,8 +163,7 @@ class Machine:
         for name, value in values.items():
             if not isinstance(value, int):
                 regs[names.registers[name]] = value
-        self.groups.append(Group(code, lanes, regs, self.table))
-        self.created += 1
+        self.spawn([Group(code, lanes, regs, self.table)])
 
     # --- what ops ask for ------------------------------------------------------------------
 
@@ -266,8 +270,10 @@ class Machine:
 
     def spawn(self, groups: list[Group]) -> None:
         """Take up groups that were split off."""
-        self.groups.extend(groups)
-        self.created += len(groups)
+        for group in groups:
+            group.serial = self.created
+            self.created += 1
+            self.groups.append(group)
 
     # --- findings --------------------------------------------------------------------------
 
@@ -282,8 +288,8 @@ class Machine:
             raise Violation("DirtyExit", "the program ends while DST is held")
 
     def check_exit(self) -> None:
-        """Pages left in circular buffers after every program ended."""
-        for cb in self.cbs.values():
+        """Pages left in circular buffers after every program ended; hardware does not mind."""
+        for cb in self.cbs.values() if self.strict else ():
             for strand in cb.strands:
                 if strand.occ:
                     self._note(
@@ -322,6 +328,7 @@ class Machine:
         """Record a deadlock, unless it only follows from a thread that was stopped."""
         if not any(group.halted for group in self.groups):
             first = groups[0]
+            self.starved = deadlock.starved(groups)
             self._note("Deadlock", deadlock.describe(self, groups), first.lanes, first, first.pc)
 
     @property

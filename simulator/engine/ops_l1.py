@@ -121,7 +121,11 @@ def _writer(c: OpContext, target: Resolve, dst_at: int, size_at: int) -> Step:
                             " formats")  # fmt: skip
         seg = _source(group, source, pages)
         pairs = target(group)
-        _deliver(c, group, cb, address(group.regs), seg, pairs)
+        to = address(group.regs)
+        if c.machine.late:
+            group.local.late.append(lambda: _deliver(c, group, cb, to, seg, pairs))
+        else:
+            _deliver(c, group, cb, to, seg, pairs)
         group.local.writing = True
         tally[slot] += pages * len(pairs[1])
         return following

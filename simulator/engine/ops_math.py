@@ -24,9 +24,6 @@ from simulator.numerics.modes import Broadcast, Pool, ReduceDim
 
 Shape = tuple[int, ...]
 
-_PROBE: Final = np.ones((1, 1), np.float32)
-"""Shows whether a conversion of operands changes nothing."""
-
 
 def operand(group: Group, cb: Any, index: int, n1: int, s1: int, n2: int, s2: int) -> Seg:
     """Pages of a front window as an operand, arranged for the group's lane grid."""
@@ -75,8 +72,9 @@ class Matmul:
         self.tile = (self.in0.tile[0], self.in1.tile[1])
         self.products = Products(self.model, self.mode, self.pool)
         self.arithmetic = machine.arithmetic
+        probe = np.ones((1, 1), np.float32)
         self.exact_operands = machine.numbers == "fast" and all(
-            self.model.matmul_operand(_PROBE, cb.fmt, self.mode, side, self.tf32) is _PROBE
+            self.model.matmul_operand(probe, cb.fmt, self.mode, side, self.tf32) is probe
             and cb.fmt is DataFormat.Float16_b
             for side, cb in enumerate((self.in0, self.in1))
         )

@@ -17,7 +17,7 @@ from simulator.engine.pointers import Pointer, pointer_of
 from simulator.engine.quick_read import QuickRead
 from simulator.engine.segs import WHOLE, Extents, Seg, normal
 from simulator.engine.violation import Violation
-from simulator.memory.dram import NOBODY, Tensor
+from simulator.memory.dram import NOBODY, SEVERAL, Tensor
 
 
 def _format_refusal(c: OpContext, tensor: Tensor, cb: CircularBuffer) -> Step:
@@ -86,19 +86,38 @@ def stranger(c: OpContext, pointer: Pointer) -> Step:
 def _read_state(
     tensor: Tensor, pattern: Pattern, start: int, shape: Shape, group: Group
 ) -> Extents | None:
-    """Extents of pages being read; pages another core writes in this run are a race."""
+    """Extents of pages being read; orders reads and writes of buffers that have both.
+
+    A page another core writes in this run is a race, unless semaphores may order the two. A page
+    this thread wrote itself must have arrived.
+    """
     ids = page_ids(pattern, start, *shape)
-    if tensor.owner is not None:
-        owner = tensor.owner[ids]
-        other = ((owner != NOBODY) & (owner != group.lanes.ids[:, None])).any(axis=1)
+    owner: Any = tensor.owner
+    if owner is not None:
+        me = group.lanes.ids[:, None]
+        by = owner[ids]
+        other = ((by != NOBODY) & (by != me)).any(axis=1)
         if other.any() and not group.code.synchronised:
+            raise Violation("Race", _race(tensor, "is read here and was written by"),
+                            group.lanes.ids[other])  # fmt: skip
+        kernel, epoch = np.moveaxis(tensor.written_in[ids], -1, 0)  # type: ignore[index]
+        mine = (by == me) & (kernel == group.code.number) & (epoch > group.local.written)
+        if mine.any():
             raise Violation(
-                "Race",
-                f"a page of tensor {tensor.name} is read that another core wrote, nothing orders"
-                " the two",
-                group.lanes.ids[other],
+                "Unbarriered",
+                f"a page of tensor {tensor.name} is read back before the barrier of its write",
+                group.lanes.ids[mine.any(axis=1)],
             )
+        reader: Any = tensor.reader
+        before = reader[ids]
+        reader[ids] = np.where((before == NOBODY) | (before == me), me, SEVERAL)
+        again = reader[ids]
+        reader[ids] = np.where((again == me) | (again == SEVERAL), again, SEVERAL)
     return None if tensor.valid is None else normal(tensor.valid[ids])
+
+
+def _race(tensor: Tensor, what: str) -> str:
+    return f"a page of tensor {tensor.name} {what} another core; nothing orders the two"
 
 
 def build_write_page(c: OpContext) -> Step:
@@ -136,7 +155,11 @@ def build_write_page(c: OpContext) -> Step:
                             " that fills it")  # fmt: skip
         _claim(tensor, pattern, start, shape, seg, group)
         if machine.arithmetic:
-            store(tensor, pattern, start, shape, seg.values(), lanes)
+            if machine.late:
+                block = seg.values()
+                local.late.append(lambda: store(tensor, pattern, start, shape, block, lanes))
+            else:
+                store(tensor, pattern, start, shape, seg.values(), lanes)
         if not pointer.write:
             low = min(at, at + q1 * (n1 - 1)) + min(0, q2 * (n2 - 1))
             for strand, _ in cb.at(lanes):
@@ -165,6 +188,13 @@ def _claim(
     bad = (before != NOBODY) & (before != me)
     owner[ids] = me
     bad |= owner[ids] != me
+    reader: Any = tensor.reader
+    read = reader[ids]
+    crossed = ((read != NOBODY) & (read != me)).any(axis=1)
+    if crossed.any() and not group.code.synchronised:
+        raise Violation("Race", _race(tensor, "is written here and was read by"),
+                        group.lanes.ids[crossed])  # fmt: skip
+    tensor.written_in[ids] = (group.code.number, group.local.writes)  # type: ignore[index]
     if bad.any():
         page = int(ids[bad][0])
         raise Violation("DoubleWrite", f"page {page} of tensor {tensor.name} is written by two"
@@ -198,6 +228,8 @@ def build_write_barrier(c: OpContext) -> Step:
     def step(group: Group) -> int:
         local = group.local
         if local.writing:
+            if local.late:
+                local.arrive()
             local.written = local.flushed = local.writes
             local.writes += 1
             local.writing = False

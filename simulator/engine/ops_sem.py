@@ -87,6 +87,7 @@ def build_set_multicast(c: OpContext) -> Step:
     def step(group: Group) -> int:
         rows, cores = target(group)
         _check(semaphores, number, cores)
+        group.local.arrive()  # multicast data and a multicast set after it keep their order
         values = semaphores.values[number]
         values[cores] = values[group.lanes.ids[rows]]
         return following

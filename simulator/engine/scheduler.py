@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.engine.group import Diverge, Group, merge
+from simulator.engine.schedule import MERGE, UNLOCK, Picker, RoundRobin, Schedule
 from simulator.engine.violation import Violation
 
 if TYPE_CHECKING:
@@ -24,12 +25,19 @@ QUOTA = 4096
 
 
 class Scheduler:
-    """Round robin over the groups of a machine."""
+    """Runs the groups of a machine under a schedule and within budgets."""
 
-    def __init__(self, machine: Machine, max_steps: int, max_seconds: float | None) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        max_steps: int,
+        max_seconds: float | None,
+        schedule: Schedule | None = None,
+    ) -> None:
         self.machine = machine
         self.max_steps = max_steps
         self.deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        self.picker = Picker(schedule or RoundRobin())
         self.steps = 0
         self.splits = 0
         self.merges = 0
@@ -38,14 +46,18 @@ class Scheduler:
     def run(self) -> None:
         """Run until every group has ended, or nothing can."""
         machine = self.machine
+        machine.late = self.picker.late
+        if self.picker.single:
+            self._single()
+        if not self.picker.in_turn:
+            self._explore()
+            return
         while True:
             progress = False
             for group in list(machine.groups):
                 if group.finished:
                     continue
-                before = self.steps
-                self._turn(group)
-                progress |= self.steps > before or group.finished
+                progress |= self._turn(group, None)
                 if self.spent is not None:
                     machine.report_budget(self.spent, group)
                     return
@@ -58,41 +70,96 @@ class Scheduler:
                 machine.report_deadlock(live)
                 return
 
-    def _turn(self, group: Group) -> None:
-        """Run one group until it waits, ends, breaks a rule or has had its quota."""
+    def _explore(self) -> None:
+        """Follow the schedule's choices; groups found waiting rest until another made progress."""
+        machine, picker = self.machine, self.picker
+        waiting: set[int] = set()
+        while True:
+            live = {g.serial: g for g in machine.groups if not g.finished}
+            if not live:
+                return
+            choice = picker.scripted()
+            if choice is None:
+                able = [serial for serial in live if serial not in waiting]
+                choice = picker.pick(able, QUOTA) if able else (UNLOCK, 0)
+            serial, quota = choice
+            if serial == MERGE:
+                self._merge(list(live.values()))
+                continue
+            group = live.get(serial)
+            if group is not None:
+                if self._turn(group, quota):
+                    waiting.clear()
+                else:
+                    waiting.add(serial)
+                if self._over_budget():
+                    machine.report_budget(self.spent or "", group)
+                    return
+                continue
+            waiting.clear()
+            if not self._unlock(list(live.values())):
+                machine.report_deadlock(list(live.values()))
+                return
+
+    def _single(self) -> None:
+        """Make every lane of every group a group of its own."""
+        for group in list(self.machine.groups):
+            for core in group.lanes.ids[1:].tolist():
+                self.machine.spawn([group.split_off(group.table.of_mask(1 << core))])
+
+    def _turn(self, group: Group, quota: int | None) -> bool:
+        """Run one group until it waits, ends, breaks a rule or has had its quota.
+
+        Returns whether it did anything.
+        """
+        lanes, start, before = group.lanes.mask, group.pc, self.steps
+        if quota is None:
+            self._run(group, QUOTA, endless=True)
+        elif quota > 0:
+            self._run(group, quota, endless=False)
+        done = self.steps - before
+        if done:
+            self.picker.record(group.serial, done, group.code.key, lanes, start, group.pc)
+        return done > 0
+
+    def _run(self, group: Group, quota: int, *, endless: bool) -> None:
         steps = group.code.steps
         pc = group.pc
         count = 0
         try:
             while True:
-                for count in range(1, QUOTA + 1):  # noqa: B007 - counts the steps
+                for count in range(1, quota + 1):  # noqa: B007 - counts the steps
                     following = steps[pc](group)
                     if following < 0:
                         break
                     pc = following
                 else:
-                    self.steps += QUOTA
-                    count = 0
-                    if self._over_budget():
-                        break
-                    continue
-                count -= 1
+                    if endless:
+                        self.steps += quota
+                        count = 0
+                        if not self._over_budget():
+                            continue
                 break
+            if following < 0 and not group.done:
+                count -= 1  # the op that waits has not been executed
         except Violation as violation:
-            group.halted = True
-            group.pc = pc
-            self.machine.report(violation, group, self.steps + count)
+            self._stop(violation, group, pc, count)
         except Diverge as diverge:
             group.pc = pc
             self._diverge(group, diverge)
-            self.steps += 1
         except ZeroDivisionError:
-            group.halted = True
-            group.pc = pc
-            self.machine.report(Violation("InvalidProgram", "division by zero"), group,
-                                self.steps + count)  # fmt: skip
+            self._stop(Violation("InvalidProgram", "division by zero"), group, pc, count)
+        except OverflowError:
+            self._stop(Violation("InvalidProgram", "an integer exceeds 64 bits"), group, pc, count)
+        except MemoryError:
+            self._stop(Violation("BudgetSpent", "no memory is left"), group, pc, count)
         group.pc = pc
         self.steps += count
+
+    def _stop(self, violation: Violation, group: Group, pc: int, count: int) -> None:
+        group.halted = True
+        group.pc = pc
+        self.machine.report(violation, group, self.steps + count)
 
     def _over_budget(self) -> bool:
         if self.steps >= self.max_steps:
@@ -113,6 +180,7 @@ class Scheduler:
 
     def _unlock(self, live: list[Group]) -> bool:
         """Let some lanes go on; whether there were any."""
+        self.picker.record(UNLOCK, 0)
         for group in live:
             ready = self._ready(group)
             if ready:
@@ -138,6 +206,7 @@ class Scheduler:
 
     def _merge(self, live: list[Group]) -> None:
         """Join groups that reached the same place."""
+        self.picker.record(MERGE, 0)
         by_place: dict[tuple[int, int], list[Group]] = {}
         for group in live:
             by_place.setdefault((id(group.code), group.pc), []).append(group)

@@ -18,7 +18,8 @@ import pytest
 
 from simulator.engine.scheduler import Scheduler
 from simulator.run import RunOptions, execute
-from tests.simulator.builders import Sketch, elementwise, gemm
+from tests.simulator.builders import Sketch, gemm
+from tests.simulator.eltwise_builder import elementwise
 from tests.simulator.pipes import pipe
 
 ROUNDS = 7

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from simulator.program import Stmt
 from simulator.run import execute
-from tests.simulator.builders import Sketch, elementwise, gemm, layout, let, loop, op, plus, times
+from tests.simulator.builders import Sketch, gemm, layout, let, loop, op, plus, times
 from tests.simulator.builders import when as branch
+from tests.simulator.eltwise_builder import elementwise
 from tests.simulator.engine.test_control import START, stages
 from tests.simulator.pipes import codes
 from tests.simulator.reference import interpret
@@ -133,7 +134,7 @@ def test_dst_shuffles(copies: list[tuple[int, int]], order: list[int]) -> None:
         op("noc_async_read_barrier"),
         op("cb_push_back", 0, 4),
     )  # fmt: skip
-    math = (
+    math: tuple[Stmt, ...] = (
         op("cb_wait_front", 0, 4),
         op("tile_regs_acquire"),
         loop("i", 4, op("copy_tile", 0, "i", ["-", 3, "i"])),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from simulator.run import RunOptions, execute
-from tests.simulator.builders import elementwise, gemm
+from tests.simulator.builders import gemm
+from tests.simulator.eltwise_builder import elementwise
 from tests.simulator.pipes import codes, pipe, run
 
 
