@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from simulator.files import write_npz
 from tests.harness.cli.conftest import (
     GEMM,
     KERNELS,
@@ -120,9 +121,7 @@ def test_inputs_that_do_not_fit_name_the_file(
     command: Command, arrays: dict[str, tuple[int, ...]], words: str
 ) -> None:
     """Protects run from arrays of other names or shapes: exit 2, the file named, no outputs."""
-    np.savez(
-        "in.npz", allow_pickle=False, **{k: np.zeros(v, np.float32) for k, v in arrays.items()}
-    )
+    write_npz(Path("in.npz"), {k: np.zeros(v, np.float32) for k, v in arrays.items()})
     reply = command("run", GEMM, *SMALL, "--inputs", "in.npz", "--outputs", "out.npz")
     assert reply.status == 2
     assert "in.npz: " in reply.complaint()
