@@ -81,7 +81,7 @@ def exact_inputs(
             if reason:
                 continue
         golden = evaluate(func, inputs, contract)
-        reason = _inexact(golden)
+        reason = inexactness(golden)
         if not reason:
             return ExactInputs(inputs, golden, top, share)
     raise GoldenError(
@@ -121,7 +121,7 @@ def _unfit(golden: GoldenResult) -> str:
     return ""
 
 
-def _inexact(golden: GoldenResult) -> str:
+def inexactness(golden: GoldenResult) -> str:
     """Why a result is not exact, empty if it is."""
     if not golden.outputs:
         return "it writes nothing"

@@ -129,7 +129,7 @@ def _compare(
 def _summary(parts: list[_Comparison], golden: GoldenResult) -> Judgement:
     compared = sum(int(p.compared.sum()) for p in parts)
     wrong = sum(int(p.wrong.sum()) for p in parts)
-    exact = sum(int((p.compared & (p.bound == 0)).sum()) for p in parts)
+    exact = sum(int((p.compared & (p.bound == 0) & ~_jumped(p)).sum()) for p in parts)
     total = sum(int(p.result.written.sum()) for p in parts)
     empty = [p.result.name for p in parts if not p.compared.any()]
     numbers = [p.compared & (_taint(p) == CLEAN) for p in parts]
@@ -174,6 +174,11 @@ def _summary(parts: list[_Comparison], golden: GoldenResult) -> Judgement:
 def _taint(part: _Comparison) -> Any:
     taint = part.result.answer.taint
     return np.zeros(part.actual.shape, np.uint8) if taint is None else taint
+
+
+def _jumped(part: _Comparison) -> Bools:
+    jumped = part.result.answer.jumped
+    return np.zeros(part.actual.shape, np.bool_) if jumped is None else jumped
 
 
 def _share(parts: list[_Comparison], shares: list[float]) -> float:

@@ -160,9 +160,9 @@ class Evaluator:
         indices = [self.integer(i) for i in expr.indices]
         exprs = list(expr.indices)
         data = load(self.space, expr.source, indices, exprs, location_of(expr))
-        if self.space.chunk.machine.bounded and is_rearranged(self.space, exprs):
-            return self.arithmetic.operand(data, dtype_of(expr), broadcast=True)
-        return data
+        if not self.space.chunk.machine.bounded:
+            return data
+        return self.arithmetic.operand(data, dtype_of(expr), is_rearranged(self.space, exprs))
 
     def _cast(self, expr: Any) -> Value:
         value, source, target = self.value(expr.value), dtype_of(expr.value), dtype_of(expr)
