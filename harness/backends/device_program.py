@@ -102,9 +102,11 @@ def _circular_buffers(plan: Plan) -> list[dict[str, Any]]:
         return {"id": cb.id, "format": TTNN_DTYPES[cb.data_format], "page": cb.page_bytes,
                 "tile": list(cb.tile_shape)}  # fmt: skip
 
-    out: dict[int, dict[str, Any]] = {cb.id: {"bytes": cb_bytes(cb), "cores": _cores(cb.core_ranges), "tensor": cb.tensor,
-                   "formats": [form(cb)]}
-           for cb in plan.circular_buffers if cb.alias_of is None}  # fmt: skip
+    out: dict[int, dict[str, Any]] = {}
+    for cb in plan.circular_buffers:
+        if cb.alias_of is None:
+            out[cb.id] = {"bytes": cb_bytes(cb), "cores": _cores(cb.core_ranges),
+                          "tensor": cb.tensor, "formats": [form(cb)]}  # fmt: skip
     for cb in plan.circular_buffers:
         if cb.alias_of is not None:
             out[cb.alias_of]["formats"].append(form(cb))
