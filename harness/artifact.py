@@ -122,9 +122,7 @@ class Artifact:
         """
         from harness.compiler.pipeline import dump_ir
 
-        path = write_artifact(
-            directory, MachineArtifact(self.plan, self.programs, self.manifest())
-        )
+        path = write_artifact(directory, MachineArtifact(self.plan, self.programs, self.manifest()))
         dump_ir(self.compilation, Path(directory) / "ir")
         return path
 
@@ -145,7 +143,9 @@ class Artifact:
         return f"Artifact({self.name} for {self.plan.device.name}, {grid} blocks on {x}x{y} cores)"
 
 
-def compile_all(kernel: Any, options: CompileOptions | None = None, **keywords: Any) -> list[Artifact]:
+def compile_all(
+    kernel: Any, options: CompileOptions | None = None, **keywords: Any
+) -> list[Artifact]:
     """Compile every kernel of a module; see :func:`compile`."""
     from harness.compiler.diagnostics import as_module
     from harness.compiler.options import CompileOptions as Options

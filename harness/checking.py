@@ -99,7 +99,9 @@ def check(
             return _verdict(case, [], [], oracle="none", kind="none", seed=None)
         case.plan, case.programs = given.plan, given.programs
     _compare_declarations(case)
-    return _judged(case, inputs, oracle, input_kind, seed, run_options or RunOptions(numbers=numbers))  # type: ignore[arg-type]
+    return _judged(
+        case, inputs, oracle, input_kind, seed, run_options or RunOptions(numbers=numbers)
+    )  # type: ignore[arg-type]
 
 
 def _known(what: str, value: object, accepted: tuple[str, ...]) -> None:
@@ -129,8 +131,10 @@ def _compare_declarations(case: _Case) -> None:
                 case.findings.append(finding(
                     "NumericModeMismatch", f"{name} is {have}, the source and options ask for"
                     f" {value}", location=f"$.kernels[{index}].compute.{name}"))  # fmt: skip
-        if kernel.compute.math_fidelity == "HiFi4" and kernel.compute.fp32_dest_acc_en and (
-            case.plan.device.arch == "wormhole"
+        if (
+            kernel.compute.math_fidelity == "HiFi4"
+            and kernel.compute.fp32_dest_acc_en
+            and (case.plan.device.arch == "wormhole")
         ):
             case.findings.append(finding(
                 "ErratumWH38306", "HiFi4 with 32-bit DST on Wormhole",

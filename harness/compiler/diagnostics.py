@@ -49,9 +49,7 @@ def refuse(
     Raises:
         CompileError: always.
     """
-    raise CompileError(
-        message, code=code, location=location or place(node), next_step=next_step
-    )
+    raise CompileError(message, code=code, location=location or place(node), next_step=next_step)
 
 
 @contextlib.contextmanager

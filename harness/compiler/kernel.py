@@ -179,7 +179,11 @@ def region_access(region: TensorRegion, node: Any, *, write: bool) -> Access:
     if any(e is None for e in extents):
         refuse("a region's extent is not a constant", node=node)
     return Access(
-        region.source, tuple(r.min for r in region.region), extents, write, node  # type: ignore[arg-type]
+        region.source,
+        tuple(r.min for r in region.region),
+        extents,
+        write,
+        node,  # type: ignore[arg-type]
     )
 
 

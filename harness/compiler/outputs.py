@@ -49,7 +49,7 @@ def _block_map(
             starts, extents = [0, *starts], [1, *extents]
         per_dim = []
         for dim in range(rank):
-            unit = TILE if dim >= rank - 2 and len(shape) > 1 or dim == rank - 1 else 1
+            unit = TILE if (dim >= rank - 2 and len(shape) > 1) or dim == rank - 1 else 1
             first, last, coeffs = _span(kernel, access, around, starts[dim], extents[dim], unit)
             per_dim.append(coeffs)
             low[dim] = first if number == 0 else min(low[dim], first)

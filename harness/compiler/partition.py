@@ -40,7 +40,9 @@ def split(total: int, parts: int) -> list[tuple[int, int]]:
     return out
 
 
-def descriptors(strategy: str, grid: Grid, ranges: Sequence[CoreRange]) -> dict[str, dict[str, Any]]:
+def descriptors(
+    strategy: str, grid: Grid, ranges: Sequence[CoreRange]
+) -> dict[str, dict[str, Any]]:
     """What each core of ``ranges`` receives, keyed ``"(x,y)"``.
 
     Raises:
@@ -117,6 +119,7 @@ def describe(
         CompileError: a core that is not of the ranges, a block missing, dealt twice or outside the
             grid, or a list that is neither a run of block ids nor a rectangle.
     """
+
     def bad(message: str, step: str) -> None:
         raise CompileError(message, code="InvalidPartition", location="tt.work_partition",
                            next_step=step)  # fmt: skip
@@ -142,8 +145,10 @@ def describe(
         out = {core: make(blocks, grid) for core, blocks in lists.items()}
         if all(expand(d, grid) == lists[core] for core, d in out.items()):
             return out
-    bad("the cores' blocks are neither all runs of block ids nor all rectangles",
-        "order every core's blocks row_major, or every core's column_major, or as rectangles")
+    bad(
+        "the cores' blocks are neither all runs of block ids nor all rectangles",
+        "order every core's blocks row_major, or every core's column_major, or as rectangles",
+    )
     raise AssertionError("unreachable")
 
 

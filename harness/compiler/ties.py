@@ -198,5 +198,3 @@ def indices_of(kernel: Kernel) -> Iterator[tuple[Any, Any]]:
         tvm_ffi.structural_walk(store.value, [(tirx.Cast, cast)])
         for expr in found:
             yield store, expr
-
-

@@ -68,7 +68,9 @@ def multiply_add(M: int = 256, N: int = 256, block_M: int = 64, block_N: int = 6
     return main
 
 
-def add_reference(A: npt.NDArray[np.float64], B: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def add_reference(
+    A: npt.NDArray[np.float64], B: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
     """A + B in float64."""
     return A + B
 
@@ -77,5 +79,5 @@ def multiply_add_reference(
     A: npt.NDArray[np.float64], B: npt.NDArray[np.float64], C: npt.NDArray[np.float64],
     alpha: float = 2.0,
 ) -> npt.NDArray[np.float64]:  # fmt: skip
-    """alpha * A * B + C - A in float64."""
+    """Alpha * A * B + C - A in float64."""
     return alpha * A * B + C - A

@@ -42,7 +42,9 @@ def gemm_bias_relu(M: int = 256, N: int = 192, K: int = 160, block_M: int = 64, 
     return main
 
 
-def gelu_mlp(M: int = 128, N: int = 192, K: int = 96, block: int = 32, dtype: str = "bfloat16") -> Any:
+def gelu_mlp(
+    M: int = 128, N: int = 192, K: int = 96, block: int = 32, dtype: str = "bfloat16"
+) -> Any:
     """C = gelu(A B), the exact GELU by erf."""
 
     @T.prim_func
@@ -65,7 +67,7 @@ def gelu_mlp(M: int = 128, N: int = 192, K: int = 96, block: int = 32, dtype: st
 
 def gemv(M: int = 128, K: int = 256, block_M: int = 32, block_K: int = 64,
          dtype: str = "bfloat16") -> Any:  # fmt: skip
-    """y = A x."""
+    """Y = A x."""
 
     @T.prim_func
     def main(A: T.Tensor((M, K), dtype), x: T.Tensor((K,), dtype), y: T.Tensor((M,), "float32")):

@@ -58,7 +58,12 @@ def data_movement() -> tuple[OpSpec, ...]:
             "Write local L1 into L1 of every core of a rectangle, the sender included.",
         ),
         op(
-            "noc_async_read_barrier", "", DATA_MOVEMENT, "dm", "noc_barrier", "Wait for this RISC's reads."
+            "noc_async_read_barrier",
+            "",
+            DATA_MOVEMENT,
+            "dm",
+            "noc_barrier",
+            "Wait for this RISC's reads.",
         ),
         op(
             "noc_async_write_barrier",

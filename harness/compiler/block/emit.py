@@ -48,7 +48,11 @@ class ComputeEmitter:
         def segment(s: Any) -> list[Any]:
             math: list[Any] = []
             for micro in schedule(stmt.expr):
-                math += loop("t", per, lambda t, m=micro: [self._micro(stmt, m, s * per + t, t * needed, span)])  # type: ignore[misc]
+                math += loop(
+                    "t",
+                    per,
+                    lambda t, m=micro: [self._micro(stmt, m, s * per + t, t * needed, span)],
+                )  # type: ignore[misc]
             packs = loop("t", per, lambda t: [call("pack_tile", t * needed, out, span=span)])
             return self.bracket(math, packs, span)
 

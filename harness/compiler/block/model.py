@@ -53,7 +53,8 @@ class Buffer:
 @dataclass(frozen=True)
 class Leaf:
     """A buffer's element at the iteration's place; ``bcast`` ROW, COL or SCALAR repeats its first
-    row, column or element over the tile."""
+    row, column or element over the tile.
+    """
 
     buffer: Buffer
     bcast: str | None = None
@@ -177,6 +178,7 @@ class Load(Statement):
     region: Region
 
     def defs(self) -> tuple[Buffer, ...]:
+        """Buffers it writes."""
         return (self.dst,)
 
 
@@ -188,6 +190,7 @@ class Store(Statement):
     src: Buffer
 
     def uses(self) -> tuple[Buffer, ...]:
+        """Buffers it reads."""
         return (self.src,)
 
 
@@ -199,9 +202,11 @@ class Eltwise(Statement):
     expr: Expr
 
     def defs(self) -> tuple[Buffer, ...]:
+        """Buffers it writes."""
         return (self.dst,)
 
     def uses(self) -> tuple[Buffer, ...]:
+        """Buffers it reads."""
         return tuple(dict.fromkeys(leaves(self.expr)))
 
 
@@ -215,6 +220,7 @@ class IndexTiles(Statement):
     col_step: int
 
     def defs(self) -> tuple[Buffer, ...]:
+        """Buffers it writes."""
         return (self.dst,)
 
 
@@ -225,6 +231,7 @@ class Scaler(Statement):
     dst: Buffer
 
     def defs(self) -> tuple[Buffer, ...]:
+        """Buffers it writes."""
         return (self.dst,)
 
 
@@ -239,9 +246,11 @@ class Reduce(Statement):
     axis: int
 
     def defs(self) -> tuple[Buffer, ...]:
+        """Buffers it writes."""
         return (self.dst,)
 
     def uses(self) -> tuple[Buffer, ...]:
+        """Buffers it reads."""
         return (self.src, self.scaler)
 
 
@@ -253,9 +262,11 @@ class Transpose(Statement):
     src: Buffer
 
     def defs(self) -> tuple[Buffer, ...]:
+        """Buffers it writes."""
         return (self.dst,)
 
     def uses(self) -> tuple[Buffer, ...]:
+        """Buffers it reads."""
         return (self.src,)
 
 
@@ -275,9 +286,11 @@ class Gemm(Statement):
     resident: bool = False
 
     def defs(self) -> tuple[Buffer, ...]:
+        """Buffers it writes."""
         return () if self.resident else (self.c,)
 
     def uses(self) -> tuple[Buffer, ...]:
+        """Buffers it reads."""
         wanted = (self.a, self.b) if self.resident else (self.a, self.b, self.acc)
         return tuple(dict.fromkeys(b for b in wanted if b is not None))
 
@@ -294,9 +307,11 @@ class Accumulate(Statement):
     outs: list[Buffer]
 
     def defs(self) -> tuple[Buffer, ...]:
+        """Buffers it writes."""
         return tuple(self.outs)
 
     def bodies(self) -> tuple[list[Statement], ...]:
+        """Nested statement lists."""
         return (self.body,)
 
 
@@ -307,6 +322,7 @@ class For(Statement):
     body: list[Statement]
 
     def bodies(self) -> tuple[list[Statement], ...]:
+        """Nested statement lists."""
         return (self.body,)
 
 
@@ -318,6 +334,7 @@ class If(Statement):
     orelse: list[Statement]
 
     def bodies(self) -> tuple[list[Statement], ...]:
+        """Nested statement lists."""
         return (self.then, self.orelse)
 
 

@@ -95,12 +95,12 @@ class Nest:
         if positions == list(range(rank)) and shape == self.extents:
             return "full"
         last = [rank - 2, rank - 1]
-        if rank >= 2:  # noqa: PLR2004
+        if rank >= 2:
             if positions == last[::-1] and shape == self.extents[:-3:-1]:
                 return "turned"
             if len(shape) == 1 and positions[0] in last and shape[0] == self.extents[positions[0]]:
                 return "COL" if positions[0] == last[0] else "ROW"
-            if len(shape) == 2:  # noqa: PLR2004
+            if len(shape) == 2:
                 if positions[0] == last[0] and shape[1] == 1 and constant(indices[1]) == 0:
                     return "COL"
                 if positions[1] == last[1] and shape[0] == 1 and constant(indices[0]) == 0:
@@ -124,8 +124,10 @@ class Nest:
             return Leaf(block)
         if access == "turned":
             return Leaf(self._turned(block))
-        if access in ("ROW", "COL") and block.form in ("row", "col") and (
-            block.form != access.lower()
+        if (
+            access in ("ROW", "COL")
+            and block.form in ("row", "col")
+            and (block.form != access.lower())
         ):
             block = self._turned(block)
         return Leaf(block, access)
@@ -175,8 +177,10 @@ class Nest:
                    node=node, code="UnsupportedIndex",
                    next_step="copy it to an on-chip block first")  # fmt: skip
         for known in self.before:
-            if isinstance(known, Load) and known.region.tensor.same_as(buffer) and (
-                str(known.region.starts) == text and access is None
+            if (
+                isinstance(known, Load)
+                and known.region.tensor.same_as(buffer)
+                and (str(known.region.starts) == text and access is None)
             ):
                 return Leaf(known.dst)
         block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype, shape, form)
@@ -265,7 +269,7 @@ class Nest:
             refuse("an index expression is not affine in the loop variables", node=self.node,
                    code="UnsupportedIndex",
                    next_step="use sums and constant multiples of loop variables")  # fmt: skip
-        if len(steps) > 2 and any(steps[:-2]):  # noqa: PLR2004
+        if len(steps) > 2 and any(steps[:-2]):
             refuse("an index expression uses an outer loop variable of T.Parallel", node=self.node)
         target = self.target
         if target is None:
@@ -306,6 +310,3 @@ def _mentions(expr: Any, variables: list[Any]) -> bool:
     found: list[Any] = []
     tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
     return any(f.same_as(v) for f in found for v in variables)
-
-
-

@@ -220,9 +220,7 @@ def _separate_stores(program: BlockProgram) -> None:
 
 def _separate_loads(program: BlockProgram) -> None:
     """A buffer both loaded and computed is loaded into one of its own first."""
-    computed = {
-        b for s in walk(program.body) if not isinstance(s, Load) for b in s.defs()
-    }
+    computed = {b for s in walk(program.body) if not isinstance(s, Load) for b in s.defs()}
 
     def visit(body: list[Statement]) -> list[Statement]:
         out: list[Statement] = []

@@ -36,6 +36,7 @@ from harness.language.ops import COPY, FILL, GEMM, REDUCE
 from harness.language.regions import constant
 from simulator.arch import TILE
 
+
 def read_block(kernel: Kernel) -> BlockProgram:
     """The block program of a kernel.
 
@@ -190,7 +191,7 @@ class _Reader:
         src, dst = self.whole(args[0], call), self.whole(args[1], call)
         kind, clear = str(args[2].value), bool(constant(args[4]))
         rank, dim = len(args[0].region), constant(args[3]) or 0
-        if rank != 2 or src.lead != 1:  # noqa: PLR2004
+        if rank != 2 or src.lead != 1:
             refuse(f"T.reduce_{kind} of a block of rank {rank}", node=call,
                    next_step="reduce two-dimensional blocks")  # fmt: skip
         axis = 1 if dim == 1 else 0

@@ -85,6 +85,7 @@ class TransferEmitter:
 
     def _tiles(self, region: Region, lead: Any, rows: Axis, cols: Axis, body: Any) -> list[Any]:
         """``body(page, index, row, col)`` over the tiles of a region, in block order."""
+
         def inner(outer_page: Any, outer_index: Any) -> list[Any]:
             return loop("i", rows.count, lambda i: loop("j", cols.count, lambda j: body(
                 (outer_page * rows.tiles + rows.first + i) * cols.tiles + cols.first + j,
@@ -115,7 +116,11 @@ class TransferEmitter:
 
     def load(self, stmt: Load) -> Any:
         """Read pages, wait, zero what lies outside."""
-        span, buffer, tensor = getattr(stmt.node, "span", None), self.names[stmt.dst], stmt.region.tensor
+        span, buffer, tensor = (
+            getattr(stmt.node, "span", None),
+            self.names[stmt.dst],
+            stmt.region.tensor,
+        )
         lead, rows, cols = self._axes(stmt.region, stmt.node)
         ana = self._analyzer()
 
@@ -128,14 +133,18 @@ class TransferEmitter:
         out.append(call("noc_async_read_barrier", span=span))
         keep_rows, keep_cols = self._keep(ana, rows), self._keep(ana, cols)
         if keep_rows is not None or keep_cols is not None:
+
             def zero(_page: Any, index: Any, i: Any, j: Any) -> list[Any]:
                 r = tirx.const(TILE, "int32") if keep_rows is None else keep_rows(i)
                 c = tirx.const(TILE, "int32") if keep_cols is None else keep_cols(j)
                 partial = [x < TILE for x, k in ((r, keep_rows), (c, keep_cols)) if k is not None]
                 test = partial[0] if len(partial) == 1 else tirx.Or(*partial)
                 where = address(TILE_ADDR, buffer, ana.simplify(index))
-                return [tirx.IfThenElse(
-                    test, call("zero_tile_region", buffer, where, r, c, span=span), None)]
+                return [
+                    tirx.IfThenElse(
+                        test, call("zero_tile_region", buffer, where, r, c, span=span), None
+                    )
+                ]
 
             out += self._tiles(stmt.region, lead, rows, cols, zero)
         return thread("reader", out)
@@ -181,7 +190,11 @@ class TransferEmitter:
         Raises:
             CompileError: a region that ends inside a tile that other elements share.
         """
-        span, buffer, tensor = getattr(stmt.node, "span", None), self.names[stmt.src], stmt.region.tensor
+        span, buffer, tensor = (
+            getattr(stmt.node, "span", None),
+            self.names[stmt.src],
+            stmt.region.tensor,
+        )
         lead, rows, cols = self._axes(stmt.region, stmt.node)
         ana = self._analyzer()
         for axis in (rows, cols):
@@ -210,4 +223,3 @@ def _proves(ana: Any, condition: Any) -> bool:
         return condition
     expr = condition.asobject() if hasattr(condition, "asobject") else condition
     return bool(ana.can_prove(expr))
-

@@ -33,7 +33,7 @@ def exposed(body: list[Statement], buffer: Buffer) -> bool:
         inner = stmt.bodies()
         if any(exposed(b, buffer) for b in inner):
             return True
-        if buffer in stmt.defs() or (len(inner) == 2 and all(_defines(b, buffer) for b in inner)):  # noqa: PLR2004
+        if buffer in stmt.defs() or (len(inner) == 2 and all(_defines(b, buffer) for b in inner)):
             return False
     return False
 
@@ -43,7 +43,7 @@ def _defines(body: list[Statement], buffer: Buffer) -> bool:
         inner = stmt.bodies()
         if buffer in stmt.defs():
             return True
-        if len(inner) == 2 and all(_defines(b, buffer) for b in inner):  # noqa: PLR2004
+        if len(inner) == 2 and all(_defines(b, buffer) for b in inner):
             return True
     return False
 
@@ -54,7 +54,9 @@ def _rename_list(program: BlockProgram, body: list[Statement], live: frozenset[B
         rest = body[position + 1 :]
         for inner in stmt.bodies():
             touched = {b for s in walk(inner) for b in (*s.defs(), *s.uses())}
-            after = {b for b in touched if exposed(rest, b) or (b in live and not _defines(rest, b))}
+            after = {
+                b for b in touched if exposed(rest, b) or (b in live and not _defines(rest, b))
+            }
             carried = {b for b in touched if isinstance(stmt, For) and exposed(inner, b)}
             _rename_list(program, inner, frozenset(after | carried))
     for position, stmt in enumerate(body):
@@ -112,6 +114,7 @@ def propagate_copies(program: BlockProgram) -> None:
 
 def _follows(program: BlockProgram, copy: Statement, y: Buffer) -> bool:
     """Whether every use of ``y`` comes after its definition, in the same or an inner list."""
+
     def search(body: list[Statement]) -> bool | None:
         if copy in body:
             inside = body[body.index(copy) + 1 :]

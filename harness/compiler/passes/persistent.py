@@ -89,8 +89,8 @@ class GridToPersistentTT(TTPass):
             if threads[thread]:
                 body = [bind(s, thread, by_buffer) for s in threads[thread]]
                 split = _function(kernel, thread, body, form, circular)
-                program = translate(split, thread, processor(thread))
-                functions.append((thread, split, program))
+                functions.append((thread, split, translate(split, thread, processor(thread))))
+        functions[0] = _with_whole_descriptor(kernel, form, functions)
         programs = [program for _, _, program in functions]
         plan = build_plan(func, name, options, circular, programs)
         _check(kernel, plan, programs)
@@ -133,6 +133,21 @@ class GridToPersistentTT(TTPass):
                        code="OptionConflict", location=name,
                        next_step="give every pass the same options")  # fmt: skip
         return options
+
+
+def _with_whole_descriptor(
+    kernel: Kernel, form: WorkForm, functions: list[tuple[str, tirx.PrimFunc, Program]]
+) -> tuple[str, tirx.PrimFunc, Program]:
+    """The first function, also taking the descriptor fields that no function needs.
+
+    A core receives its descriptor whole, so that what the plan says is what it is told.
+    """
+    names = form.names(str(p.name) for p in kernel.params)
+    used = {name for _, _, program in functions for name in program.runtime_args}
+    thread, func, _ = functions[0]
+    idle = [tirx.Var(name, "int32") for name in names if name not in used]
+    func = tirx.PrimFunc([*func.params, *idle], func.body)
+    return thread, func, translate(func, thread, processor(thread))
 
 
 def _check(kernel: Kernel, plan: Plan, programs: list[Program]) -> None:

@@ -161,7 +161,7 @@ def _renumber(buffers: list[Circular]) -> list[Circular]:
 def _blocks(
     producer: str,
     consumer: str,
-    in_place: bool,  # noqa: FBT001  (a fact about the buffer, passed by one caller)
+    in_place: bool,
     stages: int | None,
     options: CompileOptions,
     *,
@@ -191,4 +191,3 @@ def _check(buffers: list[Circular], options: CompileOptions) -> None:
             code="L1Overflow",
             next_step="use smaller blocks, fewer stages, or --no-double-buffer",
         )
-

@@ -56,7 +56,9 @@ def work_form(descriptors: Sequence[dict[str, Any]]) -> WorkForm:
 def uses_var(stmt: Any, var: Any) -> bool:
     """Whether a statement mentions a variable."""
     found: list[Any] = []
-    tvm_ffi.structural_walk(stmt, [(tvm.ir.Var, lambda v: found.append(v) if v.same_as(var) else None)])
+    tvm_ffi.structural_walk(
+        stmt, [(tvm.ir.Var, lambda v: found.append(v) if v.same_as(var) else None)]
+    )
     return bool(found)
 
 

@@ -105,4 +105,3 @@ def _kernel(
     else:
         out["noc"] = dict(_NOC)[program.thread]
     return out
-

@@ -85,7 +85,9 @@ class Splitter:
             elif before == HELD:
                 self._wait(out, state, buffer)
             if state[buffer] != before:
-                raise AssertionError(f"{buffer.name}: {before} on entry, {state[buffer]} at the end")
+                raise AssertionError(
+                    f"{buffer.name}: {before} on entry, {state[buffer]} at the end"
+                )
 
     def _block(self, out: Threads, block: Block, state: State) -> None:
         self.span = next((c.span for c in calls(block.stmt)), None)
