@@ -96,6 +96,12 @@ def clear(buffer: object) -> Call:
     return fill(buffer, 0)
 
 
+def _matrix(region: Region) -> tuple[int, ...]:
+    """The last two extents where the others are 1: a single row is a matrix too."""
+    *lead, rows, columns = (1, 1, *region.extents)
+    return (rows, columns) if all(e == 1 for e in lead) else region.core_shape
+
+
 def gemm(
     A: object,
     B: object,
@@ -115,10 +121,11 @@ def gemm(
     """
     del policy
     a, b, c = (Region.of(x, f"T.gemm operand {n}") for x, n in ((A, "A"), (B, "B"), (C, "C")))
-    shapes = [r.core_shape for r in (a, b, c)]
+    shapes = [_matrix(r) for r in (a, b, c)]
     if any(len(s) != 2 for s in shapes):
         raise LanguageError(f"T.gemm needs matrices, got shapes {a.shape}, {b.shape}, {c.shape}",
-                            code="ShapeMismatch")  # fmt: skip
+                            code="ShapeMismatch",
+                            next_step="give blocks of two dimensions")  # fmt: skip
     m, k = shapes[0][::-1] if transpose_A else shapes[0]
     k2, n = shapes[1][::-1] if transpose_B else shapes[1]
     if k != k2 or (m, n) != tuple(shapes[2]):

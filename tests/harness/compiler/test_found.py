@@ -1,0 +1,44 @@
+"""Defects found by trying many shapes; each was a refusal or an unsound plan of a sound kernel."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.compiler import lower
+from harness.kernels.gemm import matmul
+from tests.harness.compiler import samples
+
+
+def test_len_k_does_not_count_what_lies_beyond_the_tensor() -> None:
+    """K = 160 in blocks of 64 is five tiles of K, and used to be stated as six."""
+    data = samples.plan(matmul(64, 64, 160, 64, 64, 64))
+    assert data["work_partition"]["(0,0)"][0]["len_k"] == 5
+
+
+def test_blocks_joined_are_not_more_than_there_are() -> None:
+    """Eight blocks of two columns are one tile; sixteen such blocks were claimed to be joined."""
+    data = samples.plan(matmul(64, 16, 128, 32, 2, 64))
+    assert data["coalesce"] == [8, 1, 1]
+
+
+@pytest.mark.parametrize("shape", [(96, 32), (32, 96), (32, 32)])
+def test_a_rectangle_is_told_whole(shape: tuple[int, int]) -> None:
+    """One column or row of blocks: a descriptor field that no program needs is received too."""
+    data = samples.plan(matmul(*shape, 64, 32, 32, 32), strategy="block", grid=(2, 5))
+    received = {field for kernel in data["kernels"] for field in kernel["work_args"].values()}
+    assert received == {"x0", "y0", "width", "height"}
+
+
+def test_single_rows_are_matrices() -> None:
+    """Blocks of one row are joined to tiles; T.gemm used to see no matrix in them."""
+    data = samples.plan(matmul(64, 64, 64, 1, 32, 32))
+    assert data["coalesce"] == [1, 32, 1]
+    assert len(samples.blocks(data)) == 4
+
+
+def test_kernels_of_one_symbol_keep_their_own_work() -> None:
+    """Two results of one factory in a module used to become one kernel."""
+    mod = samples.module(small=matmul(32, 32, 32, 32, 32, 32), large=matmul(64, 96, 32, 32, 32, 32))
+    plans = {kernel.name: kernel.plan for kernel in lower(mod).kernels}
+    assert plans["small"].kernel_grid == (1, 1, 1)
+    assert plans["large"].kernel_grid == (3, 2, 1)
