@@ -21,7 +21,10 @@ Bools = npt.NDArray[np.bool_]
 
 CLEAN: Final = 0
 INFINITE: Final = 1
-"""The device must answer something that is not finite; ``value`` holds which infinity or NaN."""
+"""The device must answer something that is not finite, or beyond BEYOND; ``value`` holds which
+infinity or NaN."""
+BEYOND: Final = 2.0**100
+"""Infinity is the number 2**128 to the matrix unit, so that a factor makes it a large number."""
 FREE: Final = 2
 """Any answer is right: an infinity met a zero or its opposite, or memory nobody wrote was read."""
 

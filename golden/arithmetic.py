@@ -36,6 +36,9 @@ _VECTOR_STEPS: Final = 2.0
 half (tt-isa-documentation, VectorUnit)."""
 _ALIGN: Final = 2.0**-11
 """ELWADD rounds the smaller operand to 10 bits below the larger one's exponent."""
+_LEAST_FACTOR: Final = 2.0**-20
+"""Infinity times less than this may be an ordinary number on the matrix unit; times more it is
+beyond ``golden.approx.BEYOND`` at least, and behaves like infinity."""
 _ABSORBS: Final = 2.0**100
 """Infinity is 2**128 to the matrix unit: finite terms below this leave it infinite."""
 
@@ -282,5 +285,5 @@ def _product_taint(x: Approx, y: Approx) -> U8 | None:
     taint = np.broadcast_to(taint, np.broadcast_shapes(x.value.shape, y.value.shape)).copy()
     with np.errstate(invalid="ignore"):
         least = np.minimum(np.abs(x.value) - x.error, np.abs(y.value) - y.error)
-    taint[(taint == INFINITE) & ~(least >= 1)] = FREE
+    taint[(taint == INFINITE) & ~(least >= _LEAST_FACTOR)] = FREE
     return taint

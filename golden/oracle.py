@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from golden.approx import CLEAN, FREE, Bools
+from golden.approx import BEYOND, CLEAN, FREE, Bools
 from golden.errors import GoldenError
 from golden.formats import F64
 from golden.judgement import Judgement, WrongTile
@@ -116,7 +116,8 @@ def _compare(
             if answer.bound2 is not None:
                 bound = np.where(nearer, answer.bound2, bound)
     finite = np.isfinite(values)
-    good = np.where(taint == CLEAN, good & finite, (taint == FREE) | ~finite)
+    infinite = ~finite | (np.abs(values) >= BEYOND)
+    good = np.where(taint == CLEAN, good & finite, (taint == FREE) | infinite)
     compared = result.written & (taint != FREE)
     nowhere = np.zeros(values.shape, np.bool_)
     unwritten, stray = nowhere, nowhere
