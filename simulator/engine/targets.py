@@ -40,6 +40,7 @@ def rectangle(c: OpContext, first: int, count_at: int, *, loopback: bool) -> Res
     """
     corners = [c.scalar(first + i) for i in range(4)]
     count, machine = c.scalar(count_at), c.machine
+    edge = max(max(core) for core in machine.cores)
     swapped = machine.noc(c.code.key) == 1
 
     def resolve(group: Group) -> tuple[Vector, Vector]:
@@ -55,6 +56,10 @@ def rectangle(c: OpContext, first: int, count_at: int, *, loopback: bool) -> Res
                 f" order of NOC {0 if swapped else 1}",
                 group.lanes.ids[bad],
             )
+        far = (x0 < 0) | (y0 < 0) | (x1 > edge) | (y1 > edge)
+        if far.any():
+            raise Violation("OutOfBounds", f"multicast rectangle up to ({x1[0]}, {y1[0]})",
+                            group.lanes.ids[far])  # fmt: skip
         wanted = spread(count(group.regs), n)
         rows: list[Any] = []
         cores: list[Any] = []
