@@ -57,7 +57,7 @@ def _judged(verdict: Verdict) -> list[Line]:
         ("oracle", f"{name}: {_ORACLES.get(name, '')}".rstrip(": "))
         for name in verdict.oracle.split("+")
     ]
-    if not verdict.passed and verdict.reason and not verdict.findings:
+    if not (verdict.passed or verdict.findings or wrong_tiles(verdict)) and verdict.reason:
         rows.append(("reason", verdict.reason))
     if verdict.max_error is not None or verdict.bound_ratio is not None:
         rows.append(("worst", _worst(verdict)))
