@@ -181,9 +181,9 @@ def region_access(region: TensorRegion, node: Any, *, write: bool) -> Access:
     return Access(
         region.source,
         tuple(r.min for r in region.region),
-        extents,
+        extents,  # type: ignore[arg-type]
         write,
-        node,  # type: ignore[arg-type]
+        node,
     )
 
 

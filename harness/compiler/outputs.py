@@ -61,7 +61,7 @@ def _block_map(
         coefficients = tuple(per_dim)
     assert coefficients is not None  # noqa: S101  (writes is never empty)
     x, y, z = (tuple(c[axis] for c in coefficients) for axis in range(3))
-    block_map = {"base": list(low), "x": list(x), "y": list(y), "z": list(z),
+    block_map: dict[str, Any] = {"base": list(low), "x": list(x), "y": list(y), "z": list(z),
                  "extent": [h - lo for lo, h in zip(low, high, strict=True)]}  # fmt: skip
     tiles = _tile_counts([d for d in shape if d is not None])
     counts = coverage(block_map, grid, tiles)

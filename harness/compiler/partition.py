@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.compiler.attrs import CoreRange, WorkItem
+from harness.compiler.attrs import TT_WORK_PARTITION, CoreRange, WorkItem
 from harness.errors import CompileError, OptionError
 
 Grid = tuple[int, int, int]
@@ -121,7 +121,7 @@ def describe(
     """
 
     def bad(message: str, step: str) -> None:
-        raise CompileError(message, code="InvalidPartition", location="tt.work_partition",
+        raise CompileError(message, code="InvalidPartition", location=TT_WORK_PARTITION,
                            next_step=step)  # fmt: skip
 
     for core in partition:

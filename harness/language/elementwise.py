@@ -54,7 +54,7 @@ def _same(a: Any, b: Any) -> tuple[Any, Any]:
     if da == db:
         return a, b
     wide = "float32" if "float" in da or "float" in db else "int32"
-    return tuple(x if str(x.ty.dtype) == wide else tirx.Cast(wide, x) for x in (a, b))  # type: ignore[return-value]
+    return tuple(x if str(x.ty.dtype) == wide else tirx.Cast(wide, x) for x in (a, b))
 
 
 def max(a: Any, b: Any) -> Any:  # noqa: A001  (TileLang's name)

@@ -47,9 +47,8 @@ def _language_error(err: BaseException) -> LanguageError:
         detail = next((t for t in text if "error:" in t), text[0] if text else "cannot be parsed")
         return LanguageError(detail.split("error:", 1)[-1].strip(), code="SourceError")
     name = type(root).__name__
-    detail = str(root).strip().splitlines() or [name]
-    return LanguageError(f"{detail[-1]}" if name == "ParserError" else f"{name}: {detail[-1]}",
-                         code="SourceError")  # fmt: skip
+    last = (str(root).strip().splitlines() or [name])[-1]
+    return LanguageError(last if name == "ParserError" else f"{name}: {last}", code="SourceError")
 
 
 def _located(visit: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:

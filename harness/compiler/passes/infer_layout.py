@@ -102,7 +102,7 @@ class InferTTLayout(TTPass):
         for name in user:
             if name not in names:
                 refuse(f"layout annotation for {name!r}, which is no tensor of the kernel",
-                       code="LayoutConflict", location="tt.layout_desc",
+                       code="LayoutConflict", location=attrs.TT_LAYOUT_DESC,
                        next_step=f"annotate one of {', '.join(sorted(names))}")  # fmt: skip
         inferred = roles(kernel)
         layouts = {
@@ -113,7 +113,7 @@ class InferTTLayout(TTPass):
         return [(var, ir_sugar.with_layout_desc(func, layouts))]
 
     def _layout(self, param: Any, role: str, user: Mapping[str, Any]) -> dict[str, Any]:
-        name, where = param.name, f"tt.layout_desc.{param.name}"
+        name, where = param.name, f"{attrs.TT_LAYOUT_DESC}.{param.name}"
 
         def conflict(message: str, accepted: str) -> None:
             refuse(f"{name}: {message}", code="LayoutConflict", location=where, next_step=accepted)

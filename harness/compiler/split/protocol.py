@@ -131,9 +131,9 @@ class Splitter:
         state.update(dict.fromkeys(keep, HELD))
         for thread in THREADS:
             if then[thread]:
-                rest = seq(orelse[thread]) if orelse[thread] else None
+                other = seq(orelse[thread]) if orelse[thread] else None
                 out[thread].append(
-                    tirx.IfThenElse(cond.node.condition, seq(then[thread]), rest, cond.node.span)
+                    tirx.IfThenElse(cond.node.condition, seq(then[thread]), other, cond.node.span)
                 )
             elif orelse[thread]:
                 out[thread].append(tirx.IfThenElse(
