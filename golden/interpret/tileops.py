@@ -169,6 +169,7 @@ class TileOps:
         size = c.value.shape[-1] * c.value.shape[-2]
         width = max(1, _CACHE_ELEMENTS // size)
         lanes = self.chunk.lanes
+        held = "float32" if contract.fp32_dest else contract.dest
         try:
             for first in range(0, len(c.value), width):
                 part = slice(first, first + width)
@@ -176,6 +177,8 @@ class TileOps:
                 result = multiply_accumulate(
                     acc, _lanes(in0, part), _lanes(in1, part), contract, bounded
                 )
+                # An accumulator narrower than DST may pass through its buffer at any step.
+                result = evaluator.arithmetic.stored(result, regions[2].dtype, held)
                 self.chunk.lanes = sub_lanes(lanes, first, len(result.value))
                 self.write(_lane_region(regions[2], part), reshaped(result, regions[2].extents))
         finally:
