@@ -174,16 +174,9 @@ class CircularBuffer:
                 strand.wr = after
             else:
                 strand.wr = self._advance(strand, wr, pages)
-            staged = strand.staged
-            if len(staged) == 1 and staged[0][1].pages == pages and not staged[0][0]:
-                seg = staged.pop()[1]
+            for seg in strand.hand_over(pages):
                 if seg.epoch > done_epoch:
                     raise self._unbarriered(strand)
-                strand.front.append(seg)
-            else:
-                for seg in strand.hand_over(pages):
-                    if seg.epoch > done_epoch:
-                        raise self._unbarriered(strand)
             strand.reserved = max(strand.reserved - pages, 0)
             strand.packed = 0
             strand.occ += pages
@@ -216,10 +209,7 @@ class CircularBuffer:
                 strand.source_low -= pages
             strand.waited = max(strand.waited - pages, 0)
             strand.occ -= pages
-            if strand.front and strand.front[0].pages == pages:
-                del strand.front[0]
-            else:
-                strand.drop(pages)
+            strand.drop(pages)
 
     def _advance(self, strand: Strand, phase: Value, pages: int) -> Value:
         after = phase + pages

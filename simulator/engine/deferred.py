@@ -22,10 +22,7 @@ CHUNK_BYTES: Final = 1 << 18
 products; measured best between 128 KiB and 512 KiB."""
 
 MAX_STEPS: Final = 32
-"""Products a sum may wait for; bounds the chain and what it keeps alive."""
-
-MAX_BYTES: Final = 1 << 25
-"""Bytes of operands a sum may keep alive that nobody else keeps."""
+"""Products a sum may wait for; bounds the chain and the operand blocks it keeps alive."""
 
 
 class Products:
@@ -35,6 +32,7 @@ class Products:
         self.model = model
         self.mode = mode
         self.pool = pool
+        self.dtype = np.dtype(np.float32)
 
 
 class Deferred:
@@ -43,7 +41,7 @@ class Deferred:
     ``before`` is a block, another deferred sum, or None for cleared tiles.
     """
 
-    __slots__ = ("a", "b", "before", "dtype", "held", "products", "result", "shape", "steps")
+    __slots__ = ("a", "b", "before", "dtype", "products", "result", "shape", "steps")
 
     def __init__(
         self, products: Products, before: Any, a: Block, b: Block, shape: tuple[int, ...]
@@ -53,19 +51,17 @@ class Deferred:
         self.a = a
         self.b = b
         self.shape = shape
-        self.dtype = np.dtype(np.float32)
+        self.dtype = products.dtype
         self.result: Block | None = None
         self.steps = 1
-        self.held = _own_bytes(a) + _own_bytes(b)
-        if isinstance(before, Deferred):
+        if type(before) is Deferred:
             if before.result is not None:
                 self.before = before.result
             elif before.shape != shape or before.products is not products:
                 self.before = before.value()
             else:
                 self.steps += before.steps
-                self.held += before.held
-                if self.steps > MAX_STEPS or self.held > MAX_BYTES:
+                if self.steps > MAX_STEPS:
                     self.before = before.value()
                     self.steps = 1
 
@@ -112,9 +108,3 @@ class Deferred:
             for a, b in rest:
                 matmul(acc, a[part], b[part], mode, out=acc, scratch=room)
         return out
-
-
-def _own_bytes(block: Block) -> int:
-    """Bytes a view keeps alive that are not part of something much larger, such as a tensor."""
-    whole: Any = block if block.base is None else block.base
-    return int(whole.nbytes) if whole.nbytes <= 2 * block.nbytes else 0

@@ -67,10 +67,30 @@ def build_wait(c: OpContext) -> Step:
 def build_push(c: OpContext) -> Step:
     """cb_push_back."""
     cb, pages, following = c.cb(0), c.scalar(1), c.next
-    push = cb.push
+    push, depth = cb.push, cb.depth
 
     def step(group: Group) -> int:
-        push(group.lanes, uniform(group, pages(group.regs)), group.local.reads_done)
+        n = pages(group.regs)
+        if group.lanes is cb.solo_lanes and type(n) is int:
+            strand = cb.solo
+            staged, wr = strand.staged, strand.wr
+            if (
+                len(staged) == 1
+                and 0 < n <= strand.reserved
+                and type(wr) is int
+                and wr + n <= depth
+                and staged[0][0] == 0
+                and staged[0][1].pages == n
+                and staged[0][1].epoch <= group.local.reads_done
+            ):  # one whole block into its window; everything else is the general case
+                strand.front.append(staged.pop()[1])
+                strand.wr = 0 if wr + n == depth else wr + n
+                strand.reserved -= n
+                strand.packed = 0
+                strand.occ += n
+                cb.peak = max(cb.peak, strand.occ)
+                return following
+        push(group.lanes, uniform(group, n), group.local.reads_done)
         return following
 
     return _endpoint(c, cb, producer=True) or step
@@ -79,10 +99,26 @@ def build_push(c: OpContext) -> Step:
 def build_pop(c: OpContext) -> Step:
     """cb_pop_front."""
     cb, pages, following = c.cb(0), c.scalar(1), c.next
-    pop = cb.pop
+    pop, depth = cb.pop, cb.depth
 
     def step(group: Group) -> int:
-        pop(group.lanes, uniform(group, pages(group.regs)), group.local.flushed)
+        n = pages(group.regs)
+        if group.lanes is cb.solo_lanes and type(n) is int:
+            strand = cb.solo
+            rd = strand.rd
+            if (
+                0 < n <= strand.waited
+                and type(rd) is int
+                and rd + n <= depth
+                and strand.front[0].pages == n
+                and strand.source_epoch <= group.local.flushed
+            ):  # one whole block; everything else is the general case
+                del strand.front[0]
+                strand.rd = 0 if rd + n == depth else rd + n
+                strand.waited -= n
+                strand.occ -= n
+                return following
+        pop(group.lanes, uniform(group, n), group.local.flushed)
         return following
 
     return _endpoint(c, cb, producer=False) or step

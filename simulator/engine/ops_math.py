@@ -143,6 +143,16 @@ class Matmul:
                 self.add(group, section, one, (1, 1, 0, 0, 0, 0, 0, 0), flip)
 
 
+def _fixed(c: OpContext) -> tuple[MatmulPlan, tuple[int, int, int]] | None:
+    """(plan, indices) of a nest in which everything is constant and something happens."""
+    n = c.fixed_counts(3)
+    forms = [c.fixed_form(c.poly(operand), 3) for operand in (2, 3, 4)]
+    if n is None or 0 in n or None in forms:
+        return None
+    (i, *si), (j, *sj), (d, *sd) = forms
+    return _plan(n, tuple(si), tuple(sj), tuple(sd)), (i, j, d)
+
+
 def build_matmul(c: OpContext) -> Step:
     """matmul_tiles."""
     matmul, following, machine = Matmul(c), c.next, c.machine
@@ -154,6 +164,7 @@ def build_matmul(c: OpContext) -> Step:
     }
     tally, slot = machine.tally, machine.slot("matmul_tiles")
     plans: dict[Any, MatmulPlan] = {}
+    fixed = _fixed(c)
     flipped = ("matmul", True)
 
     def step(group: Group) -> int:
@@ -163,17 +174,27 @@ def build_matmul(c: OpContext) -> Step:
             section = math_section(group, "matmul_tiles")
         flip = local.config.math == flipped
         checks[flip](local.config)
+        if fixed is not None:
+            plan, base = fixed
+            tally[slot] += plan.tiles * group.lanes.n
+            if len(plan.steps) == 1:
+                matmul.add(group, section, base, plan.shape, flip)
+                return following
+            i, j, d = base
+            for di, dj, dd in plan.steps:
+                matmul.add(group, section, (i + di, j + dj, d + dd), plan.shape, flip)
+            return following
         regs = group.regs
         n = counts(regs)
         i, i1, i2, i3 = index0(regs)
         j, j1, j2, j3 = index1(regs)
         d, d1, d2, d3 = target(regs)
         key = (n, i1, i2, i3, j1, j2, j3, d1, d2, d3)
-        plan = plans.get(key)
-        if plan is None:
-            if 0 in n:
-                return following
-            plan = plans[key] = _plan(n, (i1, i2, i3), (j1, j2, j3), (d1, d2, d3))
+        if 0 in n:
+            return following
+        if key not in plans:
+            plans[key] = _plan(n, (i1, i2, i3), (j1, j2, j3), (d1, d2, d3))
+        plan = plans[key]
         if not (type(i) is int and type(j) is int and type(d) is int):
             i, j, d = uniform(group, i), uniform(group, j), uniform(group, d)
         tally[slot] += plan.tiles * group.lanes.n

@@ -76,7 +76,7 @@ class Picker:
         self.late = isinstance(schedule, LateNoc) or getattr(schedule, "late", False)
         self.in_turn = isinstance(schedule, RoundRobin)
         self.choices: list[tuple[int, int]] = []
-        self._hash = hashlib.blake2b(digest_size=16)
+        self._facts: list[tuple[object, ...]] = []
         self._random = random.Random(getattr(schedule, "seed", 0))  # noqa: S311 - not for secrets
         self._script = list(schedule.choices) if isinstance(schedule, Explicit) else []
         self._script.reverse()
@@ -96,8 +96,9 @@ class Picker:
     def record(self, serial: int, steps: int, *facts: object) -> None:
         """Remember a choice and what came of it."""
         self.choices.append((serial, steps))
-        self._hash.update(repr((serial, steps, facts)).encode())
+        self._facts.append(facts)
 
     def digest(self) -> str:
         """The trace hash, as hexadecimal digits."""
-        return self._hash.hexdigest()
+        text = repr((self.choices, self._facts)).encode()
+        return hashlib.blake2b(text, digest_size=16).hexdigest()

@@ -33,7 +33,7 @@ class Vandal:
     """Damages a program in a few random places."""
 
     def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
+        self.rng = random.Random(seed)  # noqa: S311 - damage, not secrets
 
     def program(self, program: Program) -> Program:
         """One program with one to three damages."""
@@ -121,8 +121,7 @@ def test_damaged_programs(seed: int, which: int) -> None:
     }
     try:
         result = execute(sketch.plan(), programs, inputs, BUDGET)
-    except ArtifactError as error:
-        assert error.findings
+    except ArtifactError:
         return
     for item in result.findings:
         assert item.code in RULES
