@@ -157,10 +157,7 @@ def compile_all(
         raise OptionError(str(error).replace("CompileOptions.__init__() ", "")) from None
     module = as_module(kernel)
     compilation = lower(module, chosen)
-    sources = {
-        str((f.attrs or {}).get("global_symbol", v.name_hint)): f
-        for v, f in module.functions_items()
-    }
+    sources = {var.name_hint: function for var, function in module.functions_items()}
     return [
         Artifact(k.name, k.plan, k.programs, chosen, sources[k.name], compilation)
         for k in compilation.kernels

@@ -180,3 +180,25 @@ def test_neighbours_of_a_kernel_file_can_be_imported(command: Command, tmp_path:
     head = "from tt_sizes_of_this_test import SIZE\n"
     (tmp_path / "uses.py").write_text(head + FILE.replace("64", "SIZE"))
     assert command("compile", "uses.py:copy", "-o", "made").status == 0
+
+
+@pytest.mark.parametrize("renamed", ["", '.with_attr("global_symbol", name)'])
+def test_several_kernels_get_a_directory_each(
+    command: Command, kernels: Path, renamed: str
+) -> None:
+    """Protects modules of several kernels: compile writes each, run asks which."""
+    with kernels.open("a") as stream:
+        stream.write(
+            "\nimport tvm\n\nsizes = {'first': 64, 'second': 96}\n"
+            f"pair = tvm.IRModule({{name: copy(M){renamed} for name, M in sizes.items()}})\n"
+        )
+    assert command("compile", "kernels.py:pair", "-o", "made").status == 0
+    assert sorted(path.name for path in Path("made").iterdir()) == ["first", "second"]
+    reply = command("run", "kernels.py:pair")
+    assert reply.status == 2
+    assert "--function: there are several kernels" in reply.complaint()
+    assert "first, second" in reply.complaint()
+    again = ("--function", "second", "--json", "result.json")
+    assert command("run", "kernels.py:pair", *again).status == 0
+    assert command("check", "kernels.py:pair", *again, "--artifact", "made/second").status == 0
+    assert command("check", "kernels.py:pair", *again, "--artifact", "made/first").status == 1
