@@ -7,12 +7,14 @@ from typing import Final
 
 import numpy as np
 
-from simulator.engine.code import Builders, OpContext, Step, uniform
+from simulator.engine.code import Builders, OpContext, Step
 from simulator.engine.expr import ExprError
 from simulator.engine.group import Group
+from simulator.engine.lanes import Vector
 from simulator.engine.ops_noc import stranger
 from simulator.engine.pointers import pointer_of
 from simulator.engine.segs import WHOLE, Extents, Seg, full, normal
+from simulator.engine.values import spread
 from simulator.engine.violation import Violation
 
 
@@ -25,42 +27,49 @@ def build_zero_region(c: OpContext) -> Step:
     if cb.producer != c.code.thread:
         return stranger(c, pointer)
     height, width = cb.tile
+    down, across = np.arange(height)[:, None], np.arange(width)
+    zero = cb.fmt.value_dtype.type(0)
 
     def step(group: Group) -> int:
-        keep_r, keep_c = uniform(group, rows(group.regs)), uniform(group, columns(group.regs))
-        if not (0 <= keep_r <= height and 0 <= keep_c <= width):
-            raise Violation("OutOfBounds", f"zero_tile_region keeps {keep_r}x{keep_c} of a"
-                            f" {height}x{width} tile")  # fmt: skip
-        at, _, _ = pointer.pages(group)
         lanes = group.lanes
+        keep_r, keep_c = spread(rows(group.regs), lanes.n), spread(columns(group.regs), lanes.n)
+        bad = (keep_r < 0) | (keep_r > height) | (keep_c < 0) | (keep_c > width)
+        if bad.any():
+            raise Violation(
+                "OutOfBounds",
+                f"zero_tile_region keeps {keep_r[bad][0]}x{keep_c[bad][0]} of a {height}x{width}"
+                " tile",
+                lanes.ids[bad],
+            )
+        at, _, _ = pointer.pages(group)
         old = cb.written(lanes, at, 1)
         if old.block is not None and old.epoch > group.local.reads_done:
             raise Violation("Unbarriered", "zero_tile_region before the barrier of the read that"
                             " fills the tile")  # fmt: skip
-        if keep_r == height and keep_c == width:
+        if (keep_r == height).all() and (keep_c == width).all():
             return following
         shape = (lanes.n // lanes.width, lanes.width, 1, 1, height, width)
         if not machine.arithmetic:
             block = machine.pool.dummy(shape, cb.fmt.value_dtype)
-        else:
+        elif old.block is None:
             block = np.zeros(shape, cb.fmt.value_dtype)
-            if old.block is not None and keep_r and keep_c:
-                source = old.values().reshape(shape)
-                block[..., :keep_r, :keep_c] = source[..., :keep_r, :keep_c]
-        cb.write(lanes, at, Seg(1, block, _after_zeroing(old, keep_r, keep_c, lanes.n)))
+        else:
+            keep = down < keep_r[:, None, None]
+            keep = keep & (across < keep_c[:, None, None])
+            block = np.where(keep.reshape(shape), old.values().reshape(shape), zero)
+        cb.write(lanes, at, Seg(1, block, _after_zeroing(old, keep_r, keep_c)))
         return following
 
     return step
 
 
-def _after_zeroing(old: Seg, rows: int, columns: int, lanes: int) -> Extents | None:
+def _after_zeroing(old: Seg, rows: Vector, columns: Vector) -> Extents | None:
     """Extents after zeroing: whole where the kept part was valid, else what it was of that part."""
-    if not rows or not columns:
-        return None
-    valid = full(lanes, 1) if old.valid is None else old.valid.copy()
+    valid = full(len(rows), 1) if old.valid is None else old.valid.copy()
     if old.block is None:
         valid[:] = 0
-    good = (valid[..., 0] >= rows) & (valid[..., 1] >= columns)
+    nothing = (rows == 0) | (columns == 0)
+    good = nothing | ((valid[:, 0, 0] >= rows) & (valid[:, 0, 1] >= columns))
     valid[good] = WHOLE
     return normal(valid)
 

@@ -1,4 +1,4 @@
-"""Ops that give tiles a form: unary_bcast repeats a row, column or element; index_tile_l1 counts."""
+"""Ops that give tiles a form: repeat a row, column or element; transpose; count."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def build_unary_bcast(c: OpContext) -> Step:
 
 
 def _extents(valid: Any, kind: Broadcast) -> Any:
-    """Extents after repeating: along the repeated dimension everything is as valid as the source."""
+    """Extents after repeating: along that dimension everything is as valid as the source."""
     if valid is None:
         return None
     out = valid.copy()
