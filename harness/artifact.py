@@ -173,7 +173,8 @@ def compile(  # noqa: A001  (the verb users know)
     Args:
         kernel: a PrimFunc (what a factory returns) or an IRModule.
         function: which kernel, where the module has several.
-        options: compile options as one object, or ``keywords``: ``device``, ``grid``,
+        options: compile options as one object.
+        **keywords: or one by one: ``device``, ``grid``,
             ``core_ranges``, ``strategy``, ``double_buffer``, ``prefetch``, ``fidelity``,
             ``fp32_dest``.
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from harness import inputs as drawn
 from harness.artifact import Artifact, compile_all
@@ -61,14 +61,17 @@ def check(
 
     Args:
         kernel: a PrimFunc or IRModule.
-        inputs: arrays by tensor name; drawn from ``seed`` where absent. Drawn inputs are exact
-            integers first, judged by equality, then reals, judged by the derived bound;
-            ``input_kind`` (``exact`` or ``random``) restricts that to one.
+        inputs: arrays by tensor name; drawn where absent: exact integers first, judged by
+            equality, then reals, judged by the derived bound.
+        input_kind: ``exact`` or ``random`` restricts drawn inputs to one kind.
+        seed: seed of drawn inputs.
+        run_options: number model, checking level and budgets of the machine.
         artifact: judge this artifact (or directory) instead of what the compiler makes now.
         oracle: ``auto``, ``exact`` or ``bound``.
         numbers: the machine's number model, ``fast`` or ``exact``.
         function: which kernel, where a module has several.
-        options: compile options as one object, or ``keywords`` of them.
+        options: compile options as one object.
+        **keywords: compile options one by one.
 
     Raises:
         HarnessError: source, options or inputs that do not fit.
@@ -96,12 +99,17 @@ def check(
             given = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
         except ArtifactError as error:
             case.findings = list(error.findings)
-            return _verdict(case, [], [], oracle="none", kind="none", seed=None)
+            return _verdict(case, [], oracle="none", kind="none", seed=None)
         case.plan, case.programs = given.plan, given.programs
     _compare_declarations(case)
     return _judged(
-        case, inputs, oracle, input_kind, seed, run_options or RunOptions(numbers=numbers)
-    )  # type: ignore[arg-type]
+        case,
+        inputs,
+        oracle,
+        input_kind,
+        seed,
+        run_options or RunOptions(numbers=cast(Any, numbers)),
+    )
 
 
 def _known(what: str, value: object, accepted: tuple[str, ...]) -> None:
@@ -155,17 +163,16 @@ def _compare_declarations(case: _Case) -> None:
             if getattr(have, fact) != getattr(want, fact):
                 case.findings.append(finding(
                     "PlanInconsistent", f"tensor {name!r}: {fact} is {getattr(have, fact)}, the"
-                    f" source says {getattr(want, fact)}", location=f"$.layouts.{name}.{fact}"))  # fmt: skip
+                    f" source says {getattr(want, fact)}",
+                    location=f"$.layouts.{name}.{fact}"))  # fmt: skip
 
 
 def _judged(
     case: _Case, inputs: Mapping[str, Any] | None, oracle: str, kind: str | None, seed: int,
     options: RunOptions,
 ) -> Verdict:  # fmt: skip
-    from golden import evaluate
-
     if any(f.severity == "error" for f in case.findings):
-        return _verdict(case, [], [], oracle="none", kind="none", seed=None)
+        return _verdict(case, [], oracle="none", kind="none", seed=None)
     if inputs is not None:
         return _finish(case, [("given", dict(inputs), None)], oracle, None, options)
     layouts = case.artifact.plan.layouts
@@ -185,8 +192,7 @@ def _judged(
         rounds.append(("random", drawn.reals(layouts, seed), None))
     if not rounds:
         raise OptionError(f"oracle {oracle} needs other inputs than {kind}", location="input_kind",
-                          next_step="exact inputs go with oracle exact, random ones with bound")  # fmt: skip
-    del evaluate
+                          next_step="exact goes with exact, random with bound")  # fmt: skip
     return _finish(case, rounds, oracle, seed, options)
 
 
@@ -219,11 +225,11 @@ def _finish(
         if not judgements[-1].passed or any(f.severity == "error" for f in case.findings):
             break
     name = "+".join(dict.fromkeys(j.oracle for j in judgements)) or "none"
-    return _verdict(case, judgements, kinds, oracle=name, kind="+".join(kinds), seed=seed)
+    return _verdict(case, judgements, oracle=name, kind="+".join(kinds), seed=seed)
 
 
 def _verdict(
-    case: _Case, judgements: list[Judgement], kinds: list[str], *, oracle: str, kind: str,
+    case: _Case, judgements: list[Judgement], *, oracle: str, kind: str,
     seed: int | None,
 ) -> Verdict:  # fmt: skip
     errors = [f for f in case.findings if f.severity == "error"]
@@ -261,8 +267,8 @@ def _verdict(
 def _tensors(judgement: Judgement) -> dict[str, Any]:
     data = judgement.to_json()
     out = {name: dict(counts) for name, counts in data["tensors"].items()}
-    for name in out:
-        out[name]["worst"] = [w for w in data["worst"] if w["tensor"] == name]
+    for name, entry in out.items():
+        entry["worst"] = [w for w in data["worst"] if w["tensor"] == name]
     return out
 
 

@@ -1,4 +1,4 @@
-"""Inputs a check draws for itself: exact integers where the golden can prove them exact, or reals."""
+"""Inputs a check draws for itself: integers the golden proves exact, or reals."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def exact(
     """Integers for which every rounding on the way is exact, and what they must give.
 
     The golden decides: it carries a bound for every element, and a bound of zero everywhere is the
-    proof (elements about which it knows nothing, such as inf - inf, do not count as exact). None where no range of :data:`RANGES` is exact.
+    proof (elements about which it knows nothing, such as inf - inf, do not count as exact).
+    None where no range of :data:`RANGES` is exact.
     """
     from golden import evaluate
 

@@ -18,14 +18,14 @@ class Verdict:
     Attributes:
         verdict: ``"pass"`` or ``"fail"``.
         kernel: the kernel's name.
-        oracle: the oracle that decided: ``exact``, ``bound``, ``bound-partial``, or ``none`` where a
-            finding ended the run before any comparison.
+        oracle: the oracle that decided: ``exact``, ``bound``, ``bound-partial``, or ``none`` where
+            a finding ended the run before any comparison.
         max_error: largest absolute error of any element, None where nothing was compared.
         bound_ratio: largest error as a share of its bound; at most 1 in a pass.
         pcc: Pearson correlation of actual and expected outputs; reported, never deciding.
         tensors: per output: elements compared, tainted share, worst tiles.
         findings: broken rules of plan, programs and run, errors first.
-        timings: seconds per stage: compile (each pass), inputs, upload, run, download, golden, judge.
+        timings: seconds per stage: compile (and each pass), golden, simulate, judge.
         reproduce: the command that shows this verdict again, where one is known.
         plan_path: where the plan was written, if it was.
         seed: seed of generated inputs, None where the user gave them.
@@ -70,4 +70,5 @@ class Verdict:
             detail = self.findings[0].code if self.findings else "nothing compared"
         else:
             detail = f"max error {self.max_error:.3g}, {self.bound_ratio:.3g} of its bound"
-        return f"Verdict({self.verdict}: {self.kernel} on {self.device}, oracle {self.oracle}, {detail})"
+        what = f"{self.verdict}: {self.kernel} on {self.device}, oracle {self.oracle}"
+        return f"Verdict({what}, {detail})"

@@ -1,9 +1,9 @@
 """Joining blocks smaller than a tile into whole-tile blocks.
 
 A grid axis whose blocks cover ``e`` rows (or columns) with ``e`` dividing 32 is divided by
-``f = 32 / e``: one work block then covers ``f`` source blocks. Every on-chip dimension and T.Parallel
-loop tied to the axis grows by ``f``. Dimensions are tied by the statements that move data between
-them; an axis is joined only where it appears as ``e * block + position``, which is what makes
+``f = 32 / e``: one work block then covers ``f`` source blocks. Every on-chip dimension and
+T.Parallel loop tied to the axis grows by ``f``. Dimensions are tied by the statements that move
+data between them; an axis is joined only where it appears as ``e * block + position``, which is what makes
 the joined blocks independent.
 """
 
@@ -126,7 +126,7 @@ class _Join:
 
     def _check_whole(self, buffer: Any, old: list[int], new: list[int]) -> None:
         for before, after in zip(old, new, strict=True):
-            if after != before and before != self.extent:
+            if before not in (after, self.extent):
                 self._no(f"buffer {buffer.name!r} has extent {before} there", self.kernel.body)
 
     def _check_expressions(self) -> None:

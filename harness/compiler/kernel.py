@@ -116,7 +116,7 @@ def read_kernel(func: tirx.PrimFunc) -> Kernel:
                    next_step="give every buffer a name of its own")  # fmt: skip
         if not (buffer.name.isascii() and buffer.name.isidentifier()):
             refuse(f"buffer name {buffer.name!r} cannot be a name in C++", code="InvalidName",
-                   node=kernel.body, next_step="use ASCII letters, digits and underscores")  # fmt: skip
+                   node=kernel.body, next_step="use ASCII letters, digits and _")  # fmt: skip
         names.add(buffer.name)
     return kernel
 

@@ -2,8 +2,8 @@
 
 ``row_major`` and ``column_major`` deal a contiguous run of block ids to each core, the first
 ``total mod cores`` cores taking one more; cores are counted along rows of the grid for row_major,
-along columns for column_major. ``block`` cuts the block grid into one rectangle per core, block rows
-over core rows and block columns over core columns.
+along columns for column_major. ``block`` cuts the block grid into one rectangle per core, block
+rows over core rows and block columns over core columns.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which dimensions move together: on-chip dimensions, tensor dimensions per access, parallel loops."""
+"""Which dimensions move together: of on-chip buffers, of tensors per access, and loops."""
 
 from __future__ import annotations
 
@@ -103,8 +103,9 @@ def places(kernel: Kernel) -> Iterator[Place]:
             if region.source in params:
                 rank = len(region.region)
                 for dim, rng in enumerate(region.region):
-                    yield Place(region.source, dim, dim >= rank - 2, rng.min,
-                                constant(rng.extent) or 0, Ties.key(region, dim), node.value)  # fmt: skip
+                    extent, key = constant(rng.extent) or 0, Ties.key(region, dim)
+                    yield Place(region.source, dim, dim >= rank - 2, rng.min, extent, key,
+                                node.value)  # fmt: skip
     for store, around in _nests(kernel):
         for tensor, indices, node in _elements(store):
             if tensor not in params:
@@ -115,9 +116,9 @@ def places(kernel: Kernel) -> Iterator[Place]:
                 start = index
                 if moving:
                     start = tvm.sym.Analyzer().simplify(index - moving[0])
-                key: Dim = ("loop", moving[0]) if len(moving) == 1 else (
+                tied: Dim = ("loop", moving[0]) if len(moving) == 1 else (
                     f"@{tensor.name}{[str(i) for i in indices]}", dim)  # fmt: skip
-                yield Place(tensor, dim, dim >= len(indices) - 2, start, extent, key, node)
+                yield Place(tensor, dim, dim >= len(indices) - 2, start, extent, tied, node)
 
 
 def _elements(store: tirx.BufferStore) -> Iterator[tuple[Any, list[Any], Any]]:

@@ -1,4 +1,4 @@
-"""Linear layers: GEMM with bias and ReLU, GELU epilogue, matrix times vector, chunked linear attention."""
+"""Linear layers: GEMM with bias and ReLU, GELU epilogue, GEMV, chunked linear attention."""
 
 from __future__ import annotations
 
@@ -126,23 +126,23 @@ def linear_attention(batch: int = 1, heads: int = 2, seq_len: int = 128, dim: in
     return main
 
 
-def gemm_bias_relu_reference(A: Array, B: Array, bias: Array) -> Array:
+def gemm_bias_relu_reference(A: Array, B: Array, bias: Array) -> Any:
     """relu(A B + bias) in float64."""
     return np.maximum(A @ B + bias, 0)
 
 
-def gelu_mlp_reference(A: Array, B: Array) -> Array:
+def gelu_mlp_reference(A: Array, B: Array) -> Any:
     """gelu(A B) in float64."""
     c = A @ B
     return 0.5 * c * (1 + np.vectorize(math.erf)(c / math.sqrt(2)))
 
 
-def gemv_reference(A: Array, x: Array) -> Array:
+def gemv_reference(A: Array, x: Array) -> Any:
     """A x in float64."""
     return A @ x
 
 
-def linear_attention_reference(Q: Array, K: Array, V: Array) -> Array:
+def linear_attention_reference(Q: Array, K: Array, V: Array) -> Any:
     """tril(Q K^T) V in float64."""
     n = Q.shape[2]
     return (Q @ K.swapaxes(-1, -2) * np.tril(np.ones((n, n)))) @ V

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -68,8 +69,8 @@ KERNELS: Final = MappingProxyType(
         ),
         "flash_attention": Packaged(attention.flash_attention, attention.reference),
         "causal_attention": Packaged(
-            lambda **k: attention.flash_attention(is_causal=True, **k),
-            lambda *a: attention.reference(*a, is_causal=True),
+            partial(attention.flash_attention, is_causal=True),
+            partial(attention.reference, is_causal=True),
             {"seq_len": 200},
         ),
     }

@@ -55,7 +55,7 @@ SFPU_SCALAR: Final = ("add_unary", "sub_unary", "rsub_unary", "mul_unary", "div_
 
 def sfpu() -> tuple[OpSpec, ...]:
     """The rows of this file."""
-    rows = []
+    rows: list[OpSpec] = []
 
     def add(base: str, operands: str, doc: str, init: str | None = None) -> None:
         init = init or f"{base}_tile_init"

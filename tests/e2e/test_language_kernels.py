@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
 import harness
 from harness.kernels import attention
 from tests.e2e import language_kernels as k
 
-KERNELS = {
+KERNELS: dict[str, Any] = {
     "layer norm": k.ln,
     "rms norm in two loops": k.rms,
     "gemm with gelu epilogue": k.gelu_mlp,
@@ -53,13 +56,12 @@ def test_blocks_smaller_than_a_tile_are_joined(rows: int) -> None:
 def test_flash_attention_runs_in_one_group_per_program(causal: bool, seq_len: int) -> None:
     """Uneven causal loops stay in lock step: one group per program, no split, no finding."""
     artifact = harness.compile(attention.flash_attention(seq_len=seq_len, is_causal=causal))
-    import numpy as np
-
     rng = np.random.default_rng(0)
     arrays = {n: rng.standard_normal(d.logical_shape).astype(np.float32)
               for n, d in artifact.plan.layouts.items() if d.role == "input"}  # fmt: skip
     result = artifact.run(arrays)
     assert result.findings == ()
     assert result.run.stats.splits == 0 or seq_len % 64
-    want = attention.reference(*(arrays[n].astype(np.float64) for n in "QKV"), is_causal=causal)
+    q, k_, v = (arrays[n].astype(np.float64) for n in "QKV")
+    want = attention.reference(q, k_, v, is_causal=causal)
     assert np.abs(result.outputs["O"] - want).max() < 0.05

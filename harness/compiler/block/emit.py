@@ -52,7 +52,7 @@ class ComputeEmitter:
                     "t",
                     per,
                     lambda t, m=micro: [self._micro(stmt, m, s * per + t, t * needed, span)],
-                )  # type: ignore[misc]
+                )
             packs = loop("t", per, lambda t: [call("pack_tile", t * needed, out, span=span)])
             return self.bracket(math, packs, span)
 
@@ -64,12 +64,12 @@ class ComputeEmitter:
         if micro.kind == "copy":
             return call("copy_tile", buffers[0], tile, registers[0], span=span)
         if micro.kind == "bcast":
-            index = self._repeated(stmt.dst, micro.buffers[0], micro.names[0], tile)
+            index = self._repeated(stmt.dst, micro.names[0], tile)
             return call("unary_bcast", micro.names[0], buffers[0], index, registers[0], span=span)
         if micro.kind == "fpu":
             _, _, suffix = micro.op.partition("_bcast_")
             dim = {"rows": "ROW", "cols": "COL", "scalar": "SCALAR"}.get(suffix)
-            other = tile if dim is None else self._repeated(stmt.dst, micro.buffers[1], dim, tile)
+            other = tile if dim is None else self._repeated(stmt.dst, dim, tile)
             return call(micro.op, *buffers, tile, other, registers[0], span=span)
         if micro.kind in ("binary", "where", "unary"):
             return call(f"{micro.op}_tile", *registers, span=span)
@@ -78,7 +78,7 @@ class ComputeEmitter:
         return call(f"{micro.op}_tile", registers[0], micro.value, span=span)
 
     @staticmethod
-    def _repeated(dst: Buffer, source: Buffer, dim: str, tile: Any) -> Any:
+    def _repeated(dst: Buffer, dim: str, tile: Any) -> Any:
         """Tile of a row, column or scalar operand that goes with tile ``tile`` of the result."""
         if dim == "SCALAR":
             return tirx.const(0, "int32")
@@ -87,7 +87,6 @@ class ComputeEmitter:
             index = tirx.FloorMod(within, tirx.const(dst.cols, "int32"))
         else:
             index = tirx.FloorDiv(within, tirx.const(dst.cols, "int32"))
-        del source
         return index
 
     def reduce(self, stmt: Reduce) -> Any:
@@ -99,7 +98,8 @@ class ComputeEmitter:
         def one(o: Any) -> list[Any]:
             math = loop("c", inner, lambda i: [call(
                 "reduce_tile", stmt.pool, dim, self.names[src], self.names[stmt.scaler],
-                o * src.cols + i if stmt.axis == 1 else i * src.cols + o, 0, 0, span=span)])  # fmt: skip
+                o * src.cols + i if stmt.axis == 1 else i * src.cols + o, 0, 0,
+                span=span)])  # fmt: skip
             packs = [call("pack_tile", 0, self.names[stmt.dst], span=span)]
             return self.bracket(math, packs, span)
 
@@ -182,7 +182,7 @@ class ComputeEmitter:
         base = 0
         for acc, out in zip(stmt.accs, stmt.outs, strict=True):
             packs += loop("t", acc.tiles, lambda t, b=base, o=out: [
-                call("pack_tile", b + t, self.names[o], span=span)])  # type: ignore[misc]  # fmt: skip
+                call("pack_tile", b + t, self.names[o], span=span)])  # fmt: skip
             base += acc.tiles
         return thread("compute", self.close(packs, span))
 

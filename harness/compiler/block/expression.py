@@ -32,7 +32,7 @@ _BINARY_OPS: Final = (("max", "binary_max"), ("min", "binary_min"))
 class Micro:
     """One DST op on registers: copy, bcast, fpu, unary, binary, scalar, fill, where or cast.
 
-    ``op`` is the isa op's stem; ``buffers`` are circular-buffer operands, ``registers`` DST operands
+    ``op`` is the isa op's stem; ``buffers`` are circular-buffer operands, ``registers`` DST ones
     (the result last), ``value`` an immediate, ``names`` literal operands.
     """
 

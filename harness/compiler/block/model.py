@@ -52,8 +52,9 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A buffer's element at the iteration's place; ``bcast`` ROW, COL or SCALAR repeats its first
-    row, column or element over the tile.
+    """A buffer's element at the iteration's place.
+
+    ``bcast`` ROW, COL or SCALAR repeats its first row, column or element over the tile.
     """
 
     buffer: Buffer

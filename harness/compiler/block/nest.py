@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import tvm
 import tvm_ffi
@@ -35,8 +35,8 @@ _ARITHMETIC: Final = ((tirx.Add, "add"), (tirx.Sub, "sub"), (tirx.Mul, "mul"), (
                       (tirx.Max, "max"), (tirx.Min, "min"))  # fmt: skip
 _COMPARE: Final = ((tirx.LT, "ltz"), (tirx.LE, "lez"), (tirx.GT, "gtz"), (tirx.GE, "gez"),
                    (tirx.EQ, "eqz"), (tirx.NE, "nez"))  # fmt: skip
-_FUNCTIONS: Final = ("exp", "exp2", "log", "log1p", "sqrt", "rsqrt", "sigmoid", "tanh", "erf", "sin",
-                     "cos", "floor", "ceil", "round")  # fmt: skip
+_FUNCTIONS: Final = ("exp", "exp2", "log", "log1p", "sqrt", "rsqrt", "sigmoid", "tanh", "erf",
+                     "sin", "cos", "floor", "ceil", "round")  # fmt: skip
 _LOG2_E: Final = 1.4426950408889634
 
 
@@ -63,7 +63,7 @@ class Nest:
             if self._access(buffer, indices, stmt) != "full":
                 refuse(f"{buffer.name!r} is not stored over the whole iteration space", node=stmt,
                        code="UnsupportedIndex",
-                       next_step="index the stored block by the loop variables in order")  # fmt: skip
+                       next_step="index the block by the loop variables in order")  # fmt: skip
             self.target = block
             expr = self.expr(stmt.value)
             return [*self.before, Eltwise(stmt, block, expr)]
@@ -210,7 +210,7 @@ class Nest:
             return self._call(value)
         self._no(type(value).__name__, value)
 
-    def _no(self, what: str, node: Any) -> Any:
+    def _no(self, what: str, node: Any) -> NoReturn:
         refuse(f"{what} in an elementwise expression", node=node,
                next_step="docs/language.md lists the functions expressions may use")  # fmt: skip
 
@@ -226,7 +226,7 @@ class Nest:
             return Binary("power", self.expr(value.args[0]), self.expr(value.args[1]))
         if name == "if_then_else":
             return self._select(*value.args)
-        return self._no(name, value)
+        self._no(name, value)
 
     def _select(self, condition: Any, a: Any, b: Any) -> Expr:
         return Select(self.condition(condition), self.expr(a), self.expr(b))
@@ -235,7 +235,7 @@ class Nest:
         inner, target = value.value, str(value.ty.dtype)
         expr = self.expr(inner)
         source = str(inner.ty.dtype)
-        if isinstance(expr, Const) or target == "float32" or source == target:
+        if isinstance(expr, Const) or target in ("float32", source):
             return expr
         if value.same_as(self.node.value) or not _is_float(inner):
             return expr  # rounding is the store's
@@ -256,7 +256,7 @@ class Nest:
             return Unary("eqz", self.condition(value.a))
         if isinstance(value, tirx.IntImm):
             return Const(float(bool(value.value)))
-        return self._no(f"condition {type(value).__name__}", value)
+        self._no(f"condition {type(value).__name__}", value)
 
     def index(self, value: Any) -> Expr:
         """An integer expression of loop variables and indices, as exact float32 tiles."""

@@ -308,7 +308,7 @@ def exact_operands(stmt: Statement) -> tuple[Buffer, ...]:
 
 
 def _separate_exact(program: BlockProgram) -> None:
-    """A float32 buffer needed both exactly and by the FPU gets a second circular buffer for the FPU.
+    """A float32 buffer needed exactly and by the FPU gets a second circular buffer for the FPU.
 
     UnpackToDestFp32 is a property of the circular buffer and excludes it from FPU use.
     """
@@ -353,8 +353,8 @@ def _check_k_padding(program: BlockProgram) -> None:
             for buffer in (stmt.a, stmt.b):
                 if not zero_padded(buffer):
                     refuse(
-                        f"a gemm sums over {stmt.a.shape[1]} elements, not a multiple of {TILE}, and"
-                        f" {buffer.name!r} is computed, so its padding is not zero",
+                        f"a gemm sums over {stmt.a.shape[1]} elements, not a multiple of {TILE},"
+                        f" and {buffer.name!r} is computed, so its padding is not zero",
                         node=stmt.node,
                         code="UnalignedBlock",
                         next_step=f"use a K extent that is a multiple of {TILE}",

@@ -104,7 +104,7 @@ class _Reader:
         name = region.source.name
         if name not in self.buffers:
             refuse(f"{name!r} is a tensor in device memory; this op works on on-chip blocks",
-                   node=node, next_step="T.copy it to a shared or fragment buffer first")  # fmt: skip
+                   node=node, next_step="T.copy it to an on-chip buffer first")  # fmt: skip
         access = region_access(region, node, write=False)
         full = tuple(constant(d) for d in region.source.ty.shape)
         if any(constant(s) != 0 for s in access.starts) or access.extents != full:
@@ -187,7 +187,7 @@ class _Reader:
         return out
 
     def reduce(self, call: Call, args: list[Any]) -> list[Statement]:
-        """A reduction: of |x| or -x where it must be, then pooled, then joined with the old value."""
+        """A reduction: of abs(x) or -x where it must be, pooled, then joined with the old value."""
         src, dst = self.whole(args[0], call), self.whole(args[1], call)
         kind, clear = str(args[2].value), bool(constant(args[4]))
         rank, dim = len(args[0].region), constant(args[3]) or 0
@@ -211,8 +211,15 @@ class _Reader:
         form = "col" if axis == 1 else "row"
         # Without the old value the result is stored as the destination stores it; a value that is
         # still to be joined stays in float32.
-        made = Buffer(self.temp(f"{dst.name}_{kind}"), dst.dtype if clear else "float32", 1, src.rows if axis else 1, 1 if axis else src.cols,
-                      (src.shape[0], 1) if axis else (1, src.shape[1]), form)  # fmt: skip
+        made = Buffer(
+            self.temp(f"{dst.name}_{kind}"),
+            dst.dtype if clear else "float32",
+            1,
+            src.rows if axis else 1,
+            1 if axis else src.cols,
+            (src.shape[0], 1) if axis else (1, src.shape[1]),
+            form,
+        )
         pool = "SUM" if kind in ("sum", "abssum") else "MAX"
         out.append(Reduce(call, made, src, scaler, pool, axis))
         value: Expr = Leaf(made)

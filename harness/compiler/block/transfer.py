@@ -62,7 +62,8 @@ class TransferEmitter:
                        node=node, code="OutOfBounds",
                        next_step="keep batch indices inside the tensor")  # fmt: skip
         rows, cols = (self._axis(region, s, e, n, node)
-                      for s, e, n in zip(starts[-2:], extents[-2:], shape[-2:], strict=True))  # fmt: skip
+                      for s, e, n in zip(starts[-2:], extents[-2:], shape[-2:],
+                                         strict=True))  # fmt: skip
         return lead, rows, cols
 
     def _axis(self, region: Region, start: Any, extent: int, size: int, node: Any) -> Axis:
@@ -83,7 +84,7 @@ class TransferEmitter:
         first, start = ana.simplify(first), ana.simplify(start)
         return Axis(first, -(-extent // TILE), start, extent, -(-size // TILE), size)
 
-    def _tiles(self, region: Region, lead: Any, rows: Axis, cols: Axis, body: Any) -> list[Any]:
+    def _tiles(self, lead: Any, rows: Axis, cols: Axis, body: Any) -> list[Any]:
         """``body(page, index, row, col)`` over the tiles of a region, in block order."""
 
         def inner(outer_page: Any, outer_index: Any) -> list[Any]:
@@ -129,7 +130,7 @@ class TransferEmitter:
             op = call("noc_async_read_page", ana.simplify(page), tensor, where, span=span)
             return self._guard(ana, rows, cols, i, j, op)
 
-        out = self._tiles(stmt.region, lead, rows, cols, read)
+        out = self._tiles(lead, rows, cols, read)
         out.append(call("noc_async_read_barrier", span=span))
         keep_rows, keep_cols = self._keep(ana, rows), self._keep(ana, cols)
         if keep_rows is not None or keep_cols is not None:
@@ -146,7 +147,7 @@ class TransferEmitter:
                     )
                 ]
 
-            out += self._tiles(stmt.region, lead, rows, cols, zero)
+            out += self._tiles(lead, rows, cols, zero)
         return thread("reader", out)
 
     @staticmethod
@@ -212,7 +213,7 @@ class TransferEmitter:
             op = call("noc_async_write_page", ana.simplify(page), tensor, where, span=span)
             return self._guard(ana, rows, cols, i, j, op)
 
-        out = self._tiles(stmt.region, lead, rows, cols, write)
+        out = self._tiles(lead, rows, cols, write)
         out.append(call("noc_async_write_barrier", span=span))
         return thread("writer", out)
 

@@ -18,8 +18,8 @@ from harness.language.regions import is_buffer
 def bind(stmt: Any, thread: str, circular: Mapping[Any, Circular]) -> Any:
     """A thread's statement with buffers replaced by circular-buffer ids.
 
-    ``tile_addr(buffer, i)`` becomes the write pointer where the thread produces the buffer, else the
-    read pointer, plus ``i`` pages.
+    ``tile_addr(buffer, i)`` becomes the write pointer where the thread produces the buffer, else
+    the read pointer, plus ``i`` pages.
     """
     ana = tvm.sym.Analyzer()
 

@@ -186,8 +186,8 @@ def _check(buffers: list[Circular], options: CompileOptions) -> None:
     if total > room:
         largest = max(buffers, key=lambda c: c.depth * c.page_bytes)
         refuse(
-            f"circular buffers take {total} B of L1, {arch.name} has {room} B per core; the largest,"
-            f" {largest.name!r}, takes {largest.depth * largest.page_bytes} B",
+            f"circular buffers take {total} B of L1, {arch.name} has {room} B per core; the"
+            f" largest, {largest.name!r}, takes {largest.depth * largest.page_bytes} B",
             code="L1Overflow",
             next_step="use smaller blocks, fewer stages, or --no-double-buffer",
         )

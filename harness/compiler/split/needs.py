@@ -1,7 +1,7 @@
 """What configuration each compute op needs, and which ops establish and undo it.
 
-The rules are the engine's (``simulator/engine/config.py``): data formats of SrcA and SrcB and of the
-packer, one slot for the FPU's op, one for the SFPU's.
+The rules are the engine's (``simulator/engine/config.py``): data formats of SrcA and SrcB and of
+the packer, one slot for the FPU's op, one for the SFPU's.
 """
 
 from __future__ import annotations

@@ -71,7 +71,8 @@ def persist(
 ) -> Any:
     """The loop over a core's work items around one item's statements.
 
-    bx, by, bz are bound from the item number: for ``row_major`` bx = id mod gx, by = id div gx mod gy,
+    bx, by, bz are bound from the item number: for ``row_major`` bx = id mod gx, by = id div gx mod
+    gy,
     bz = id div (gx*gy); for ``column_major`` by runs fastest; in a rectangle bx, then by, then bz.
     Only indices that the statements use are bound.
     """

@@ -25,8 +25,8 @@ _BINARY: Final = (
 def translate(func: tirx.PrimFunc, name: str, thread: str) -> Program:
     """The program of a split function.
 
-    Buffer parameters become accessors with a common argument ``<name>_addr`` each, scalar parameters
-    runtime arguments.
+    Buffer parameters become accessors with a common argument ``<name>_addr`` each, scalar
+    parameters runtime arguments.
     """
     accessors = tuple(str(p.name) for p in func.params if is_buffer(p))
     runtime = tuple(str(p.name) for p in func.params if not is_buffer(p))
@@ -69,8 +69,12 @@ class _Translator:
             return [s for child in stmt.seq for s in self.body(child)]
         if isinstance(stmt, tirx.For):
             start, extent = self.expr(stmt.min), self.expr(stmt.extent)
-            stop = extent if start == 0 else start + extent if (
-                isinstance(start, int) and isinstance(extent, int)) else ["+", start, extent]  # fmt: skip
+            if start == 0:
+                stop = extent
+            elif isinstance(start, int) and isinstance(extent, int):
+                stop = start + extent
+            else:
+                stop = ["+", start, extent]
             var = self.name(stmt.loop_var)
             inner = tuple(self.body(stmt.body))
             self.taken.discard(var)

@@ -1,4 +1,4 @@
-"""The block program as a small tree: loops, conditions, and block ops with what they define and use."""
+"""The block program as a small tree: loops, conditions, and block ops with what they touch."""
 
 from __future__ import annotations
 
