@@ -3,8 +3,8 @@
 A grid axis whose blocks cover ``e`` rows (or columns) with ``e`` dividing 32 is divided by
 ``f = 32 / e``: one work block then covers ``f`` source blocks. Every on-chip dimension and
 T.Parallel loop tied to the axis grows by ``f``. Dimensions are tied by the statements that move
-data between them; an axis is joined only where it appears as ``e * block + position``, which is what makes
-the joined blocks independent.
+data between them; an axis is joined only where it appears as ``e * block + position``, which is
+what makes the joined blocks independent.
 """
 
 from __future__ import annotations

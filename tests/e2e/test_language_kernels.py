@@ -51,7 +51,7 @@ def test_blocks_smaller_than_a_tile_are_joined(rows: int) -> None:
     assert harness.check(k.ln(bm=rows)).passed
 
 
-# Without a mask a ragged sequence attends to the zeros T.copy reads beyond its end, as the source says.
+# Without a mask a ragged sequence attends to the zeros T.copy reads beyond its end.
 @pytest.mark.parametrize(("causal", "seq_len"), [(False, 128), (True, 128), (True, 200)])
 def test_flash_attention_runs_in_one_group_per_program(causal: bool, seq_len: int) -> None:
     """Uneven causal loops stay in lock step: one group per program, no split, no finding."""

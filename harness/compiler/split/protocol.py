@@ -2,8 +2,8 @@
 
 One walk over the whole program follows, for every buffer, what its consumer has: nothing, a block
 it may wait for (``ready``), or a block it has waited for (``held``). Producers reserve before and
-push after each block op that defines a buffer; consumers wait at the first use and pop after the last.
-What a loop body or a branch changes is undone at its end, so that every path agrees.
+push after each block op that defines a buffer; consumers wait at the first use and pop after the
+last. What a loop body or a branch changes is undone at its end, so that every path agrees.
 """
 
 from __future__ import annotations
