@@ -68,10 +68,14 @@ def compile_build(build: o.Build, session: Session) -> list[Artifact]:
     session.progress.stage("compiling")
     from harness.artifact import compile as compile_one
     from harness.artifact import compile_all
+    from simulator.errors import ArtifactError
 
-    if build.function is not None:
-        return [compile_one(kernel, function=build.function, **keywords)]
-    return compile_all(kernel, **keywords)
+    try:
+        if build.function is not None:
+            return [compile_one(kernel, function=build.function, **keywords)]
+        return compile_all(kernel, **keywords)
+    except ArtifactError as error:  # the compiler's fault, not the user's: a defect
+        raise RuntimeError(f"the compiler made an invalid artifact: {error}") from error
 
 
 def passes_json(artifact: Artifact) -> list[dict[str, Any]]:
