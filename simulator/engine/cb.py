@@ -21,7 +21,7 @@ from simulator.engine.segs import (
     select_block,
     select_valid,
 )
-from simulator.engine.strand import Strand, join_strands
+from simulator.engine.strand import Strand, align, join_strands
 from simulator.engine.values import Value, highest, join
 from simulator.engine.violation import Violation, offenders
 from simulator.formats.dataformat import DataFormat
@@ -128,8 +128,9 @@ class CircularBuffer:
             for strand in group:
                 mask |= strand.lanes.mask
             lanes = self._table.of_mask(mask)
+            align(group, self.pool)
             parts = [(strand, self._table.rows(strand.lanes, lanes)) for strand in group]
-            out.append(join_strands(parts, lanes))
+            out.append(join_strands(parts, lanes, self.pool))
         return out
 
     # --- handshake -------------------------------------------------------------------------
@@ -236,13 +237,15 @@ class CircularBuffer:
         found = [(*self._readable(strand, low, high), rows) for strand, rows in pairs]
         first, offset, _ = found[0]
         if all(seg.pages == first.pages and at == offset for seg, at, _ in found):
-            whole = join_lanes([(seg, rows) for seg, _, rows in found if rows is not None], lanes.n)
+            whole = join_lanes(
+                [(seg, rows) for seg, _, rows in found if rows is not None], lanes.n, self.pool
+            )
             return _selection(whole, start - low + offset, n1, s1, n2, s2)
         parts = []
         for seg, at, rows in found:
             if rows is not None:
                 parts.append((_selection(seg, start - low + at, n1, s1, n2, s2), rows))
-        whole = join_lanes(parts, lanes.n)
+        whole = join_lanes(parts, lanes.n, self.pool)
         return _selection(whole, 0, n1, n2, n2, 1)
 
     def run(self, lanes: Lanes, start: int, pages: int) -> Seg:
@@ -308,7 +311,7 @@ class CircularBuffer:
             if rows is None:
                 return seg
             parts.append((seg, rows))
-        return join_lanes(parts, lanes.n)
+        return join_lanes(parts, lanes.n, self.pool)
 
     def pointer(self, lanes: Lanes, *, write: bool) -> Value:
         """L1 address of the window's first byte, for the producer or the consumer."""

@@ -100,8 +100,14 @@ WHOLE: Final = 32
 
 def pick_lanes(block: Block, rows: Vector) -> Block:
     """A copy of some lanes, arranged in one row."""
-    flat = block.reshape(1, -1, *block.shape[2:])
-    return flat[:, rows]
+    return _lanes_of(block, rows)[None]
+
+
+def _lanes_of(block: Block, rows: Vector) -> Block:
+    """A copy of some lanes: (lanes, tile rows, tile columns, height, width)."""
+    width = block.shape[1]
+    picked: Block = block[rows // width, rows % width]
+    return picked
 
 
 def with_width(block: Block, width: int) -> Block:
@@ -205,7 +211,7 @@ def join_pages(segs: list[Seg], lanes: int, width: int, pool: Pool) -> Seg:
     return Seg(pages, block, None if valid is None else normal(valid))
 
 
-def join_lanes(parts: list[tuple[Seg, Vector]], lanes: int) -> Seg:
+def join_lanes(parts: list[tuple[Seg, Vector]], lanes: int, pool: Pool | None = None) -> Seg:
     """One segment for all lanes of segments of equally many pages on disjoint rows."""
     first = parts[0][0]
     pages = first.pages
@@ -224,23 +230,34 @@ def join_lanes(parts: list[tuple[Seg, Vector]], lanes: int) -> Seg:
     known = [(seg, rows) for seg, rows in parts if seg.block is not None]
     if not known:
         return Seg(pages, None, None, epoch)
-    out = Seg(pages, _union(known, lanes), valid, epoch)
+    out = Seg(pages, _union(known, lanes, pool), valid, epoch)
     out.masked = all(seg.masked for seg, _ in parts)
     return out
 
 
-def _union(parts: list[tuple[Seg, Vector]], lanes: int) -> Block:
-    block = parts[0][0].values() if parts[0][0].rows is None else parts[0][0].block
+def _union(parts: list[tuple[Seg, Vector]], lanes: int, pool: Pool | None) -> Block:
+    """One block of the lanes of all parts; the common block itself where they are its lanes."""
+    for seg, _ in parts:
+        if type(seg.block) is Deferred:
+            seg.values()
+    block = parts[0][0].block
     same = all(seg.block is block and seg.rows is not None for seg, _ in parts)
     if same and block.shape[0] * block.shape[1] == lanes:
         origin: Any = np.empty(lanes, np.int64)
         for seg, rows in parts:
             origin[rows] = seg.rows
         if (origin == np.arange(lanes)).all():
-            return block
+            return block  # type: ignore[no-any-return]
     pages = block.shape[2] * block.shape[3]
-    out = np.zeros((1, lanes, 1, pages, *block.shape[4:]), block.dtype)
+    shape = (1, lanes, 1, pages, *block.shape[4:])
+    covered = sum(len(rows) for _, rows in parts) == lanes
+    if pool is not None and not pool.arithmetic:
+        return pool.dummy(shape, block.dtype)
+    if pool is None or not covered:
+        out = np.zeros(shape, block.dtype)
+    else:
+        out = pool.take(shape, block.dtype)
     for seg, rows in parts:
-        values = seg.values()
-        out[0, rows, 0] = values.reshape(len(rows), pages, *values.shape[4:])
+        picked = np.arange(len(rows)) if seg.rows is None else seg.rows
+        out[0, rows, 0] = _lanes_of(seg.block, picked).reshape(len(rows), pages, *shape[4:])
     return out

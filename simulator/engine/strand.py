@@ -57,12 +57,22 @@ class Strand:
         return part
 
     def shape(self) -> tuple[object, ...]:
-        """What must be equal for two strands to become one."""
-        return (
-            self.occ, self.reserved, self.waited, self.packed,
-            tuple(seg.pages for seg in self.front),
-            tuple((start, seg.pages, seg.epoch) for start, seg in self.staged),
-        )  # fmt: skip
+        """What must be equal for two strands to become one: counters, and which pages are there.
+
+        How the pages are cut into segments may differ; see :func:`align`.
+        """
+        return (self.occ, self.reserved, self.waited, self.packed, tuple(self._staged_runs()))
+
+    def _staged_runs(self) -> list[tuple[int, int, int]]:
+        """(first page, end, epoch) of staged pages that follow each other."""
+        runs: list[tuple[int, int, int]] = []
+        for start, seg in self.staged:
+            if runs and runs[-1][1] == start:
+                first, _, epoch = runs[-1]
+                runs[-1] = (first, start + seg.pages, max(epoch, seg.epoch))
+            else:
+                runs.append((start, start + seg.pages, seg.epoch))
+        return runs
 
     def stage(self, start: int, seg: Seg) -> None:
         """Write pages at ``start`` from the write pointer, over what was staged there."""
@@ -152,8 +162,49 @@ class Strand:
         raise AssertionError("pages were checked against the window")
 
 
-def join_strands(parts: list[tuple[Strand, Vector]], lanes: Lanes) -> Strand:
-    """One strand of several in equal :meth:`Strand.shape`."""
+def _cuts(segs: list[tuple[int, Seg]]) -> set[int]:
+    """Pages at which segments begin or end."""
+    return {at for start, seg in segs for at in (start, start + seg.pages)}
+
+
+def _recut(
+    segs: list[tuple[int, Seg]], cuts: set[int], strand: Strand, pool: Pool
+) -> list[tuple[int, Seg]]:
+    """The same pages in segments that begin and end at ``cuts`` only."""
+    out: list[tuple[int, Seg]] = []
+    run: list[Seg] = []
+    for start, seg in segs:
+        if not run:
+            out.append((start, seg))
+        run.append(seg)
+        if start + seg.pages in cuts:
+            joined = run[0]
+            if len(run) > 1:
+                joined = join_pages(run, strand.lanes.n, strand.lanes.width, pool)
+                joined.epoch = max(part.epoch for part in run)
+            out[-1] = (out[-1][0], joined)
+            run = []
+    return out
+
+
+def align(strands: list[Strand], pool: Pool) -> None:
+    """Cut the pages of strands in equal :meth:`Strand.shape` alike, at cuts all of them have."""
+    fronts = []
+    for strand in strands:
+        at, placed = 0, []
+        for seg in strand.front:
+            placed.append((at, seg))
+            at += seg.pages
+        fronts.append(placed)
+    cuts = set.intersection(*(_cuts(placed) for placed in fronts))
+    staged_cuts = set.intersection(*(_cuts(strand.staged) for strand in strands))
+    for strand, placed in zip(strands, fronts, strict=True):
+        strand.front = [seg for _, seg in _recut(placed, cuts, strand, pool)]
+        strand.staged = _recut(strand.staged, staged_cuts, strand, pool)
+
+
+def join_strands(parts: list[tuple[Strand, Vector]], lanes: Lanes, pool: Pool) -> Strand:
+    """One strand of several that were aligned."""
     first = parts[0][0]
     whole = Strand(lanes)
     whole.occ, whole.reserved, whole.waited = first.occ, first.reserved, first.waited
@@ -164,8 +215,8 @@ def join_strands(parts: list[tuple[Strand, Vector]], lanes: Lanes) -> Strand:
     whole.rd = join([(strand.rd, rows) for strand, rows in parts], lanes.n)
     for number in range(len(first.front)):
         segs = [(strand.front[number], rows) for strand, rows in parts]
-        whole.front.append(join_lanes(segs, lanes.n))
+        whole.front.append(join_lanes(segs, lanes.n, pool))
     for number, (start, _) in enumerate(first.staged):
         segs = [(strand.staged[number][1], rows) for strand, rows in parts]
-        whole.staged.append((start, join_lanes(segs, lanes.n)))
+        whole.staged.append((start, join_lanes(segs, lanes.n, pool)))
     return whole
