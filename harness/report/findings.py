@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -10,6 +11,9 @@ from simulator.findings import Finding
 
 LIMIT: Final = 6
 """Kinds of findings shown; ``--json`` has every finding."""
+
+WIDE: Final = 120
+"""Longest message on one line."""
 
 
 def finding_lines(findings: Iterable[Finding]) -> list[Line]:
@@ -21,8 +25,9 @@ def finding_lines(findings: Iterable[Finding]) -> list[Line]:
     for alike in list(kinds.values())[:LIMIT]:
         first = alike[0]
         head = text(first.code, "bold red" if first.severity == "error" else "yellow")
-        head.append(f"  {first.message}", "")
-        lines.append(head)
+        opening, *more = _parts(first.message)
+        head.append(f"  {opening}", "")
+        lines += [head, *(text(f"  {part}") for part in more)]
         place = where(first)
         if place:
             lines.append(text(f"  at    {place}"))
@@ -34,6 +39,13 @@ def finding_lines(findings: Iterable[Finding]) -> list[Line]:
     if rest:
         lines.append(text(f"and {count(rest, 'more finding')}; --json has them all"))
     return lines
+
+
+def _parts(message: str) -> list[str]:
+    """A message of many clauses, one per line; a short one as it is."""
+    if len(message) <= WIDE:
+        return [message]
+    return re.split(r"(?<=;) |(?<=\.) (?=[A-Z])", message)
 
 
 def _bare(item: Finding) -> str:

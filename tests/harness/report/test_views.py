@@ -136,6 +136,15 @@ def test_a_finding_says_where_and_what_next() -> None:
     ]
 
 
+def test_a_long_message_has_a_clause_per_line() -> None:
+    """Protects deadlock reports: who waits for what is read line by line."""
+    waits = [f"thread {i} needs 2 pages of circular buffer {i} and has 0" for i in range(3)]
+    lines = plain(finding_lines([finding("Deadlock", "; ".join(waits) + ". Cycle: a -> b -> a")]))
+    assert lines[:4] == [
+        f"Deadlock  {waits[0]};", f"  {waits[1]};", f"  {waits[2]}.", "  Cycle: a -> b -> a",
+    ]  # fmt: skip
+
+
 def test_many_kinds_are_cut_with_a_count() -> None:
     """Protects the terminal: the rest is counted and left to --json."""
     lines = plain(finding_lines([finding("Race", f"kind {i}") for i in range(LIMIT + 3)]))
