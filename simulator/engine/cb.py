@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from simulator.engine.aliases import check_partners
 from simulator.engine.lanes import Lanes, LaneTable, Vector
 from simulator.engine.pool import Pool
 from simulator.engine.segs import (
@@ -37,6 +38,7 @@ class CircularBuffer:
         depth: pages. page_bytes: bytes of a page. base: L1 address of the first page.
         lanes: cores it exists on.
         peak: highest occupancy seen, in pages.
+        partners: circular buffers that share this one's memory.
         solo, solo_lanes: the one strand there is for the lanes asked for last, if it is one.
     """
 
@@ -68,6 +70,7 @@ class CircularBuffer:
         self.producer = producer
         self.consumer = consumer
         self.peak = 0
+        self.partners: list[CircularBuffer] = []
         self.strands = [Strand(lanes)]
         self._table = table
         self.pool = pool
@@ -274,6 +277,8 @@ class CircularBuffer:
     def write(self, lanes: Lanes, start: int, seg: Seg) -> None:
         """Write a segment at page ``start`` from the write pointer."""
         pages = seg.pages
+        if self.partners:
+            check_partners(self, lanes, start, pages)
         if lanes is self.solo_lanes:
             strand = self.solo
             wr = strand.wr

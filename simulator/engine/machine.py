@@ -132,6 +132,19 @@ class Machine:
                 strict=self.strict, producer=spec.producer, consumer=spec.consumer,
             )  # fmt: skip
 
+        for spec in self.plan.circular_buffers:
+            if spec.alias_of is not None:
+                family = [
+                    item.id
+                    for item in self.plan.circular_buffers
+                    if spec.alias_of in (item.id, item.alias_of) and item.id != spec.id
+                ]
+                own = self.cbs[spec.id]
+                own.partners = [self.cbs[number] for number in family]
+                root = self.cbs.get(spec.alias_of)
+                if root is not None and own not in root.partners:
+                    root.partners.append(own)
+
     def _load(self, number: int, kernel: Kernel, programs: Mapping[str, Program]) -> None:
         program = programs.get(kernel.program)
         if program is None:

@@ -53,7 +53,7 @@ class QuickRead:
     def run(self, group: Group) -> bool:
         """Execute it, unless something is unusual."""
         pages, tensor, cb, lanes = self._pages, self._tensor, self._cb, group.lanes
-        if lanes is not cb.solo_lanes or tensor.valid is not None or tensor.writable:
+        if lanes is not cb.solo_lanes or cb.partners or tensor.valid is not None or tensor.writable:
             return False
         pattern = pages.current(group)
         common = pages.common(group.regs)

@@ -85,6 +85,7 @@ class Sketch:
     full_sync: bool = False
     fidelity: str = "HiFi4"
     unpack_to_dest: frozenset[int] = frozenset()
+    aliases: dict[int, int] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def plan(self) -> Plan:
@@ -103,6 +104,7 @@ class Sketch:
                 consumer=consumer,  # type: ignore[arg-type]
                 core_ranges=everywhere,
                 unpack_to_dest=number in self.unpack_to_dest,
+                alias_of=self.aliases.get(number),
             )
             for number, (fmt, depth, producer, consumer) in self.buffers.items()
         )

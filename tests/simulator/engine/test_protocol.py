@@ -271,6 +271,24 @@ def test_deadlock_names_everyone() -> None:
     assert "compute -> compute" in text
 
 
+def test_buffers_that_share_memory() -> None:
+    """One alias may be written only when the pages of the other have been read."""
+    buffers = {
+        0: ("Float16_b", 2, "ncrisc", "compute"),
+        1: ("Float16_b", 2, "compute", "brisc"),
+        2: ("Float16_b", 2, "ncrisc", "ncrisc"),
+    }
+    other = (
+        op("cb_reserve_back", 2, 1),
+        op("fill_tile_l1", 2, ["get_write_ptr", 2], 1.0),
+        op("cb_push_back", 2, 1),
+    )
+    free = (op("cb_wait_front", 2, 1), op("cb_pop_front", 2, 1))
+    for body, want in (((*other, *free, *READER), []), ((*other, *READER, *free), ["Race"])):
+        sketch = pipe(1, reader=(loop("t", 1, *body),), buffers=buffers, aliases={2: 0})
+        assert codes(run(sketch)) == want
+
+
 def test_budgets_end_an_endless_program() -> None:
     """Steps are bounded; the finding says so."""
     endless = (loop("t", 10**9, op("noc_async_read_barrier")),)
