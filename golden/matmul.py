@@ -16,6 +16,7 @@ import numpy as np
 
 from golden.approx import CLEAN, FREE, U8, Approx, merged_jumps
 from golden.contract import NumericContract
+from golden.errors import GoldenError
 from golden.formats import F64, find_format, power_of_two
 
 GROUP: Final = 8
@@ -89,6 +90,8 @@ def multiply_accumulate(
     if not bounded:
         with np.errstate(invalid="ignore", over="ignore"):
             return Approx(acc.value + np.matmul(a.value, b.value))
+    if find_format(in0.dtype).is_integer and find_format(in1.dtype).is_integer:
+        return _whole_product(acc, a, b)
     clean_a, clean_b = _finite(a), _finite(b)
     product = np.matmul(clean_a.value, clean_b.value)
     exact = _exact_product(acc, replace(in0, data=a), replace(in1, data=b), contract)
@@ -104,6 +107,23 @@ def multiply_accumulate(
     if taint is None and acc.peak + terms < limit:
         return result
     return _infinities(result, acc, (a, b), limit)
+
+
+def _whole_product(acc: Approx, a: Approx, b: Approx) -> Approx:
+    """Integers accumulate exactly in 32 bits, where they saturate.
+
+    Raises:
+        GoldenError: sums of magnitudes that reach 2**31.
+    """
+    total = np.abs(acc.value) + np.matmul(np.abs(a.value), np.abs(b.value))
+    peak = float(total.max(initial=0.0))
+    if peak >= 2.0**31:
+        raise GoldenError(
+            f"integer sums reach {peak:g}, and the accumulator saturates at 2**31 - 1",
+            code="InvalidInputs",
+            next_step="use smaller integers or a shorter K",
+        )
+    return Approx(acc.value + np.matmul(a.value, b.value), grain=1.0, peak=peak)
 
 
 def _finite(x: Approx) -> Approx:

@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 
 import harness.language as T
 from golden import GoldenError, contract_for, evaluate, judge
+from golden.approx import exact
+from golden.arithmetic import Arithmetic
 from golden.inputs import draw_inputs
+from golden.matmul import Operand, multiply_accumulate
+from golden.reduction import Reducer
 from simulator.formats.dataformat import DataFormat
 from simulator.numerics.sfpu import sfpu
 from tests.golden.device import MODEL, mode_for, on_host
@@ -183,3 +187,32 @@ def test_iterations_that_disagree_are_a_source_error() -> None:
     with pytest.raises(GoldenError, match="iterations") as caught:
         evaluate(main, {"A": np.arange(1024.0).reshape(32, 32)})
     assert caught.value.code == "SourceRace"
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_running_sums(axis: int, reverse: bool) -> None:
+    """Protects T.cumsum in both directions, exact on integers and bounded on reals."""
+    func = unary("exp", "float32")
+    reducer = Reducer(Arithmetic(contract_for(func), bounded=True))
+    whole = np.random.default_rng(0).integers(-9, 10, (1, 8, 40)).astype(np.float64)
+    for values in (whole, whole * 0.3):
+        expected = np.cumsum(np.flip(values, axis) if reverse else values, axis=axis)
+        expected = np.flip(expected, axis) if reverse else expected
+        result = reducer.cumsum(exact(values), axis, "float32", reverse=reverse)
+        np.testing.assert_allclose(result.value, expected, rtol=0, atol=1e-12)
+        assert result.is_exact is (values is whole)
+
+
+def test_integer_products_are_exact_or_refused() -> None:
+    """Protects int8 products: exact sums, and no silent saturation."""
+    contract = contract_for(unary("exp"))
+    rng = np.random.default_rng(0)
+    a, b = (exact(rng.integers(-127, 128, shape)) for shape in ((1, 8, 64), (1, 64, 8)))
+    zero = exact(np.zeros((1, 8, 8)))
+    result = multiply_accumulate(zero, Operand(a, "int8"), Operand(b, "int8"), contract)
+    np.testing.assert_array_equal(result.value, a.value @ b.value)
+    assert result.is_exact
+    full = exact(np.full((1, 8, 8), 2.0**31 - 1))
+    with pytest.raises(GoldenError, match="saturates"):
+        multiply_accumulate(full, Operand(a, "int8"), Operand(b, "int8"), contract)
