@@ -14,7 +14,7 @@ STAMP := $(VENV)/.installed
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TVM_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format types walls clean
+.PHONY: help setup demo test gate bench lint format types walls clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,10 @@ demo: $(STAMP) ## compile a packaged GEMM, simulate it on a Wormhole n150 and ju
 
 test: $(STAMP) ## run the test-suite on all cores
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+gate: $(STAMP) ## check every packaged kernel against the headers of ttnn, both architectures
+	HYPOTHESIS_PROFILE=nightly $(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) \
+		tests/harness/codegen/test_gate.py $(PYTEST_ARGS)
 
 bench: $(STAMP) ## run the benchmarks, one thread each
 	$(ONE_THREAD) $(BIN)/python -m pytest tests/benchmarks --benchmark-only $(PYTEST_ARGS)
@@ -41,6 +45,7 @@ format: $(STAMP) ## apply formatting and the fixes that are safe
 types: $(STAMP) ## check types, strictly
 	$(BIN)/mypy
 	$(BIN)/mypy ci/nightly
+	$(BIN)/mypy ci/smoke
 
 walls: $(STAMP) ## check what may import what
 	$(BIN)/lint-imports

@@ -88,9 +88,9 @@ def _backend(name: str) -> Backend:
 
 def _simulated(artifact: Any) -> str:
     """The simulator's verdict on a plan, values left aside."""
-    from harness.inputs import reals
+    from golden.inputs import draw_inputs
 
-    outcome = SimulatorBackend().run(artifact, reals(artifact.plan.layouts, 0))
+    outcome = SimulatorBackend().run(artifact, draw_inputs(artifact.source))
     if outcome.ok:
         return "it completes without findings"
     return "; ".join(f.code for f in outcome.findings) or "it does not complete"

@@ -82,12 +82,15 @@ def run_plan(run: Run, plan: SmokePlan) -> PlanResult:
 
 
 def _conduct(state: _Plan, artifact: Artifact) -> None:
+    from golden import GoldenError
+
     if isinstance(state.run.backend, TtnnBackend):
         state.step("descriptor", lambda: _descriptor(state.run.backend, artifact))  # type: ignore[arg-type]
     for kind in ("exact", "random"):
-        arrays, golden = _draw(artifact, kind, state.run.seed)
-        if arrays is None:
-            state.steps.append(Step(f"{kind} inputs", "skip", "no integers are exact all the way"))
+        try:
+            arrays, golden = _draw(artifact, kind, state.run.seed)
+        except GoldenError as error:
+            state.steps.append(Step(f"{kind} inputs", "skip", str(error)))
             continue
         ours: list[Outcome] = []
         if state.step(f"simulate {kind}", lambda a=arrays, g=golden, o=ours:  # type: ignore[misc]
@@ -96,22 +99,22 @@ def _conduct(state: _Plan, artifact: Artifact) -> None:
                        _device(state, artifact, kind, a, g, o[0]))  # noqa: B023  # fmt: skip
 
 
-def _draw(artifact: Artifact, kind: str, seed: int) -> tuple[Arrays | None, GoldenResult | None]:
-    """Inputs of a kind and what the source gives for them (None where the golden cannot say)."""
+def _draw(artifact: Artifact, kind: str, seed: int) -> tuple[Arrays, GoldenResult | None]:
+    """Inputs of a kind and what the source gives for them (None where the golden cannot say).
+
+    Raises:
+        GoldenError: there are no such inputs for this kernel.
+    """
     from golden import GoldenError, contract_for, evaluate
 
     options = artifact.options
     contract = contract_for(artifact.source, options.arch.family, options.fidelity,
                             options.fp32_dest)  # fmt: skip
-    layouts = artifact.plan.layouts
+    arrays, golden = drawn.draw(artifact.source, kind, contract, seed)
     try:
-        if kind == "exact":
-            found = drawn.exact(artifact.source, layouts, contract, seed)
-            return found if found is not None else (None, None)
-        arrays = drawn.reals(layouts, seed)
-        return arrays, evaluate(artifact.source, arrays, contract)
+        return arrays, golden or evaluate(artifact.source, arrays, contract)
     except GoldenError:
-        return drawn.reals(layouts, seed) if kind == "random" else None, None
+        return arrays, None
 
 
 def _descriptor(backend: TtnnBackend, artifact: Artifact) -> tuple[Status, str]:

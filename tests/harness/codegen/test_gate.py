@@ -20,6 +20,8 @@ from harness.codegen.gate.flags import TARGETS, Target
 from harness.codegen.gate.run import lint_names
 from harness.codegen.gate.wheel import Headers, find_headers
 from harness.codegen.printer import print_kernel
+from harness.compiler.pipeline import lower
+from harness.kernels.table import KERNELS
 from simulator.artifact import Artifact, write_artifact
 from tests.harness.codegen import samples
 
@@ -130,6 +132,18 @@ def test_generated_kernels_pass_on_both_architectures(parameters: dict[str, obje
     report = gate(samples.gemm(**parameters), headers=headers())
     assert report.ok, str(report)
     assert len(report.units) == 10
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("ragged", [False, True], ids=["whole", "ragged"])
+@pytest.mark.parametrize("name", KERNELS)
+def test_packaged_kernels_pass_on_both_architectures(name: str, ragged: bool) -> None:
+    """Every kernel the project ships, with even and with uneven sizes."""
+    root()
+    packaged = KERNELS[name]
+    for compiled in lower(packaged.factory(**(packaged.ragged if ragged else {}))).kernels:
+        report = gate(compiled, headers=headers())
+        assert report.ok, str(report)
 
 
 @pytest.mark.nightly
