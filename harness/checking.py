@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from harness import inputs as drawn
 from harness.artifact import Artifact, compile_all
-from harness.errors import HarnessError, OptionError
+from harness.errors import OptionError
 from harness.verdict import Verdict
 from simulator.artifact import load_artifact
 from simulator.errors import ArtifactError
@@ -36,6 +36,7 @@ class _Case:
     timings: dict[str, float] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     run: RunResult | None = None
+    notes: tuple[str, ...] = ()
 
     def timed(self, stage: str, started: float) -> None:
         """Add the time since ``started`` to a stage."""
@@ -63,7 +64,7 @@ def check(
         kernel: a PrimFunc or IRModule.
         inputs: arrays by tensor name; drawn where absent: exact integers first, judged by
             equality, then reals, judged by the derived bound.
-        input_kind: ``exact`` or ``random`` restricts drawn inputs to one kind.
+        input_kind: draw one kind only, of ``harness.inputs.KINDS``.
         seed: seed of drawn inputs.
         run_options: number model, checking level and budgets of the machine.
         artifact: judge this artifact (or directory) instead of what the compiler makes now.
@@ -171,29 +172,39 @@ def _judged(
     case: _Case, inputs: Mapping[str, Any] | None, oracle: str, kind: str | None, seed: int,
     options: RunOptions,
 ) -> Verdict:  # fmt: skip
+    from golden import GoldenError
+
     if any(f.severity == "error" for f in case.findings):
         return _verdict(case, [], oracle="none", kind="none", seed=None)
     if inputs is not None:
         return _finish(case, [("given", dict(inputs), None)], oracle, None, options)
-    layouts = case.artifact.plan.layouts
     rounds: list[tuple[str, dict[str, Any], GoldenResult | None]] = []
-    if kind in (None, "exact") and oracle in ("auto", "exact"):
+    for one in _kinds(kind, oracle):
         started = time.perf_counter()
-        found = drawn.exact(case.artifact.source, layouts, case.contract, seed)
+        try:
+            rounds.append((one, *drawn.draw(case.artifact.source, one, case.contract, seed)))
+        except GoldenError as error:
+            if error.code != "NoExactRange" or kind is not None or oracle == "exact":
+                raise
         case.timed("golden", started)
-        if found is not None:
-            rounds.append(("exact", *found))
-        elif kind == "exact" or oracle == "exact":
-            raise HarnessError(
-                "no integer inputs of this kernel are exact all the way", code="NoExactRange",
-                next_step="use --oracle bound or --input-kind random",
-            )  # fmt: skip
-    if kind in (None, "random") and oracle in ("auto", "bound"):
-        rounds.append(("random", drawn.reals(layouts, seed), None))
-    if not rounds:
-        raise OptionError(f"oracle {oracle} needs other inputs than {kind}", location="input_kind",
-                          next_step="exact goes with exact, random with bound")  # fmt: skip
     return _finish(case, rounds, oracle, seed, options)
+
+
+def _kinds(kind: str | None, oracle: str) -> list[str]:
+    """Kinds of inputs to draw, in order."""
+    if kind is None:
+        return {"exact": ["exact"], "bound": ["random"]}.get(oracle, ["exact", "random"])
+    if oracle == "exact" and kind not in drawn.EXACT:
+        raise OptionError(f"oracle exact needs exact inputs, not {kind}", location="input_kind",
+                          next_step="exact goes with exact or tagged inputs")  # fmt: skip
+    return [kind]
+
+
+def _oracle(kind: str, asked: str) -> str:
+    """Which oracle judges inputs of a kind."""
+    if kind in drawn.EXACT:
+        return "exact"
+    return asked if kind == "given" else "bound"
 
 
 def _finish(
@@ -201,6 +212,7 @@ def _finish(
     seed: int | None, options: RunOptions,
 ) -> Verdict:  # fmt: skip
     from golden import evaluate, judge
+    from golden.explain import explain
 
     judgements: list[Judgement] = []
     kinds: list[str] = []
@@ -218,9 +230,11 @@ def _finish(
         if not case.run.completed:
             break
         started = time.perf_counter()
-        asked = "exact" if kind == "exact" else "bound" if oracle == "bound" else oracle
-        judgements.append(judge(case.run.outputs, result, written=case.run.written,
-                                oracle=asked if kind != "random" else "bound"))  # fmt: skip
+        judged = judge(case.run.outputs, result, written=case.run.written,
+                       oracle=_oracle(kind, oracle))  # fmt: skip
+        judgements.append(judged)
+        if not judged.passed:
+            case.notes = explain(case.artifact.source, arrays, case.run.outputs, result, judged)
         case.timed("judge", started)
         if not judgements[-1].passed or any(f.severity == "error" for f in case.findings):
             break
@@ -260,6 +274,7 @@ def _verdict(
         determinate=None if case.run is None else case.run.determinate,
         stats=stats,
         outputs=dict(case.run.outputs) if case.run is not None and case.run.completed else {},
+        notes=case.notes,
         reason=last.reason if last is not None else "nothing was compared",
     )
 

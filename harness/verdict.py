@@ -31,6 +31,7 @@ class Verdict:
         seed: seed of generated inputs, None where the user gave them.
         stats: the machine's counters.
         reason: one sentence of the judge.
+        notes: what the worst wrong tiles turned out to hold, where that was recognised.
         outputs: the last run's arrays, where it completed; not part of the JSON.
     """
 
@@ -51,6 +52,7 @@ class Verdict:
     plan_path: str | None = None
     stats: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
+    notes: tuple[str, ...] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property

@@ -9,7 +9,7 @@ import pytest
 
 import harness
 from golden import contract_for, evaluate
-from harness.inputs import reals
+from golden.inputs import draw_inputs
 from harness.kernels.table import KERNELS
 
 CASES = [
@@ -37,7 +37,7 @@ def test_kernel_passes_its_check(name: str, dtype: str, ragged: bool, device: st
 def test_golden_agrees_with_the_reference(name: str, dtype: str, ragged: bool) -> None:
     """The golden interpreter gives what a hand-written NumPy reference gives, within its bound."""
     artifact = harness.compile(_made(name, dtype, ragged))
-    arrays = reals(artifact.plan.layouts, 3)
+    arrays = draw_inputs(artifact.source, seed=3)
     result = evaluate(artifact.source, arrays, contract_for(artifact.source))
     rounded = evaluate_inputs(arrays, artifact.plan.layouts)
     want = KERNELS[name].reference(*rounded.values())
