@@ -282,6 +282,7 @@ def build_eltwise(c: OpContext) -> Step:
                 mode,
                 kind=kind,
                 acc=acc,
+                out=machine.pool.take(x.shape),
             )
         else:
             block = machine.pool.dummy(x.shape)

@@ -183,6 +183,7 @@ class Packer:
         self.fmt = cb.fmt
         self.mode = machine.mode(c.code.key)
         self.model = machine.model
+        self.pool = machine.pool
         self.arithmetic = machine.arithmetic
         self.unchanged = cb.fmt is DataFormat.Float32 and self.mode.dest.is_fp32
 
@@ -197,7 +198,8 @@ class Packer:
             if self.fmt.is_integer:
                 block = pack_integers(block, self.fmt)
             elif block.dtype == np.float32:
-                block = self.model.pack(block, self.fmt, self.mode)
+                room = self.pool.take(block.shape)
+                block = self.model.pack(block, self.fmt, self.mode, out=room)
         if config.mask is not None:
             if not seg.masked:
                 raise Violation(
