@@ -73,7 +73,7 @@ OutputsOpt = Annotated[
 OracleOpt = Annotated[str, typer.Option("--oracle", metavar="NAME", help="auto, exact or bound")]
 KindOpt = Annotated[
     str | None,
-    typer.Option("--input-kind", metavar="NAME", help="generated inputs: exact, tagged or random"),
+    typer.Option("--input-kind", metavar="NAME", help="generated: exact, tagged, random, ..."),
 ]
 NumbersOpt = Annotated[
     str, typer.Option("--numbers", metavar="NAME", help="number model: fast or exact")

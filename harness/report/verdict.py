@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,16 +36,30 @@ def verdict_lines(verdict: Verdict, plan: Plan | None) -> list[Line]:
         lines += section("Findings", finding_lines(verdict.findings))
     lines += section("Verdict", _judged(verdict))
     wrong = wrong_tiles(verdict)
+    notes = list(verdict.notes)
     for tile in wrong[:WORST]:
-        lines += [text(), *(text("  ") + line for line in _tile_lines(tile, plan))]
+        name = tile_name(tile)
+        known = [note for note in notes if note.startswith(f"{name} ")]
+        notes = [note for note in notes if note not in known]
+        lines += [text(), *(text("  ") + line for line in _tile_lines(tile, plan, known))]
     if len(wrong) > WORST:
         lines += [text(), text("  and more tiles; --json describes the worst")]
+    lines += [text(f"  {note}") for note in notes]
     return lines
 
 
 def wrong_tiles(verdict: Verdict) -> list[Mapping[str, Any]]:
     """The worst tiles of every output, as the judge described them."""
     return [tile for data in verdict.tensors.values() for tile in data.get("worst", ())]
+
+
+def tile_name(tile: Mapping[str, Any]) -> str:
+    """A wrong tile as a person writes it: ``C[3,4]``, with leading indices before the tile's."""
+    return f"{tile['tensor']}[{','.join(map(str, _tile_index(tile)))}]"
+
+
+def _tile_index(tile: Mapping[str, Any]) -> tuple[int, ...]:
+    return (*tile.get("lead", ()), *tile["tile"])
 
 
 def _judged(verdict: Verdict) -> list[Line]:
@@ -95,19 +109,19 @@ def _times(timings: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {seconds(value)}" for name, value in stages.items())
 
 
-def _tile_lines(tile: Mapping[str, Any], plan: Plan | None) -> list[Line]:
-    """Which tile, what was expected and got, and who wrote it."""
-    index = (*tile.get("lead", ()), *tile["tile"])
-    name = f"{tile['tensor']}[{','.join(map(str, index))}]"
+def _tile_lines(tile: Mapping[str, Any], plan: Plan | None, notes: Sequence[str]) -> list[Line]:
+    """Which tile, what was expected and got, what it seems to hold, and who wrote it."""
     head = text("WRONG TILE", "bold red")
-    head.append(f"  {name}: {_what(tile)}", "")
+    head.append(f"  {tile_name(tile)}: {_what(tile)}", "")
     rows = []
     if tile["kind"] == "value":
         element = f"{tile['tensor']}[{','.join(map(str, tile['element']))}]"
         within = f" within {number(tile['bound'])}" if tile["bound"] else " exactly"
         wanted = f"expected {number(tile['expected'])}{within}"
         rows.append(("worst", f"{element} {wanted}, got {number(tile['got'])}"))
+    rows += [("seen", note) for note in notes]
     if plan is not None:
+        index = _tile_index(tile)
         rows += [("owner", words) for words in _owner_words(plan, tile["tensor"], index)]
     return [head, *(text("  ") + line for line in columns(rows))]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "@@ end of a command, exit status"
-FIGURES = ("steps", "tile", "worst", "PCC")
+FIGURES = ("steps", "tile", "worst", "outputs", "PCC")
 """First words of lines whose numbers depend on drawn inputs or on the engine's bookkeeping."""
 SHELL = Path("/bin/bash")
 
@@ -66,6 +66,7 @@ def run(found: list[Step], folder: Path) -> list[list[str]]:
 def stable(line: str) -> str:
     """A line without what may change: durations, the spaces they move, and measured figures."""
     line = re.sub(r"\d[\d,.]* (ms|s)\b", "TIME", line)
+    line = re.sub(r"[\d,]+ of ([\d,]+) elements", r"N of \1 elements", line)
     if line.split()[:1] and line.split()[0] in FIGURES:
         line = re.sub(r"-?\d[\d,.]*", "N", line)
     return re.sub(r"\s+", " ", line).strip()

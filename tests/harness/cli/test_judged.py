@@ -100,7 +100,7 @@ def test_given_inputs_are_used(command: Command, tmp_path: Path) -> None:
     [
         (["--oracle", "pcc"], "--oracle: unknown oracle 'pcc'"),
         (["--numbers", "slow"], "--numbers: unknown number model 'slow'"),
-        (["--input-kind", "nice"], "--input-kind: unknown input_kind 'nice'"),
+        (["--input-kind", "nice"], "--input-kind: unknown input"),
         (["--seed", "many"], "Invalid value for '--seed'"),
         (["--inputs", "gone.npz"], "gone.npz: cannot be read"),
     ],
@@ -207,6 +207,7 @@ def test_a_wrong_tile_is_told_from_right_ones(command: Command, artifact: Path) 
     assert reply.out.count("WRONG TILE") == 1
     assert "WRONG TILE  C[1,1]" in reply.out
     assert "owner  core (3,0), block bx=1 by=1" in reply.out
+    assert "seen   C[1,1] holds what belongs into C[1,0]" in reply.out
 
 
 def test_dump_ir_shows_every_pass(command: Command, tmp_path: Path) -> None:

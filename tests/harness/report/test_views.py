@@ -183,6 +183,20 @@ def test_a_wrong_tile_without_plan_has_no_owner() -> None:
     assert not any("owner" in line for line in lines)
 
 
+def test_what_a_tile_holds_is_said_beside_it() -> None:
+    """Protects the judge's explanations: beside their tile, or at the end where it is not shown."""
+    tile = {"tensor": "C", "lead": [], "tile": [0, 1], "wrong": 9, "total": 9, "element": [0, 32],
+            "got": 1.0, "expected": 2.0, "bound": 0.0, "kind": "value"}  # fmt: skip
+    notes = ("C[0,1] holds what belongs into C[0,0]", "C[5,5] is all zero")
+    verdict = Verdict("fail", "main", "wormhole_n150", "exact", 1.0, 4.0, 0.9,
+                      {"C": {"compared": 9, "wrong": 9, "worst": [tile]}}, notes=notes)  # fmt: skip
+    lines = plain(verdict_lines(verdict, None))
+    assert lines[-2:] == [
+        "    seen   C[0,1] holds what belongs into C[0,0]",
+        "  C[5,5] is all zero",
+    ]
+
+
 def test_progress_is_silent_off_a_terminal() -> None:
     """Protects logs: no spinner where nobody watches."""
     stream = io.StringIO()
