@@ -28,7 +28,7 @@ from golden.approx import (
 )
 from golden.contract import NumericContract
 from golden.formats import F64, find_format, power_of_two
-from golden.matmul import fidelity_loss, step_error
+from golden.matmul import fidelity_loss, least_grain, step_error
 
 _SINGLE: Final = find_format("float32")
 _VECTOR_STEPS: Final = 2.0
@@ -216,7 +216,7 @@ class Arithmetic:
             return False  # every phase is rounded to DST's width
         if self.contract.fidelity == "HiFi3" and min(sizes) >= 2.0**5:
             return False
-        return max(sizes) < 2.0**least and x.grain * y.grain >= 2.0**-100
+        return max(sizes) < 2.0**least and x.grain * y.grain >= least_grain(self.contract)
 
 
 def two_sided(function: object, x: Approx, y: Approx) -> Approx:

@@ -181,9 +181,14 @@ def _multiplies_exactly(
         size0 < 2.0**bits0
         and size1 < 2.0**bits1
         and np.floor(np.log2(size0)) + np.floor(np.log2(size1)) <= 10
-        and a.grain * b.grain >= 2.0**-100
+        and a.grain * b.grain >= least_grain(contract)
         and a.peak * b.peak <= 2.0**100
     )
+
+
+def least_grain(contract: NumericContract) -> float:
+    """Smallest unit of products whose lowest phase, 2**12 below, is in the range of DST."""
+    return 2.0**-2 if contract.dest == "float16" else 2.0**-100
 
 
 def _bound(acc: Approx, in0: Operand, in1: Operand, contract: NumericContract) -> F64:
@@ -212,11 +217,24 @@ def _bound(acc: Approx, in0: Operand, in1: Operand, contract: NumericContract) -
     bound: F64 = acc.error + inherited + high * loss
     bound += groups * (7 * 2.0**-11 * weights)
     bound += largest * (steps * step * (1 + step) ** steps)
+    if contract.dest == "float16":
+        bound += vanished(high, largest, k, steps)
     bound *= _SLOP
     bound += slack if np.isfinite(slack) else 2.0**-100
     if acc.taint is not None:
         bound = np.where(acc.taint == CLEAN, bound, 0.0)
     return bound
+
+
+def vanished(high: F64, largest: F64, k: int, steps: int) -> F64:
+    """What Float16 DST loses below 2**-14: sums of low phases, small products, small results.
+
+    The phases after the first carry at most what LoFi leaves out, and a group whose exponent is
+    too small has sixteen products of less than four times that power.
+    """
+    low = np.minimum(high * fidelity_loss("LoFi", 11, 11), steps * 2 * GROUP * 4 * 2.0**-14)
+    first = np.minimum(high, k * 4 * 2.0**-14)
+    return np.asarray(low + first + np.minimum(largest, steps * 2.0**-14))
 
 
 def _flushed(operand: Operand) -> float:

@@ -18,7 +18,15 @@ from golden.arithmetic import Arithmetic
 from golden.errors import GoldenError
 from golden.formats import F64, find_format, power_of_two
 from golden.functions import Functions
-from golden.matmul import GROUP, STEP, fidelity_loss, source_bits, step_error
+from golden.matmul import (
+    GROUP,
+    STEP,
+    fidelity_loss,
+    least_grain,
+    source_bits,
+    step_error,
+    vanished,
+)
 
 KINDS: Final = ("sum", "max", "min", "absmax", "absmin", "abssum")
 _WEIGHTS: Final = 1 + 2.0**-5 + 2.0**-7 + 2.0**-12
@@ -147,7 +155,7 @@ class Reducer:
         if whole:
             limit = 2.0**8
         size = x.peak / x.grain
-        return size < 2.0**bits and size * count <= limit and x.grain >= 2.0**-100
+        return size < 2.0**bits and size * count <= limit and x.grain >= least_grain(contract)
 
     def _sum_error(self, weight: F64, groups: F64, count: int, dtype: str, whole: bool) -> F64:
         contract = self.arithmetic.contract
@@ -161,6 +169,8 @@ class Reducer:
         step = step_error(contract)
         error: F64 = weight * (loss + steps * step * (1 + step) ** steps)
         error = error + groups * (7 * 2.0**-11 * _WEIGHTS)
+        if contract.dest == "float16":
+            error = error + vanished(weight, weight, count, steps)
         return error * _SLOP + (weight > 0) * (steps * 2.0**-118)
 
 
