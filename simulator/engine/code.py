@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 
 from simulator.engine import expr
+from simulator.engine.cursors import Cursor
 from simulator.engine.expr import ExprError, Poly, Scalar
 from simulator.engine.group import Diverge, Group
 from simulator.engine.violation import Violation
@@ -43,7 +44,7 @@ class Code:
     ``key`` names the kernel, of which several may run one program. ``loops`` lists (first op, last
     op, variable register, state register) of every loop; ``number`` is the kernel's;
     ``waits`` what a blocking op waits for; ``synchronised`` says that the plan has semaphores,
-    which may order DRAM accesses.
+    which may order DRAM accesses; ``cursor`` which part of a compute program this is.
     """
 
     key: str
@@ -51,6 +52,7 @@ class Code:
     thread: str
     synchronised: bool = False
     number: int = 0
+    cursor: Cursor = "both"
     steps: list[Step] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     loops: list[tuple[int, int, int, int]] = field(default_factory=list)

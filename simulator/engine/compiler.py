@@ -7,6 +7,7 @@ from typing import Any
 from simulator.engine import expr
 from simulator.engine.code import Code, Level, Names, OpContext, Place, Step, refusal
 from simulator.engine.control import if_steps, loop_steps
+from simulator.engine.cursors import executes
 from simulator.engine.expr import ExprError, Poly
 from simulator.engine.group import Group
 from simulator.engine.optable import BUILDERS, FUSED
@@ -134,6 +135,8 @@ class Compiler:
             raise ExprError(f"{op.name!r} is no device op with {len(op.args)} operands")
         if self.code.thread not in spec.threads:
             raise ExprError(f"{op.name} cannot run on {self.code.thread}")
+        if not executes(self.code.cursor, spec):
+            return
         builder = BUILDERS.get(op.name)
         if builder is None:
             raise ExprError(f"{op.name} is not modelled")

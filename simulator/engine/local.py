@@ -20,12 +20,25 @@ class Local:
         reads, writes: epoch of the next NoC read or write; barriers start a new one.
         reads_done, flushed, written: last epochs known read, sent, and visible at destination.
         reading, writing: whether transfers of the current epochs are under way.
+        partner: state of the other cursor of the compute program, where there are two; the queue
+            is shared then.
         late: writes that a late NoC holds back; only groups of one lane have any.
     """
 
     __slots__ = (
-        "config", "flushed", "late", "math", "packing", "queue", "reading", "reads", "reads_done",
-        "writes", "writing", "written",
+        "config",
+        "flushed",
+        "late",
+        "math",
+        "packing",
+        "partner",
+        "queue",
+        "reading",
+        "reads",
+        "reads_done",
+        "writes",
+        "writing",
+        "written",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -41,6 +54,12 @@ class Local:
         self.reading = False
         self.writing = False
         self.late: list[Callable[[], None]] = []
+        self.partner: Local | None = None
+
+    def held(self) -> int:
+        """DST sections that are committed and not released."""
+        packer = self if self.partner is None else self.partner
+        return len(self.queue) + (packer.packing is not None)
 
     def arrive(self) -> None:
         """Let the transfers a late NoC holds back arrive."""

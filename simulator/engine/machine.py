@@ -14,6 +14,7 @@ from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Code, Names
 from simulator.engine.compiler import Compiler, bind_arguments
 from simulator.engine.config import Config
+from simulator.engine.cursors import Cursor
 from simulator.engine.expr import ExprError
 from simulator.engine.gather import Patterns
 from simulator.engine.group import Group
@@ -49,12 +50,15 @@ class Machine:
         errata: bool = False,
         arithmetic: bool = True,
         strict: bool = True,
+        cursors: bool = False,
     ) -> None:
         self.plan = plan
         self.arch: Arch = find_arch(plan.device.name)
         self.arithmetic = arithmetic
         self.errata = errata
         self.strict = strict
+        self.cursors = cursors
+        self.by_order = False
         self.table = LaneTable()
         self.pool = Pool(arithmetic=arithmetic)
         self.patterns = Patterns()
@@ -160,7 +164,15 @@ class Machine:
                 [finding("InvalidPlan", "a compute program needs a compute configuration",
                          location=f"$.kernels[{number}].compute")]
             )  # fmt: skip
-        code = Code(key, program.name, program.thread, bool(self.plan.semaphores), number)
+        parts: tuple[Cursor, ...] = ("both",)
+        if self.cursors and program.thread == "compute":
+            parts = ("math", "pack")
+        for cursor in parts:
+            self._compile(number, kernel, program, cursor)
+
+    def _compile(self, number: int, kernel: Kernel, program: Program, cursor: Cursor) -> None:
+        key = f"{program.name}#{number}"
+        code = Code(key, program.name, program.thread, bool(self.plan.semaphores), number, cursor)
         names = Names(self, code)
         lanes = self._lanes(kernel.core_ranges)
         cores = [self.cores[i] for i in lanes.ids.tolist()]
@@ -297,7 +309,8 @@ class Machine:
             raise Violation("Unbarriered", "the program ends with NoC reads under way")
         if local.writing and local.written < local.writes:
             raise Violation("Unbarriered", "the program ends with NoC writes not known complete")
-        if local.math is not None or local.queue or local.packing is not None:
+        queued = local.queue and group.code.cursor != "math"
+        if local.math is not None or queued or local.packing is not None:
             raise Violation("DirtyExit", "the program ends while DST is held")
 
     def check_exit(self) -> None:
@@ -314,6 +327,7 @@ class Machine:
     def report(self, violation: Violation, group: Group, step: int) -> None:
         """Record a broken rule at a group's current op."""
         lanes = group.lanes
+        self.by_order |= violation.by_order
         if violation.lanes is not None and len(violation.lanes):
             lanes = self.table.of_ids(violation.lanes)
         self._note(violation.code, violation.message, lanes, group, group.pc, step)
@@ -342,6 +356,7 @@ class Machine:
         if not any(group.halted for group in self.groups):
             first = groups[0]
             self.starved = deadlock.starved(groups)
+            self.by_order = any(group.code.thread == "compute" for group in groups)
             self._note("Deadlock", deadlock.describe(self, groups), first.lanes, first, first.pc)
 
     @property

@@ -133,11 +133,14 @@ def build_acquire(c: OpContext) -> Step:
         local = group.local
         if local.math is not None:
             raise Violation("DstProtocol", "tile_regs_acquire while math already holds DST")
-        held = len(local.queue) + (local.packing is not None)
-        if held >= halves:
+        if local.held() >= halves:
+            if local.partner is not None:
+                return BLOCKED
             raise Violation(
                 "DstProtocol",
-                f"tile_regs_acquire waits for ever: {held} DST section(s) committed, none released",
+                f"tile_regs_acquire waits for ever: {halves} DST section(s) committed, none"
+                " released",
+                by_order=True,
             )
         local.math = Section(capacity)
         return following
@@ -169,7 +172,11 @@ def build_pack_wait(c: OpContext) -> Step:
         if local.packing is not None:
             raise Violation("DstProtocol", "tile_regs_wait while the packer already holds DST")
         if not local.queue:
-            raise Violation("DstProtocol", "tile_regs_wait without a tile_regs_commit before it")
+            if local.partner is not None:
+                return BLOCKED
+            raise Violation(
+                "DstProtocol", "tile_regs_wait without a tile_regs_commit before it", by_order=True
+            )
         local.packing = local.queue.pop(0)
         return following
 

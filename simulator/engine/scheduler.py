@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulator.engine.cursors import link
 from simulator.engine.group import Diverge, Group, merge
 from simulator.engine.schedule import MERGE, UNLOCK, Picker, RoundRobin, Schedule
 from simulator.engine.violation import Violation
@@ -47,8 +48,9 @@ class Scheduler:
         """Run until every group has ended, or nothing can."""
         machine = self.machine
         machine.late = self.picker.late
-        if self.picker.single:
+        if self.picker.single or machine.cursors:
             self._single()
+            link(machine.groups)
         if not self.picker.in_turn:
             self._explore()
             return
@@ -64,7 +66,7 @@ class Scheduler:
             live = [g for g in machine.groups if not g.finished]
             if not live:
                 return
-            if len(live) > machine.programs:
+            if len(live) > machine.programs and not machine.cursors:
                 self._merge(live)
             if not progress and not self._unlock(live):
                 machine.report_deadlock(live)

@@ -17,13 +17,17 @@ class Violation(Exception):  # noqa: N818 - it is a finding on its way, not a fa
         code: key of ``simulator.findings.RULES``.
         message: what happened, with numbers.
         lanes: core numbers that broke the rule, or None for all lanes of the group.
+        by_order: the compute program may be right with a cursor per part.
     """
 
-    def __init__(self, code: str, message: str, lanes: Vector | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, lanes: Vector | None = None, *, by_order: bool = False
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.lanes = lanes
+        self.by_order = by_order
 
 
 def offenders(bad: Any, ids: Vector) -> Vector | None:
