@@ -80,17 +80,26 @@ def _tile_counts(shape: list[int]) -> tuple[int, ...]:
 
 
 def coverage(block_map: dict[str, Any], grid: tuple[int, int, int], tiles: tuple[int, ...]) -> Any:
-    """How many blocks write each tile, as an array of the tile grid."""
-    counts = np.zeros(tiles, dtype=np.int32)
-    columns = list(zip(block_map["base"], block_map["x"], block_map["y"], block_map["z"],
-                       block_map["extent"], tiles, strict=True))  # fmt: skip
-    for bz, by, bx in product(range(grid[2]), range(grid[1]), range(grid[0])):
-        window = []
-        for base, x, y, z, extent, limit in columns:
-            first = base + x * bx + y * by + z * bz
-            window.append(slice(min(max(first, 0), limit), min(max(first + extent, 0), limit)))
-        counts[tuple(window)] += 1
-    return counts
+    """How many blocks write each tile, as an array of the tile grid.
+
+    Every block adds one at its first corner and takes it away past its last; running sums along
+    every dimension then give the counts.
+    """
+    bz, by, bx = np.meshgrid(*(np.arange(g) for g in reversed(grid)), indexing="ij", sparse=True)
+    shape = tuple(reversed(grid))
+    ends = []
+    for base, x, y, z, extent, limit in zip(
+        *(block_map[k] for k in ("base", "x", "y", "z", "extent")), tiles, strict=True
+    ):
+        first = np.broadcast_to(base + x * bx + y * by + z * bz, shape).ravel()
+        ends.append((np.clip(first, 0, limit), np.clip(first + extent, 0, limit)))
+    counts = np.zeros([n + 1 for n in tiles], dtype=np.int32)
+    for corner in product((0, 1), repeat=len(tiles)):
+        place = tuple(end[side] for end, side in zip(ends, corner, strict=True))
+        np.add.at(counts, place, -1 if sum(corner) % 2 else 1)
+    for axis in range(len(tiles)):
+        np.cumsum(counts, axis=axis, out=counts)
+    return counts[tuple(slice(0, n) for n in tiles)]
 
 
 def _span(

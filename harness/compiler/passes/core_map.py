@@ -7,6 +7,7 @@ receives, the work partition and the tiles each block writes. A partition the us
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -25,6 +26,7 @@ from harness.compiler.partition import cores_of, describe, descriptors, partitio
 from harness.compiler.reduction import len_k
 from harness.language.regions import constant
 from simulator.arch import TILE
+from simulator.plan.work import MAX_BLOCKS
 
 
 class TTTilesToCoreMap(TTPass):
@@ -66,6 +68,11 @@ class TTTilesToCoreMap(TTPass):
         before = attrs.get(func, attrs.TT_COALESCE, [1, 1, 1])  # the pass may run again
         func, factors = coalesce(func)
         kernel = read_kernel(func)
+        total = math.prod(kernel.grid)
+        if total > MAX_BLOCKS:
+            refuse(f"the grid has {total:,} blocks, a plan may deal {MAX_BLOCKS:,}",
+                   node=kernel.body, code="TooManyBlocks",
+                   next_step="use larger blocks")  # fmt: skip
         _check_extents(kernel)
         blocks = output_blocks(kernel, kernel.grid)
         length = len_k(kernel)
