@@ -1,4 +1,3 @@
-# ruff: noqa: ANN, D103, F841, E501, E741  (kernels as their authors write them)
 """Kernels in TileLang idiom that the language tests compile, run and judge."""
 
 import harness.language as T
