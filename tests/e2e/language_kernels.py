@@ -3,89 +3,6 @@
 import harness.language as T
 
 
-def ln(M=64, N=128, bm=32, dtype="float32", eps=1e-5):
-    @T.prim_func
-    def main(
-        X: T.Tensor((M, N), dtype),
-        G: T.Tensor((N,), dtype),
-        Bt: T.Tensor((N,), dtype),
-        Y: T.Tensor((M, N), dtype),
-    ):
-        with T.Kernel(T.ceildiv(M, bm), threads=128) as bx:
-            x = T.alloc_fragment((bm, N), "float32")
-            sq = T.alloc_fragment((bm, N), "float32")
-            mean = T.alloc_fragment((bm,), "float32")
-            var = T.alloc_fragment((bm,), "float32")
-            g = T.alloc_shared((N,), dtype)
-            b = T.alloc_shared((N,), dtype)
-            T.copy(X[bx * bm, 0], x)
-            T.copy(G, g)
-            T.copy(Bt, b)
-            T.reduce_sum(x, mean, dim=1)
-            for i in T.Parallel(bm):
-                mean[i] = mean[i] / N
-            for i, j in T.Parallel(bm, N):
-                sq[i, j] = (x[i, j] - mean[i]) * (x[i, j] - mean[i])
-            T.reduce_sum(sq, var, dim=1)
-            for i in T.Parallel(bm):
-                var[i] = T.rsqrt(var[i] / N + eps)
-            for i, j in T.Parallel(bm, N):
-                x[i, j] = (x[i, j] - mean[i]) * var[i] * g[j] + b[j]
-            T.copy(x, Y[bx * bm, 0])
-
-    return main
-
-
-def rms(M=64, N=256, bm=32, bk=64, dtype="bfloat16"):
-    @T.prim_func
-    def main(A: T.Tensor((M, N), dtype), B: T.Tensor((M, N), dtype)):
-        with T.Kernel(T.ceildiv(M, bm), threads=128) as bx:
-            a = T.alloc_shared((bm, bk), dtype)
-            sq = T.alloc_fragment((bm, bk), "float32")
-            s = T.alloc_fragment((bm,), "float32")
-            tmp = T.alloc_fragment((bm,), "float32")
-            T.clear(sq)
-            for k in T.serial(N // bk):
-                T.copy(A[bx * bm, k * bk], a)
-                for i, j in T.Parallel(bm, bk):
-                    sq[i, j] += a[i, j] * a[i, j]
-            T.reduce_sum(sq, s, dim=1)
-            for i in T.Parallel(bm):
-                s[i] = T.rsqrt(s[i] / N + 1e-12)
-            for k in T.serial(N // bk):
-                T.copy(A[bx * bm, k * bk], a)
-                for i, j in T.Parallel(bm, bk):
-                    a[i, j] *= s[i]
-                T.copy(a, B[bx * bm, k * bk])
-
-    return main
-
-
-def gelu_mlp(M=64, N=64, K=96, dtype="bfloat16"):
-    @T.prim_func
-    def main(
-        A: T.Tensor((M, K), dtype),
-        B: T.Tensor((K, N), dtype),
-        bias: T.Tensor((N,), dtype),
-        C: T.Tensor((M, N), dtype),
-    ):
-        with T.Kernel(T.ceildiv(N, 32), T.ceildiv(M, 32), threads=128) as (bx, by):
-            a = T.alloc_shared((32, 32), dtype)
-            b = T.alloc_shared((32, 32), dtype)
-            c = T.alloc_fragment((32, 32), "float32")
-            T.clear(c)
-            for k in T.Pipelined(T.ceildiv(K, 32), num_stages=3):
-                T.copy(A[by * 32, k * 32], a)
-                T.copy(B[k * 32, bx * 32], b)
-                T.gemm(a, b, c)
-            for i, j in T.Parallel(32, 32):
-                c[i, j] = c[i, j] + bias[bx * 32 + j]
-                c[i, j] = 0.5 * c[i, j] * (1.0 + T.erf(c[i, j] * 0.7071067811865476))
-            T.copy(c, C[by * 32, bx * 32])
-
-    return main
-
-
 def colreduce(M=128, N=64, dtype="float32"):
     @T.prim_func
     def main(X: T.Tensor((M, N), dtype), S: T.Tensor((N,), dtype), Mx: T.Tensor((N,), dtype)):
@@ -292,28 +209,6 @@ def batch3(B=3, M=64, N=64):
     return main
 
 
-def gemv(M=128, K=256):
-    @T.prim_func
-    def main(
-        A: T.Tensor((M, K), "bfloat16"), x: T.Tensor((K,), "bfloat16"), y: T.Tensor((M,), "float32")
-    ):
-        with T.Kernel(M // 32) as bx:
-            a = T.alloc_shared((32, 64), "bfloat16")
-            v = T.alloc_shared((64,), "bfloat16")
-            p = T.alloc_fragment((32, 64), "float32")
-            s = T.alloc_fragment((32,), "float32")
-            T.clear(p)
-            for k in T.Pipelined(K // 64, num_stages=2):
-                T.copy(A[bx * 32, k * 64], a)
-                T.copy(x[k * 64], v)
-                for i, j in T.Parallel(32, 64):
-                    p[i, j] += a[i, j] * v[j]
-            T.reduce_sum(p, s, dim=1)
-            T.copy(s, y[bx * 32])
-
-    return main
-
-
 def casts(M=64, N=64):
     @T.prim_func
     def main(
@@ -365,24 +260,5 @@ def onlineload(M=64, N=256):
                     acc[i, j] = T.max(acc[i, j], x[i, j])
             for k in T.serial(4):
                 T.copy(acc, Y[bx * 32, k * 64])
-
-    return main
-
-
-def softmax(M=64, N=128, bm=32, dtype="float32"):
-    @T.prim_func
-    def main(X: T.Tensor((M, N), dtype), Y: T.Tensor((M, N), dtype)):
-        with T.Kernel(T.ceildiv(M, bm), threads=128) as bx:
-            x = T.alloc_fragment((bm, N), "float32")
-            m = T.alloc_fragment((bm,), "float32")
-            s = T.alloc_fragment((bm,), "float32")
-            T.copy(X[bx * bm, 0], x)
-            T.reduce_max(x, m, dim=1, clear=True)
-            for i, j in T.Parallel(bm, N):
-                x[i, j] = T.exp(x[i, j] - m[i])
-            T.reduce_sum(x, s, dim=1)
-            for i, j in T.Parallel(bm, N):
-                x[i, j] = x[i, j] / s[i]
-            T.copy(x, Y[bx * bm, 0])
 
     return main
