@@ -19,6 +19,7 @@ from simulator.engine.expr import ExprError
 from simulator.engine.gather import Patterns
 from simulator.engine.group import Group
 from simulator.engine.lanes import Lanes, LaneTable, Vector
+from simulator.engine.observer import Observer
 from simulator.engine.pool import Pool
 from simulator.engine.semaphores import SEMAPHORE_BYTES, Semaphores
 from simulator.engine.values import Value
@@ -51,6 +52,7 @@ class Machine:
         arithmetic: bool = True,
         strict: bool = True,
         cursors: bool = False,
+        observer: Observer | None = None,
     ) -> None:
         self.plan = plan
         self.arch: Arch = find_arch(plan.device.name)
@@ -58,6 +60,7 @@ class Machine:
         self.errata = errata
         self.strict = strict
         self.cursors = cursors
+        self.observer = observer
         self.by_order = False
         self.table = LaneTable()
         self.pool = Pool(arithmetic=arithmetic)
@@ -184,6 +187,8 @@ class Machine:
             raise ArtifactError(
                 [finding("InvalidProgram", str(error), program=program.name)]
             ) from error
+        if self.observer is not None:
+            code.steps[:] = self.observer.wrap(self, code)
         regs: list[Any] = [None] * code.registers
         for name, value in values.items():
             if not isinstance(value, int):
