@@ -49,12 +49,16 @@ _SFPI: Final = "7.89.0[1050]"
 
 
 @contextmanager
-def mock_environment(interpreter: Interpreter, family: str) -> Iterator[dict[str, str]]:
+def mock_environment(
+    interpreter: Interpreter, family: str, log: Path | None = None
+) -> Iterator[dict[str, str]]:
     """Environment variables with which ttnn in ``interpreter`` opens a mock device.
 
     Args:
         interpreter: a usable interpreter.
         family: one of :data:`MOCKED`.
+        log: where the stand-in writes the commands it is called with, one per line, and leaves
+            beside them the headers generated for each kernel (the compilation fails all the same).
     """
     with TemporaryDirectory(prefix="tt-harness-mock-") as scratch:
         place = Path(scratch)
@@ -73,8 +77,15 @@ def mock_environment(interpreter: Interpreter, family: str) -> Iterator[dict[str
         tools = root / "runtime/sfpi/compiler/bin"
         tools.mkdir(parents=True)
         compiler = tools / "riscv-tt-elf-g++"
-        compiler.write_text(
-            f"#!/bin/sh\necho 'riscv-tt-elf-g++ (tenstorrent/sfpi:{_SFPI}) 15.1.0'\n"
-        )
+        compiler.write_text(_stand_in(log))
         compiler.chmod(0o755)
         yield {**named, "TT_METAL_RUNTIME_ROOT": str(root), "TT_METAL_CACHE": str(place / "cache")}
+
+
+def _stand_in(log: Path | None) -> str:
+    """A compiler that knows its version, and writes down what it was asked for."""
+    version = f"echo 'riscv-tt-elf-g++ (tenstorrent/sfpi:{_SFPI}) 15.1.0'"
+    lines = ["#!/bin/sh", f'if [ "$1" = --version ]; then {version}; exit 0; fi']
+    if log is not None:
+        lines.append(f"echo \"$PWD $*\" >> '{log}'")
+    return "\n".join([*lines, "exit 1", ""])

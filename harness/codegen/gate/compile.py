@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from harness.codegen.gate.descriptors import chlkc_descriptors, sfpi_names
-from harness.codegen.gate.flags import COMPUTE, Target, Thread, arguments
+from harness.codegen.gate.flags import COMPUTE, TOLERATED, Target, Thread, arguments
 from simulator.plan.schema import Kernel, Plan
 
 UNIT_SECONDS: Final = 60.0
 """Limit for one unit; they take half a second."""
 
 _ERROR: Final = re.compile(
-    r"^(?P<file>[^:\n]+):(?P<line>\d+):(?:\d+:)? (?:fatal )?error: (?P<text>.*)$",
+    r"^(?P<file>[^:\n]+):(?P<line>\d+):(?:\d+:)? (?:fatal )?(?P<what>error|warning): (?P<text>.*)$",
     re.MULTILINE,
 )
 
@@ -60,7 +60,7 @@ def check_unit(
     integers = [str(v) if isinstance(v, int) else "0" for v in kernel.compile_args.values()
                 if not (isinstance(v, dict) and "accessor" in v)]  # fmt: skip
     accessors = len(kernel.compile_args) - len(integers)
-    words = ",".join([*(["2,2048"] * accessors), *integers]) or "0"
+    words = ",".join([*(["2,2048"] * accessors), *integers])
     with tempfile.TemporaryDirectory(prefix="tt-harness-gate-") as scratch:
         place = Path(scratch)
         _write(place, root, thread, text, plan, kernel)
@@ -75,9 +75,7 @@ def check_unit(
             said = Complaint(name, target.family, thread, "g++ did not end in time")
             return (said,), UNIT_SECONDS
         seconds = time.perf_counter() - began
-    if done.returncode == 0:
-        return (), seconds
-    return _complaints(done.stderr, name, target.family, thread), seconds
+    return _complaints(done.stderr, name, target.family, thread, done.returncode), seconds
 
 
 def _write(place: Path, root: Path, thread: Thread, text: str, plan: Plan, kernel: Kernel) -> None:
@@ -97,14 +95,23 @@ def _write(place: Path, root: Path, thread: Thread, text: str, plan: Plan, kerne
     (place / "kernel.cpp").write_text(f"{defines}#line 1\n{text}", encoding="utf-8")
 
 
-def _complaints(said: str, name: str, family: str, thread: str) -> tuple[Complaint, ...]:
+def _complaints(
+    said: str, name: str, family: str, thread: str, status: int
+) -> tuple[Complaint, ...]:
+    """Errors wherever they are, and warnings in the kernel that the JIT makes errors of."""
     out = []
     for match in _ERROR.finditer(said):
         inside = match["file"].endswith("kernel.cpp")
+        if match["what"] == "warning" and (
+            not inside or any(f"[-W{item}" in match["text"] for item in TOLERATED)
+        ):
+            continue
         where = "" if inside else f"{Path(match['file']).name}: "
         line = int(match["line"]) if inside else _required_from(said, match.start())
         out.append(Complaint(name, family, thread, where + match["text"], line))
-    return tuple(out) or (Complaint(name, family, thread, said.strip()[-300:]),)
+    if status and not out:
+        out.append(Complaint(name, family, thread, said.strip()[-300:]))
+    return tuple(out)
 
 
 def _required_from(said: str, end: int) -> int | None:

@@ -50,6 +50,7 @@ FAULTS = {
     "undeclared buffer": ("writer", "get_read_ptr(cb_C_local_out)", "get_read_ptr(cb_C)"),
     "argument of 8 bytes": ("compute", "get_arg_val<int32_t>", "get_arg_val<uint64_t>"),
     "unknown enumerator": ("compute", "SrcOrder::Reverse", "SrcOrder::Backwards"),
+    "a warning the JIT refuses": ("reader", "item < count", "static_cast<uint32_t>(item) < count"),
     "deprecated release": ("compute", "tile_regs_release()", "release_dst()"),
     "deprecated copy": ("compute", "matmul_init(cb_A_shared, cb_B_shared, 0)",
                         "copy_tile_init(cb_A_shared)"),
