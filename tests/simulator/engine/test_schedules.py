@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from simulator.engine.schedule import Explicit, LateNoc, RoundRobin, Schedule, Seeded
+from simulator.explore import explore
 from simulator.run import RunOptions, advise_depths, execute
 from tests.simulator.builders import gemm, layout, let, loop, op, plus
 from tests.simulator.engine.test_control import stages
@@ -96,6 +97,27 @@ def test_a_late_noc_shows_a_missing_barrier() -> None:
     late = [RunOptions(schedule=LateNoc(seed)) for seed in range(4)]
     assert all(codes(run(right, options)) == [] for options in late)  # type: ignore[arg-type]
     assert any(codes(run(wrong, options)) for options in late)  # type: ignore[arg-type]
+
+
+def test_exploring_finds_a_timing_and_keeps_it() -> None:
+    """A flag that overtakes its data is found by trying schedules, and the finding replays."""
+    sketch = multicast((3, 1), 2, wait=())
+    inputs = {"A": np.zeros(sketch.tensors["A"].logical_shape, np.float32)}
+    found = explore(sketch.plan(), sketch.listed(), inputs)
+    assert found.first.findings or found.other is not None
+    right = multicast((3, 1), 2)
+    assert explore(right.plan(), right.listed(), inputs, schedules=6).other is None
+    if found.other is not None and found.replay is not None:
+        again = execute(sketch.plan(), sketch.listed(), inputs,
+                        RunOptions(schedule=found.replay))  # fmt: skip
+        assert codes(again) == codes(found.other)
+
+
+def test_determinate_programs_are_run_once() -> None:
+    """There is nothing to explore where one schedule stands for all."""
+    sketch = pipe(2)
+    found = explore(sketch.plan(), sketch.listed(), {"A": np.ones((32, 64), np.float32)})
+    assert (found.tried, found.other) == (1, None)
 
 
 def test_hardware_level_permits_what_hardware_does() -> None:
