@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator import depths
-from simulator.engine import observe
 from simulator.engine.machine import Machine
 from simulator.engine.schedule import RoundRobin
 from simulator.engine.scheduler import Scheduler
@@ -101,18 +100,18 @@ def _execute(
         arithmetic=options.arithmetic,
         strict=options.level == "strict",
         cursors=cursors,
+        observer=options.observer,
     )
     ready = time.perf_counter()
     scheduler = Scheduler(machine, options.max_steps, options.max_seconds, options.schedule)
-    times = observe.profile(machine) if options.profile else {}
-    if options.trace:
-        scheduler.turns = []
     with np.errstate(all="ignore"):
         scheduler.run()
     completed = all(group.done for group in machine.groups)
     if completed:
         machine.check_exit()
     ran = time.perf_counter()
+    if options.observer is not None:
+        options.observer.ended(machine, ran - ready)
     names = [name for name, layout in plan.layouts.items() if layout.role in ("output", "inout")]
     outputs = {name: download(tensors[name]) for name in names}
     known = {name: written(tensors[name]) for name in names}
@@ -141,8 +140,6 @@ def _execute(
         stats,
         tuple(scheduler.picker.choices),
         scheduler.picker.digest(),
-        tuple(sorted(times.values(), key=lambda row: -row.seconds)),
-        tuple(scheduler.turns or ()),
     )
     return result, machine
 
@@ -175,7 +172,7 @@ def _attempt(
     programs: Sequence[Program], inputs: Mapping[str, Array], options: RunOptions
 ) -> depths.Attempt:
     quick = replace(
-        options, arithmetic=False, repair=False, schedule=RoundRobin(), profile=False, trace=False
+        options, arithmetic=False, repair=False, schedule=RoundRobin(), observer=None
     )
 
     def attempt(plan: Plan) -> bool:
