@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator import depths
+from simulator.engine import observe
 from simulator.engine.machine import Machine
 from simulator.engine.schedule import RoundRobin
 from simulator.engine.scheduler import Scheduler
@@ -104,6 +105,9 @@ def _execute(
     )
     ready = time.perf_counter()
     scheduler = Scheduler(machine, options.max_steps, options.max_seconds, options.schedule)
+    times = observe.profile(machine) if options.profile else {}
+    if options.trace:
+        scheduler.turns = []
     with np.errstate(all="ignore"):
         scheduler.run()
     completed = all(group.done for group in machine.groups)
@@ -140,6 +144,8 @@ def _execute(
         stats,
         tuple(scheduler.picker.choices),
         scheduler.picker.digest(),
+        tuple(sorted(times.values(), key=lambda row: -row.seconds)),
+        tuple(scheduler.turns or ()),
     )
     return result, machine
 
@@ -172,7 +178,13 @@ def _attempt(
     programs: Sequence[Program], inputs: Mapping[str, Array], options: RunOptions
 ) -> depths.Attempt:
     quick = replace(
-        options, arithmetic=False, repair=False, schedule=RoundRobin(), observer=None
+        options,
+        arithmetic=False,
+        repair=False,
+        schedule=RoundRobin(),
+        profile=False,
+        trace=False,
+        observer=None,
     )
 
     def attempt(plan: Plan) -> bool:
