@@ -65,6 +65,10 @@ def _runtime_args(
 ) -> None:
     args = kernel.runtime_args
     place = f"{path}.runtime_args"
+    most = max((len(values) for values in args.values()), default=0) + len(kernel.common_args)
+    if most > facts.arch.max_runtime_args:
+        report.add(place, "too many unique + common arguments", found=most,
+                   expected=f"at most {facts.arch.max_runtime_args}")  # fmt: skip
     if not args and not kernel.work_args:
         return  # a program without runtime arguments; validate_binding compares the count
     for key in sorted(set(args) - set(keys)):
@@ -76,10 +80,6 @@ def _runtime_args(
     if len({len(values) for values in args.values()}) > 1:
         report.add(place, "cores have different numbers of arguments",
                    found=sorted({len(values) for values in args.values()}))  # fmt: skip
-    most = max((len(values) for values in args.values()), default=0) + len(kernel.common_args)
-    if most > facts.arch.max_runtime_args:
-        report.add(place, "too many unique + common arguments", found=most,
-                   expected=f"at most {facts.arch.max_runtime_args}")  # fmt: skip
 
 
 def _values(kernel: Kernel, path: str) -> Iterator[tuple[str, ArgValue]]:
