@@ -99,9 +99,15 @@ def prepare(ttnn: Any, job: Json, directory: Path) -> Json:
         for program in job["programs"]:
             known = known_of(ttnn, device, program, {}, seen)
             read = readback.program(build.program(ttnn, program, known), program)
+            fetched = {n: tensors.fetch(ttnn, t) for n, t in known.tensors.items()}
             for tensor in known.tensors.values():
                 ttnn.deallocate(tensor)
-            out.append({**read, "addresses": known.addresses, "accessors": known.accessors})
+            out.append({
+                **read,
+                "addresses": known.addresses,
+                "accessors": known.accessors,
+                "fetched": {n: [str(a.dtype), list(a.shape)] for n, a in fetched.items()},
+            })  # fmt: skip
     finally:
         ttnn.close_device(device)
     return {"device": seen, "programs": out}
