@@ -14,7 +14,7 @@ STAMP := $(VENV)/.installed
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TVM_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test gate bench lint format types walls clean
+.PHONY: help setup demo test gate ttnn bench lint format types walls clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,6 +31,9 @@ gate: $(STAMP) ## check every packaged kernel against the headers of ttnn, both 
 	HYPOTHESIS_PROFILE=nightly $(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) \
 		tests/harness/codegen/test_gate.py $(PYTEST_ARGS)
 
+ttnn: $(STAMP) ## create .venv-ttnn with ttnn, for the tests that build real device programs
+	$(BIN)/python ci/ttnn
+
 bench: $(STAMP) ## run the benchmarks, one thread each
 	$(ONE_THREAD) $(BIN)/python -m pytest tests/benchmarks --benchmark-only $(PYTEST_ARGS)
 
@@ -46,6 +49,7 @@ types: $(STAMP) ## check types, strictly
 	$(BIN)/mypy
 	$(BIN)/mypy ci/nightly
 	$(BIN)/mypy ci/smoke
+	$(BIN)/mypy ci/ttnn
 
 walls: $(STAMP) ## check what may import what
 	$(BIN)/lint-imports

@@ -17,6 +17,9 @@ ENVIRONMENT: Final = "TT_HARNESS_TTNN_PYTHON"
 VERSIONS: Final = ("3.12", "3.10")
 """Pythons ttnn 0.81.1 has wheels for; loaded into another, its extension crashes the process."""
 
+CHECKOUT_ENVIRONMENT: Final = Path(__file__).resolve().parents[2] / ".venv-ttnn"
+"""Where ``make ttnn`` installs ttnn in a checkout."""
+
 _ASK: Final = (
     "import sys, importlib.metadata as m\n"
     "def v(n):\n"
@@ -70,12 +73,13 @@ def ask(path: str) -> Interpreter | None:
 
 
 def candidates() -> Iterator[str]:
-    """Where a Python with ttnn may be: named, this one, an active environment, PATH, pyenv."""
+    """Where a Python with ttnn may be: named, this, the checkout's, an active one, PATH, pyenv."""
     named = os.environ.get(ENVIRONMENT)
     if named:
         yield named
         return
     yield sys.executable
+    yield str(CHECKOUT_ENVIRONMENT / "bin/python")
     for variable in ("PYTHON_ENV_DIR", "VIRTUAL_ENV", "CONDA_PREFIX"):
         if os.environ.get(variable):
             yield str(Path(os.environ[variable]) / "bin/python")
