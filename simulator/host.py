@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.arch import find_arch
+from simulator.engine.pool import Pool
 from simulator.errors import InputError
 from simulator.formats.dataformat import DataFormat
 from simulator.formats.errors import FormatError
@@ -59,9 +60,7 @@ def _wanted(layout: Layout) -> str:
     return f"{kind} {layout.logical_shape}"
 
 
-def load_tensors(
-    plan: Plan, inputs: Mapping[str, Array], *, arithmetic: bool = True
-) -> dict[str, Tensor]:
+def load_tensors(plan: Plan, inputs: Mapping[str, Array], pool: Pool) -> dict[str, Tensor]:
     """Every buffer of the plan in device memory.
 
     Inputs are rounded by the host to their dtype (nearest even); padding is garbage and invalid,
@@ -78,36 +77,39 @@ def load_tensors(
         tensor = Tensor(name, layout, placement_of(layout, bases[name], arch))
         array = inputs.get(name)
         shape = (tensor.pages, *tensor.tile)
-        if not arithmetic:
+        if not pool.arithmetic:
             tensor.values = np.broadcast_to(np.zeros((), tensor.fmt.value_dtype), shape)
         if array is None:
-            if arithmetic:
-                tensor.values = np.empty(shape, tensor.fmt.value_dtype)
+            if pool.arithmetic:
+                tensor.values = pool.take(shape, tensor.fmt.value_dtype)
             tensor.valid = np.zeros((tensor.pages, 2), np.int16)
         else:
             zero = layout.padding == "zero" or tensor.fmt.is_bfp
-            if arithmetic:
-                tensor.values = _pages(tensor, array, zero=zero)
+            if pool.arithmetic:
+                tensor.values = _pages(tensor, array, pool, zero=zero)
             if not zero:
                 tensor.valid = tensor.logical_extents()
         tensors[name] = tensor
     return tensors
 
 
-def _pages(tensor: Tensor, array: Array, *, zero: bool) -> Array:
+def _pages(tensor: Tensor, array: Array, pool: Pool, *, zero: bool) -> Array:
     pad = 0 if zero else np.nan if tensor.fmt.is_float else GARBAGE
     if not tensor.fmt.is_float and array.dtype.kind == "u" and array.size == 0:
         return np.empty((0, *tensor.tile), tensor.fmt.value_dtype)
     try:
-        tiles = upload(array, tensor.fmt, tensor.tile, pad)
+        room = None
+        if array.ndim == 2 and tensor.fmt is DataFormat.Float16_b:
+            room = pool.take((tensor.pages, *tensor.tile))
+        tiles = upload(array, tensor.fmt, tensor.tile, pad, out=room)
     except FormatError as error:
         raise InputError(f"{tensor.name}: {error}", location=tensor.name) from error
     return np.ascontiguousarray(tiles.reshape(-1, *tensor.tile))
 
 
-def download(tensor: Tensor) -> Array:
+def download(tensor: Tensor, pool: Pool) -> Array:
     """The logical tensor; elements nobody wrote are NaN, or 0 in integer buffers."""
-    out = _logical(tensor.values, tensor)
+    out = _logical(tensor.values, tensor, pool)
     if tensor.valid is not None:
         known = written(tensor)
         if not known.all():
@@ -126,10 +128,13 @@ def written(tensor: Tensor) -> npt.NDArray[np.bool_]:
     return _logical(rows & columns, tensor)
 
 
-def _logical(values: Array, tensor: Tensor) -> Array:
+def _logical(values: Array, tensor: Tensor, pool: Pool | None = None) -> Array:
     """Pages (pages, height, width) as an array of the logical shape."""
     shape = tensor.layout.logical_shape
     rows, columns = (1, *shape)[-2:]
     lead = tensor.grid[:-2]
     tiles = values.reshape(*lead, -1, *tensor.tile)
-    return untilize(tiles, rows, columns, tensor.tile).reshape(shape)
+    room = None
+    if pool is not None and pool.arithmetic and len(shape) == 2:
+        room = pool.take(shape, values.dtype)
+    return untilize(tiles, rows, columns, tensor.tile, room).reshape(shape)

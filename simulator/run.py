@@ -14,6 +14,7 @@ import numpy.typing as npt
 from simulator import depths
 from simulator.engine import observe
 from simulator.engine.machine import Machine
+from simulator.engine.pool import Workspace
 from simulator.engine.schedule import RoundRobin
 from simulator.engine.scheduler import Scheduler
 from simulator.errors import ArtifactError
@@ -25,7 +26,7 @@ from simulator.program import Program, ProgramFile
 
 Array = npt.NDArray[Any]
 
-__all__ = ["RunOptions", "RunResult", "RunStats", "advise_depths", "execute"]
+__all__ = ["RunOptions", "RunResult", "RunStats", "Workspace", "advise_depths", "execute"]
 
 
 def execute(
@@ -33,12 +34,14 @@ def execute(
     programs: ProgramFile | Sequence[Program],
     inputs: Mapping[str, Array],
     options: RunOptions | None = None,
+    workspace: Workspace | None = None,
 ) -> RunResult:
     """Run a plan's programs on the simulated device.
 
     ``inputs`` holds an array for every layout of role input, inout or table, by name and in
     logical shape: float32 for real dtypes (rounded to the buffer's dtype by the host), integers
-    for the others. Arrays for outputs are their initial contents.
+    for the others. Arrays for outputs are their initial contents. A ``workspace`` kept by the
+    caller lends its memory to run after run, which saves the page faults of fresh arrays.
 
     Raises:
         InputError: arrays that do not fit the plan.
@@ -47,7 +50,7 @@ def execute(
     options = options or RunOptions()
     check_inputs(plan, inputs)
     listed = programs.programs if isinstance(programs, ProgramFile) else tuple(programs)
-    result, machine = _execute(plan, listed, inputs, options)
+    result, machine = _execute(plan, listed, inputs, options, workspace=workspace)
     if machine is None:
         return result
     if machine.by_order:
@@ -83,6 +86,7 @@ def _execute(
     options: RunOptions,
     *,
     cursors: bool = False,
+    workspace: Workspace | None = None,
 ) -> tuple[RunResult, Machine | None]:
     began = time.perf_counter()
     need = _bytes(plan)
@@ -90,7 +94,10 @@ def _execute(
         spent = finding("BudgetSpent", f"tensors take {need} bytes of the {options.max_bytes}")
         why = ("the run did not start",)
         return RunResult({}, {}, (spent,), False, False, why, RunStats()), None
-    tensors = load_tensors(plan, inputs, arithmetic=options.arithmetic)
+    pool = workspace if workspace is not None and options.arithmetic else None
+    if pool is None:
+        pool = Workspace(arithmetic=options.arithmetic)
+    tensors = load_tensors(plan, inputs, pool)
     loaded = time.perf_counter()
     machine = Machine(
         plan,
@@ -102,6 +109,7 @@ def _execute(
         strict=options.level == "strict",
         cursors=cursors,
         observer=options.observer,
+        pool=pool,
     )
     ready = time.perf_counter()
     scheduler = Scheduler(machine, options.max_steps, options.max_seconds, options.schedule)
@@ -117,7 +125,7 @@ def _execute(
     if options.observer is not None:
         options.observer.ended(machine, ran - ready)
     names = [name for name, layout in plan.layouts.items() if layout.role in ("output", "inout")]
-    outputs = {name: download(tensors[name]) for name in names}
+    outputs = {name: download(tensors[name], pool) for name in names}
     known = {name: written(tensors[name]) for name in names}
     stats = RunStats(
         steps=scheduler.steps,

@@ -53,6 +53,7 @@ class Machine:
         strict: bool = True,
         cursors: bool = False,
         observer: Observer | None = None,
+        pool: Pool | None = None,
     ) -> None:
         self.plan = plan
         self.arch: Arch = find_arch(plan.device.name)
@@ -63,7 +64,7 @@ class Machine:
         self.observer = observer
         self.by_order = False
         self.table = LaneTable()
-        self.pool = Pool(arithmetic=arithmetic)
+        self.pool = Pool(arithmetic=arithmetic) if pool is None else pool
         self.patterns = Patterns()
         self.numbers = numbers
         self.model = number_model(numbers)

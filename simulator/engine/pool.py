@@ -60,3 +60,7 @@ class Pool:
         if block is None:
             block = self._dummies[key] = np.broadcast_to(np.zeros((), dtype), shape)
         return block
+
+
+Workspace = Pool
+"""The pool under the name callers know it by: memory that outlives a run."""

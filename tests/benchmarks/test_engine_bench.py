@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from simulator.engine.scheduler import Scheduler
-from simulator.run import RunOptions, execute
+from simulator.run import RunOptions, Workspace, execute
 from tests.simulator.builders import Sketch, gemm
 from tests.simulator.eltwise_builder import elementwise
 from tests.simulator.pipes import pipe
@@ -58,14 +58,14 @@ def _measure(
     options: RunOptions | None = None,
 ) -> tuple[float, float, float, int]:
     """(base seconds, run, total, steps): medians of interleaved rounds, the first one dropped."""
-    plan, programs = sketch.plan(), sketch.listed()
+    plan, programs, workspace = sketch.plan(), sketch.listed(), Workspace()
     rows = []
     steps = 0
     for _ in range(ROUNDS + 1):
         clock.clear()
         reference = _cpu(base)
         began = time.process_time()
-        result = execute(plan, programs, inputs, options)
+        result = execute(plan, programs, inputs, options, workspace)
         total = time.process_time() - began
         assert result.completed
         assert result.findings == ()

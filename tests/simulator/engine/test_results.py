@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulator.run import RunOptions, execute
+from simulator.run import RunOptions, Workspace, execute
 from tests.simulator.builders import gemm
 from tests.simulator.eltwise_builder import elementwise
 from tests.simulator.pipes import codes, pipe, run
@@ -118,3 +118,17 @@ def test_k_steps_are_rounded_one_by_one() -> None:
                 acc += a[i : i + 32, k : k + 32] @ b.T[k : k + 32, j : j + 32].copy()
             want[i : i + 32, j : j + 32] = acc
     np.testing.assert_array_equal(result.outputs["C"], want)
+
+
+def test_a_workspace_lends_memory_and_nothing_else() -> None:
+    """Runs that share memory give what runs alone give, and leave earlier outputs alone."""
+    workspace = Workspace()
+    sketch = gemm(64, 64, 64, (64, 64, 32), (1, 1))
+    kept = []
+    for seed in range(3):
+        a, b = integers(64, 64, seed=seed), integers(64, 64, seed=seed + 9)
+        inputs = {"A": a, "B": b}
+        result = execute(sketch.plan(), sketch.listed(), inputs, workspace=workspace)
+        kept.append((result.outputs["C"], a @ b))
+    for got, want in kept:
+        np.testing.assert_array_equal(got, want)
