@@ -123,7 +123,12 @@ class TtnnBackend:
             return Outcome(self.name, findings=(finding,), timings=times)
         outputs = {name: array.reshape(plan.layouts[name].logical_shape)
                    for name, array in answer.arrays.items()}  # fmt: skip
-        return Outcome(self.name, outputs, (), times, completed=True)
+        seen = str(answer.result.get("device", {}).get("arch", plan.device.arch))
+        findings: tuple[Finding, ...] = ()
+        if plan.device.arch not in seen:
+            what = f"the plan is for {plan.device.arch}, the device is {seen}"
+            findings = (device_finding("DeviceMismatch", what),)
+        return Outcome(self.name, outputs, findings, times, completed=True)
 
     def _failure(self, answer: Answer, artifact: Compiled) -> Finding:
         if answer.state != "timeout":

@@ -69,8 +69,18 @@ class GateReport:
         return "\n".join([*lines, f"{self.name}: {verdict}; {summary} (ttnn {self.ttnn})"])
 
 
-def lint_kernels(directory: Path | str, *, fetch: bool = True) -> GateReport:
+def lint_kernels(
+    directory: Path | str,
+    *,
+    fetch: bool = True,
+    progress: Callable[[Unit], None] | None = None,
+) -> GateReport:
     """Check the kernels of an artifact on disk: ``kernels/*.cpp`` as they stand, else as printed.
+
+    Args:
+        directory: the artifact's.
+        fetch: get ttnn's wheel where its headers are not in the cache (100 MB, once).
+        progress: told each compiled unit as it is done.
 
     Raises:
         simulator.errors.SimulatorError: the directory holds no valid artifact.
@@ -83,7 +93,8 @@ def lint_kernels(directory: Path | str, *, fetch: bool = True) -> GateReport:
         path = root / f"{kernel.program}.cpp"
         if path.is_file():
             texts[kernel.program] = path.read_text("utf-8")
-    return gate(artifact, texts or None, headers=find_headers(fetch=fetch))
+    headers = find_headers(fetch=fetch)
+    return gate(artifact, texts or None, headers=headers, progress=progress)
 
 
 def gate(

@@ -111,6 +111,15 @@ def test_outputs_come_back_in_logical_shape() -> None:
     assert outcome.timings == {"run": 0.5, "total": 1.0}
 
 
+def test_a_plan_for_another_architecture_is_told() -> None:
+    """It may well run; the answer is about another machine than the plan's."""
+    artifact = packaged()[COPY]
+    answer = Answer("ok", {"timings": {}, "device": {"arch": "blackhole"}})
+    outcome = scripted(answer).run(artifact, inputs(artifact.plan))
+    assert [f.code for f in outcome.findings] == ["DeviceMismatch"]
+    assert not outcome.ok
+
+
 def test_a_timeout_tells_the_simulators_verdict() -> None:
     """The first question after a hang is whether the plan deadlocks by itself."""
     artifact = packaged()[COPY]

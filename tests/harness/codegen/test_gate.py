@@ -23,6 +23,7 @@ from harness.codegen.printer import print_kernel
 from harness.compiler.pipeline import lower
 from harness.kernels.table import KERNELS
 from simulator.artifact import Artifact, write_artifact
+from tests.harness.backends.plans import generated
 from tests.harness.codegen import samples
 
 FETCH = os.environ.get("CI") == "true" or os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
@@ -143,6 +144,15 @@ def test_packaged_kernels_pass_on_both_architectures(name: str, ragged: bool) ->
     root()
     packaged = KERNELS[name]
     for compiled in lower(packaged.factory(**(packaged.ragged if ragged else {}))).kernels:
+        report = gate(compiled, headers=headers())
+        assert report.ok, str(report)
+
+
+@pytest.mark.nightly
+def test_a_sample_of_generated_kernels_passes() -> None:
+    """Drawn shapes, formats, strategies and devices."""
+    root()
+    for compiled in generated(8, seed=8):
         report = gate(compiled, headers=headers())
         assert report.ok, str(report)
 
