@@ -213,6 +213,28 @@ def test_format_change_without_reconfigure() -> None:
     assert codes(run(right)) == []
 
 
+def test_a_buffer_unpacked_to_dst_cannot_feed_the_fpu() -> None:
+    """UnpackToDestFp32 excludes a buffer from FPU use; hardware would compute garbage silently."""
+    body = tuple(
+        op("add_tiles", 0, 0, 0, 0, 0) if getattr(s, "name", "") == "copy_tile" else s for s in COPY
+    )
+    head = (op("compute_kernel_hw_startup", "Forward", 0, 0, 1), op("add_init", 0, 0))
+    sketch = pipe(
+        FOUR,
+        compute=compute_of(FOUR, *body, head=head),
+        unpack_to_dest=frozenset({0}),
+        buffers={
+            0: ("Float32", 2, "ncrisc", "compute"),
+            1: ("Float32", 2, "compute", "brisc"),
+        },
+        tensors={
+            "A": layout("float32", (32, 128), "input"),
+            "C": layout("float32", (32, 128), "output"),
+        },
+    )
+    assert codes(run(sketch)) == ["ShapeMismatch"]
+
+
 def test_two_cores_must_not_write_one_page() -> None:
     """Without a share of the work each, every core writes every page."""
     result = run(pipe(FOUR, cores=(2, 1)))

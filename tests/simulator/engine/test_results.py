@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from simulator.errors import InputError
+from simulator.formats.dataformat import DataFormat
 from simulator.run import RunOptions, Workspace, execute
-from tests.simulator.builders import gemm
+from tests.simulator.builders import gemm, layout
 from tests.simulator.eltwise_builder import elementwise
 from tests.simulator.pipes import codes, pipe, run
 
@@ -132,3 +134,61 @@ def test_a_workspace_lends_memory_and_nothing_else() -> None:
         kept.append((result.outputs["C"], a @ b))
     for got, want in kept:
         np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "uint16", "uint8", "int8"])
+@pytest.mark.parametrize("columns", [128, 100])
+def test_copies_of_integers(dtype: str, columns: int) -> None:
+    """Integers pass through buffers and DST as they are, ragged padding included."""
+    fmt = DataFormat.from_ir(dtype)
+    sketch = pipe(
+        4,
+        buffers={
+            0: (fmt.value, 2, "ncrisc", "compute"),
+            1: (fmt.value, 2, "compute", "brisc"),
+        },
+        tensors={
+            "A": layout(dtype, (32, columns), "input"),
+            "C": layout(dtype, (32, columns), "output"),
+        },
+    )
+    high = min(fmt.spec.high, 2**31 - 1)
+    a = np.random.default_rng(0).integers(max(fmt.spec.low, 0), high, (32, columns))
+    result = run(sketch, A=a)
+    assert codes(result) == []
+    assert result.outputs["C"].dtype.kind in "iu"
+    np.testing.assert_array_equal(result.outputs["C"], a)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat8_b", "bfloat4_b", "float16"])
+def test_copies_of_narrow_floats(dtype: str) -> None:
+    """Small integers survive every float format; block formats pad with zeros."""
+    fmt = DataFormat.from_ir(dtype)
+    sketch = pipe(
+        4,
+        buffers={
+            0: (fmt.value, 2, "ncrisc", "compute"),
+            1: (fmt.value, 2, "compute", "brisc"),
+        },
+        tensors={
+            "A": layout(dtype, (32, 100), "input"),
+            "C": layout(dtype, (32, 100), "output"),
+        },
+    )
+    a = (np.arange(3200).reshape(32, 100) % 5).astype(np.float32)
+    result = run(sketch, A=a)
+    assert codes(result) == []
+    np.testing.assert_array_equal(result.outputs["C"], a)
+
+
+def test_wrong_inputs_are_all_named() -> None:
+    """One error lists every array that is missing, misshapen, of another type or unknown."""
+    sketch = gemm(64, 64, 64, (64, 64, 32), (1, 1))
+    inputs = {"B": np.zeros((64, 32), np.float32), "D": np.zeros(3, np.float32)}
+    with pytest.raises(InputError) as caught:
+        execute(sketch.plan(), sketch.listed(), inputs)
+    for name in ("A: missing", "B: float32 (64, 32)", "D: not a tensor"):
+        assert name in caught.value.message
+    with pytest.raises(InputError, match="float64"):
+        execute(sketch.plan(), sketch.listed(),
+                {"A": np.zeros((64, 64)), "B": np.zeros((64, 64), np.float32)})  # fmt: skip

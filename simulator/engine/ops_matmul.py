@@ -1,0 +1,224 @@
+"""matmul_tiles: nests of tile products, one K tile at a time."""
+
+from __future__ import annotations
+
+from itertools import product
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from simulator.engine.code import Builders, OpContext, Step, uniform
+from simulator.engine.deferred import Deferred, Products
+from simulator.engine.dst import Section
+from simulator.engine.expr import ExprError
+from simulator.engine.group import Group
+from simulator.engine.operands import both, exact_only
+from simulator.engine.ops_config import checker
+from simulator.engine.ops_move import math_section, readable
+from simulator.engine.segs import WHOLE, Seg, full, normal, with_width
+from simulator.engine.violation import Violation
+from simulator.formats.dataformat import DataFormat
+
+Shape = tuple[int, ...]
+
+
+class MatmulPlan(NamedTuple):
+    """How a nest of matmul_tiles is run: K steps in order, each over at most two levels at once.
+
+    ``steps`` are the offsets (in0, in1, DST) of the K steps; ``shape`` is (n1, n2) and the steps
+    of in0, in1 and DST along both levels; ``tiles`` counts products per lane.
+    """
+
+    steps: tuple[tuple[int, int, int], ...]
+    shape: Shape
+    tiles: int
+
+
+def _plan(n: Shape, si: Shape, sj: Shape, sd: Shape) -> MatmulPlan:
+    moving = [level for level in range(3) if n[level] > 1 and sd[level]][-2:]
+    inner = [(1, 0, 0, 0)] * (2 - len(moving)) + [(n[k], si[k], sj[k], sd[k]) for k in moving]
+    (n1, i1, j1, d1), (n2, i2, j2, d2) = inner
+    rest = [level for level in range(3) if level not in moving]
+    steps = []
+    for at in product(*(range(n[level]) for level in rest)):
+        pairs = list(zip(rest, at, strict=True))
+        steps.append(
+            (
+                sum(k * si[level] for level, k in pairs),
+                sum(k * sj[level] for level, k in pairs),
+                sum(k * sd[level] for level, k in pairs),
+            )
+        )
+    return MatmulPlan(tuple(steps), (n1, n2, i1, i2, j1, j2, d1, d2), n[0] * n[1] * n[2])
+
+
+class Matmul:
+    """matmul_tiles of one kernel: DST += in0 x in1, one K tile per product (D7)."""
+
+    def __init__(self, c: OpContext) -> None:
+        machine = c.machine
+        self.in0, self.in1 = c.cb(0), c.cb(1)
+        self.model, self.pool = machine.model, machine.pool
+        self.mode, self.tf32 = machine.mode(c.code.key), machine.tf32(c.code.key)
+        self.tile = (self.in0.tile[0], self.in1.tile[1])
+        self.products = Products(self.model, self.mode, self.pool)
+        self.arithmetic = machine.arithmetic
+        probe = np.ones((1, 1), np.float32)
+        self.exact_operands = machine.numbers == "fast" and all(
+            self.model.matmul_operand(probe, cb.fmt, self.mode, side, self.tf32) is probe
+            and cb.fmt is DataFormat.Float16_b
+            for side, cb in enumerate((self.in0, self.in1))
+        )
+        if self.in0.tile[1] != self.in1.tile[0]:
+            raise ExprError(f"tiles {self.in0.tile} and {self.in1.tile} cannot be multiplied")
+
+    def add(
+        self, group: Group, section: Section, at: tuple[int, int, int], shape: Shape, flip: bool
+    ) -> None:
+        """One K step at indices ``at`` = (in0, in1, DST)."""
+        i, j, d = at
+        n1, n2, i1, i2, j1, j2, d1, d2 = shape
+        if (n2 != 1 and d2 != 1) or (n1 != 1 and d1 != n2):
+            self._apart(group, section, at, shape, flip)
+            return
+        pages = n1 * n2
+        if d < 0 or d + pages > section.capacity:
+            section.check(d, d + pages - 1)
+        lanes = group.lanes
+        left = self.in0.select(lanes, i, n1 if i1 else 1, i1, n2 if i2 else 1, i2)
+        right = self.in1.select(lanes, j, n1 if j1 else 1, j1, n2 if j2 else 1, j2)
+        valid = None
+        if left.valid is not None or left.block is None:
+            readable(left, group, f"a page of circular buffer {self.in0.number}")
+        if right.valid is not None or right.block is None:
+            readable(right, group, f"a page of circular buffer {self.in1.number}")
+        if left.valid is not None or right.valid is not None:
+            valid = _product_extents(group, left, right, (n1, n2, i1, i2, j1, j2), flip)
+        a, b = left.values(), right.values()
+        if a.shape[1] != b.shape[1]:
+            a, b = with_width(a, lanes.width), with_width(b, lanes.width)
+        old = section.exact(d, pages)
+        if old is None and not section.untouched(d, pages):
+            old = section.get(d, pages, lanes, self.pool)
+        if old is not None and old.block is None:
+            old = None
+        if old is not None and old.valid is not None:
+            valid = both(valid, old.valid, invalid_is_zero=True)
+        out_shape = (a.shape[0], a.shape[1], n1, n2, *self.tile)
+        if not self.arithmetic:
+            section.put(d, Seg(pages, self.pool.dummy(out_shape), valid))
+            return
+        if not self.exact_operands:
+            a = self.model.matmul_operand(a, self.in0.fmt, self.mode, 0, self.tf32)
+            b = self.model.matmul_operand(b, self.in1.fmt, self.mode, 1, self.tf32)
+        if flip:
+            b = b.swapaxes(-1, -2)
+        before: Any = None
+        if old is not None:
+            before = old.block if old.rows is None else old.values()
+        section.put(d, Seg(pages, Deferred(self.products, before, a, b, out_shape), valid))
+
+    def _apart(
+        self, group: Group, section: Section, at: tuple[int, int, int], shape: Shape, flip: bool
+    ) -> None:
+        """A nest whose DST tiles are not contiguous: row by row, or tile by tile."""
+        i, j, d = at
+        n1, n2, i1, i2, j1, j2, d1, d2 = shape
+        for k in range(n1):
+            first = (i + k * i1, j + k * j1, d + k * d1)
+            if n2 == 1 or d2 == 1:
+                self.add(group, section, first, (1, n2, 0, i2, 0, j2, 0, d2), flip)
+                continue
+            for m in range(n2):
+                one = (first[0] + m * i2, first[1] + m * j2, first[2] + m * d2)
+                self.add(group, section, one, (1, 1, 0, 0, 0, 0, 0, 0), flip)
+
+
+def _fixed(c: OpContext) -> tuple[MatmulPlan, tuple[int, int, int]] | None:
+    """(plan, indices) of a nest in which everything is constant and something happens."""
+    n = c.fixed_counts(3)
+    forms = [c.fixed_form(c.poly(operand), 3) for operand in (2, 3, 4)]
+    if n is None or 0 in n or None in forms:
+        return None
+    (i, *si), (j, *sj), (d, *sd) = forms
+    return _plan(n, tuple(si), tuple(sj), tuple(sd)), (i, j, d)
+
+
+def build_matmul(c: OpContext) -> Step:
+    """matmul_tiles."""
+    matmul, following, machine = Matmul(c), c.next, c.machine
+    in0, in1, counts = matmul.in0, matmul.in1, c.counts(3)
+    index0, index1, target = c.index(2, 3), c.index(3, 3), c.index(4, 3)
+    checks = {
+        flip: checker("matmul_tiles", math=("matmul", flip), src_a=in1.fmt, src_b=in0.fmt)
+        for flip in (False, True)
+    }
+    tally, slot = machine.tally, machine.slot("matmul_tiles")
+    plans: dict[Any, MatmulPlan] = {}
+    fixed = _fixed(c)
+    flipped = ("matmul", True)
+
+    def step(group: Group) -> int:
+        local = group.local
+        section = local.math
+        if section is None:
+            section = math_section(group, "matmul_tiles")
+        flip = local.config.math == flipped
+        checks[flip](local.config)
+        if fixed is not None:
+            plan, base = fixed
+            tally[slot] += plan.tiles * group.lanes.n
+            if len(plan.steps) == 1:
+                matmul.add(group, section, base, plan.shape, flip)
+                return following
+            i, j, d = base
+            for di, dj, dd in plan.steps:
+                matmul.add(group, section, (i + di, j + dj, d + dd), plan.shape, flip)
+            return following
+        regs = group.regs
+        n = counts(regs)
+        i, i1, i2, i3 = index0(regs)
+        j, j1, j2, j3 = index1(regs)
+        d, d1, d2, d3 = target(regs)
+        key = (n, i1, i2, i3, j1, j2, j3, d1, d2, d3)
+        if 0 in n:
+            return following
+        if key not in plans:
+            plans[key] = _plan(n, (i1, i2, i3), (j1, j2, j3), (d1, d2, d3))
+        plan = plans[key]
+        if not (type(i) is int and type(j) is int and type(d) is int):
+            i, j, d = uniform(group, i), uniform(group, j), uniform(group, d)
+        tally[slot] += plan.tiles * group.lanes.n
+        for di, dj, dd in plan.steps:
+            matmul.add(group, section, (i + di, j + dj, d + dd), plan.shape, flip)
+        return following
+
+    return exact_only(c, in0, in1) or step
+
+
+def _product_extents(group: Group, left: Seg, right: Seg, shape: Shape, flip: bool) -> Any:
+    """Valid extents of products; the contracted dimension must be wholly valid."""
+    n1, n2, i1, i2, j1, j2 = shape
+    lanes = group.lanes.n
+
+    def grid(seg: Seg, s1: int, s2: int) -> Any:
+        a, b = n1 if s1 else 1, n2 if s2 else 1
+        valid = full(lanes, seg.pages) if seg.valid is None else seg.valid
+        return np.broadcast_to(valid.reshape(lanes, a, b, 2), (lanes, n1, n2, 2))
+
+    one, two = grid(left, i1, i2), grid(right, j1, j2)
+    across = two[..., 1 if flip else 0]
+    poisoned = ((one[..., 1] < WHOLE) | (across < WHOLE)).any(axis=(1, 2))
+    if poisoned.any():
+        raise Violation(
+            "UninitialisedRead",
+            "matmul_tiles sums over padding nobody wrote: zero it after the read barrier",
+            group.lanes.ids[poisoned],
+        )
+    out = np.stack([one[..., 0], two[..., 0 if flip else 1]], axis=-1)
+    return normal(out.reshape(lanes, n1 * n2, 2))
+
+
+BUILDERS: Final[Builders] = MappingProxyType({"matmul_tiles": build_matmul})
+"""Op name to builder."""
