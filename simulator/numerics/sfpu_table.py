@@ -34,11 +34,24 @@ class Store(enum.Enum):
 
 @dataclass(frozen=True)
 class SfpuFunction:
-    """One function: how many tiles it reads, its float64 definition, how results are stored."""
+    """One function: how many tiles it reads, its definition, how results are stored.
+
+    ``single`` says that evaluation in float32 gives the float64 result rounded to float32, bit for
+    bit: one correctly rounded operation (53 bits are more than twice 24 and two), or an exact one.
+    """
 
     arity: int
     function: Callable[..., Doubles]
     store: Store = Store.NEAREST
+    single: bool = False
+
+
+_SINGLE = frozenset(
+    ("sqrt", "recip", "relu", "floor", "ceil", "round", "square", "sign", "abs", "negative", "eqz",
+     "nez", "gtz", "ltz", "gez", "lez", "add_binary", "sub_binary", "mul_binary", "div_binary",
+     "binary_max", "binary_min", "eq_binary", "ne_binary", "gt_binary", "lt_binary", "ge_binary",
+     "le_binary", "add_unary", "sub_unary", "rsub_unary", "mul_unary", "div_unary")
+)  # fmt: skip
 
 
 def _sigmoid(x: Doubles) -> Doubles:
@@ -124,9 +137,11 @@ def _rows() -> dict[str, SfpuFunction]:
         "div_unary": (np.divide, Store.CUT),
         "power": (np.power, Store.NEAREST),
     }
-    rows = {name: SfpuFunction(1, function) for name, function in unary.items()}
+    rows = {
+        name: SfpuFunction(1, function, single=name in _SINGLE) for name, function in unary.items()
+    }
     for name, (function, store) in (binary | scalar).items():
-        rows[name] = SfpuFunction(2, function, store)
+        rows[name] = SfpuFunction(2, function, store, name in _SINGLE)
     return rows
 
 
