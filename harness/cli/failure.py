@@ -15,6 +15,7 @@ OPTIONS: Final = frozenset(
     (
         *("device", "grid", "core_ranges", "strategy", "double_buffer", "prefetch", "fidelity"),
         *("fp32_dest", "function", "oracle", "input_kind", "numbers", "seed", "inputs", "outputs"),
+        *("break", "dump", "trace_cores"),
     )
 )
 """Places that are options of the command line and are shown as one."""

@@ -32,6 +32,7 @@ class Question:
     outputs: Path | None = None
     max_steps: int | None = None
     max_seconds: float | None = None
+    observer: Any = None
 
     def arguments(self) -> list[str]:
         """The options that ask the same again."""
@@ -65,6 +66,7 @@ def judge(
     from harness.checking import check
     from simulator.files import write_npz
 
+    options = run_options(question.numbers, question.max_steps, question.max_seconds)
     session.progress.stage("simulating and judging")
     with naming(question.inputs):
         verdict = check(
@@ -76,7 +78,7 @@ def judge(
             seed=question.seed,
             numbers=question.numbers,
             function=build.function,
-            run_options=run_options(question.numbers, question.max_steps, question.max_seconds),
+            run_options=replace(options, observer=question.observer),
             **build.options(),
         )
     if question.outputs is not None and verdict.outputs:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli import looking as look
 from harness.cli import options as o
 from harness.cli.compile import compile_build, passes_json, save_ir
 from harness.cli.judge import Question, judge, outcome, prepare, reproducible
@@ -41,17 +42,26 @@ def run(
     dump_ir: o.DumpOpt = None,
     max_steps: o.StepsOpt = None,
     max_seconds: o.SecondsOpt = None,
+    profile: look.ProfileOpt = False,
+    trace: look.TraceOpt = None,
+    trace_cores: look.TraceCoresOpt = None,
+    stop: look.BreakOpt = None,
+    dump: look.DumpOpt = None,
     json: o.JsonOpt = None,
 ) -> int:
     """Compile a kernel, simulate it, and judge the answer against the source."""
     build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
                     prefetch, fidelity, fp32_dest, function)  # fmt: skip
     question = Question(oracle, input_kind, numbers, seed, inputs, outputs, max_steps, max_seconds)
-    return Session("run", json).conduct(
-        lambda session: run_build(
-            session, build, question, output or default_output(source), dump_ir
-        )
-    )
+    seen = look.Looking(profile, trace, trace_cores, stop, dump or ())
+
+    def body(session: Session) -> Outcome:
+        place = output or default_output(source)
+        return seen.around(session, lambda observer: run_build(
+            session, build, replace(question, observer=observer), place, dump_ir
+        ))  # fmt: skip
+
+    return Session("run", json).conduct(body)
 
 
 def default_output(source: str) -> Path:

@@ -239,3 +239,39 @@ def _in_order(segs: Sequence[Seg]) -> list[tuple[int, Seg]]:
         out.append((at, seg))
         at += seg.pages
     return out
+
+
+class Listed(Exception):  # noqa: N818 - the wanted end, not an error
+    """The statements of a program were asked for, and here they are."""
+
+    def __init__(self, program: str, rows: list[dict[str, Any]]) -> None:
+        super().__init__(program)
+        self.program = program
+        self.rows = rows
+
+
+class Lister:
+    """Raises :class:`Listed` for the program (or thread) of a name before anything runs."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._seen: list[str] = []
+
+    def wrap(self, machine: Machine, code: Code) -> list[Step]:
+        """See Observer.
+
+        Raises:
+            Listed: this is the program.
+            LocationError: it is none of the plan's.
+        """
+        if self.name in (code.program, code.thread):
+            raise Listed(code.program, listing(code))
+        self._seen.append(code.program)
+        if code.number == len(machine.plan.kernels) - 1:
+            names = ", ".join(dict.fromkeys(self._seen))
+            raise LocationError(f"there is no program {self.name!r}", location="break",
+                                next_step=f"there are {names}")  # fmt: skip
+        return code.steps
+
+    def ended(self, machine: Machine, seconds: float) -> None:
+        """See Observer."""
