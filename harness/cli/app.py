@@ -15,6 +15,7 @@ from harness.cli.check import check
 from harness.cli.compile import compile_kernel
 from harness.cli.demo import demo
 from harness.cli.execute import execute
+from harness.cli.explain import explain
 from harness.cli.failure import Failure, UsageError, failure_of
 from harness.cli.plan import plan_app
 from harness.cli.run import run
@@ -40,6 +41,7 @@ app.command("execute", epilog=EPILOG)(execute)
 app.command("check", epilog=EPILOG)(check)
 app.add_typer(plan_app, name="plan")
 app.command("demo", epilog=EPILOG)(demo)
+app.command("explain", epilog=EPILOG)(explain)
 
 
 @app.callback(invoke_without_command=True)

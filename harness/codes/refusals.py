@@ -1,0 +1,81 @@
+"""Codes of errors: what compiler, golden and command line refuse, and what they accept."""
+
+from __future__ import annotations
+
+from typing import Final
+
+COMPILER: Final = (
+    ("CompileError", "A pass refused the kernel.", "Follow the message; it says what fits."),
+    ("UnsupportedConstruct", "The source uses something the compiler does not translate.",
+     "Use what the message names instead."),
+    ("UnsupportedDtype", "A dtype that no data format of the device holds.",
+     "Use float32, bfloat16, float16 or a listed integer type."),
+    ("UnsupportedIndex", "An index that is not an affine function of block and loop indices.",
+     "Index with sums of block indices, loop variables and constants."),
+    ("UnsupportedSchedule", "A legacy schedule attribute this compiler does not know.",
+     "Use row_major, column_major or block."),
+    ("UnalignedBlock", "A block whose extent or offset must be whole 32x32 tiles and is not.",
+     "Use extents that are multiples of 32, or that divide 32."),
+    ("UninitialisedBuffer", "An on-chip buffer is read before anything was stored to it.",
+     "Clear or fill it first."),
+    ("UnusedTensor", "A tensor parameter is neither read nor written.", "Drop the parameter."),
+    ("NoOutput", "The kernel writes no tensor.", "Copy a result to a tensor parameter."),
+    ("NoKernel", "There is nothing to compile: no T.Kernel, no PrimFunc, an empty module.",
+     "Give a function with one T.Kernel block."),
+    ("SeveralKernels", "One plan was asked for and there are several.", "Name one of them."),
+    ("DuplicateName", "Two buffers or loops of one kernel have the same name.", "Rename one."),
+    ("InvalidName", "A name that cannot be written in C++.", "Rename it."),
+    ("DynamicShape", "A tensor's shape is not known at compile time.",
+     "Give sizes as parameters of the factory."),
+    ("DynamicGrid", "An extent of T.Kernel is not a constant.",
+     "Give sizes as parameters of the factory."),
+    ("OpenSize", "A size of a kernel was left open, or an unknown one was given.",
+     "Give every open size by its name, and no other."),
+    ("LayoutConflict", "Two demands on the layout of one buffer exclude each other.",
+     "Drop one of them, or copy to a second buffer."),
+    ("OptionConflict", "Options that exclude each other, or do nothing for this kernel.",
+     "Leave one of them out."),
+    ("InvalidOption", "An option or a value that does not exist.", "Use one the message lists."),
+    ("InvalidPartition", "A work partition that does not cover the grid once.",
+     "Give every block to one core."),
+    ("TooManyBlocks", "More blocks than the work partition can list.", "Use larger blocks."),
+    ("OverlappingWrites", "Two blocks write the same tiles of an output.",
+     "Give every block tiles of its own."),
+    ("NeedsFp32Dest", "A float32 accumulator with a 16-bit destination.",
+     "Allow the 32-bit destination, or accumulate in bfloat16."),
+    ("PassOrder", "A pass misses what an earlier pass writes.",
+     "Run the pipeline, or the earlier passes in order."),
+    ("NotPrintable", "A program that cannot be printed as C++.",
+     "Recompile; hand-edited programs must stay within the op table."),
+)  # fmt: skip
+"""Refusals of language, passes and printer: (code, meaning, remedy)."""
+
+GOLDEN: Final = (
+    ("SourceError", "The source cannot be evaluated as it stands.",
+     "Mend the source at the location."),
+    ("SourceRace", "Two iterations of a parallel loop write one element of the source.",
+     "Give every iteration elements of its own."),
+    ("InvalidContract", "The numeric contract names an unknown fidelity, destination or op.",
+     "Use the names the message lists."),
+    ("InvalidInputs", "Input arrays that do not fit the kernel's parameters.",
+     "Pass one array per input, by parameter name, in logical shape."),
+    ("NoExactRange", "No inputs are known that leave nothing to round in this kernel.",
+     "Use --oracle bound."),
+)  # fmt: skip
+"""Refusals of the reference: (code, meaning, remedy)."""
+
+COMMAND: Final = (
+    ("HarnessError", "An error without a kind of its own.", "Follow the message."),
+    ("Usage", "The command line itself is wrong.", "See tt-harness COMMAND --help."),
+    ("InvalidParameter", "--param gives a name or a value the factory does not take.",
+     "Use the signature the message shows."),
+    ("InvalidInput", "Arrays, places or dumps that do not fit the plan.",
+     "Follow the message; it says what is expected."),
+    ("Unreadable", "A file is missing, too large, not JSON, or cannot be written.",
+     "Check the path."),
+    ("InvalidCase", "A saved case cannot be read or replayed.", "Save it anew."),
+    ("Interrupted", "The command was interrupted.", "Run it again."),
+    ("Internal", "A defect of tt-harness: status 3, with a traceback in the file named.",
+     "Report it with that file and the command line."),
+)  # fmt: skip
+"""Refusals of the command line and of files: (code, meaning, remedy)."""
