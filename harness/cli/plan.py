@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from harness.cli.options import JsonOpt
-from harness.cli.session import Outcome, Session, finding_json
+from harness.cli.session import Outcome, Session, check_writable, finding_json
 
 if TYPE_CHECKING:
     from simulator.plan.schema import Plan
@@ -21,6 +21,9 @@ plan_app: Final = typer.Typer(
 @plan_app.command("show")
 def show(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="an artifact, or its plan file")],
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="write core map and L1 map")
+    ] = None,
     json: JsonOpt = None,
 ) -> int:
     """Draw a plan: grids, core map, tensors, circular buffers, L1, programs."""
@@ -28,10 +31,16 @@ def show(
     def body(_: Session) -> Outcome:
         from harness.report.compiled import plan_lines
         from harness.report.details import plan_details
+        from harness.report.svg import plan_svg
+        from simulator.files import write_atomic
         from simulator.plan.show import plan_summary
 
+        if svg is not None:
+            check_writable(svg)
         plan = _valid_plan(directory)
         summary = plan_summary(plan)
+        if svg is not None:
+            write_atomic(svg, plan_svg(summary).encode())
         view = [*plan_lines(summary), *plan_details(summary)]
         return Outcome(0, "", {"plan": summary, "findings": []}, view)
 

@@ -22,7 +22,7 @@ HARDWARE: Final = MappingProxyType({
     "CBUnderflow": "cb_pop_front only adds to a 16-bit counter. The difference of the two counters"
     " wraps, and the consumer sees thousands of pages that are not there: it reads old data.",
     "CBWrap": "Data-movement threads compare the pointer with the end of the buffer for equality: a"
-    " pointer that steps over the end runs on past the buffer for ever, over what lies behind in L1."
+    " pointer that steps over the end runs on past the buffer for ever over what lies behind in L1."
     " Pages of one revolution must sum exactly to the depth.",
     "CBWindow": "Outside the window the page belongs to the other thread. Whether the access meets"
     " old data, new data or half of each depends on timing.",

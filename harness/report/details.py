@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.report.l1 import l1_lines
 from harness.report.terminal import Line, columns, section
 
 
@@ -13,7 +14,7 @@ def plan_details(summary: Mapping[str, Any]) -> list[Line]:
     return [
         *section("Tensors", _tensors(summary)),
         *section("Circular buffers", _buffers(summary)),
-        *section(f"L1 of core {summary['l1']['core']}", _l1(summary["l1"])),
+        *section(f"L1 of core {summary['l1']['core']}", l1_lines(summary["l1"])),
         *section("Work", _work(summary)),
         *section("Programs", _programs(summary)),
         *(section("Semaphores", _semaphores(summary)) if summary["semaphores"] else ()),
@@ -45,12 +46,6 @@ def _notes(buffer: Mapping[str, Any]) -> str:
     notes = [f"shares {buffer['shares']}"] if buffer["shares"] else []
     notes += ["unpacked to DST"] if buffer["unpack_to_dest"] else []
     return f" ({', '.join(notes)})" if notes else ""
-
-
-def _l1(l1: Mapping[str, Any]) -> list[Line]:
-    rows = [(f"{item['address']:#x}", f"{item['bytes']:,}", item["what"]) for item in l1["map"]]
-    rows.append((f"{l1['cb_end']:#x}", f"{l1['free']:,}", "free"))
-    return columns(rows, ">><")
 
 
 def _work(summary: Mapping[str, Any]) -> list[Line]:
