@@ -7,6 +7,10 @@ JOBS ?= auto
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 
+# What make bench-peers compares with; the peer wants torch beside it.
+PEERS ?= .venv-peers
+PEER_PACKAGES ?= tt-lang-sim==1.1.6 torch==2.13.0
+
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -14,10 +18,10 @@ STAMP := $(VENV)/.installed
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TVM_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test gate ttnn bench lint format types walls clean
+.PHONY: help setup demo test gate ttnn bench bench-peers lint format types walls clean
 
 help: ## list these commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 setup: $(STAMP) ## create $(VENV) and install; done by every command below when needed
 
@@ -36,6 +40,11 @@ ttnn: $(STAMP) ## create .venv-ttnn with ttnn, for the tests that build real dev
 
 bench: $(STAMP) ## run the benchmarks, one thread each
 	$(ONE_THREAD) $(BIN)/python -m pytest tests/benchmarks --benchmark-only $(PYTEST_ARGS)
+
+bench-peers: $(STAMP) ## compare with tt-lang-sim's own tutorial kernel, in an environment of its own
+	@[ -x $(PEERS)/bin/tt-lang-sim ] || { $(PYTHON) -m venv --clear $(PEERS) \
+		&& $(PEERS)/bin/python -m pip install --quiet $(PEER_PACKAGES); }
+	$(ONE_THREAD) $(BIN)/python -m tests.benchmarks.peers $(PEERS)/bin/tt-lang-sim
 
 lint: $(STAMP) ## check style and formatting
 	$(BIN)/ruff check .
@@ -56,7 +65,7 @@ walls: $(STAMP) ## check what may import what
 	$(BIN)/python -m pytest -q tests/test_walls.py tests/test_globals.py
 
 clean: ## remove the environment and everything tools leave behind
-	rm -rf $(VENV) .benchmarks .coverage* .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) $(PEERS) .benchmarks .coverage* .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache build dist htmlcov
 
 # Redone when what is installed could change. The build backend comes from the same
