@@ -57,8 +57,9 @@ class RunStats:
         steps: ops executed, each for all lanes of a group.
         groups, splits, merges: lock-step groups created, and how often they parted and met.
         tile_ops: executions by op, in tiles over all lanes.
-        dram_read_bytes, dram_write_bytes: by buffer.
-        l1_high_water_bytes: bytes of L1 the circular buffers take per core.
+        dram_read_bytes, dram_write_bytes: by buffer in DRAM.
+        l1_read_bytes, l1_write_bytes: by buffer in L1, of any core.
+        l1_high_water_bytes: bytes of L1 that circular buffers and tensors take per core.
         cb_max_occupancy: most pages held at a time, by CB id.
         upload_seconds, run_seconds, download_seconds: host time.
     """
@@ -70,6 +71,8 @@ class RunStats:
     tile_ops: dict[str, int] = field(default_factory=dict)
     dram_read_bytes: dict[str, int] = field(default_factory=dict)
     dram_write_bytes: dict[str, int] = field(default_factory=dict)
+    l1_read_bytes: dict[str, int] = field(default_factory=dict)
+    l1_write_bytes: dict[str, int] = field(default_factory=dict)
     l1_high_water_bytes: int = 0
     cb_max_occupancy: dict[int, int] = field(default_factory=dict)
     upload_seconds: float = 0.0

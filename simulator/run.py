@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator import depths
+from simulator.arch import find_arch
 from simulator.engine import observe
 from simulator.engine.machine import Machine
 from simulator.engine.pool import Workspace
@@ -20,7 +21,9 @@ from simulator.engine.scheduler import Scheduler
 from simulator.errors import ArtifactError
 from simulator.findings import Finding, finding
 from simulator.host import check_inputs, download, load_tensors, written
+from simulator.memory.dram import Tensor
 from simulator.outcome import RunOptions, RunResult, RunStats
+from simulator.plan.placement import place
 from simulator.plan.schema import Plan
 from simulator.program import Program, ProgramFile
 
@@ -133,9 +136,8 @@ def _execute(
         splits=scheduler.splits,
         merges=scheduler.merges,
         tile_ops=machine.tile_ops(),
-        dram_read_bytes={n: t.read_bytes for n, t in tensors.items() if t.read_bytes},
-        dram_write_bytes={n: t.written_bytes for n, t in tensors.items() if t.written_bytes},
-        l1_high_water_bytes=sum(cb.depth * cb.page_bytes for cb in machine.cbs.values()),
+        **moved_bytes(tensors),
+        l1_high_water_bytes=l1_high_water(plan),
         cb_max_occupancy={number: cb.peak for number, cb in machine.cbs.items()},
         upload_seconds=loaded - began,
         run_seconds=ran - ready,
@@ -156,6 +158,26 @@ def _execute(
         tuple(scheduler.turns or ()),
     )
     return result, machine
+
+
+def l1_high_water(plan: Plan) -> int:
+    """Bytes of L1 in use on the fullest core: circular buffers from below, tensors from above."""
+    arch = find_arch(plan.device.name)
+    placement = place(plan, arch)
+    end = max(placement.cb_end.values(), default=arch.l1_base)
+    return end - arch.l1_base + arch.l1_bytes - placement.l1_floor
+
+
+def moved_bytes(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, int]]:
+    """Bytes read and written by memory and buffer, under the names RunStats has for them."""
+    out: dict[str, dict[str, int]] = {}
+    for memory, prefix in (("DRAM", "dram"), ("L1", "l1")):
+        here = {n: t for n, t in tensors.items() if t.layout.memory == memory}
+        out[f"{prefix}_read_bytes"] = {n: t.read_bytes for n, t in here.items() if t.read_bytes}
+        out[f"{prefix}_write_bytes"] = {
+            n: t.written_bytes for n, t in here.items() if t.written_bytes
+        }
+    return out
 
 
 def _mended(

@@ -34,7 +34,11 @@ RangesOpt = Annotated[
 ]
 StrategyOpt = Annotated[
     str | None,
-    typer.Option("--strategy", metavar="NAME", help="row_major (default), column_major or block"),
+    typer.Option(
+        "--strategy",
+        metavar="NAME",
+        help="row_major (default), column_major, block, z_order or match_shard",
+    ),
 ]
 DoubleOpt = Annotated[
     bool | None,

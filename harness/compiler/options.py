@@ -10,7 +10,7 @@ from harness.compiler.attrs import CoreRange
 from harness.errors import OptionError
 from simulator.arch import Arch, device_names, find_arch
 
-STRATEGIES: Final = ("row_major", "column_major", "block")
+STRATEGIES: Final = ("row_major", "column_major", "block", "z_order", "match_shard")
 FIDELITIES: Final = ("LoFi", "HiFi2", "HiFi3", "HiFi4")
 ALIASES: Final = (("wormhole", "wormhole_n150"), ("blackhole", "blackhole_p100"),
                   ("grayskull", "grayskull_e150"))  # fmt: skip

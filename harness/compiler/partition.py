@@ -1,9 +1,10 @@
-"""Dealing blocks to cores: the three strategies, and the descriptor each core receives.
+"""Dealing blocks to cores: strategies, and the descriptor each core receives.
 
 ``row_major`` and ``column_major`` deal a contiguous run of block ids to each core, the first
 ``total mod cores`` cores taking one more; cores are counted along rows of the grid for row_major,
 along columns for column_major. ``block`` cuts the block grid into one rectangle per core, block
-rows over core rows and block columns over core columns.
+rows over core rows and block columns over core columns. ``z_order`` deals contiguous runs of the
+Z curve, equal numbers of blocks each as row_major; ``match_shard`` is :mod:`matching`'s.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from harness.compiler.attrs import TT_WORK_PARTITION, CoreRange, WorkItem
 from harness.errors import CompileError, OptionError
+from simulator.plan.work import blocks_of_ids
+from simulator.plan.zorder import blocks_at, codes_of
 
 Grid = tuple[int, int, int]
 
@@ -53,11 +58,21 @@ def descriptors(
         return _block(grid, ranges)
     cores = cores_of(ranges, by_column=strategy == "column_major")
     runs = split(gx * gy * gz, len(cores))
+    if strategy == "z_order":
+        runs = _curve_runs(grid, runs)
     dealt = {
         core: {"form": "linear", "order": strategy, "start": start if count else 0, "count": count}
         for core, (start, count) in zip(cores, runs, strict=True)
     }
     return {f"({x},{y})": dealt[(x, y)] for x, y in cores_of(ranges)}
+
+
+def _curve_runs(grid: Grid, runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Runs of blocks in the order of the Z curve as runs of its positions, holes included."""
+    gx, gy, gz = grid
+    codes = np.sort(codes_of(blocks_of_ids(np.arange(gx * gy * gz, dtype=np.int64), grid), grid))
+    return [(int(codes[start]), int(codes[start + count - 1] - codes[start]) + 1) if count
+            else (0, 0) for start, count in runs]  # fmt: skip
 
 
 def _block(grid: Grid, ranges: Sequence[CoreRange]) -> dict[str, dict[str, Any]]:
@@ -94,6 +109,9 @@ def expand(descriptor: Mapping[str, Any], grid: Grid) -> list[tuple[int, int, in
         ys = range(y0, y0 + descriptor["height"])
         return [(x, y, z) for z in range(gz) for y in ys for x in xs] if xs and ys else []
     ids = range(descriptor["start"], descriptor["start"] + descriptor["count"])
+    if descriptor["order"] == "z_order":
+        found = blocks_at(np.array(ids, dtype=np.int64), grid).tolist()
+        return [(x, y, z) for x, y, z in found if x < gx and y < gy]
     if descriptor["order"] == "row_major":
         return [(i % gx, i // gx % gy, i // (gx * gy)) for i in ids]
     return [(i // gy % gx, i % gy, i // (gx * gy)) for i in ids]
@@ -117,7 +135,7 @@ def describe(
 
     Raises:
         CompileError: a core that is not of the ranges, a block missing, dealt twice or outside the
-            grid, or a list that is neither a run of block ids nor a rectangle.
+            grid, or lists that are neither runs of one order nor rectangles.
     """
 
     def bad(message: str, step: str) -> None:
@@ -141,13 +159,13 @@ def describe(
     if len(seen) != total:
         bad(f"{total - len(seen)} of {total} blocks are dealt to no core", "deal every block once")
     lists = {core: _blocks(partition.get(core, ())) for core in cores}
-    for make in (_linear_rows, _linear_columns, _rectangle):
+    for make in (_linear_rows, _linear_columns, _rectangle, _curve):
         out = {core: make(blocks, grid) for core, blocks in lists.items()}
         if all(expand(d, grid) == lists[core] for core, d in out.items()):
             return out
     bad(
-        "the cores' blocks are neither all runs of block ids nor all rectangles",
-        "order every core's blocks row_major, or every core's column_major, or as rectangles",
+        "the cores' blocks are neither all runs of one order nor all rectangles",
+        "order every core's blocks row_major, column_major or along the Z curve, or as rectangles",
     )
     raise AssertionError("unreachable")
 
@@ -175,3 +193,9 @@ def _rectangle(blocks: list[tuple[int, int, int]], grid: Grid) -> dict[str, Any]
     x, y, _ = blocks[0]
     return {"form": "rect", "x0": x, "y0": y, "width": max(b[0] for b in blocks) - x + 1,
             "height": max(b[1] for b in blocks) - y + 1}  # fmt: skip
+
+
+def _curve(blocks: list[tuple[int, int, int]], grid: Grid) -> dict[str, Any]:
+    codes = codes_of(np.array(blocks, dtype=np.int64).reshape(-1, 3), grid)
+    start, count = (int(codes[0]), max(int(codes[-1] - codes[0]), 0) + 1) if blocks else (0, 0)
+    return {"form": "linear", "order": "z_order", "start": start, "count": count}

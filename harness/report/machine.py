@@ -22,11 +22,12 @@ def machine_lines(stats: Mapping[str, Any], determinate: bool | None) -> list[Li
         rows.append(("tile ops", _ops(stats["tile_ops"])))
     rows += [
         (
-            "DRAM",
+            memory,
             f"{verb} {', '.join(f'{name} {total:,}' for name, total in traffic.items())} bytes",
         )
-        for verb, key in (("read", "dram_read_bytes"), ("written", "dram_write_bytes"))
-        if (traffic := stats.get(key))
+        for memory in ("DRAM", "L1")
+        for verb, key in (("read", "_read_bytes"), ("written", "_write_bytes"))
+        if (traffic := stats.get(memory.lower() + key))
     ]
     if "run_seconds" in stats:
         rows.append(("time", seconds(stats["run_seconds"])))

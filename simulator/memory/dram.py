@@ -17,6 +17,7 @@ from simulator.arch import Arch
 from simulator.formats.codec import encode_tiles
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.schema import Layout
+from simulator.plan.shards import page_homes, shard_cores
 from simulator.plan.tensors import page_bytes, page_count, round_up, tile_grid
 
 Array = npt.NDArray[Any]
@@ -27,14 +28,22 @@ SEVERAL: Final = -2
 
 @dataclass(frozen=True)
 class Placement:
-    """Where an interleaved buffer lies: the same base in every bank, pages dealt round robin."""
+    """Where a buffer lies: the same base in every bank, which is a DRAM bank or one core's L1.
+
+    Interleaved pages are dealt round robin. Of a sharded buffer ``homes`` holds core (in the order
+    shards are dealt) and place of every page.
+    """
 
     base: int
     banks: int
     page_stride: int
+    homes: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
 
     def address(self, page: int) -> tuple[int, int]:
         """(bank, address in the bank) of a page (W:dataflow_api_addrgen.h)."""
+        if self.homes is not None:
+            core, slot = self.homes
+            return int(core[page]), self.base + int(slot[page]) * self.page_stride
         return page % self.banks, self.base + page // self.banks * self.page_stride
 
 
@@ -100,5 +109,8 @@ def placement_of(layout: Layout, base: int, arch: Arch) -> Placement:
     """How a buffer at address ``base`` spreads over banks."""
     dram = layout.memory == "DRAM"
     alignment = arch.dram_alignment if dram else arch.l1_alignment
+    stride = round_up(page_bytes(layout), alignment)
+    if layout.shard is not None:
+        return Placement(base, len(shard_cores(layout.shard)), stride, page_homes(layout))
     banks = arch.dram_banks if dram else arch.grid[0] * arch.grid[1]
-    return Placement(base, banks, round_up(page_bytes(layout), alignment))
+    return Placement(base, banks, stride)

@@ -35,7 +35,8 @@ class WorkItem(_Strict, frozen=True):
 
     ``len_k`` is the K loop's length in 32-element tiles, absent without a K loop.
     ``tile_order`` names the partition strategy that ordered the list; it agrees with the form of
-    the core's descriptor (``row_major``, ``column_major``; ``block`` for a rectangle).
+    the core's descriptor (``row_major``, ``column_major``, ``z_order``; ``block`` for a rectangle;
+    ``match_shard`` in any of them).
     """
 
     io: NonNegative
@@ -49,9 +50,11 @@ class Linear(_Strict, frozen=True, tag_field="form", tag="linear"):
     """Work ids ``start, start+1, … start+count-1``.
 
     ``row_major``: bx fastest, then by, then bz. ``column_major``: by fastest, then bx, then bz.
+    ``z_order``: positions of the Z curve, see :mod:`simulator.plan.zorder`; positions outside the
+    work grid stand for no block.
     """
 
-    order: Literal["row_major", "column_major"]
+    order: Literal["row_major", "column_major", "z_order"]
     start: NonNegative
     count: NonNegative
 

@@ -20,8 +20,9 @@ from simulator.plan.facts import Facts
 from simulator.plan.report import Report
 from simulator.plan.schema import Linear, Plan, Rect, Table, WorkItem
 from simulator.plan.work import Blocks, Grid, expand, item_blocks, work_ids
+from simulator.plan.zorder import codes_of
 
-ORDERS = ("row_major", "column_major", "block")
+ORDERS = ("row_major", "column_major", "block", "z_order", "match_shard")
 """Values of ``tile_order`` for a list that follows from a descriptor."""
 
 
@@ -116,7 +117,11 @@ def _agree(
 def _ordered(order: str, blocks: Blocks, descriptor: Linear | Rect | Table, grid: Grid) -> bool:
     if order not in ORDERS:
         return isinstance(descriptor, Table)
-    if order == "column_major":
+    if order == "match_shard":
+        return True  # the shards say, and the descriptor is compared item by item
+    if order == "z_order":
+        ids = codes_of(blocks, grid)
+    elif order == "column_major":
         ids = blocks[:, 1] + grid[1] * (blocks[:, 0] + grid[0] * blocks[:, 2])
     else:
         ids = work_ids(blocks, grid)

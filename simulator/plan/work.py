@@ -15,6 +15,7 @@ import numpy.typing as npt
 from simulator.plan.coords import Core, core_key
 from simulator.plan.schema import BlockMap, CoreRange, Linear, Plan, Rect, Table, WorkItem
 from simulator.plan.tensors import ceil_div
+from simulator.plan.zorder import blocks_at, curve_length, inside
 
 Blocks = npt.NDArray[np.int64]
 Grid = tuple[int, int, int]
@@ -76,6 +77,13 @@ def expand(descriptor: Linear | Rect, grid: Grid) -> Blocks:
             indexing="ij",
         )
         return np.stack([x.ravel(), y.ravel(), z.ravel()], axis=1).astype(np.int64)
+    if descriptor.order == "z_order":
+        length = curve_length(grid)
+        if descriptor.start + descriptor.count > length:
+            raise ValueError(f"start + count exceeds the {length} positions of the Z curve")
+        codes = np.arange(descriptor.start, descriptor.start + descriptor.count, dtype=np.int64)
+        blocks = blocks_at(codes, grid)
+        return blocks[inside(blocks, grid)]
     if descriptor.start + descriptor.count > gx * gy * gz:
         raise ValueError(f"start + count exceeds the {gx * gy * gz} blocks of the work grid")
     ids = np.arange(descriptor.start, descriptor.start + descriptor.count, dtype=np.int64)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import tvm
 from tvm import tirx
@@ -20,10 +21,12 @@ from harness.compiler.attrs import WorkItem
 from harness.compiler.coalesce import coalesce
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, read_kernel
+from harness.compiler.matching import check_device, match_shard, shard_ranges
 from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.outputs import output_blocks
 from harness.compiler.partition import cores_of, describe, descriptors, partition_of
 from harness.compiler.reduction import len_k
+from harness.errors import CompileError
 from harness.language.regions import constant
 from simulator.arch import TILE
 from simulator.plan.work import MAX_BLOCKS
@@ -76,14 +79,21 @@ class TTTilesToCoreMap(TTPass):
         _check_extents(kernel)
         blocks = output_blocks(kernel, kernel.grid)
         length = len_k(kernel)
-        ranges = tuple(ir_sugar.core_ranges(func)) or self.options.ranges
+        layouts = attrs.get(func, attrs.TT_LAYOUT_DESC)
+        check_device(layouts, self.options.arch)
+        matched = self.options.strategy == "match_shard"
+        ranges = tuple(ir_sugar.core_ranges(func)) or self.options.core_ranges or ()
+        if not ranges:
+            ranges = shard_ranges(layouts) if matched else self.options.ranges
         options = self.options
         if tuple(ranges) != tuple(options.ranges):
             options = replace(options, core_ranges=tuple(ranges))
         user = ir_sugar.work_partition(func)
+        if not user and matched:
+            user = match_shard(layouts, blocks, kernel.grid)
         if user:
             cores = [f"({x},{y})" for x, y in cores_of(ranges)]
-            dealt = describe(user, kernel.grid, cores)
+            dealt = _described(user, kernel.grid, cores, matched=matched)
             partition = _completed({core: user.get(core, []) for core in cores}, length)
         else:
             dealt = descriptors(options.strategy, kernel.grid, ranges)
@@ -102,6 +112,21 @@ class TTTilesToCoreMap(TTPass):
         for key, value in new.items():
             func = func.with_attr(key, value)
         return [(var, func)]
+
+
+def _described(
+    partition: dict[str, list[WorkItem]], grid: tuple[int, int, int], cores: Sequence[str], *,
+    matched: bool,
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Descriptors of a partition the user, or ``match_shard``, gave."""
+    try:
+        return describe(partition, grid, cores)
+    except CompileError as error:
+        if matched and error.location == attrs.TT_WORK_PARTITION:
+            refuse(f"match_shard: {error.message}", code="ShardMismatch", location="strategy",
+                   next_step="use shards that are rows, columns or rectangles of blocks, on the"
+                   " cores of core_ranges")  # fmt: skip
+        raise
 
 
 def _joined(func: tirx.PrimFunc, factors: Sequence[int], before: Sequence[int]) -> list[int]:

@@ -7,7 +7,7 @@ partial); writes ``tt.core_grid``, ``tt.kernel_grid`` and a complete ``tt.layout
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import tvm
 from tvm import tirx
@@ -15,17 +15,11 @@ from tvm import tirx
 from harness.compiler import attrs, ir_sugar
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, accesses, read_kernel
+from harness.compiler.layouts import Conflict, merged, normalised
 from harness.errors import OptionError
 from harness.language.regions import constant
 from harness.language.tensors import DTYPES
 from simulator.arch import TILE
-
-MEMORIES: Final = {"DRAM": "DRAM", "DDR": "DRAM"}
-"""Spellings of ``shard``/``memory`` this version places tensors in."""
-_KNOWN: Final = frozenset(
-    ("memory", "layout", "shard", "interleave", "tile_id_order", "tile_shape", "dtype", "role",
-     "logical_shape", "padded_shape", "padding")
-)  # fmt: skip
 
 
 def roles(kernel: Kernel) -> dict[str, str]:
@@ -94,10 +88,10 @@ class InferTTLayout(TTPass):
                 node=kernel.body,
                 next_step="drop the attribute, or make it equal to the kernel's grid",
             )
-        user: dict[str, dict[str, Any]] = {}
-        for key in (attrs.TT_LAYOUT_DESC, attrs.TT_USER_LAYOUT):
+        user: dict[str, dict[str, dict[str, Any]]] = {}
+        for key in (attrs.TT_LAYOUT_DESC, attrs.TT_USER_LAYOUT, attrs.TT_KERNEL_LAYOUT):
             for name, desc in attrs.get(func, key, {}).items():
-                user.setdefault(name, {}).update(desc)
+                user.setdefault(name, {})[key] = desc
         names = {p.name for p in kernel.params}
         for name in user:
             if name not in names:
@@ -112,15 +106,11 @@ class InferTTLayout(TTPass):
         func = func.with_attr(attrs.TT_KERNEL_GRID, list(kernel.grid))
         return [(var, ir_sugar.with_layout_desc(func, layouts))]
 
-    def _layout(self, param: Any, role: str, user: Mapping[str, Any]) -> dict[str, Any]:
+    def _layout(
+        self, param: Any, role: str, sources: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Any]:
         name, where = param.name, f"{attrs.TT_LAYOUT_DESC}.{param.name}"
-
-        def conflict(message: str, accepted: str) -> None:
-            refuse(f"{name}: {message}", code="LayoutConflict", location=where, next_step=accepted)
-
-        unknown = set(user) - _KNOWN
-        if unknown:
-            conflict(f"unknown layout key {min(unknown)!r}", f"use {', '.join(sorted(_KNOWN))}")
+        conflict = Conflict(name)
         dtype = str(param.ty.dtype)
         if dtype not in DTYPES:
             refuse(f"tensor {name!r} has dtype {dtype}", code="UnsupportedDtype", location=where,
@@ -129,37 +119,36 @@ class InferTTLayout(TTPass):
         if any(d is None or d < 1 for d in shape):
             refuse(f"tensor {name!r} has a dimension that is not a positive constant",
                    code="DynamicShape", location=where)  # fmt: skip
-        named = [user[key] for key in ("memory", "shard") if key in user]
-        for memory in named or [self.defaults["shard"]]:
-            if not isinstance(memory, str) or memory.upper() not in MEMORIES:
-                conflict(f"memory {memory!r}", "tensors live in interleaved DRAM")
-        kind = user.get("layout")
-        if kind is not None and kind != "interleaved":
-            conflict(f"layout {kind!r}", "tensors live in interleaved DRAM")
-        default = True if kind else self.defaults["interleave"]
-        if not user.get("interleave", default):
-            conflict("interleave false", "tensors live in interleaved DRAM")
+        whole = padded(shape)  # type: ignore[arg-type]
+        user = merged(name, whole, sources)
+        if not user.keys() & {"memory", "layout"}:
+            user |= normalised(name, whole, self.defaults)
+        memory, kind = user.get("memory", "DRAM"), user.get("layout", "interleaved")
+        if kind == "sharded" and "sharding" not in user:
+            conflict("sharded, and nothing says how", "annotate the tensor with a sharding")
         if user.get("padding", "unspecified") != "unspecified":
             conflict(f"padding {user['padding']!r}", "the host leaves padding unspecified, and the"
                      " reader zeroes what a copy reads out of bounds")  # fmt: skip
         order = user.get("tile_id_order", "row_major")
         if order != "row_major":
-            conflict(f"tile_id_order {order!r}", "pages of a tensor are numbered row_major")
+            conflict(f"tile_id_order {order!r}", "pages of a tensor are numbered row_major; the"
+                     " order of blocks is the option strategy")  # fmt: skip
         if list(user.get("tile_shape", (TILE, TILE))) != [TILE, TILE]:
             conflict(f"tile_shape {user['tile_shape']}", "tiles are 32x32")
         facts = {"dtype": dtype, "role": role, "logical_shape": list(shape),
-                 "padded_shape": list(padded(shape))}  # type: ignore[arg-type]  # fmt: skip
+                 "padded_shape": list(whole)}  # fmt: skip
         for key, fact in facts.items():
             if key in user and user[key] != fact:
                 conflict(f"{key} {user[key]} contradicts the kernel's {fact}",
                          "drop the annotation")  # fmt: skip
         return {
             **facts,
-            "memory": "DRAM",
-            "layout": "interleaved",
-            "shard": "DRAM",
-            "interleave": True,
+            "memory": memory,
+            "layout": kind,
+            "shard": memory,
+            "interleave": kind == "interleaved",
             "tile_id_order": "row_major",
             "tile_shape": [TILE, TILE],
             "padding": "unspecified",
+            **({"sharding": user["sharding"]} if kind == "sharded" else {}),
         }

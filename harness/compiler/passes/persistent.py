@@ -15,6 +15,7 @@ from tvm import tirx
 from harness.compiler import attrs, ir_sugar
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, read_kernel
+from harness.compiler.matching import tensor_bytes
 from harness.compiler.options import CompileOptions, chosen, in_force
 from harness.compiler.partition import expand
 from harness.compiler.runtime_plan import emit_tt_plan
@@ -166,7 +167,8 @@ def circular_buffers(
     """The circular buffers of a block program, in id order."""
     dealt = attrs.get(func, attrs.TT_WORK_DESCRIPTORS)
     busiest = max(len(expand(d, kernel.grid)) for d in dealt.values())
-    return allocate(nodes, options, several_items=busiest > 1)
+    taken = tensor_bytes(attrs.get(func, attrs.TT_LAYOUT_DESC), options.arch)
+    return allocate(nodes, options, several_items=busiest > 1, tensors=taken)
 
 
 def _function(

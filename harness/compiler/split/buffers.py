@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -62,11 +62,15 @@ def processor(thread: str) -> str:
     return dict(PROCESSORS)[thread]
 
 
-def allocate(nodes: list[Node], options: CompileOptions, *, several_items: bool) -> list[Circular]:
+def allocate(
+    nodes: list[Node], options: CompileOptions, *, several_items: bool,
+    tensors: Mapping[str, int],
+) -> list[Circular]:  # fmt: skip
     """Circular buffers in id order.
 
     ``several_items`` says whether any core visits more than one block, which is when reading ahead
-    of the current one is worth a second block.
+    of the current one is worth a second block; ``tensors`` holds the bytes that tensors in L1 take
+    on every core, by name.
 
     Raises:
         CompileError: more buffers than the device has, or more L1.
@@ -144,7 +148,7 @@ def allocate(nodes: list[Node], options: CompileOptions, *, several_items: bool)
         out.append(replace(made, id=number, name=made.name if host is None else host.name))
     if numbers[True] > FIRST_OUTPUT or numbers[False] > options.arch.num_cbs:
         out = _renumber(out)
-    _check(distinct(out), options)
+    _check(distinct(out), options, tensors)
     return sorted(out, key=lambda c: c.id)
 
 
@@ -176,18 +180,26 @@ def _blocks(
     return 2 if options.double_buffer else 1
 
 
-def _check(buffers: list[Circular], options: CompileOptions) -> None:
+def _check(buffers: list[Circular], options: CompileOptions, tensors: Mapping[str, int]) -> None:
     arch = options.arch
     if len(buffers) > arch.num_cbs:
         refuse(f"the kernel needs {len(buffers)} circular buffers, {arch.name} has {arch.num_cbs}",
                code="CBCapacity", next_step="use fewer on-chip buffers")  # fmt: skip
     total = sum(c.depth * c.page_bytes for c in buffers)
-    room = arch.l1_bytes - arch.l1_base
+    room = arch.l1_bytes - arch.l1_base - sum(tensors.values())
     if total > room:
         largest = max(buffers, key=lambda c: c.depth * c.page_bytes)
         refuse(
-            f"circular buffers take {total} B of L1, {arch.name} has {room} B per core; the"
-            f" largest, {largest.name!r}, takes {largest.depth * largest.page_bytes} B",
+            f"circular buffers take {total} B of L1, {arch.name} has {room} B per core"
+            f"{_beside(tensors)}; the largest, {largest.name!r}, takes"
+            f" {largest.depth * largest.page_bytes} B",
             code="L1Overflow",
-            next_step="use smaller blocks, fewer stages, or --no-double-buffer",
+            next_step="use smaller blocks, fewer stages, or --no-double-buffer"
+            + (", or leave tensors in DRAM" if tensors else ""),
         )
+
+
+def _beside(tensors: Mapping[str, int]) -> str:
+    """What tensors in L1 leave of it, in words."""
+    taken = ", ".join(f"{name} {size} B" for name, size in tensors.items())
+    return f" beside its tensors ({taken})" if tensors else ""

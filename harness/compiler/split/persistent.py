@@ -11,6 +11,7 @@ import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.tt_ops import seq
+from simulator.plan.zorder import bit_places
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,16 @@ def persist(
     """The loop over a core's work items around one item's statements.
 
     bx, by, bz are bound from the item number: for ``row_major`` bx = id mod gx, by = id div gx mod
-    gy,
-    bz = id div (gx*gy); for ``column_major`` by runs fastest; in a rectangle bx, then by, then bz.
+    gy, bz = id div (gx*gy); for ``column_major`` by runs fastest; in a rectangle bx, then by, then
+    bz. For ``z_order`` the bits of bx and by are taken out of the position on the curve, and
+    positions outside the grid are passed over.
     Only indices that the statements use are bound.
     """
     gx, gy, gz = grid
     item = tirx.Var("item", "int32")
-    if form.form == "linear":
+    if form.order == "z_order":
+        extent, values = arguments["count"], _curve(arguments["start"] + item, grid)
+    elif form.form == "linear":
         extent = arguments["count"]
         number = arguments["start"] + item
         fast, slow = (gx, gy) if form.order == "row_major" else (gy, gx)
@@ -93,13 +97,40 @@ def persist(
         by = row if gz == 1 else tirx.FloorMod(row, height)
         values = (arguments["x0"] + tirx.FloorMod(item, width), arguments["y0"] + by,
                   tirx.FloorDiv(item, width * height))  # fmt: skip
-    whole = seq(body)
+    guard = None
+    if form.order == "z_order":
+        guard, block_vars = _on_grid(grid, block_vars)
+    whole = seq(body if guard is None else [tirx.IfThenElse(guard, seq(body), None)])
     binds = [
         tirx.Bind(var, tvm.sym.Analyzer().simplify(value))
         for var, value in zip(block_vars, values, strict=True)
         if var is not None and uses_var(whole, var)
     ]
-    return tirx.For(item, tirx.const(0, "int32"), extent, tirx.ForKind.SERIAL, seq([*binds, *body]))
+    return tirx.For(item, tirx.const(0, "int32"), extent, tirx.ForKind.SERIAL, seq([*binds, whole]))
+
+
+def _curve(code: Any, grid: tuple[int, int, int]) -> tuple[Any, Any, Any]:
+    """bx, by and bz of a position on the Z curve."""
+    across, down = bit_places(grid)
+
+    def gather(places: tuple[int, ...]) -> Any:
+        out: Any = tirx.const(0, "int32")
+        for bit, place in enumerate(places):
+            out = out + _mod(_div(code, 1 << place), 2, last=False) * (1 << bit)
+        return out
+
+    return gather(across), gather(down), _div(code, 1 << (len(across) + len(down)))
+
+
+def _on_grid(grid: tuple[int, int, int], block_vars: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """The condition that a position's block exists, None where all do, and block variables."""
+    names = [v if v is not None else tirx.Var(n, "int32")
+             for v, n in zip(block_vars, ("bx", "by", "bz"), strict=True)]  # fmt: skip
+    tests = [var < extent for var, extent in zip(names[:2], grid, strict=False)
+             if extent & (extent - 1)]  # fmt: skip
+    if not tests:
+        return None, list(block_vars)
+    return tests[0] if len(tests) == 1 else tirx.And(*tests), names
 
 
 def _div(value: Any, by: int) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.compiler import attrs, ir_sugar
+from harness.compiler.matching import plan_layout
 from harness.compiler.options import CompileOptions
 from harness.compiler.split.buffers import Circular, distinct, processor
 from harness.compiler.split.persistent import work_form
@@ -52,7 +53,7 @@ def build_plan(
         "core_ranges": ranges,
         "work_partition": partition,
         "work_descriptors": dealt,
-        "layouts": {n: _layout(d) for n, d in layouts.items()},
+        "layouts": {n: plan_layout(d) for n, d in layouts.items()},
         "output_blocks": attrs.get(func, attrs.TT_OUTPUT_BLOCKS),
         "io": [*inputs, *outputs],
         "circular_buffers": [_circular(c, ranges) for c in distinct(circular)],
@@ -60,13 +61,7 @@ def build_plan(
         "op_table_version": OP_TABLE_VERSION,
         "programs_sha256": programs_sha256(file),
     }
-    return msgspec.convert(data, Plan)
-
-
-def _layout(desc: dict[str, Any]) -> dict[str, Any]:
-    keys = ("dtype", "logical_shape", "padded_shape", "role", "memory", "layout", "tile_shape",
-            "padding")  # fmt: skip
-    return {k: desc[k] for k in keys}
+    return msgspec.convert(data, Plan, from_attributes=True)
 
 
 def _circular(c: Circular, ranges: list[Any]) -> dict[str, Any]:

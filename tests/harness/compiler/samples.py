@@ -13,6 +13,7 @@ from tvm.ir import Call
 
 import harness.language as T
 from harness.compiler import Compilation, lower
+from harness.compiler.attrs import CoreRange
 from harness.compiler.kernel import statements
 from harness.compiler.options import CompileOptions
 from harness.compiler.pipeline import tt_passes
@@ -21,6 +22,8 @@ from simulator.plan.validate import validate_artifact
 
 PASSES = ("InferTTLayout", "PropagateTTLayout", "TTTilesToCoreMap", "LowerTTTileIntrinsics",
           "GridToPersistentTT")  # fmt: skip
+CORNER = (CoreRange((0, 0), (2, 2)),)
+"""Four cores."""
 
 
 def gemm(

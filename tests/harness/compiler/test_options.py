@@ -29,8 +29,8 @@ from tests.harness.compiler import samples
         ({"device": "grayskul"}, "device"),
         ({"device": ""}, "device"),
         ({"strategy": "zigzag"}, "strategy"),
-        ({"strategy": "match_shard"}, "strategy"),
-        ({"strategy": "z_order"}, "strategy"),
+        ({"strategy": "matchshard"}, "strategy"),
+        ({"strategy": "morton"}, "strategy"),
         ({"fidelity": "HiFi5"}, "fidelity"),
         ({"double_buffer": 1}, "double_buffer"),
         ({"prefetch": "yes"}, "prefetch"),
@@ -159,9 +159,7 @@ def test_options_come_whole_or_one_by_one() -> None:
         TTTilesToCoreMap(partition_strategy="block", options=CompileOptions())
 
 
-@pytest.mark.parametrize(
-    "defaults", [{"shard": "L1"}, {"interleave": False}, {"shard": "HBM"}, {"shard": 3}]
-)
+@pytest.mark.parametrize("defaults", [{"interleave": False}, {"shard": "HBM"}, {"shard": 3}])
 def test_a_default_layout_that_cannot_be_placed_is_refused(defaults: dict[str, Any]) -> None:
     """InferTTLayout's defaults have an effect; what they ask for and cannot have is an error."""
     with pytest.raises(CompileError) as caught:
