@@ -71,17 +71,30 @@ class Arithmetic:
         return rounded(x, fmt.bits, fmt.tiny, fmt.huge)
 
     def stored(self, x: Approx, dtype: str, source: str) -> Approx:
-        """x, of type ``source``, put into a buffer of another type."""
-        if dtype == source or not self.bounded:
+        """x, of type ``source``, put into a buffer of type ``dtype``."""
+        if not self.bounded:
             return x
         fmt = find_format(dtype)
         if fmt.is_integer:
-            return self.to_integer(x, dtype)
+            return x if dtype == source else self.to_integer(x, dtype)
+        if not self.contract.fp32_dest and (dtype != source or dtype == "float32"):
+            x = self._narrowed(x)
+        if dtype == source:
+            return x
+        if dtype == "float16" and x.taint is not None:  # which has no infinities on the device
+            x = replace(x, taint=np.where(x.taint == CLEAN, CLEAN, FREE).astype(np.uint8))
         if dtype == "float32" and source in ("bfloat16", "float16", "float32"):
             return x
-        # The packer rounds to nearest, but cuts to float16 on Wormhole.
-        steps = 2.0 if dtype == "float16" and self.contract.family != "blackhole" else 1.0
+        # The packer rounds to nearest, but cuts to float16 on Wormhole, and from a 16-bit register.
+        cut = dtype == "float16" and self.contract.family != "blackhole"
+        steps = 2.0 if cut or not self.contract.fp32_dest else 1.0
         return rounded(x, fmt.bits, fmt.tiny, fmt.huge, steps)
+
+    def _narrowed(self, x: Approx) -> Approx:
+        """What a 16-bit DST leaves: cut to bfloat16 if it came as such or as float32, in both ranges."""
+        dest = find_format(self.contract.dest)
+        bits = min(dest.bits, find_format("bfloat16").bits)
+        return rounded(x, bits, dest.tiny, dest.huge, 2.0)
 
     def to_integer(self, x: Approx, dtype: str) -> Approx:
         """Cut towards zero; where the interval holds a whole number, either side."""
@@ -99,12 +112,12 @@ class Arithmetic:
             return x
         dest = find_format(self.contract.dest)
         if not self.contract.fp32_dest:
-            x = rounded(x, dest.bits, dest.tiny, dest.huge, 2.0)
+            x = self._narrowed(x)
         else:
             x = rounded(x, _SINGLE.bits, _SINGLE.tiny, _SINGLE.huge, _VECTOR_STEPS)
-        if dtype in ("float32", dest.name):
+        if dtype in ("float32", dest.name) and (self.contract.fp32_dest or dest.bits <= fmt.bits):
             return x
-        steps = 2.0 if dtype == "float16" else 1.0
+        steps = 2.0 if dtype == "float16" or not self.contract.fp32_dest else 1.0
         return rounded(x, fmt.bits, fmt.tiny, fmt.huge, steps)
 
     def operand(self, x: Approx, dtype: str, broadcast: bool) -> Approx:
@@ -112,8 +125,7 @@ class Arithmetic:
         if dtype != "float32":
             return x
         if not self.contract.fp32_dest:
-            dest = find_format(self.contract.dest)
-            return rounded(x, dest.bits, dest.tiny, dest.huge, 2.0)
+            return self._narrowed(x)
         if broadcast:
             fmt = find_format(self.contract.float32_source)
             return rounded(x, fmt.bits, fmt.tiny, fmt.huge, 2.0)

@@ -83,8 +83,9 @@ def find_format(dtype: str) -> Format:
 
 def power_of_two(magnitude: F64) -> F64:
     """The power of two at or below each magnitude; 0 for 0. Denormal float64 count as 0."""
-    bits: F64 = (np.ascontiguousarray(magnitude).view(np.int64) & _EXPONENT).view(np.float64)
-    return bits
+    whole = np.ascontiguousarray(magnitude)  # which makes a scalar an array of one
+    bits: F64 = (whole.view(np.int64) & _EXPONENT).view(np.float64)
+    return bits.reshape(np.shape(magnitude))
 
 
 def half_ulp(magnitude: F64, bits: int) -> F64:

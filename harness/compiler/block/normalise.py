@@ -72,9 +72,26 @@ def _remove_dead(program: BlockProgram) -> None:
         used = {b for s in walk(program.body) for b in s.uses()}
         dead = [s for s in walk(program.body) if not isinstance(s, effects)
                 and s.defs() and not any(b in used for b in s.defs())]  # fmt: skip
+        dead += _unread_accumulators(program, used)
         if not dead:
             return
         rewrite_lists(program, lambda body: [s for s in body if s not in dead])  # noqa: B023
+
+
+def _unread_accumulators(program: BlockProgram, used: set[Buffer]) -> list[Statement]:
+    """Gemms, or whole accumulations, whose result nothing reads; the others keep their place."""
+    dead: list[Statement] = []
+    for stmt in walk(program.body):
+        if not isinstance(stmt, Accumulate) or all(out in used for out in stmt.outs):
+            continue
+        kept = [(a, o) for a, o in zip(stmt.accs, stmt.outs, strict=True) if o in used]
+        if not kept:
+            dead.append(stmt)
+            continue
+        lost = [a for a in stmt.accs if all(a is not k for k, _ in kept)]
+        dead += [g for g in walk(stmt.body) if isinstance(g, Gemm) and g.c in lost]
+        stmt.accs, stmt.outs = [a for a, _ in kept], [o for _, o in kept]
+    return dead
 
 
 def is_zero(stmt: Statement, buffer: Buffer | None = None) -> bool:
@@ -200,6 +217,8 @@ def _stores_of(program: BlockProgram, buffer: Buffer) -> tuple[int, int, int]:
 
 def _separate_stores(program: BlockProgram) -> None:
     """What the writer reads is written for it alone, in the tensor's own dtype."""
+    converted = {s.src for s in walk(program.body) if isinstance(s, Store)
+                 and str(s.region.tensor.ty.dtype) != s.src.dtype}  # fmt: skip
 
     def visit(body: list[Statement]) -> list[Statement]:
         out: list[Statement] = []
@@ -208,7 +227,7 @@ def _separate_stores(program: BlockProgram) -> None:
                 dtype = str(stmt.region.tensor.ty.dtype)
                 _, other, _ = _stores_of(program, stmt.src)
                 defs = sum(stmt.src in s.defs() for s in walk(program.body))
-                if other or dtype != stmt.src.dtype or defs > 1:
+                if other or stmt.src in converted or defs > 1:
                     copy = stmt.src.like(program.fresh_name(f"{stmt.src.name}_out"), dtype)
                     out.append(Eltwise(stmt.node, copy, Leaf(stmt.src)))
                     stmt.src = copy
