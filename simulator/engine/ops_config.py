@@ -66,6 +66,16 @@ def _needs_start(name: str, config: Config) -> None:
         raise Violation("StaleConfig", f"{name}: compute_kernel_hw_startup has not run")
 
 
+def _needs_undone(name: str, config: Config, key: tuple[Any, ...]) -> None:
+    """unary_bcast leaves the unpacker changed; only its uninit (or itself) may follow."""
+    held = config.math
+    if held is not None and held[0] == "unary_bcast" and held != key:
+        raise Violation(
+            "StaleConfig",
+            f"{name} before unary_bcast_uninit undid the broadcast's unpacker setting",
+        )
+
+
 def build_reconfig(c: OpContext) -> Step:
     """reconfig_data_format, reconfig_data_format_srca, pack_reconfig_data_format."""
     fields: dict[str, Any] = {}
@@ -106,6 +116,7 @@ def build_init(c: OpContext) -> Step:
 
     def change(config: Config) -> Config:
         _needs_start(c.op.name, config)
+        _needs_undone(c.op.name, config, key)
         if mask is not None:
             return config._replace(math=key, mask=mask)
         return config._replace(math=key)
@@ -164,6 +175,7 @@ def build_matmul_init(c: OpContext) -> Step:
 
     def change(config: Config) -> Config:
         _needs_start(c.op.name, config)
+        _needs_undone(c.op.name, config, key)
         return config._replace(math=key)
 
     return _setter(c, change)

@@ -1,0 +1,40 @@
+"""A broadcast's unpacker setting must be undone before another FPU op is configured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+import harness
+from harness.kernels import softmax
+from simulator.program import If, Loop, Op
+from simulator.run import execute
+
+
+def _without(body: Any, name: str) -> tuple[Any, ...]:
+    out = []
+    for stmt in body:
+        if isinstance(stmt, Op) and stmt.name == name:
+            continue
+        if isinstance(stmt, Loop):
+            stmt = msgspec.structs.replace(stmt, body=_without(stmt.body, name))
+        elif isinstance(stmt, If):
+            stmt = msgspec.structs.replace(stmt, then=_without(stmt.then, name))
+        out.append(stmt)
+    return tuple(out)
+
+
+def test_missing_unary_bcast_uninit_is_stale_configuration() -> None:
+    """Without the uninit the next copy would run on a broadcasting unpacker."""
+    import numpy as np
+
+    artifact = harness.compile(softmax.softmax(M=64, N=64))
+    inputs = {"X": np.ones((64, 64), np.float32)}
+    assert not execute(artifact.plan, artifact.programs, inputs).findings
+    damaged = [
+        msgspec.structs.replace(p, body=_without(p.body, "unary_bcast_uninit"))
+        for p in artifact.programs.programs
+    ]
+    codes = {f.code for f in execute(artifact.plan, damaged, inputs).findings}
+    assert "StaleConfig" in codes
