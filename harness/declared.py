@@ -1,0 +1,168 @@
+"""What a plan declares, against what the source and the user's options ask for.
+
+Everything wanted here comes from the source program and the options, never from a compiler's
+output, so a compiler that drops an option is found out although its answer is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from simulator.findings import Finding, finding
+from simulator.plan.schema import CoreRange, Linear, Plan
+from simulator.program import If, Loop, Op, ProgramFile, Stmt
+
+if TYPE_CHECKING:
+    from golden import NumericContract
+    from harness.compiler.options import CompileOptions
+
+
+def declared(
+    plan: Plan, source: Any, options: CompileOptions, contract: NumericContract,
+    programs: ProgramFile | None = None,
+) -> list[Finding]:  # fmt: skip
+    """Where plan (and programs) say something else than source and options; empty if nowhere.
+
+    Numeric modes, device, cores, strategy, grid, the tensors' element types, shapes and
+    directions, and the blocks in flight that ``double_buffer`` and ``prefetch`` promise.
+    """
+    return [
+        *_modes(plan, contract),
+        *_machine(plan, source, options),
+        *_tensors(plan, source),
+        *_depths(plan, options, programs),
+    ]
+
+
+def _modes(plan: Plan, contract: NumericContract) -> Iterator[Finding]:
+    wanted = contract.modes()
+    for index, kernel in enumerate(plan.kernels):
+        if kernel.compute is None:
+            continue
+        where = f"$.kernels[{index}].compute"
+        for name, value in wanted.items():
+            have = getattr(kernel.compute, name)
+            if have != value:
+                yield finding(
+                    "NumericModeMismatch",
+                    f"{name} is {have}, the source and options ask for {value}",
+                    location=f"{where}.{name}",
+                )
+        high = kernel.compute.math_fidelity == "HiFi4" and kernel.compute.fp32_dest_acc_en
+        if high and plan.device.arch == "wormhole":
+            yield finding("ErratumWH38306", "HiFi4 with 32-bit DST on Wormhole",
+                          location=f"{where}.math_fidelity")  # fmt: skip
+
+
+def _machine(plan: Plan, source: Any, options: CompileOptions) -> Iterator[Finding]:
+    from golden.source import read_kernel
+
+    if plan.device.name != options.device:
+        yield _differs("$.device", f"the plan is for {plan.device.name}", options.device)
+    if plan.options != options.to_json():
+        names = [k for k, v in options.to_json().items() if plan.options.get(k) != v]
+        yield _differs("$.options", f"{', '.join(names) or 'an option'} recorded otherwise",
+                       "the options given")  # fmt: skip
+    if plan.core_grid != tuple(options.physical_grid):
+        yield _differs("$.core_grid", f"{plan.core_grid}", f"{tuple(options.physical_grid)}")
+    extents = [extent for _, extent in read_kernel(source).grid]
+    grid = tuple((extents + [1, 1, 1])[:3])
+    if plan.kernel_grid != grid:
+        yield _differs("$.kernel_grid", f"{plan.kernel_grid}", f"T.Kernel{grid}")
+    attributes = source.attrs or {}
+    if "tt.core_ranges" not in attributes:
+        wanted = tuple(CoreRange(start=r.start, extent=r.extent) for r in options.ranges)
+        if plan.core_ranges != wanted:
+            yield _differs("$.core_ranges", "other cores", "the ones the options name")
+    if "tt.work_partition" not in attributes and "tt.runtime_args" not in attributes:
+        for core, one in plan.work_descriptors.items():
+            form = one.order if isinstance(one, Linear) else "block"
+            if form != options.strategy:
+                yield _differs(f'$.work_descriptors["{core}"]', form, options.strategy)
+                break
+
+
+def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
+    from golden.source import read_kernel
+
+    kernel = read_kernel(source)
+    known = {t.name: t for t in kernel.tensors}
+    layouts = {n: la for n, la in plan.layouts.items() if la.role != "table"}
+    for name in sorted(set(known) | set(layouts)):
+        if name not in known or name not in layouts:
+            place = "source" if name in known else "plan"
+            yield finding("PlanInconsistent", f"tensor {name!r} is only in the {place}",
+                          location="$.layouts")  # fmt: skip
+            continue
+        want, have = known[name], layouts[name]
+        facts = (
+            ("dtype", have.dtype, want.dtype),
+            ("logical_shape", have.logical_shape, want.shape),
+            ("role", have.role, _role(name, kernel)),
+        )
+        for fact, found, wanted in facts:
+            if found != wanted:
+                yield finding(
+                    "PlanInconsistent",
+                    f"tensor {name!r}: {fact} is {found}, the source says {wanted}",
+                    location=f"$.layouts.{name}.{fact}",
+                )
+
+
+def _role(name: str, kernel: Any) -> str:
+    if name not in kernel.outputs:
+        return "input"
+    return "inout" if name in kernel.inputs else "output"
+
+
+def _depths(
+    plan: Plan, options: CompileOptions, programs: ProgramFile | None
+) -> Iterator[Finding]:
+    """Blocks in flight between data movement and compute."""
+    if programs is None:
+        return
+    moved: dict[int, int] = {}
+    for program in programs.programs:
+        if program.thread == "compute":
+            for op in _ops(program.body):
+                if op.name in ("cb_wait_front", "cb_push_back"):
+                    cb, pages = op.args
+                    if isinstance(pages, int):
+                        moved[cb] = max(moved.get(cb, 0), pages)
+    several = max((len(items) for items in plan.work_partition.values()), default=0) > 1
+    for index, cb in enumerate(plan.circular_buffers):
+        block = moved.get(cb.id)
+        if block is None or cb.alias_of is not None or cb.producer == cb.consumer:
+            continue
+        least, most = 1, None
+        if cb.consumer == "brisc":
+            least, most = (2, None) if options.double_buffer else (1, 1)
+        elif options.double_buffer and options.prefetch and several:
+            least = 2
+        elif not options.double_buffer and not (options.prefetch and several):
+            most = 1
+        if cb.depth < least * block or (most is not None and cb.depth > most * block):
+            flags = f"double_buffer={options.double_buffer}, prefetch={options.prefetch}"
+            yield finding(
+                "PlanInconsistent",
+                f"circular buffer {cb.id} holds {cb.depth} pages, blocks have {block}, and the"
+                f" options are {flags}",
+                location=f"$.circular_buffers[{index}].depth",
+            )
+
+
+def _ops(body: tuple[Stmt, ...]) -> Iterator[Op]:
+    for stmt in body:
+        if isinstance(stmt, Op):
+            yield stmt
+        elif isinstance(stmt, Loop):
+            yield from _ops(stmt.body)
+        elif isinstance(stmt, If):
+            yield from _ops(stmt.then)
+            yield from _ops(stmt.orelse)
+
+
+def _differs(place: str, have: str, want: str) -> Finding:
+    return finding("PlanInconsistent", f"{place.removeprefix('$.')}: {have}; asked for: {want}",
+                   location=place)  # fmt: skip

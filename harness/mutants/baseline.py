@@ -1,0 +1,164 @@
+"""What a case is without a mutant: artifact, inputs, answers, and canaries for the judges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import tvm
+
+from golden import GoldenError, GoldenResult, contract_for, evaluate
+from harness.artifact import Artifact, compile_all
+from harness.compiler.options import CompileOptions, parse_core_ranges
+from harness.errors import HarnessError
+from harness.inputs import draw
+from harness.mutants.cases import Case
+from harness.mutants.edit import Built, dropped, edit
+from harness.mutants.sources import SOURCES
+from simulator.arch import TILE
+from simulator.run import RunOptions, execute
+
+Arrays = dict[str, npt.NDArray[Any]]
+OPTIONS: Final = RunOptions(max_steps=400_000, max_seconds=10.0, repair=False)
+"""A budget for programs that no longer end; no search for repairs."""
+KINDS: Final = ("exact", "random", "tagged", "wide")
+
+
+@dataclass(frozen=True)
+class Round:
+    """Inputs of one kind, golden's answer, and the packaged reference's, by output name."""
+
+    kind: str
+    inputs: Arrays
+    golden: GoldenResult
+    reference: dict[str, npt.NDArray[np.float64]]
+
+
+@dataclass
+class Baseline:
+    """A case that passes.
+
+    Attributes:
+        case: where it came from.
+        artifact: as compiled; ``built`` is its plan and programs, edited where the case says so.
+        tiles: tiles along the longest axis of its tensors.
+        cores: cores with work.
+        rounds: inputs, drawn when first asked for.
+    """
+
+    case: Case
+    artifact: Artifact
+    built: Built
+    tiles: int
+    cores: int
+    contract: Any
+    rounds: dict[tuple[str, int], Round | None] = field(default_factory=dict)
+    outputs: dict[tuple[str, int], Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """What small means: tiles along an axis, cores, all tiles of all tensors."""
+        total = sum(_tiles(la.padded_shape) for la in self.built.plan.layouts.values())
+        return self.tiles, self.cores, total
+
+    @property
+    def modules(self) -> list[tvm.IRModule]:
+        """The source module and the module after each pass."""
+        done = self.artifact.compilation
+        return [done.source, *(p.module for p in done.passes)]
+
+    def round(self, kind: str, seed: int) -> Round | None:
+        """Inputs of a kind; None where the kernel has none of it."""
+        key = (kind, seed)
+        if key not in self.rounds:
+            self.rounds[key] = self._draw(kind, seed)
+        return self.rounds[key]
+
+    def _draw(self, kind: str, seed: int) -> Round | None:
+        try:
+            inputs, result = draw(self.artifact.source, kind, self.contract, seed)
+            result = result or evaluate(self.artifact.source, inputs, self.contract)
+        except GoldenError:
+            return None
+        return Round(kind, inputs, result, self.reference(inputs, result))
+
+    def reference(self, inputs: Arrays, result: GoldenResult) -> Arrays:
+        """The packaged NumPy answer, by output."""
+        given = [inputs[t.name].astype(np.float64) for t in _params(self.artifact.source)
+                 if t.name in inputs]  # fmt: skip
+        extra = {k: v for k, v in self.case.params.items() if k in ("trans_A", "trans_B")}
+        with np.errstate(all="ignore"):
+            answer = SOURCES[self.case.kernel].reference(*given, **extra)
+        answers = answer if isinstance(answer, tuple) else (answer,)
+        return {n: np.asarray(a).reshape(result.outputs[n].written.shape)
+                for n, a in zip(result.outputs, answers, strict=True)}  # fmt: skip
+
+
+def compile_options(case: Case) -> CompileOptions:
+    """The options of a case."""
+    given = dict(case.options)
+    if "ranges" in given:
+        given["core_ranges"] = parse_core_ranges(given.pop("ranges"))
+    return CompileOptions(**given)
+
+
+def prepare(case: Case) -> Baseline | None:
+    """Compile a case; None where the compiler refuses it."""
+    try:
+        (artifact,) = compile_all(case.source(), compile_options(case))
+    except HarnessError:
+        return None
+    built = case.edited(Built(artifact.plan, artifact.programs)).sealed()
+    chosen = artifact.options
+    contract = contract_for(artifact.source, chosen.arch.family, chosen.fidelity, chosen.fp32_dest)
+    layouts = built.plan.layouts.values()
+    tiles = max(-(-d // TILE) for la in layouts for d in la.padded_shape[-2:])
+    cores = sum(1 for items in built.plan.work_partition.values() if items)
+    return Baseline(case, artifact, built, tiles, cores, contract)
+
+
+def canaries(base: Baseline) -> list[Built]:
+    """Artifacts that are wrong in ways every machine must notice."""
+    changes = (
+        ("ncrisc", dropped("noc_async_read_barrier")),
+        ("brisc", dropped("noc_async_write_barrier")),
+        ("brisc", dropped("cb_wait_front")),
+        ("ncrisc", dropped("cb_reserve_back")),
+        ("compute", dropped("cb_pop_front")),
+        ("compute", dropped("tile_regs_commit")),
+        ("compute", dropped("matmul_init", "copy_init", "add_init")),
+        ("compute", dropped("reduce_uninit")),
+        ("ncrisc", dropped("zero_tile_region")),
+        ("brisc", dropped("noc_async_write_page")),
+        ("brisc", dropped("cb_pop_front")),
+        ("brisc", dropped("noc_semaphore_inc")),
+    )
+    found = [edit(base.built, change, thread=thread) for thread, change in changes]
+    return [one.sealed() for one in found if one is not None]
+
+
+def answers(base: Baseline, kind: str, seed: int) -> Any:
+    """The unmutated machine's result for a round."""
+    key = (kind, seed)
+    if key not in base.outputs:
+        one = base.round(kind, seed)
+        base.outputs[key] = (
+            None if one is None
+            else execute(base.built.plan, base.built.programs, one.inputs, OPTIONS)
+        )  # fmt: skip
+    return base.outputs[key]
+
+
+def _params(func: Any) -> list[Any]:
+    return list(func.params)
+
+
+def _tiles(shape: tuple[int, ...]) -> int:
+    total = 1
+    for d in shape[:-2]:
+        total *= d
+    for d in shape[-2:]:
+        total *= -(-d // TILE)
+    return total

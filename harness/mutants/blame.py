@@ -1,0 +1,78 @@
+"""Which part is to blame, found without knowing the mutant: by putting trusted parts in its place.
+
+The module after each pass is completed by the unmutated passes and judged by the unmutated golden
+and machine; the first that fails names its pass. Where the finished artifact passes under trusted
+judges, the judges themselves are to blame.
+"""
+
+from __future__ import annotations
+
+from harness.compiler.pipeline import sequential, tt_passes
+from harness.errors import HarnessError
+from harness.mutants.baseline import Baseline, Round
+from harness.mutants.edit import Built
+from harness.mutants.judging import (
+    Faulty,
+    blind,
+    built_of,
+    examine,
+    run,
+    substituted,
+)
+from harness.mutants.registry import PASSES, Mutant, Where
+from simulator.errors import SimulatorError
+
+
+def blame(mutant: Mutant, faulty: Faulty, base: Baseline, one: Round) -> str:
+    """Name of the part to blame for a kill on this case and round."""
+    deviant = _out_of_order(faulty)
+    if deviant is not None:
+        return deviant
+    if _sound(faulty.built, faulty, base, one):
+        return _judges(mutant, base, one)
+    trusted = base.modules
+    for index, module in enumerate(faulty.modules):
+        if index < len(trusted) and module is trusted[index]:
+            continue
+        if not _sound(_completed(module, index, base), faulty, base, one):
+            return Where.LANGUAGE.value if index == 0 else PASSES[index - 1].value
+    reached = min(len(faulty.modules) - 1, len(PASSES) - 1)
+    return PASSES[reached].value
+
+
+def _out_of_order(faulty: Faulty) -> str | None:
+    """The pass that ran twice, or did not run where it should have."""
+    expected = [p.value for p in PASSES]
+    if not faulty.ran or list(faulty.ran) == expected:
+        return None
+    for position, name in enumerate([*faulty.ran, ""]):
+        want = expected[position] if position < len(expected) else ""
+        if name != want:
+            return name if name in faulty.ran[:position] else want
+    return None
+
+
+def _completed(module: object, index: int, base: Baseline) -> Built | None:
+    """A module after ``index`` passes, completed by the unmutated rest; None where refused."""
+    try:
+        for one in tt_passes(base.artifact.options)[index:]:
+            module = sequential([one])(module)
+        return built_of(module)
+    except (HarnessError, SimulatorError):
+        return None
+
+
+def _sound(built: Built | None, faulty: Faulty, base: Baseline, one: Round) -> bool:
+    """Whether trusted judges find nothing wrong with an artifact of the right source."""
+    if built is None:
+        return False
+    candidate = Faulty(base.artifact.source, faulty.modules, built)
+    return examine(candidate, base) is None and run(built, one, one.golden) is None
+
+
+def _judges(mutant: Mutant, base: Baseline, one: Round) -> str:
+    """A right artifact was refused: by the machine, if it fails against the trusted golden."""
+    with substituted(mutant, base):
+        if run(base.built, one, one.golden) is not None or blind(base, one) is not None:
+            return Where.SIMULATOR.value
+    return Where.GOLDEN.value

@@ -1,0 +1,25 @@
+"""The seeded faults, a file per family or two; each file has ``MUTANTS``."""
+
+from __future__ import annotations
+
+from harness.mutants.families import (
+    block,
+    compute,
+    configuration,
+    handshake,
+    judges,
+    language,
+    machine,
+    passes,
+    pipeline,
+    transfers,
+    work,
+)
+from harness.mutants.registry import Registry
+
+
+def registry() -> Registry:
+    """Every mutant."""
+    files = (handshake, transfers, compute, configuration, work, passes, block, pipeline,
+             language, judges, machine)  # fmt: skip
+    return Registry(mutant for one in files for mutant in one.MUTANTS)

@@ -1,0 +1,281 @@
+"""Trying one mutant on one example: what, if anything, notices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from golden import GoldenError, evaluate, judge
+from golden.exact_inputs import exact_inputs
+from harness.compiler.pipeline import PassLike, kernels_of, sequential, tt_passes
+from harness.errors import HarnessError
+from harness.declared import declared
+from harness.mutants.baseline import OPTIONS, Baseline, Round, answers, canaries
+from harness.mutants.edit import Built
+from harness.mutants.registry import PASSES, Kind, Mutant, Where
+from simulator.errors import SimulatorError
+from simulator.plan.load import dump_plan, load_plan
+from simulator.plan.validate import validate_artifact
+from simulator.run import execute
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What noticed: the oracle (``refused``, ``validation``, ``finding``, ``exact``, ``bound``,
+    ``reference``, ``canary``), a code or the first words of it, and a sentence."""
+
+    oracle: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Faulty:
+    """A mutant applied to a case.
+
+    Attributes:
+        source: the function golden reads.
+        modules: the source module and the module after each pass, as far as the pipeline came.
+        built: plan and programs, None where a pass refused.
+        refusal: what a pass said.
+        ran: names of the passes that ran or were asked to, where they were not the usual ones.
+    """
+
+    source: Any
+    modules: list[Any]
+    built: Built | None
+    refusal: HarnessError | SimulatorError | None = None
+    ran: tuple[str, ...] = ()
+
+
+@contextmanager
+def substituted(mutant: Mutant, base: Baseline) -> Iterator[bool]:
+    """Objects of a substitution mutant in place; False where it does not apply to the case."""
+    if mutant.kind is not Kind.SUBSTITUTE:
+        yield True
+        return
+    with ExitStack() as stack:
+        parts = mutant.apply(base)
+        for owner, name, new in parts or ():
+            stack.enter_context(patch.object(owner, name, new))
+        yield parts is not None
+
+
+def apply(mutant: Mutant, base: Baseline) -> Faulty | None:
+    """The case with the mutant in it; None where the mutant does not apply."""
+    source, clean = base.artifact.source, base.modules
+    if mutant.kind is Kind.BUILT:
+        built = mutant.apply(base.built)
+        return None if built is None else Faulty(source, clean, built.sealed())
+    if base.case.edit is not None and mutant.where not in (Where.GOLDEN, Where.SIMULATOR):
+        return None
+    if mutant.where in (Where.GOLDEN, Where.SIMULATOR):
+        return Faulty(source, clean, base.built)
+    passes: list[PassLike] = list(tt_passes(base.artifact.options))
+    if mutant.kind is Kind.PIPELINE:
+        changed = mutant.apply(passes, base.artifact.options)
+        if changed is None:
+            return None
+        names = tuple(str(p.name) for p in changed)
+        return replace(_run(source, [clean[0]], changed), ran=names)
+    if mutant.kind is Kind.SUBSTITUTE:
+        index = PASSES.index(mutant.where)
+        return _run(source, clean[: index + 1], passes[index:])
+    if mutant.where is Where.LANGUAGE:
+        changed = mutant.apply(source)
+        if changed is None:
+            return None
+        return _run(changed, [_module_like(clean[0], changed)], passes)
+    index = PASSES.index(mutant.where) + 1
+    ((_, func),) = clean[index].functions_items()
+    changed = mutant.apply(func)
+    if changed is None:
+        return None
+    return _run(source, [*clean[:index], _module_like(clean[index], changed)], passes[index:])
+
+
+def _module_like(module: Any, func: Any) -> Any:
+    import tvm
+
+    ((var, _),) = module.functions_items()
+    return tvm.IRModule({var: func})
+
+
+def _run(source: Any, modules: list[Any], passes: list[PassLike]) -> Faulty:
+    """The rest of the pipeline."""
+    try:
+        for one in passes:
+            modules = [*modules, sequential([one])(modules[-1])]
+        return Faulty(source, modules, built_of(modules[-1]))
+    except (HarnessError, SimulatorError) as error:
+        return Faulty(source, modules, None, error)
+
+
+def built_of(module: Any) -> Built:
+    """Plan and programs of a lowered module."""
+    (kernel,) = kernels_of(module)
+    return Built(kernel.plan, kernel.programs)
+
+
+def examine(faulty: Faulty, base: Baseline) -> Kill | None:
+    """What tells before anything runs: a pass that refuses, or plan and programs as read."""
+    if faulty.refusal is not None:
+        code = getattr(faulty.refusal, "code", type(faulty.refusal).__name__)
+        return Kill("refused", code, str(faulty.refusal))
+    return static(faulty, base)
+
+
+def try_round(
+    faulty: Faulty, base: Baseline, mutant: Mutant, one: Round, seed: int
+) -> Kill | None:
+    """Judge a faulty case on one round of inputs as ``check`` would; None if nothing notices."""
+    assert faulty.built is not None
+    golden, wrong = one.golden, None
+    if mutant.where in (Where.LANGUAGE, Where.GOLDEN):
+        try:
+            golden, wrong = _again(faulty, base, one, seed)
+        except GoldenError as error:
+            return Kill("refused", error.code, str(error))
+        if wrong is not None:
+            return wrong
+    wrong = run(faulty.built, one, golden)
+    if wrong is None and mutant.where is Where.GOLDEN:
+        wrong = _insensitive(base, one, golden, seed)
+    if wrong is None and mutant.where is Where.SIMULATOR:
+        wrong = blind(base, one)
+    return wrong
+
+
+def static(faulty: Faulty, base: Baseline) -> Kill | None:
+    """What reading plan and programs tells."""
+    assert faulty.built is not None
+    plan, programs = faulty.built.plan, faulty.built.programs
+    try:
+        plan = load_plan(dump_plan(plan))
+    except SimulatorError as error:
+        return Kill("validation", "InvalidPlan", str(error))
+    findings = list(validate_artifact(plan, programs))
+    if base.case.edit is None:
+        findings += declared(plan, faulty.source, base.artifact.options, base.contract, programs)
+    for item in findings:
+        if item.severity == "error":
+            return Kill("validation", item.code, item.message)
+    return None
+
+
+def run(built: Built, one: Round, golden: Any) -> Kill | None:
+    """What running tells."""
+    try:
+        done = execute(built.plan, built.programs, one.inputs, OPTIONS)
+    except SimulatorError as error:
+        return Kill("validation", getattr(error, "code", type(error).__name__), str(error))
+    for item in done.findings:
+        if item.severity == "error":
+            return Kill("finding", item.code, item.message)
+    if not done.completed:
+        return Kill("finding", "BudgetSpent", "the run did not end")
+    oracle = "exact" if one.kind in ("exact", "tagged") else "bound"
+    judged = judge(done.outputs, golden, written=done.written, oracle=oracle)
+    return None if judged.passed else Kill(judged.oracle, "WrongAnswer", judged.reason)
+
+
+def _again(faulty: Faulty, base: Baseline, one: Round, seed: int) -> tuple[Any, Kill | None]:
+    """Golden's answer as it is now, against the packaged NumPy reference."""
+    if one.kind == "exact":  # where golden draws, its own claim of exactness is under test
+        golden = exact_inputs(faulty.source, base.contract, seed).golden
+    golden = evaluate(faulty.source, one.inputs, base.contract)
+    for name, want in one.reference.items():
+        if name not in golden.outputs:
+            return golden, Kill("reference", "Missing", f"{name} is no output any more")
+        have = golden.outputs[name].answer.value
+        trusted = one.golden.outputs[name].answer
+        if have.shape != want.shape:
+            return golden, Kill("reference", "Shape", f"{name} has shape {have.shape}")
+        slack = np.asarray(trusted.error) * 1.01 + 1e-9 * np.abs(want) + 1e-12
+        free = np.zeros(want.shape, bool) if trusted.taint is None else trusted.taint != 0
+        with np.errstate(invalid="ignore"):
+            far = ~(np.abs(have - want) <= slack) & ~free
+        if far.any() and not (~(np.abs(trusted.value - want) <= slack) & ~free).any():
+            return golden, Kill("reference", "Disagrees", f"{int(far.sum())} elements of {name}")
+    return golden, None
+
+
+def _insensitive(base: Baseline, one: Round, golden: Any, seed: int) -> Kill | None:
+    """Wrong answers that golden must refuse and now takes."""
+    done = answers(base, one.kind, seed)
+    oracle = "exact" if one.kind in ("exact", "tagged") else "bound"
+    for what, outputs, written in _wrong_answers(done):
+        if judge(outputs, one.golden, written=written, oracle="auto").passed:
+            continue
+        try:
+            taken = judge(outputs, golden, written=written, oracle=oracle).passed
+        except GoldenError as error:
+            return Kill("refused", error.code, str(error))
+        if taken:
+            return Kill("canary", "TooLenient", f"accepts outputs with {what}")
+    return None
+
+
+def _wrong_answers(done: Any) -> Iterator[tuple[str, Any, Any]]:
+    for name, array in done.outputs.items():
+        flat = array.reshape(1, -1) if array.ndim == 1 else array
+        rows, columns = flat.shape[-2:]
+
+        def but(change: Any, name: str = name, array: Any = array) -> Any:
+            new = array.copy()
+            change(new.reshape(new.shape if new.ndim > 1 else (1, -1)))
+            return {**done.outputs, name: new}
+
+        def tile(a: Any, at: int) -> Any:
+            return a[..., (rows - 1) // 32 * 32 * at :, (columns - 1) // 32 * 32 * at :]
+
+        def zero_last(a: Any) -> None:
+            tile(a, 1)[...] = 0
+
+        def scale(a: Any) -> None:
+            a *= 1.03125
+
+        def last(a: Any) -> None:
+            a[..., -1, -1] += 1 + np.abs(a[..., -1, -1])
+
+        def infinite(a: Any) -> None:
+            a[..., 0, 0] = np.inf
+
+        for what, change in (("a zero tile", zero_last), ("a scale of 1.03", scale),
+                             ("one wrong element", last), ("an infinity", infinite)):  # fmt: skip
+            yield what, but(change), done.written
+        mask = {**done.written, name: done.written[name].copy()}
+        mask[name][..., -1:] = False
+        yield "an unwritten column", done.outputs, mask
+
+
+def blind(base: Baseline, one: Round) -> Kill | None:
+    """Faults in the artifact that the unmutated machine notices and this one does not."""
+    for number, bad in enumerate(_noticed(base, one)):
+        if run(bad, one, one.golden) is None:
+            return Kill("canary", "Blind", f"runs faulty program {number} without a finding")
+    return None
+
+
+def _noticed(base: Baseline, one: Round) -> list[Built]:
+    key = ("canaries", hash(one.kind))
+    if key not in base.outputs:
+        # Found once per case, before any substitution: the runner prepares it.
+        base.outputs[key] = [bad for bad in canaries(base) if run(bad, one, one.golden) is not None]
+    known: list[Built] = base.outputs[key]
+    return known
+
+
+def warm(base: Baseline, one: Round, seed: int) -> bool:
+    """Whether the unmutated case passes; caches what mutants of the judges are compared with."""
+    answers(base, one.kind, seed)
+    faulty = Faulty(base.artifact.source, base.modules, base.built)
+    if static(faulty, base) is not None or run(base.built, one, one.golden) is not None:
+        return False
+    _noticed(base, one)
+    return True
