@@ -13,8 +13,8 @@ from harness.errors import OptionError
 
 _ELSEWHERE: Final = (
     ("grid_tiles", "the tile grid follows from T.Kernel and the tensors' shapes"),
-    ("shard_grid", "sharded tensors are not placed by this version"),
-    ("local_shape_tiles", "sharded tensors are not placed by this version"),
+    ("shard_grid", "shards are part of a tensor's layout, see annotate_tt_layout"),
+    ("local_shape_tiles", "shards are part of a tensor's layout, see annotate_tt_layout"),
     ("runtime_args", "runtime arguments follow from the partition, see the plan's kernels"),
 )
 
@@ -41,7 +41,8 @@ def annotate_tt_schedule(func: tirx.PrimFunc, schedule: Mapping[str, Any]) -> ti
         func: the kernel.
         schedule: ``core_ranges`` (:class:`CoreRange` or its JSON) and ``work_partition``
             ({"(x,y)": [:class:`WorkItem` or its JSON, …]}), which TTTilesToCoreMap honours or
-            refuses. ``partition_mode`` may be stated if it is ``global``, the only mode there is.
+            refuses. ``partition_mode`` is ``global``, or ``local_shard``: every core works on the
+            shard it holds, as strategy match_shard has it, and some operand is used in place.
 
     Raises:
         TypeError: not a PrimFunc.
@@ -60,7 +61,9 @@ def annotate_tt_schedule(func: tirx.PrimFunc, schedule: Mapping[str, Any]) -> ti
                     for core, items in value.items()
                 },
             )
-        elif key != "partition_mode" or value != "global":
+        elif key == "partition_mode" and value in ("global", "local_shard"):
+            func = func.with_attr(attrs.TT_PARTITION_MODE, value)
+        else:
             reason = dict(_ELSEWHERE).get(key, "use core_ranges or work_partition")
             raise OptionError(f"schedule key {key!r} = {value!r} would have no effect",
                               location="annotate_tt_schedule", next_step=reason)  # fmt: skip

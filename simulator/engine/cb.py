@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from simulator.engine.aliases import check_partners
+from simulator.engine.backing import Backing
 from simulator.engine.lanes import Lanes, LaneTable, Vector
 from simulator.engine.pool import Pool
 from simulator.engine.segs import (
@@ -39,6 +40,7 @@ class CircularBuffer:
         lanes: cores it exists on.
         peak: highest occupancy seen, in pages.
         partners: circular buffers that share this one's memory.
+        backing: the sharded tensor whose memory this is.
         solo, solo_lanes: the one strand there is for the lanes asked for last, if it is one.
     """
 
@@ -71,6 +73,7 @@ class CircularBuffer:
         self.consumer = consumer
         self.peak = 0
         self.partners: list[CircularBuffer] = []
+        self.backing: Backing | None = None
         self.strands = [Strand(lanes)]
         self._table = table
         self.pool = pool
@@ -169,6 +172,8 @@ class CircularBuffer:
             if pages > self._writable(strand) or pages < 0:
                 raise self._overflow(strand, pages)
             wr = strand.wr
+            if self.backing is not None and highest(wr) + pages <= depth:
+                self.backing.push(strand, pages, self.pool)
             if type(wr) is int:
                 after = wr + pages
                 if after >= depth:

@@ -10,6 +10,7 @@ import numpy as np
 from simulator.arch import Arch, find_arch
 from simulator.engine import deadlock
 from simulator.engine.arguments import argument_values
+from simulator.engine.backing import Backing
 from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Code, Names
 from simulator.engine.compiler import Compiler, bind_arguments
@@ -141,6 +142,10 @@ class Machine:
             )  # fmt: skip
 
         for spec in self.plan.circular_buffers:
+            if spec.tensor is not None and spec.tensor in self.tensors:
+                self.cbs[spec.id].backing = Backing(
+                    self.tensors[spec.tensor], self.cores, spec.depth
+                )
             if spec.alias_of is not None:
                 family = [
                     item.id

@@ -68,10 +68,11 @@ def build_push(c: OpContext) -> Step:
     """cb_push_back."""
     cb, pages, following = c.cb(0), c.scalar(1), c.next
     push, depth = cb.push, cb.depth
+    plain = cb.backing is None
 
     def step(group: Group) -> int:
         n = pages(group.regs)
-        if group.lanes is cb.solo_lanes and type(n) is int:
+        if plain and group.lanes is cb.solo_lanes and type(n) is int:
             strand = cb.solo
             staged, wr = strand.staged, strand.wr
             if (

@@ -82,6 +82,7 @@ class TTTilesToCoreMap(TTPass):
         layouts = attrs.get(func, attrs.TT_LAYOUT_DESC)
         check_device(layouts, self.options.arch)
         matched = self.options.strategy == "match_shard"
+        matched |= attrs.get(func, attrs.TT_PARTITION_MODE) == "local_shard"
         ranges = tuple(ir_sugar.core_ranges(func)) or self.options.core_ranges or ()
         if not ranges:
             ranges = shard_ranges(layouts) if matched else self.options.ranges

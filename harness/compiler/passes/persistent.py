@@ -22,6 +22,7 @@ from harness.compiler.runtime_plan import emit_tt_plan
 from harness.compiler.split.bind import bind
 from harness.compiler.split.buffers import Circular, allocate, processor
 from harness.compiler.split.configure import configure, startup
+from harness.compiler.split.inplace import Work, backed_buffers
 from harness.compiler.split.persistent import WorkForm, persist, uses_var, work_form
 from harness.compiler.split.plan import build_plan
 from harness.compiler.split.protocol import Splitter
@@ -166,9 +167,16 @@ def circular_buffers(
 ) -> list[Circular]:
     """The circular buffers of a block program, in id order."""
     dealt = attrs.get(func, attrs.TT_WORK_DESCRIPTORS)
-    busiest = max(len(expand(d, kernel.grid)) for d in dealt.values())
-    taken = tensor_bytes(attrs.get(func, attrs.TT_LAYOUT_DESC), options.arch)
-    return allocate(nodes, options, several_items=busiest > 1, tensors=taken)
+    items = {core: expand(d, kernel.grid) for core, d in dealt.items()}
+    layouts = attrs.get(func, attrs.TT_LAYOUT_DESC)
+    ranges = [r.to_json() for r in ir_sugar.core_ranges(func)]
+    backed = backed_buffers(nodes, layouts, Work(items, kernel.block_vars, ranges))
+    if attrs.get(func, attrs.TT_PARTITION_MODE) == "local_shard" and not backed:
+        refuse("local_shard, and no core's work is exactly its shard", code="ShardMismatch",
+               node=kernel.body,
+               next_step="copy whole shards, each once, or use partition mode global")  # fmt: skip
+    return allocate(nodes, options, several_items=max(map(len, items.values())) > 1,
+                    tensors=tensor_bytes(layouts, options.arch), backed=backed)  # fmt: skip
 
 
 def _function(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from harness.compiler.diagnostics import refuse
 from harness.compiler.options import CompileOptions
+from harness.compiler.split.inplace import Backed
 from harness.compiler.split.lifetimes import Span, disjoint, lifetimes
 from harness.compiler.split.tree import Block, Cond, Loop, Node, calls
 from harness.language.frames import NUM_STAGES
@@ -26,7 +28,8 @@ FIRST_OUTPUT: Final = 16
 class Circular:
     """A block buffer and its circular buffer: ``tiles`` pages per block, ``blocks`` blocks deep.
 
-    Block buffers that take turns have one ``id`` and ``name``.
+    Block buffers that take turns have one ``id`` and ``name``. ``tensor`` is the sharded tensor
+    whose memory it is.
     """
 
     id: int
@@ -38,6 +41,7 @@ class Circular:
     producer: str
     consumer: str
     unpack_to_dest: bool
+    tensor: str | None = None
 
     def may_share(self, other: Circular) -> bool:
         """Whether two buffers may take turns in one circular buffer of the compute thread."""
@@ -64,13 +68,13 @@ def processor(thread: str) -> str:
 
 def allocate(
     nodes: list[Node], options: CompileOptions, *, several_items: bool,
-    tensors: Mapping[str, int],
+    tensors: Mapping[str, int], backed: Mapping[Any, Backed] = MappingProxyType({}),
 ) -> list[Circular]:  # fmt: skip
     """Circular buffers in id order.
 
     ``several_items`` says whether any core visits more than one block, which is when reading ahead
     of the current one is worth a second block; ``tensors`` holds the bytes that tensors in L1 take
-    on every core, by name.
+    on every core, by name; ``backed`` the buffers that are tensors' own memory.
 
     Raises:
         CompileError: more buffers than the device has, or more L1.
@@ -136,6 +140,9 @@ def allocate(
             unpack_to_dest=fmt is DataFormat.Float32 and options.use_fp32_dest
             and buffer in exact and buffer not in fpu,
         )  # fmt: skip
+        if buffer in backed:
+            own = backed[buffer]
+            made = replace(made, tensor=own.tensor, blocks=own.pages // made.tiles)
         host = next((c for c in out if made.may_share(c) and all(
             disjoint(spans[buffer], span) for span in taken[c.id])), None)  # fmt: skip
         if host is None:
@@ -185,6 +192,7 @@ def _check(buffers: list[Circular], options: CompileOptions, tensors: Mapping[st
     if len(buffers) > arch.num_cbs:
         refuse(f"the kernel needs {len(buffers)} circular buffers, {arch.name} has {arch.num_cbs}",
                code="CBCapacity", next_step="use fewer on-chip buffers")  # fmt: skip
+    buffers = [c for c in buffers if c.tensor is None]
     total = sum(c.depth * c.page_bytes for c in buffers)
     room = arch.l1_bytes - arch.l1_base - sum(tensors.values())
     if total > room:

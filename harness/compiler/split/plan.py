@@ -75,6 +75,7 @@ def _circular(c: Circular, ranges: list[Any]) -> dict[str, Any]:
         "consumer": processor(c.consumer),
         "core_ranges": ranges,
         "unpack_to_dest": c.unpack_to_dest,
+        "tensor": c.tensor,
     }
 
 

@@ -99,7 +99,8 @@ class Splitter:
                 self._pop(out, state, buffer)
         for buffer in block.defs:
             self._sync(out, "producer", "cb_reserve_back", buffer)
-        out[block.thread].append(block.stmt)
+        if not block.in_place:
+            out[block.thread].append(block.stmt)
         for buffer in block.defs:
             self._sync(out, "producer", "cb_push_back", buffer)
             if buffer in block.uses:

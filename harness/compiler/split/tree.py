@@ -24,12 +24,16 @@ _WRITES_L1 = ("tt.pack_tile", "tt.noc_async_read_page", "tt.generate_reduce_scal
 
 @dataclass(eq=False)
 class Block:
-    """One block op of one thread; ``defs`` and ``uses`` are L1 buffers in order of appearance."""
+    """One block op of one thread; ``defs`` and ``uses`` are L1 buffers in order of appearance.
+
+    ``in_place`` transfers move nothing: the buffer is the tensor's own memory.
+    """
 
     thread: str
     stmt: Any
     defs: tuple[Any, ...]
     uses: tuple[Any, ...]
+    in_place: bool = False
 
 
 @dataclass(eq=False)

@@ -178,7 +178,7 @@ def test_a_schedule_annotation_decides_where_blocks_run() -> None:
 @pytest.mark.parametrize(
     "schedule",
     [
-        {"partition_mode": "local_shard"},
+        {"partition_mode": "local"},
         {"grid_tiles": [3, 2]},
         {"shard_grid": [2, 2]},
         {"local_shape_tiles": [1, 1]},
