@@ -13,16 +13,14 @@ from simulator.run import execute
 
 
 def _without(body: Any, name: str) -> tuple[Any, ...]:
-    out = []
-    for stmt in body:
-        if isinstance(stmt, Op) and stmt.name == name:
-            continue
+    def rest(stmt: Any) -> Any:
         if isinstance(stmt, Loop):
-            stmt = msgspec.structs.replace(stmt, body=_without(stmt.body, name))
-        elif isinstance(stmt, If):
-            stmt = msgspec.structs.replace(stmt, then=_without(stmt.then, name))
-        out.append(stmt)
-    return tuple(out)
+            return msgspec.structs.replace(stmt, body=_without(stmt.body, name))
+        if isinstance(stmt, If):
+            return msgspec.structs.replace(stmt, then=_without(stmt.then, name))
+        return stmt
+
+    return tuple(rest(s) for s in body if not (isinstance(s, Op) and s.name == name))
 
 
 def test_missing_unary_bcast_uninit_is_stale_configuration() -> None:
