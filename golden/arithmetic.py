@@ -77,7 +77,7 @@ class Arithmetic:
         fmt = find_format(dtype)
         if fmt.is_integer:
             return x if dtype == source else self.to_integer(x, dtype)
-        if not self.contract.fp32_dest and (dtype != source or dtype == "float32"):
+        if not self.contract.fp32_dest and (dtype != source or dtype != self.contract.dest):
             x = self._narrowed(x)
         if dtype == source:
             return x
@@ -91,7 +91,7 @@ class Arithmetic:
         return rounded(x, fmt.bits, fmt.tiny, fmt.huge, steps)
 
     def _narrowed(self, x: Approx) -> Approx:
-        """What a 16-bit DST leaves: cut to bfloat16 if it came as such or as float32, in both ranges."""
+        """What a 16-bit DST leaves: cut to bfloat16, as float32 is, and within float16 range."""
         dest = find_format(self.contract.dest)
         bits = min(dest.bits, find_format("bfloat16").bits)
         return rounded(x, bits, dest.tiny, dest.huge, 2.0)

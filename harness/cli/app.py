@@ -17,7 +17,9 @@ from harness.cli.demo import demo
 from harness.cli.execute import execute
 from harness.cli.explain import explain
 from harness.cli.failure import Failure, UsageError, failure_of
+from harness.cli.fuzz import fuzz
 from harness.cli.plan import plan_app
+from harness.cli.replay import replay
 from harness.cli.run import run
 from harness.cli.session import Session, failed
 from harness.report.terminal import tolerate_any_text
@@ -39,6 +41,8 @@ app.command("compile", epilog=EPILOG)(compile_kernel)
 app.command("run", epilog=EPILOG)(run)
 app.command("execute", epilog=EPILOG)(execute)
 app.command("check", epilog=EPILOG)(check)
+app.command("fuzz", epilog=EPILOG)(fuzz)
+app.command("replay", epilog=EPILOG)(replay)
 app.add_typer(plan_app, name="plan")
 app.command("demo", epilog=EPILOG)(demo)
 app.command("explain", epilog=EPILOG)(explain)

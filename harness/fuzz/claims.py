@@ -1,0 +1,165 @@
+"""What the first three passes claim, recomputed from the source by other means.
+
+Grid, roles and shapes are read by the golden's own reader; formats, pages and tile counts from a
+table here; the partition is expanded and counted; the tiles each block writes are compared with the
+elements the golden saw written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+TILE: Final = 32
+FORMATS: Final = MappingProxyType({
+    "float32": ("Float32", 4096), "bfloat16": ("Float16_b", 2048), "float16": ("Float16", 2048),
+    "int32": ("Int32", 4096), "int8": ("Int8", 1024), "uint8": ("UInt8", 1024),
+    "uint16": ("UInt16", 2048), "uint32": ("UInt32", 4096),
+})  # fmt: skip
+"""Data format and tile bytes by dtype."""
+FORMS: Final = ("full", "row", "col", "scalar")
+
+
+def grid_of(kernel: Any) -> list[int]:
+    """[gx, gy, gz] of a kernel as the golden reads it."""
+    extents = [extent for _, extent in kernel.grid]
+    return [*extents, 1, 1, 1][:3]
+
+
+def _padded(shape: Sequence[int]) -> list[int]:
+    full = [1, *shape] if len(shape) == 1 else list(shape)
+    return [*full[:-2], *(-(-n // TILE) * TILE for n in full[-2:])]
+
+
+def infer_layout(kernel: Any, found: Mapping[str, Any]) -> str:
+    """What is wrong with InferTTLayout's attributes; empty where nothing is."""
+    grid = grid_of(kernel)
+    if list(found.get("tt.kernel_grid", ())) != grid:
+        return f"tt.kernel_grid is {found.get('tt.kernel_grid')}, the source's grid is {grid}"
+    if list(found.get("tt.core_grid", ())) != grid[:2]:
+        return f"tt.core_grid is {found.get('tt.core_grid')}, the source's grid is {grid}"
+    layouts = found.get("tt.layout_desc", {})
+    if set(layouts) != {t.name for t in kernel.tensors}:
+        return f"layouts of {sorted(layouts)}, the kernel takes {[t.name for t in kernel.tensors]}"
+    for tensor in kernel.tensors:
+        read, written = tensor.name in kernel.inputs, tensor.name in kernel.outputs
+        role = "inout" if read and written else "output" if written else "input"
+        want = {"dtype": tensor.dtype, "role": role, "logical_shape": list(tensor.shape),
+                "padded_shape": _padded(tensor.shape)}  # fmt: skip
+        for key, value in want.items():
+            if layouts[tensor.name].get(key) != value:
+                return f"{tensor.name}: {key} is {layouts[tensor.name].get(key)}, not {value}"
+    return ""
+
+
+def propagate_layout(kernel: Any, found: Mapping[str, Any]) -> str:
+    """What is wrong with PropagateTTLayout's attributes; empty where nothing is."""
+    known = found.get("tt.onchip_desc", {})
+    for buffer in kernel.buffers:
+        if buffer.is_tensor:
+            continue
+        data = known.get(buffer.name)
+        if data is None:
+            return f"{buffer.name} has no description"
+        name, size = FORMATS[buffer.dtype]
+        rows, columns = [1, *buffer.shape][-2:]
+        lead = int(np.prod(buffer.shape[:-2], dtype=np.int64))
+        tiles = [lead, -(-rows // TILE), -(-columns // TILE)]
+        want = {
+            "data_format": name,
+            "page_bytes": size,
+            "tiles": tiles,
+            "shape": list(buffer.shape),
+        }
+        for key, value in want.items():
+            if data.get(key) != value:
+                return f"{buffer.name}: {key} is {data.get(key)}, not {value}"
+        if data.get("form") not in FORMS:
+            return f"{buffer.name}: form {data.get('form')!r}"
+        if len(buffer.shape) > 1 and min(buffer.shape[-2:]) > 1 and data["form"] != "full":
+            return f"{buffer.name} of shape {buffer.shape} has form {data['form']}"
+    return ""
+
+
+def core_map(kernel: Any, mapped: Any, found: Mapping[str, Any], written: Mapping[str, Any]) -> str:
+    """What is wrong with TTTilesToCoreMap's attributes; empty where nothing is.
+
+    ``kernel`` is the source, ``mapped`` the kernel after the pass, ``written`` the elements of each
+    output that the golden saw written.
+    """
+    gx, gy, gz = grid_of(mapped)
+    factors = found.get("tt.coalesce", [1, 1, 1])
+    whole = [-(-g // f) for g, f in zip(grid_of(kernel), factors, strict=True)]
+    if whole != [gx, gy, gz]:
+        return (
+            f"grid {grid_of(kernel)} joined by {factors} is {whole}, the kernel's is {gx, gy, gz}"
+        )
+    width, height = found["tt.device_grid"]
+    seen: list[tuple[int, int, int]] = []
+    for core, items in found["tt.work_partition"].items():
+        x, y = (int(v) for v in core.strip("()").split(","))
+        if not (0 <= x < width and 0 <= y < height) or not _inside(found["tt.core_ranges"], x, y):
+            return f"core {core} is outside the core ranges"
+        mine = [(i["jo"], i["io"], i.get("bo", 0)) for i in items]
+        if mine != expand(found["tt.work_descriptors"][core], (gx, gy, gz)):
+            return f"core {core}: the descriptor is not the list of blocks"
+        seen += mine
+    blocks = {(x, y, z) for x in range(gx) for y in range(gy) for z in range(gz)}
+    if len(seen) != len(blocks) or set(seen) != blocks:
+        return f"{len(seen)} blocks are dealt, {len(set(seen) & blocks)} of {len(blocks)} different"
+    for name, mask in written.items():
+        reason = _covers(found["tt.output_blocks"].get(name), mask, sorted(blocks))
+        if reason:
+            return f"{name}: {reason}"
+    return ""
+
+
+def _inside(ranges: Sequence[Mapping[str, Any]], x: int, y: int) -> bool:
+    return any(
+        r["start"][0] <= x < r["start"][0] + r["extent"][0]
+        and r["start"][1] <= y < r["start"][1] + r["extent"][1]
+        for r in ranges
+    )
+
+
+def expand(descriptor: Mapping[str, Any], grid: tuple[int, int, int]) -> list[tuple[int, int, int]]:
+    """Blocks (bx, by, bz) of a work descriptor, in order."""
+    gx, gy, gz = grid
+    if descriptor["form"] == "linear":
+        ids = range(descriptor["start"], descriptor["start"] + descriptor["count"])
+        if descriptor["order"] == "column_major":
+            return [(i // gy % gx, i % gy, i // gx // gy) for i in ids]
+        return [(i % gx, i // gx % gy, i // gx // gy) for i in ids]
+    x0, y0 = descriptor["x0"], descriptor["y0"]
+    xs, ys = range(x0, x0 + descriptor["width"]), range(y0, y0 + descriptor["height"])
+    return [(x, y, z) for z in range(gz) for y in ys for x in xs]
+
+
+def _covers(block: Mapping[str, Any] | None, mask: Any, blocks: Sequence[tuple[int, ...]]) -> str:
+    """Whether the tiles of all blocks are the tiles with written elements, each once."""
+    if block is None:
+        return "no block map"
+    full = mask if mask.ndim > 1 else mask[None]
+    shape = [*full.shape[:-2], *(-(-n // TILE) for n in full.shape[-2:])]
+    count = np.zeros(shape, int)
+    for x, y, z in blocks:
+        first = [b + x * i + y * j + z * k for b, i, j, k in zip(
+            block["base"], block["x"], block["y"], block["z"], strict=True)]  # fmt: skip
+        index = tuple(slice(max(0, f), max(0, f + e))
+                      for f, e in zip(first, block["extent"], strict=True))  # fmt: skip
+        count[index] += 1
+    padded = np.zeros([*full.shape[:-2], *(n * TILE for n in shape[-2:])], bool)
+    padded[tuple(slice(0, n) for n in full.shape)] = full
+    lead = len(shape) - 2
+    split = padded.reshape(*shape[:-2], shape[-2], TILE, shape[-1], TILE)
+    tiles = split.any(axis=(lead + 1, lead + 3))
+    if (count > 1).any():
+        return "two blocks claim one tile"
+    if (tiles & (count == 0)).any():
+        return f"{int((tiles & (count == 0)).sum())} written tiles belong to no block"
+    if block.get("coverage") == "full" and (~tiles & (count > 0)).any():
+        return "a block claims a tile the source never writes"
+    return ""

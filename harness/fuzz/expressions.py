@@ -1,0 +1,91 @@
+"""Expressions inside T.Parallel loops: arithmetic, functions, broadcasts, choices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from harness.fuzz.grammar import Scene
+
+CONSTANTS: Final = ("1.0", "2.0", "0.5", "-1.0", "3.0", "0.0")
+FUNCTIONS: Final = ("exp", "exp2", "sigmoid", "tanh", "abs", "floor", "ceil", "sin", "cos", "erf")
+"""Functions defined everywhere."""
+GUARDED: Final = ("sqrt", "rsqrt", "log")
+"""Functions of positive numbers: their argument is made so."""
+OPERATORS: Final = ("+", "-", "*")
+DEPTH: Final = 3
+
+
+@st.composite
+def _leaf(draw: st.DrawFn, full: list[str], rows: list[str], columns: list[str]) -> str:
+    choices = [*full, *full, *rows, *columns]
+    if not choices or draw(st.integers(0, 5)) == 5:
+        return draw(st.sampled_from(CONSTANTS))
+    return draw(st.sampled_from(choices))
+
+
+@st.composite
+def _expression(draw: st.DrawFn, full: list[str], rows: list[str], columns: list[str], depth: int,
+                index: bool) -> str:  # fmt: skip
+    def inner() -> str:
+        return draw(_expression(full, rows, columns, depth - 1, index))
+
+    if depth <= 0:
+        return draw(_leaf(full, rows, columns))
+    kind = draw(st.sampled_from(("leaf", "operator", "operator", "extreme", "function", "guarded",
+                                 "quotient", "choice")))  # fmt: skip
+    first = draw(_leaf(full, rows, columns))
+    if kind == "operator":
+        return f"({first} {draw(st.sampled_from(OPERATORS))} {inner()})"
+    if kind == "extreme":
+        return f"T.{draw(st.sampled_from(('max', 'min')))}({_real(first)}, {inner()})"
+    if kind == "function":
+        return f"T.{draw(st.sampled_from(FUNCTIONS))}({inner()})"
+    if kind == "guarded":
+        return f"T.{draw(st.sampled_from(GUARDED))}(T.abs({inner()}) + 1.0)"
+    if kind == "quotient":
+        divisor = draw(st.sampled_from(("2.0", "4.0", f"(T.abs({_real(inner())}) + 1.0)")))
+        return f"({first} / {divisor})"
+    if kind == "choice":
+        relation, limit = (
+            draw(st.sampled_from((">", "<=", ">="))),
+            draw(st.sampled_from(("0.5", "-0.5"))),
+        )
+        test = f"{_real(first)} {relation} {limit}"
+        if index and draw(st.booleans()):
+            test = draw(st.sampled_from(("i >= j", "i + by > j", "j < 7")))
+        return f"T.if_then_else({test}, {_real(inner())}, {_real(first)})"
+    return first
+
+
+def _real(text: str) -> str:
+    """A bare number as a typed one, where a function needs an expression."""
+    return f'T.cast({text}, "float32")' if text in CONSTANTS else text
+
+
+@st.composite
+def elementwise(draw: st.DrawFn, scene: Scene) -> str:
+    """The value of element (i, j); it reads at least one block or vector."""
+    full = [f"{n}[i, j]" for n, _ in scene.blocks]
+    rows, columns = [f"{v}[i]" for v in scene.rows], [f"{v}[j]" for v in scene.columns]
+    value = draw(_expression(full, rows, columns, draw(st.integers(0, DEPTH)), index=True))
+    if "[" not in value:
+        value = f"{full[0] if full else '0.0'} + {value}" if full else value
+    return value
+
+
+@st.composite
+def update(draw: st.DrawFn, scene: Scene, target: str) -> str:
+    """``target op= value``."""
+    value = draw(elementwise(scene))
+    return f"{target} {draw(st.sampled_from(('+=', '-=', '*=')))} {value}"
+
+
+@st.composite
+def vector_update(draw: st.DrawFn, scene: Scene, vector: str) -> str:
+    """``vector[i] = value`` from vectors per row."""
+    rows = [f"{v}[i]" for v in scene.rows]
+    value = draw(_expression([], rows, [], draw(st.integers(1, 2)), index=False))
+    return f"{vector}[i] = {value if '[' in value else f'{vector}[i] + {value}'}"

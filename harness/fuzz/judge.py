@@ -1,0 +1,153 @@
+"""Running one case: compile, simulate, judge, and where it failed find the first bad pass."""
+
+from __future__ import annotations
+
+import re
+import time
+import traceback
+import zlib
+from typing import Any, Final
+
+from harness.errors import HarnessError
+from harness.fuzz import outcome as o
+from harness.fuzz.case import Case
+from harness.fuzz.outcome import Outcome
+from harness.fuzz.text import parse_kernel
+
+STEPS: Final = 2_000_000
+"""Ops a case may execute."""
+SAMPLE: Final = 8
+"""One in so many passing cases has the IR after every pass checked."""
+SECONDS: Final = 20.0
+"""Seconds one simulation may take."""
+_OPS: Final = ("gemm", "reduce_sum", "reduce_max", "reduce_min", "reduce_absmax", "reduce_abssum",
+               "Parallel", "fill", "clear", "copy")  # fmt: skip
+_DEFECTS: Final = "defect of the compiler"
+
+
+def run_case(case: Case, *, blame: bool = True) -> Outcome:
+    """The verdict on a case; never raises.
+
+    ``blame`` looks for the first bad pass of a failure.
+    """
+    started = time.perf_counter()
+    try:
+        if case.plan:
+            from harness.fuzz.plans import run_plan
+
+            found = run_plan(case.plan)
+        else:
+            found = _judge(case, blame)
+    except MemoryError:
+        found = Outcome(o.BUDGET, "MemoryError", message="out of memory")
+    except Exception as error:  # noqa: BLE001  (a crash is a verdict)
+        found = _crashed(error)
+    return _with(found, seconds=time.perf_counter() - started)
+
+
+def compile_options(given: Any) -> dict[str, Any]:
+    """Options of a case file as ``harness.check`` takes them."""
+    from harness.compiler.attrs import CoreRange
+
+    options = dict(given)
+    if options.get("grid") is not None:
+        options["grid"] = tuple(options["grid"])
+    if options.get("core_ranges") is not None:
+        options["core_ranges"] = tuple(CoreRange.from_json(r) for r in options["core_ranges"])
+    return options
+
+
+def _judge(case: Case, blame: bool) -> Outcome:
+    from golden import GoldenError
+    from harness.checking import check
+    from simulator.errors import SimulatorError
+    from simulator.run import RunOptions
+
+    kind = str(case.inputs.get("kind", "auto"))
+    seed = int(case.inputs.get("seed", 0))
+    try:
+        kernel = parse_kernel(case.kernel, case.params)
+        verdict = check(
+            kernel,
+            input_kind=None if kind == "auto" else kind,
+            seed=seed,
+            run_options=RunOptions(
+                numbers=case.inputs.get("numbers", "fast"), max_steps=STEPS, max_seconds=SECONDS
+            ),
+            **compile_options(case.options),
+        )
+    except GoldenError as error:
+        return Outcome(o.UNJUDGED, error.code, message=str(error))
+    except HarnessError as error:
+        defect = _DEFECTS in (error.next_step or "")
+        kind = o.DEFECT if defect else o.REFUSED
+        where = "GridToPersistentTT" if defect else ""
+        return Outcome(kind, error.code, where, message=str(error))
+    except SimulatorError as error:
+        return Outcome(o.DEFECT, str(getattr(error, "code", "")), message=str(error))
+    timings = dict(verdict.timings)
+    pipeline = sum(timings.get(k, 0.0) for k in ("compile", "golden", "simulate", "judge"))
+    facts = {"oracle": verdict.oracle, "ratio": verdict.bound_ratio, "timings": timings,
+             "pipeline": pipeline}  # fmt: skip
+    if verdict.passed:
+        return _with(_every_pass(kernel, case, seed) if blame else Outcome(o.PASS), **facts)
+    errors = [f for f in verdict.findings if f.severity == "error"]
+    if errors:
+        first = errors[0]
+        kind = o.BUDGET if first.code == "BudgetSpent" else o.FINDING
+        message = f"{first.message} ({first.program or ''}/{first.path or ''})"
+        found = Outcome(kind, first.code, op=_op_of(first.message), message=message)
+    elif verdict.reason.startswith("nothing of "):
+        return _with(Outcome(o.UNJUDGED, "NothingCompared", message=verdict.reason), **facts)
+    else:
+        found = Outcome(o.WRONG, verdict.oracle.split("+")[-1], op=main_op(case.kernel),
+                        message="; ".join([verdict.reason, *verdict.notes]))  # fmt: skip
+    if blame:
+        from harness.fuzz.stages import first_bad_pass
+
+        found = _with(found, bad_pass=first_bad_pass(kernel, case, seed))
+    return _with(found, **facts)
+
+
+def _every_pass(kernel: Any, case: Case, seed: int) -> Outcome:
+    """The verdict on a case that passed: of some, the IR after every pass is checked as well."""
+    from harness.artifact import compile_all
+    from harness.fuzz.stages import validate
+
+    if zlib.crc32(case.kernel.encode()) % SAMPLE:
+        return Outcome(o.PASS)
+    made = compile_all(kernel, **compile_options(case.options))[0]
+    found = validate(made, seed, str(case.inputs.get("kind", "auto")))
+    if not found.name:
+        return Outcome(o.PASS)
+    return Outcome(o.WRONG, "per-pass", found.name, main_op(case.kernel), found.reason)
+
+
+def main_op(kernel: str) -> str:
+    """The op that gives a kernel its name: the first of a fixed order that it uses."""
+    return next((op for op in _OPS if f"T.{op}(" in kernel), "")
+
+
+def _op_of(message: str) -> str:
+    from simulator.isa import OPS
+
+    return next((word for word in re.findall(r"[a-z][a-z0-9_]+", message) if word in OPS), "")
+
+
+def _crashed(error: Exception) -> Outcome:
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [f for f in frames if re.search(r"[/\\](harness|golden|simulator)[/\\]", f.filename)]
+    place = ""
+    if ours:
+        parts = re.split(r"[/\\]", ours[-1].filename)
+        root = next(i for i, p in enumerate(parts) if p in ("harness", "golden", "simulator")
+                    and i >= len(parts) - 4)  # fmt: skip
+        place = f"{'/'.join(parts[root:])}:{ours[-1].name}"
+    lines = str(error).strip().splitlines() or [""]
+    return Outcome(o.CRASH, type(error).__name__, op=place, message=f"{place}: {lines[-1][:200]}")
+
+
+def _with(found: Outcome, **changes: Any) -> Outcome:
+    from dataclasses import replace
+
+    return replace(found, **changes)

@@ -1,0 +1,120 @@
+"""Per-pass validation: which pass is the first whose result does not mean what the source says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from harness.fuzz import claims
+from harness.fuzz.blockrun import BlockRun, tiled, untiled
+
+PASSES: Final = ("InferTTLayout", "PropagateTTLayout", "TTTilesToCoreMap", "LowerTTTileIntrinsics",
+                 "GridToPersistentTT")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Blame:
+    """The first bad pass, and why; ``name`` is empty where the first four passes are right."""
+
+    name: str = ""
+    reason: str = ""
+
+
+def first_bad_pass(kernel: Any, case: Any, seed: int = 0) -> str:
+    """Name of the first bad pass of a failed case; the last one where the others are right."""
+    from harness.artifact import compile_all
+    from harness.fuzz.judge import compile_options
+
+    made = compile_all(kernel, **compile_options(case.options))[0]
+    return validate(made, seed, str(case.inputs.get("kind", "auto"))).name or PASSES[-1]
+
+
+def validate(artifact: Any, seed: int = 0, kind: str = "auto") -> Blame:
+    """Check the IR after each of the first four passes against the source.
+
+    The fifth pass yields the plan and programs, which the simulator executes.
+    """
+    from golden import contract_for
+    from golden.source import read_kernel
+    from harness.compiler.inspect import attributes, function, same_body
+
+    options = artifact.options
+    contract = contract_for(artifact.source, options.arch.family, options.fidelity,
+                            options.fp32_dest)  # fmt: skip
+    inputs, golden = _inputs(artifact.source, contract, seed, kind)
+    after = [function(p.module, artifact.name) for p in artifact.compilation.passes[:4]]
+    source = read_kernel(artifact.source)
+    found = [attributes(f) for f in after]
+    written = {name: t.written for name, t in golden.outputs.items()}
+    for step, checker in ((0, claims.infer_layout), (1, claims.propagate_layout)):
+        reason = checker(source, found[step])
+        if not reason and not same_body(artifact.source, after[step]):
+            reason = "the body is not the source's any more"
+        if reason:
+            return Blame(PASSES[step], reason)
+    reason = claims.core_map(source, read_kernel(after[2]), found[2], written)
+    if not reason and not same_body(artifact.source, after[2]):
+        reason = _joined(after[2], inputs, golden, contract)
+    if reason:
+        return Blame(PASSES[2], reason)
+    reason = _executed(after[3], found[3], inputs, golden)
+    return Blame(PASSES[3], reason) if reason else Blame()
+
+
+def _inputs(source: Any, contract: Any, seed: int, kind: str) -> tuple[dict[str, Any], Any]:
+    """Exact inputs where the kernel has them, else those the case drew."""
+    from golden import GoldenError, evaluate
+    from harness.inputs import draw
+
+    for one in dict.fromkeys(("tagged" if kind == "tagged" else "exact", "random")):
+        try:
+            arrays, golden = draw(source, one, contract, seed)
+        except GoldenError:
+            continue
+        return arrays, golden or evaluate(source, arrays, contract)
+    raise AssertionError("random inputs can always be drawn")
+
+
+def _joined(func: Any, inputs: Mapping[str, Any], golden: Any, contract: Any) -> str:
+    """Whether a kernel whose blocks were joined still answers what the source answers."""
+    from golden import evaluate
+
+    again = evaluate(func, dict(inputs), contract)
+    for name, want in golden.outputs.items():
+        have = again.outputs.get(name)
+        if have is None or not np.array_equal(have.written, want.written):
+            return f"after joining blocks, {name} is written elsewhere"
+        if not np.array_equal(have.answer.value, want.answer.value, equal_nan=True):
+            return f"after joining blocks, {name} has other values"
+    return ""
+
+
+def _executed(func: Any, found: Mapping[str, Any], inputs: Mapping[str, Any], golden: Any) -> str:
+    """Whether the block program, executed in sequence, answers what the source answers."""
+    from golden import judge
+    from golden.formats import round_even
+    from harness.compiler.inspect import block_program
+
+    body, axes, buffers = block_program(func)
+    layouts = found["tt.layout_desc"]
+    tensors: dict[str, Any] = {}
+    for name, layout in layouts.items():
+        given = inputs.get(name)
+        start = np.full(layout["logical_shape"], np.nan) if given is None else (
+            round_even(np.asarray(given), layout["dtype"]))  # fmt: skip
+        tensors[name] = tiled(start)
+    grid = [1, 1, 1]
+    for axis, (want, factor) in enumerate(
+        zip(found["tt.kernel_grid"], found["tt.coalesce"], strict=True)
+    ):
+        grid[axis] = -(-want // factor)
+    try:
+        BlockRun(body, axes, grid, buffers, tensors).run()
+    except Exception as error:  # noqa: BLE001  (whatever it stumbles over is the pass's doing)
+        return f"{type(error).__name__}: {error}"
+    outputs = {n: untiled(tensors[n], layouts[n]["logical_shape"]) for n in golden.outputs}
+    judged = judge(outputs, golden)
+    return "" if judged.passed else judged.reason

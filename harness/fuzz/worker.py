@@ -1,0 +1,72 @@
+"""One worker process: draws units and runs their cases, or shrinks one; talks in JSON lines.
+
+Commands come on standard input, events go to standard output: ``begin`` names a case before it
+runs, so that whoever watches knows which case killed a worker; ``end`` has its outcome.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import sys
+from typing import Any
+
+from harness.fuzz.case import Case
+from harness.fuzz.coverage import cells
+from harness.fuzz.draw import batch, shrink
+from harness.fuzz.judge import run_case
+from harness.fuzz.outcome import Outcome
+from harness.fuzz.units import Unit
+
+MEMORY = "TT_FUZZ_MEMORY_MB"
+"""Environment variable: address space of a worker, in MiB."""
+
+
+def main() -> int:
+    """Serve commands until standard input ends."""
+    events = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints must not disturb the events
+    limit = int(os.environ.get(MEMORY, "4096")) << 20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+    def tell(**event: Any) -> None:
+        events.write(json.dumps(event) + "\n")
+
+    tell(e="ready")
+    for line in sys.stdin:
+        command = json.loads(line)
+        unit = Unit(**command["unit"])
+        if command["task"] == "batch":
+            _batch(unit, command["skip"], tell)
+        else:
+            _shrink(unit, command["index"], tuple(command["key"]), tell)
+        tell(e="idle")
+        gc.collect()
+    return 0
+
+
+def _batch(unit: Unit, skip: int, tell: Any) -> None:
+    for index, case in enumerate(batch(unit)):
+        if index < skip:
+            continue
+        tell(e="begin", i=index, case=case.to_json())
+        found = run_case(case)
+        tell(e="end", i=index, outcome=found.to_json(), cells=sorted(cells(case)))
+
+
+def _shrink(unit: Unit, index: int, key: tuple[str, ...], tell: Any) -> None:
+    def better(case: Case, seen: Outcome) -> None:
+        tell(e="better", case=case.to_json(), outcome=seen.to_json())
+
+    def judge(case: Case) -> Outcome:
+        tell(e="attempt")
+        return run_case(case)
+
+    shrink(unit, index, key, judge, better)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""Pytest plugin: test TileLang kernels on the simulator, or on a board, in a few lines.
+
+Loaded by every pytest run where tt-harness is installed, so it imports neither TVM nor Hypothesis
+before a test asks for them.
+
+    def test_add(tt_check):
+        tt_check(add, {"M": 100, "N": 64})
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.verdict import Verdict
+
+MARKER: Final = "tt_device"
+DEFAULT_DEVICE: Final = "wormhole_n150"
+BACKENDS: Final = ("simulator", "ttnn")
+PROPERTIES: Final = ("tt_kernel", "tt_device", "tt_oracle", "tt_seed", "tt_bound_ratio")
+"""JUnit properties of a test that checks a kernel; ``tt_artifacts`` where those are kept."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of a run."""
+    group = parser.getgroup("tt-harness", "kernels for Tenstorrent devices")
+    group.addoption("--tt-device", action="append", metavar="NAME", dest="tt_device",
+                    help="test on this device instead; may be repeated")  # fmt: skip
+    group.addoption("--tt-backend", choices=BACKENDS, default="simulator", dest="tt_backend",
+                    help="what executes kernels (default: simulator)")  # fmt: skip
+    group.addoption("--tt-save-artifacts", metavar="DIR", type=Path,
+                    dest="tt_save_artifacts",
+                    help="keep plan, programs and IR of every kernel tested")  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker."""
+    config.addinivalue_line("markers", f"{MARKER}(*names): devices a test's kernels are compiled"
+                                       f" for; {DEFAULT_DEVICE} without it")  # fmt: skip
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test per device for whatever uses ``tt_device`` or ``tt_check``."""
+    if "tt_device" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker(MARKER)
+    named = tuple(marker.args) if marker is not None else (DEFAULT_DEVICE,)
+    chosen = tuple(metafunc.config.getoption("tt_device") or named)
+    metafunc.parametrize("tt_device", chosen, indirect=True, ids=str)
+
+
+@pytest.fixture
+def tt_device(request: pytest.FixtureRequest) -> str:
+    """The device under test."""
+    return str(getattr(request, "param", DEFAULT_DEVICE))
+
+
+@pytest.fixture
+def tt_check(
+    request: pytest.FixtureRequest, tt_device: str, record_property: Callable[[str, object], None]
+) -> Callable[..., Verdict]:
+    """``tt_check(kernel, params=None, *, device=None, oracle="auto", …)``: fail unless it is right.
+
+    ``kernel`` is a factory (called with ``params``), a PrimFunc or an IRModule. Other keywords are
+    those of :func:`harness.check`: inputs, input_kind, seed, numbers, compile options.
+    """
+    count = 0
+
+    def check(kernel: Any, params: Mapping[str, Any] | None = None, *, device: str | None = None,
+              oracle: str = "auto", **keywords: Any) -> Verdict:  # fmt: skip
+        nonlocal count
+        __tracebackhide__ = True
+        made = kernel if hasattr(kernel, "script") else kernel(**(params or {}))
+        keywords["device"] = device or tt_device
+        artifacts = _artifacts(request, count)
+        count += 1
+        verdict, where = _checked(request.config, made, oracle, artifacts, keywords)
+        values = (verdict.kernel, verdict.device, verdict.oracle, verdict.seed, verdict.bound_ratio)
+        for name, value in zip(PROPERTIES, values, strict=True):
+            record_property(name, value)
+        if where is not None:
+            record_property("tt_artifacts", str(where))
+        if not verdict.passed:
+            pytest.fail(_explained(verdict), pytrace=False)
+        return verdict
+
+    return check
+
+
+def _artifacts(request: pytest.FixtureRequest, number: int) -> Path | None:
+    base = request.config.getoption("tt_save_artifacts")
+    if base is None:
+        return None
+    name = re.sub(r"[^\w.\-]+", "_", request.node.nodeid.split("::", 1)[-1]).strip("_")
+    return Path(base) / (name if number == 0 else f"{name}-{number}")
+
+
+def _checked(config: pytest.Config, kernel: Any, oracle: str, artifacts: Path | None,
+             keywords: dict[str, Any]) -> tuple[Verdict, Path | None]:  # fmt: skip
+    from harness.artifact import compile as compile_kernel
+    from harness.checking import check
+
+    if config.getoption("tt_backend") == "ttnn":
+        return _on_board(kernel, oracle, artifacts, keywords)
+    judged = {"inputs", "input_kind", "seed", "numbers", "run_options"}
+    if artifacts is None:
+        return check(kernel, oracle=oracle, **keywords), None
+    options = {k: v for k, v in keywords.items() if k not in judged}
+    made = compile_kernel(kernel, **options)
+    made.save(artifacts)
+    return check(kernel, oracle=oracle, artifact=made, **keywords), artifacts
+
+
+def _on_board(kernel: Any, oracle: str, artifacts: Path | None,
+              keywords: dict[str, Any]) -> tuple[Verdict, Path | None]:  # fmt: skip
+    """Judge the answer of a real device; skipped with the reason where there is none."""
+    from harness.backends.judged import NotRun, check_on_device
+
+    try:
+        verdict = check_on_device(kernel, oracle=oracle, artifacts=artifacts, **keywords)
+    except NotRun as reason:
+        pytest.skip(str(reason))
+    return verdict, artifacts
+
+
+def _explained(verdict: Verdict) -> str:
+    """What a person wants to know of a failed verdict."""
+    from harness.report.verdict import verdict_lines
+
+    return "\n".join(["", *(line.plain for line in verdict_lines(verdict, None))])

@@ -1,0 +1,107 @@
+"""The pytest plugin, used as a kernel author uses it: on the example project beside this file."""
+
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+WRONG = """
+import numpy as np
+import importlib.util
+spec = importlib.util.spec_from_file_location("example", "test_kernels.py")
+example = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(example)
+import harness.checking as checking
+
+def test_wrong(tt_check, monkeypatch):
+    true = checking.execute
+    def broken(*args):
+        run = true(*args)
+        run.outputs["C"][40, 10] += 1
+        return run
+    monkeypatch.setattr(checking, "execute", broken)
+    tt_check(example.scaled_sum)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the example project."""
+    for path in (HERE / "plugin_example").glob("*.py"):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def run(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest in the project, with the plugin as an installation would load it."""
+    listed = {e.value for e in entry_points(group="pytest11")}
+    loaded = [] if "harness.pytest_plugin" in listed else ["-p", "harness.pytest_plugin"]
+    path = f"import sys; sys.path[:0] = [{str(ROOT)!r}]; import pytest; sys.exit(pytest.main())"
+    return subprocess.run(
+        [sys.executable, "-c", path, *loaded, "-p", "no:cacheprovider", "-q", "-rs", *options],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_example_passes_and_names_devices(project: Path) -> None:
+    """Keeps the documented example working, one test per device of the marker."""
+    done = run(project, "-vv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "7 passed" in done.stdout
+    assert "test_ragged[blackhole_p150-33]" in done.stdout or (
+        "test_ragged[33-blackhole_p150]" in done.stdout
+    )
+
+
+def test_device_option_replaces_markers(project: Path) -> None:
+    """Lets a whole suite be pointed at another device."""
+    done = run(project, "-vv", "--tt-device", "wormhole_n300")
+    assert "4 passed" in done.stdout, done.stdout
+    assert "blackhole" not in done.stdout
+
+
+def test_junit_has_properties_and_artifacts_are_kept(project: Path) -> None:
+    """Keeps seed, oracle and bound ratio in the report, and the artifacts on disk."""
+    done = run(project, "--junit-xml=j.xml", "--tt-save-artifacts=kept", "-k", "scaled_sum")
+    assert done.returncode == 0, done.stdout
+    (case,) = ET.parse(project / "j.xml").iter("testcase")
+    found = {p.get("name"): p.get("value") for p in case.iter("property")}
+    assert found["tt_oracle"] == "exact+bound"
+    assert found["tt_seed"] == "0"
+    assert float(found["tt_bound_ratio"] or "nan") <= 1
+    assert (project / (found["tt_artifacts"] or "") / "tt.plan.json").exists()
+
+
+def test_wrong_answer_fails_with_its_tile(project: Path) -> None:
+    """Keeps the message useful: the wrong tile is named, and there is no traceback."""
+    (project / "test_wrong.py").write_text(WRONG)
+    done = run(project, "test_wrong.py")
+    assert done.returncode == 1
+    assert "C[1,0]" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_board_backend_skips_with_the_reason(project: Path) -> None:
+    """A run that did not happen is never a pass."""
+    done = run(project, "--tt-backend=ttnn", "-k", "scaled_sum")
+    if "passed" not in done.stdout:  # there is a board
+        assert "1 skipped" in done.stdout, done.stdout
+        assert "no device executes kernels here" in done.stdout
+
+
+def test_loading_the_plugin_imports_nothing_heavy() -> None:
+    """Keeps every other project's pytest fast where tt-harness is installed."""
+    code = ("import sys, harness.pytest_plugin as p; bad = {'tvm', 'hypothesis', 'numpy'} &"
+            " set(sys.modules); sys.exit(repr(bad) if bad else 0)")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
