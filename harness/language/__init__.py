@@ -40,7 +40,7 @@ from harness.language.elementwise import (
     sqrt,
     tanh,
 )
-from harness.language.frames import Kernel, Parallel, Pipelined, serial
+from harness.language.frames import Kernel, Parallel, Pipelined, grid, serial, unroll, vectorized
 from harness.language.ops import (
     clear,
     copy,
@@ -57,7 +57,6 @@ from harness.language.tensors import Tensor, alloc_fragment, alloc_local, alloc_
 
 Buffer = Tensor
 Serial = serial
-unroll = serial
 
 bfloat16, float16, float32 = "bfloat16", "float16", "float32"
 

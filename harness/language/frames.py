@@ -73,6 +73,36 @@ def Parallel(*extents: object, coalesced_width: int | None = None, **_: object) 
     return ParallelLoop(extents)
 
 
+@dataclass(frozen=True)
+class GridLoop:
+    """``for i, j in T.grid(m, n)``: nested sequential loops."""
+
+    extents: tuple[object, ...]
+
+
+def grid(*extents: object) -> GridLoop:
+    """``T.grid(e0, e1, …)``: sequential loops, the last the innermost."""
+    if not extents:
+        raise LanguageError("T.grid needs at least one extent")
+    return GridLoop(extents)
+
+
+def vectorized(start: object, stop: object = None, **_: object) -> ParallelLoop:
+    """``T.vectorized(n)``: independent iterations, as T.Parallel.
+
+    Raises:
+        LanguageError: a start other than 0.
+    """
+    if stop is not None and constant(start) != 0:
+        raise LanguageError("T.vectorized starts at 0", next_step="use T.serial")
+    return ParallelLoop((start if stop is None else stop,))
+
+
+def unroll(start: object, stop: object = None, step: object = None, **_: object) -> Any:
+    """``T.unroll(…)``: a sequential loop; whether it is unrolled changes no value."""
+    return serial(start, stop, step)
+
+
 def Pipelined(start: object, stop: object = None, num_stages: object = 0,
               **hints: object) -> Any:  # fmt: skip
     """``for k in T.Pipelined(n, num_stages=s)``: a serial loop whose copies may run ahead.

@@ -1,0 +1,112 @@
+"""Assignments and expression statements of a kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.script.parser._core import doc
+from tvm.tirx.script import builder as S
+from tvm.tirx.script.parser.parser import bind_assign_value
+
+from harness.errors import LanguageError
+from harness.language.eager import Empty, declare_output
+from harness.language.located import register
+from harness.language.regions import is_buffer
+from harness.language.scopes import ONCE, check_rebinding
+
+def _has_load(expr: Any) -> bool:
+    found: list[Any] = []
+    tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, found.append)])
+    return bool(found)
+
+
+def _bind_local(self: Any, node: Any, name: str, value: Any) -> Any:
+    """Meaning of ``name = value``: buffers get the name, constants and index expressions stand for
+    themselves, anything that reads memory is bound once with ``T.Bind``.
+    """
+    if isinstance(value, Empty):
+        return declare_output(name, value)
+    if is_buffer(value):
+        return bind_assign_value(self, node, name, value)
+    if isinstance(value, tvm.ir.Expr) and not isinstance(value, tvm.ir.TensorRegion):
+        if _has_load(value):
+            var = S.Bind(value)
+            tvm.script.ir_builder.IRBuilder.name(name, var)
+            return var
+        return value
+    return value
+
+
+@register("Assign")
+def _visit_assign(self: Any, node: Any) -> None:
+    """``buffer[i, j] = value`` or ``name = value``; names are bound once."""
+    if len(node.targets) != 1:
+        raise LanguageError("a = b = c is not supported", next_step="use one target")
+    assign(self, node.targets[0], self.eval_expr(node.value))
+
+
+def assign(self: Any, target: Any, value: Any) -> None:
+    """Give ``value`` to a target: an element, a name, or a tuple of names."""
+    if isinstance(target, doc.Subscript):
+        _store(self, target, value)
+        return
+    if isinstance(target, doc.Name):
+        check_rebinding(self, target.id, value)
+    elif isinstance(target, (doc.Tuple, doc.List)):
+        for element in target.elts:
+            if isinstance(element, doc.Name):
+                check_rebinding(self, element.id, None)
+    self.eval_assign(target=target, source=value, bind_value=_bind_local, allow_shadowing=True)
+
+
+def _store(self: Any, target: Any, value: Any) -> None:
+    buffer = self.eval_expr(target.value)
+    if not is_buffer(buffer):
+        raise LanguageError("only buffers can be stored to")
+    items = target.slice.elts if isinstance(target.slice, doc.Tuple) else [target.slice]
+    if any(isinstance(i, doc.Slice) for i in items):
+        raise LanguageError("a slice cannot be assigned to",
+                            next_step="use T.copy, T.fill or a T.Parallel loop")  # fmt: skip
+    indices = [self.eval_expr(i) for i in items]
+    if len(indices) != len(buffer.ty.shape):
+        raise LanguageError(
+            f"{len(indices)} indices into a buffer of rank {len(buffer.ty.shape)}",
+            code="ShapeMismatch",
+        )
+    dtype = str(buffer.ty.dtype)
+    if isinstance(value, (bool, int, float)):
+        value = tirx.const(value, dtype)
+    elif hasattr(value, "asobject"):
+        value = value.asobject()
+    if not isinstance(value, tvm.ir.Expr):
+        raise LanguageError(f"cannot store a {type(value).__name__}")
+    if str(value.ty.dtype) != dtype:
+        value = tirx.Cast(dtype, value)
+    S.buffer_store(buffer, value, indices)
+
+
+@register("AugAssign")
+def _visit_aug_assign(self: Any, node: Any) -> None:
+    """``buffer[i, j] op= value``."""
+    where = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
+    if isinstance(node.target, doc.Subscript):
+        node.target.ctx = doc.Load()
+        value = self.eval_expr(doc.BinOp(node.target, node.op, node.value, *where))
+        _store(self, node.target, value)
+        return
+    raise LanguageError("augmented assignment needs a buffer element", next_step=ONCE)
+
+
+@register("Expr")
+def _visit_expr(self: Any, node: Any) -> None:
+    """A call of a tile op; a docstring or a hint that returns nothing is passed over."""
+    value = self.eval_expr(node.value)
+    if value is None or isinstance(value, str) or value is Ellipsis:
+        return
+    if isinstance(value, tvm.ir.Call) and value.op.name.startswith("tl."):
+        S.evaluate(value)
+        return
+    raise LanguageError("this expression has no effect", next_step="remove it or store its value")

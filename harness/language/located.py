@@ -1,0 +1,82 @@
+"""Registering statement visitors whose errors leave as one located LanguageError."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Any, Final
+
+from tvm.error import DiagnosticError
+from tvm.script.parser._core import dispatch
+
+from harness.errors import LanguageError
+
+TOKEN: Final = "tt"
+"""Dispatch token of the dialect: it keeps every override out of plain TVMScript."""
+
+PARSER: contextvars.ContextVar[Any] = contextvars.ContextVar("tt_parser", default=None)
+"""The parser at work, for what is evaluated inside a kernel body (macros, names that are missing)."""
+
+
+def place_of(parser: Any, node: Any) -> str:
+    """``file:line:column`` of a node of the source under parse."""
+    line, column, _, _ = parser.diag.source.location(node)
+    return f"{PurePath(parser.diag.source.source_name).name}:{line}:{column}"
+
+
+def language_error(err: BaseException) -> LanguageError:
+    """The LanguageError behind an exception of TVM's parser, or one made of it."""
+    seen: BaseException | None = err
+    while seen is not None:
+        if isinstance(seen, LanguageError):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    root = err
+    while isinstance(root, DiagnosticError) and root.__context__ is not None:
+        root = root.__context__
+    if isinstance(root, DiagnosticError):
+        text = str(root).strip().splitlines()
+        detail = next((t for t in text if "error:" in t), text[0] if text else "cannot be parsed")
+        return LanguageError(detail.split("error:", 1)[-1].strip(), code="SourceError")
+    name = type(root).__name__
+    detail = str(root).strip().splitlines() or [name]
+    return LanguageError(f"{detail[-1]}" if name == "ParserError" else f"{name}: {detail[-1]}",
+                         code="SourceError")  # fmt: skip
+
+
+def located(visit: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """A visitor whose errors carry the place of its node, unless they already have one."""
+
+    @functools.wraps(visit)
+    def inner(self: Any, node: Any) -> None:
+        try:
+            visit(self, node)
+        except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
+            wrapped = language_error(err)
+            if wrapped.location is None:
+                wrapped.location = place_of(self, node)
+            raise wrapped from None
+
+    return inner
+
+
+def register(name: str) -> Callable[[Callable[[Any, Any], None]], Callable[[Any, Any], None]]:
+    """Make a function the dialect's visitor of a kind of statement."""
+
+    def decorate(visit: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+        found = located(visit)
+        dispatch.register(token=TOKEN, type_name=name)(found)
+        return found
+
+    return decorate
+
+
+def refuse_statement(name: str, what: str, instead: str) -> None:
+    """Register a visitor that refuses a kind of statement."""
+
+    @register(name)
+    def visit(self: Any, node: Any) -> None:
+        del self, node
+        raise LanguageError(f"{what} is not supported", next_step=instead)

@@ -1,0 +1,58 @@
+"""Names in a kernel body: bound once, so that no loop or branch can change what a name means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import tvm
+from tvm import tirx
+
+from harness.errors import LanguageError
+
+ONCE = "names are bound once; keep running values in a buffer"
+
+
+@contextmanager
+def inner(parser: Any) -> Iterator[None]:
+    """The body of a loop, or of a branch decided on the device: a frame of its own."""
+    before = getattr(parser, "tt_floor", 0)
+    parser.tt_floor = len(parser.var_table.frames)
+    try:
+        with parser.var_table.with_frame():
+            yield
+    finally:
+        parser.tt_floor = before
+
+
+@contextmanager
+def outermost(parser: Any) -> Iterator[None]:
+    """The body of a macro: its names are its own."""
+    before = getattr(parser, "tt_floor", 0)
+    parser.tt_floor = 0
+    try:
+        yield
+    finally:
+        parser.tt_floor = before
+
+
+def check_rebinding(parser: Any, name: str, value: Any) -> None:
+    """Refuse a second meaning of a name.
+
+    Raises:
+        LanguageError: the name stands for a value of the kernel, or is bound outside this loop or
+            branch, where the new value would be seen once instead of every time.
+    """
+    old = parser.var_table.get().get(name)
+    if isinstance(old, tvm.ir.Expr) and not isinstance(old, (tirx.IntImm, tirx.FloatImm)):
+        raise LanguageError(f"{name!r} is assigned a second time", next_step=ONCE)
+    floor = getattr(parser, "tt_floor", 0)
+    # Frame 0 holds what the kernel captured; a kernel's own name of that spelling hides it.
+    if any(name in frame.vars for frame in parser.var_table.frames[1:floor]) and not _same(old, value):
+        raise LanguageError(f"{name!r} is assigned again inside a loop or branch", next_step=ONCE)
+
+
+def _same(old: Any, new: Any) -> bool:
+    plain = (bool, int, float, str)
+    return old is new or (isinstance(old, plain) and isinstance(new, plain) and old == new)
