@@ -32,6 +32,7 @@ def coalesce(func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, tuple[int, int, int]]:
             whose blocks cannot be shown independent.
     """
     factors = [1, 1, 1]
+    func = _without_unit_axes(func)
     for axis in (0, 1, 2):
         kernel = read_kernel(func)
         if kernel.block_vars[axis] is None or kernel.grid[axis] == 1:
@@ -41,6 +42,42 @@ def coalesce(func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, tuple[int, int, int]]:
             factors[axis] = TILE // extent
             func = _Join(kernel, axis, extent).run()
     return func, (factors[0], factors[1], factors[2])
+
+
+def _without_unit_axes(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """The function with 0 for the index of every axis of one block, so ``by * 16`` is aligned."""
+    kernel = read_kernel(func)
+    unit = [v for v, g in zip(kernel.block_vars, kernel.grid, strict=True)
+            if v is not None and g == 1]  # fmt: skip
+    if not unit:
+        return func
+    zero = tirx.const(0, "int32")
+    analyzer = tvm.sym.Analyzer()
+
+    def variable(node: Any) -> Any:
+        return zero if any(node.same_as(v) for v in unit) else node
+
+    def region(node: TensorRegion) -> TensorRegion:
+        ranges = [tvm.ir.Range.from_min_extent(analyzer.simplify(r.min), r.extent)
+                  for r in node.region]  # fmt: skip
+        return TensorRegion(node.source, ranges, node.ty, node.span)
+
+    body = tvm_ffi.structural_map(
+        kernel.body, [(tvm.ir.Var, variable), (TensorRegion, region)], order="post"
+    )
+    return func.with_body(_replaced(func.body, kernel.body, body))
+
+
+def _replaced(stmt: Any, old: Any, new: Any) -> Any:
+    """``stmt`` with the kernel's body replaced, under the grid's attributes."""
+    if stmt.same_as(old):
+        return new
+    if isinstance(stmt, tirx.AttrStmt):
+        return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, _replaced(stmt.body, old, new),
+                             stmt.span)  # fmt: skip
+    if isinstance(stmt, tirx.SeqStmt) and len(stmt.seq) == 1:
+        return _replaced(stmt.seq[0], old, new)
+    return new
 
 
 def _block_extent(kernel: Kernel, axis: int) -> int | None:
@@ -130,18 +167,20 @@ class _Join:
                 self._no(f"buffer {buffer.name!r} has extent {before} there", self.kernel.body)
 
     def _check_expressions(self) -> None:
-        """The axis variable occurs only together with a grown loop variable, or in whole tiles."""
+        """The axis variable and a grown loop variable occur only together, as a place along it."""
         grown_loops = [v for v in self.ties.loops if self.is_grown(("loop", v))]
         for node, expr in indices_of(self.kernel):
             used: list[Any] = []
             tvm_ffi.structural_walk(expr, [(tvm.ir.Var, used.append)])
-            if not any(v.same_as(self.var) for v in used):
+            tied = (self.var, *grown_loops)
+            if not any(v.same_as(t) for v in used for t in tied):
                 continue
             scalars = [v for v in dict.fromkeys(used) if not is_buffer(v)]
             form = affine(expr, scalars)
             inner = 0 if form is None else sum(form.of(v) for v in grown_loops)
             if form is None or form.of(self.var) != self.extent * inner:
-                self._no("an index expression uses the axis on its own", node)
+                self._no("an index expression uses the axis, or the place in a block, on its own",
+                         node)  # fmt: skip
 
     def _rewrite(self, body: Any) -> Any:
         analyzer = tvm.sym.Analyzer()

@@ -1,0 +1,100 @@
+"""Per-pass validation: right IR is accepted, and a wrong pass is the one that is named."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from harness.artifact import Artifact, compile_all
+from harness.compiler.block.emit import ComputeEmitter
+from harness.compiler.passes import core_map, infer_layout, propagate_layout
+from harness.errors import HarnessError
+from harness.fuzz.case import Case
+from harness.fuzz.judge import compile_options
+from harness.fuzz.options import cases
+from harness.fuzz.stages import PASSES, validate
+from harness.fuzz.text import parse_kernel
+from harness.kernels.table import KERNELS
+
+
+@pytest.mark.parametrize("name", sorted(KERNELS))
+def test_packaged_kernels_are_right_after_every_pass(name: str) -> None:
+    """No pass is blamed for a kernel that is right."""
+    for artifact in compile_all(KERNELS[name].factory()):
+        found = validate(artifact)
+        assert not found.name, f"{found.name}: {found.reason}"
+
+
+@given(cases())
+def test_drawn_kernels_are_right_after_every_pass(case: Case) -> None:
+    """No pass is blamed for what the grammar draws, joined blocks included."""
+    try:
+        made = compile_all(parse_kernel(case.kernel), **compile_options(case.options))
+    except HarnessError:
+        return
+    found = validate(made[0], 0)
+    assert not found.name, f"{found.name}: {found.reason}\n{case.text()}"
+
+
+def test_a_wrong_role_is_the_first_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A padded shape that is not the source's is blamed on InferTTLayout."""
+    monkeypatch.setattr(infer_layout, "padded", lambda shape: (*shape[:-1], shape[-1] + 32))
+    assert blamed() == PASSES[0]
+
+
+def test_a_wrong_tile_count_is_the_second_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An on-chip buffer of the wrong size is blamed on PropagateTTLayout."""
+    monkeypatch.setattr(propagate_layout, "tile_grid", lambda _: (1, 1, 2))
+    assert blamed() == PASSES[1]
+
+
+def test_a_lost_block_is_the_third_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partition without the last block is blamed on TTTilesToCoreMap."""
+    true = core_map.partition_of
+
+    def lossy(*args: Any) -> Any:
+        dealt = true(*args)
+        last = [core for core, items in dealt.items() if items][-1]
+        return {**dealt, last: []}
+
+    monkeypatch.setattr(core_map, "partition_of", lossy)
+    assert blamed() == PASSES[2]
+
+
+def test_a_lost_product_is_the_fourth_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block program whose product reads the wrong tile is blamed on LowerTTTileIntrinsics."""
+    true = ComputeEmitter.products
+
+    def swapped(self: Any, stmt: Any, *args: Any) -> Any:
+        turned = dataclasses.replace(stmt)
+        turned.trans_b = not stmt.trans_b
+        return true(self, turned, *args)
+
+    monkeypatch.setattr(ComputeEmitter, "products", swapped)
+    assert blamed() == PASSES[3]
+
+
+def blamed() -> str:
+    """The pass that is blamed; a later pass may have refused what an earlier one made."""
+    from harness.compiler.options import CompileOptions
+    from harness.compiler.pipeline import tt_passes
+
+    kernel = KERNELS["gemm"].factory(M=96, N=64, K=64, block_M=32, block_N=32, block_K=32)
+    return validate(partly(kernel, tt_passes(CompileOptions())[:4])).name
+
+
+def partly(kernel: Any, passes: list[Any]) -> Any:
+    """An artifact as far as the first four passes make it."""
+    from harness.compiler.diagnostics import as_module
+    from harness.compiler.options import CompileOptions
+    from harness.compiler.pipeline import Compilation, PassRecord
+
+    source = module = as_module(kernel)
+    records = []
+    for one in passes:
+        module = one(module)
+        records.append(PassRecord(one.name, 0.0, module))
+    (name, func) = next((v.name_hint, f) for v, f in source.functions_items())
+    made = Compilation((), tuple(records), source, module)
+    return Artifact(name, None, None, CompileOptions(), func, made)  # type: ignore[arg-type]
