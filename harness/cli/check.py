@@ -29,6 +29,7 @@ def check(
     prefetch: o.PrefetchOpt = None,
     fidelity: o.FidelityOpt = None,
     fp32_dest: o.Fp32DestOpt = None,
+    multicast: o.MulticastOpt = None,
     function: o.FunctionOpt = None,
     oracle: o.OracleOpt = "auto",
     input_kind: o.KindOpt = None,
@@ -42,7 +43,7 @@ def check(
 ) -> int:
     """Judge an existing artifact against what the source says it must answer."""
     build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
-                    prefetch, fidelity, fp32_dest, function)  # fmt: skip
+                    prefetch, fidelity, fp32_dest, function, multicast)  # fmt: skip
     question = Question(oracle, input_kind, numbers, seed, inputs, outputs, max_steps, max_seconds)
 
     def body(session: Session) -> Outcome:

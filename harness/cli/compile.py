@@ -28,13 +28,14 @@ def compile_kernel(
     prefetch: o.PrefetchOpt = None,
     fidelity: o.FidelityOpt = None,
     fp32_dest: o.Fp32DestOpt = None,
+    multicast: o.MulticastOpt = None,
     function: o.FunctionOpt = None,
     dump_ir: o.DumpOpt = None,
     json: o.JsonOpt = None,
 ) -> int:
     """Compile a kernel and write tt.plan.json, programs.json, manifest.json and ir/."""
     build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
-                    prefetch, fidelity, fp32_dest, function)  # fmt: skip
+                    prefetch, fidelity, fp32_dest, function, multicast)  # fmt: skip
 
     def body(session: Session) -> Outcome:
         from harness.report.compiled import artifact_lines, pass_lines, plan_lines

@@ -14,8 +14,8 @@ from simulator.job import BUDGET, FAIL, INTERNAL, USAGE, write_traceback
 OPTIONS: Final = frozenset(
     (
         *("device", "grid", "core_ranges", "strategy", "double_buffer", "prefetch", "fidelity"),
-        *("fp32_dest", "function", "oracle", "input_kind", "numbers", "seed", "inputs", "outputs"),
-        *("break", "dump", "trace_cores"),
+        *("multicast", "fp32_dest", "function", "oracle", "input_kind", "numbers", "seed"),
+        *("inputs", "outputs", "break", "dump", "trace_cores"),
     )
 )
 """Places that are options of the command line and are shown as one."""

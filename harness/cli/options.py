@@ -48,6 +48,10 @@ PrefetchOpt = Annotated[
     bool | None,
     typer.Option("--prefetch/--no-prefetch", help="read one work item ahead (default: on)"),
 ]
+MulticastOpt = Annotated[
+    bool | None,
+    typer.Option("--multicast/--no-multicast", help="read shared blocks once (default: off)"),
+]
 FidelityOpt = Annotated[
     str | None,
     typer.Option("--fidelity", metavar="NAME", help="LoFi, HiFi2, HiFi3 or HiFi4"),
@@ -108,6 +112,7 @@ class Build:
     fidelity: str | None = None
     fp32_dest: bool | None = None
     function: str | None = None
+    multicast: bool | None = None
 
     def kernel(self) -> Any:
         """The PrimFunc or IRModule."""
@@ -126,7 +131,7 @@ class Build:
             given["grid"] = _read("grid", parse_grid, self.grid)
         if self.core_ranges is not None:
             given["core_ranges"] = _read("core_ranges", parse_core_ranges, self.core_ranges)
-        for name in ("strategy", "double_buffer", "prefetch", "fidelity", "fp32_dest"):
+        for name in ("strategy", "double_buffer", "prefetch", "multicast", "fidelity", "fp32_dest"):
             value = getattr(self, name)
             if value is not None:
                 given[name] = value
@@ -142,7 +147,7 @@ class Build:
             value = getattr(self, name)
             if value is not None:
                 words += ["--" + name.replace("_", "-"), value]
-        for name in ("double_buffer", "prefetch", "fp32_dest"):
+        for name in ("double_buffer", "prefetch", "multicast", "fp32_dest"):
             value = getattr(self, name)
             if value is not None:
                 words.append(("--" if value else "--no-") + name.replace("_", "-"))

@@ -31,6 +31,7 @@ def run(
     prefetch: o.PrefetchOpt = None,
     fidelity: o.FidelityOpt = None,
     fp32_dest: o.Fp32DestOpt = None,
+    multicast: o.MulticastOpt = None,
     function: o.FunctionOpt = None,
     oracle: o.OracleOpt = "auto",
     input_kind: o.KindOpt = None,
@@ -51,7 +52,7 @@ def run(
 ) -> int:
     """Compile a kernel, simulate it, and judge the answer against the source."""
     build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
-                    prefetch, fidelity, fp32_dest, function)  # fmt: skip
+                    prefetch, fidelity, fp32_dest, function, multicast)  # fmt: skip
     question = Question(oracle, input_kind, numbers, seed, inputs, outputs, max_steps, max_seconds)
     seen = look.Looking(profile, trace, trace_cores, stop, dump or ())
 

@@ -59,6 +59,7 @@ class CompileOptions:
         prefetch: blocks read once per work item are read one work item ahead.
         fidelity: math fidelity; None for the default of device and destination mode.
         fp32_dest: 32-bit destination register; None for the device's default.
+        multicast: blocks that a row or column of cores shares are read by one and multicast.
     """
 
     device: str = "wormhole_n150"
@@ -69,6 +70,7 @@ class CompileOptions:
     prefetch: bool = True
     fidelity: str | None = None
     fp32_dest: bool | None = None
+    multicast: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what does not exist or does not fit.
@@ -89,7 +91,7 @@ class CompileOptions:
         if self.fp32_dest and not self.arch.fp32_dest:
             raise OptionError(f"{self.device} has no 32-bit destination register",
                               location="fp32_dest", next_step="use --no-fp32-dest")  # fmt: skip
-        for flag in ("double_buffer", "prefetch"):
+        for flag in ("double_buffer", "prefetch", "multicast"):
             if not isinstance(getattr(self, flag), bool):
                 raise OptionError(f"{flag} is {getattr(self, flag)!r}, not true or false",
                                   location=flag)  # fmt: skip

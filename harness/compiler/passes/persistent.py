@@ -23,6 +23,7 @@ from harness.compiler.split.bind import bind
 from harness.compiler.split.buffers import Circular, allocate, processor
 from harness.compiler.split.configure import configure, startup
 from harness.compiler.split.inplace import Work, backed_buffers
+from harness.compiler.split.multicast import NO_MULTICAST, Multicast, multicast
 from harness.compiler.split.persistent import WorkForm, persist, uses_var, work_form
 from harness.compiler.split.plan import build_plan
 from harness.compiler.split.protocol import Splitter
@@ -84,17 +85,18 @@ class GridToPersistentTT(TTPass):
         form = work_form(list(attrs.get(func, attrs.TT_WORK_DESCRIPTORS).values()))
         nodes = parse(kernel.body)
         circular = circular_buffers(func, kernel, nodes, options)
+        shared = self._multicast(func, kernel, nodes) if options.multicast else NO_MULTICAST
         by_buffer = {c.buffer: c for c in circular}
         threads = Splitter(by_buffer).split(nodes)
         functions: list[tuple[str, tirx.PrimFunc, Program]] = []
         for thread in THREADS:
             if threads[thread]:
                 body = [bind(s, thread, by_buffer) for s in threads[thread]]
-                split = _function(kernel, thread, body, form, circular)
+                split = _function(kernel, thread, body, form, circular, shared)
                 functions.append((thread, split, translate(split, thread, processor(thread))))
         functions[0] = _with_whole_descriptor(kernel, form, functions)
         programs = [program for _, _, program in functions]
-        plan = build_plan(func, name, options, circular, programs)
+        plan = build_plan(func, name, options, circular, programs, shared)
         _check(kernel, plan, programs)
         text = dump_plan(plan).decode()
         return [
@@ -111,6 +113,12 @@ class GridToPersistentTT(TTPass):
             )
             for thread, split, _ in functions
         ]
+
+    @staticmethod
+    def _multicast(func: tirx.PrimFunc, kernel: Kernel, nodes: list[Node]) -> Multicast:
+        items = work_items(func, kernel)
+        names = [str(p.name) for p in kernel.params]
+        return multicast(nodes, items, kernel.block_vars, ir_sugar.core_ranges(func), names)
 
     def options_for(self, func: tirx.PrimFunc) -> CompileOptions:
         """This pass's options, with what earlier passes settled for the function.
@@ -162,12 +170,17 @@ def _check(kernel: Kernel, plan: Plan, programs: list[Program]) -> None:
                    next_step="this is a defect of the compiler, please report it")  # fmt: skip
 
 
+def work_items(func: tirx.PrimFunc, kernel: Kernel) -> dict[str, list[tuple[int, int, int]]]:
+    """(bx, by, bz) of every core's blocks, in order."""
+    dealt = attrs.get(func, attrs.TT_WORK_DESCRIPTORS)
+    return {core: expand(d, kernel.grid) for core, d in dealt.items()}
+
+
 def circular_buffers(
     func: tirx.PrimFunc, kernel: Kernel, nodes: list[Node], options: CompileOptions
 ) -> list[Circular]:
     """The circular buffers of a block program, in id order."""
-    dealt = attrs.get(func, attrs.TT_WORK_DESCRIPTORS)
-    items = {core: expand(d, kernel.grid) for core, d in dealt.items()}
+    items = work_items(func, kernel)
     layouts = attrs.get(func, attrs.TT_LAYOUT_DESC)
     ranges = [r.to_json() for r in ir_sugar.core_ranges(func)]
     backed = backed_buffers(nodes, layouts, Work(items, kernel.block_vars, ranges))
@@ -180,8 +193,9 @@ def circular_buffers(
 
 
 def _function(
-    kernel: Any, thread: str, body: list[Any], form: WorkForm, circular: list[Circular]
-) -> tirx.PrimFunc:
+    kernel: Any, thread: str, body: list[Any], form: WorkForm, circular: list[Circular],
+    shared: Multicast,
+) -> tirx.PrimFunc:  # fmt: skip
     names = form.names(str(p.name) for p in kernel.params)
     arguments = {field: tirx.Var(name, "int32") for name, field in names.items()}
     loop = persist(body, form, kernel.grid, kernel.block_vars, arguments)
@@ -192,5 +206,6 @@ def _function(
         stmts = [first, *configure(stmts, cbs, state)]
     whole = seq(stmts)
     tensors = [p for p in kernel.params if uses_var(whole, p)]
-    scalars = [v for v in arguments.values() if uses_var(whole, v)]
+    given = (*arguments.values(), *shared.arguments.values())
+    scalars = [v for v in given if uses_var(whole, v)]
     return tirx.PrimFunc([*tensors, *scalars], whole)

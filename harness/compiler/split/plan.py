@@ -11,6 +11,7 @@ from harness.compiler import attrs, ir_sugar
 from harness.compiler.matching import plan_layout
 from harness.compiler.options import CompileOptions
 from harness.compiler.split.buffers import Circular, distinct, processor
+from harness.compiler.split.multicast import NO_MULTICAST, Multicast
 from harness.compiler.split.persistent import work_form
 from simulator.isa import OP_TABLE_VERSION
 from simulator.plan.load import programs_sha256
@@ -27,6 +28,7 @@ def build_plan(
     options: CompileOptions,
     circular: Sequence[Circular],
     programs: Sequence[Program],
+    shared: Multicast = NO_MULTICAST,
 ) -> Plan:
     """Assemble the plan; every fact comes from an attribute, a program or the options."""
     dealt = attrs.get(func, attrs.TT_WORK_DESCRIPTORS)
@@ -57,9 +59,10 @@ def build_plan(
         "output_blocks": attrs.get(func, attrs.TT_OUTPUT_BLOCKS),
         "io": [*inputs, *outputs],
         "circular_buffers": [_circular(c, ranges) for c in distinct(circular)],
-        "kernels": [_kernel(p, dealt, fields, ranges, config) for p in programs],
+        "kernels": [_kernel(p, dealt, fields, ranges, config, shared) for p in programs],
         "op_table_version": OP_TABLE_VERSION,
         "programs_sha256": programs_sha256(file),
+        "semaphores": [{"id": n, "core_ranges": ranges} for n in shared.semaphores],
     }
     return msgspec.convert(data, Plan, from_attributes=True)
 
@@ -85,6 +88,7 @@ def _kernel(
     fields: dict[str, str],
     ranges: list[Any],
     config: Any,
+    shared: Multicast,
 ) -> dict[str, Any]:
     out: dict[str, Any] = {
         "program": program.name,
@@ -92,9 +96,13 @@ def _kernel(
         "compile_args": {a: {"accessor": a} for a in program.accessors},
         "common_args": {f"{a}_addr": {"addr": a} for a in program.accessors},
         "runtime_args": {
-            core: [d[fields[name]] for name in program.runtime_args] for core, d in dealt.items()
+            core: [
+                d[fields[name]] if name in fields else shared.value(name, core)
+                for name in program.runtime_args
+            ]
+            for core, d in dealt.items()
         },
-        "work_args": {name: fields[name] for name in program.runtime_args},
+        "work_args": {name: fields[name] for name in program.runtime_args if name in fields},
     }
     if program.thread == "compute":
         out["compute"] = config

@@ -24,6 +24,8 @@ PASSES = ("InferTTLayout", "PropagateTTLayout", "TTTilesToCoreMap", "LowerTTTile
           "GridToPersistentTT")  # fmt: skip
 CORNER = (CoreRange((0, 0), (2, 2)),)
 """Four cores."""
+FAR = (CoreRange((4, 4), (1, 1)),)
+"""One core elsewhere."""
 
 
 def gemm(
