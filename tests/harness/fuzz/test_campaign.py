@@ -1,0 +1,152 @@
+"""Campaigns: budgets hold whatever a worker does, nothing found is lost, jobs change no case."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.fuzz.campaign import Campaign, Settings
+from harness.fuzz.case import load_case
+from harness.fuzz.journal import read
+from harness.fuzz.judge import run_case
+
+FAULT = """
+import os, time
+from harness.fuzz import judge, worker
+from harness.fuzz.outcome import Outcome
+
+true = judge.run_case
+def faulty(case):
+    size = case.plan["tiles"] * len(case.plan["depths"])
+    if "{what}" == "hang" and size == 12:
+        time.sleep(600)
+    if "{what}" == "die" and size == 12:
+        os.kill(os.getpid(), 9)
+    if "{what}" == "memory" and size == 12:
+        blocks = [bytearray(1 << 28) for _ in range(1000)]
+    if "{what}" == "wrong" and size >= 6:
+        return Outcome("wrong", "exact", "GridToPersistentTT", "copy", "planted")
+    return true(case)
+worker.run_case = faulty
+raise SystemExit(worker.main())
+"""
+
+
+@pytest.fixture
+def planted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Workers with a fault in what judges a case."""
+    from harness.fuzz import process
+
+    true = process.subprocess.Popen
+
+    def plant(what: str) -> None:
+        script = tmp_path / f"{what}.py"
+        script.write_text(FAULT.replace("{what}", what))
+
+        def start(command: list[str], **keywords: Any) -> Any:
+            return true([command[0], str(script)], **keywords)
+
+        monkeypatch.setattr(process.subprocess, "Popen", start)
+
+    return plant
+
+
+def settings(tmp_path: Path, **fields: Any) -> Settings:
+    """A short campaign of plans."""
+    return Settings(**{"corpus": tmp_path / "corpus", "focus": "plan", "seed": 3, **fields})
+
+
+def journal(tmp_path: Path) -> list[dict[str, Any]]:
+    """The outcomes a campaign wrote, in the order of cases."""
+    lines = (tmp_path / "corpus" / "journal.jsonl").read_text().splitlines()
+    ends = [e for e in map(json.loads, lines) if e["event"] in ("end", "quarantine")]
+    return sorted(ends, key=lambda e: (e["shard"], e["round"], e["index"]))
+
+
+def test_plans_are_clean_and_counted(tmp_path: Path) -> None:
+    """A campaign of valid and damaged plans ends with every case and without a finding."""
+    result = Campaign(settings(tmp_path, examples=130)).run()
+    assert result.clean, result.to_json()["findings"]
+    assert result.cases == 130
+    assert "at most 0.023" in result.claim()
+
+
+def test_cases_do_not_depend_on_jobs(tmp_path: Path) -> None:
+    """The same seed and number of examples give the same cases, whatever the number of workers."""
+    seen = []
+    for jobs in (1, 2):
+        Campaign(settings(tmp_path, examples=40, jobs=jobs, focus=None)).run()
+        seen.append([(e["shard"], e["index"], e["outcome"]["verdict"], e["cells"])
+                     for e in journal(tmp_path)])  # fmt: skip
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 40
+
+
+@pytest.mark.parametrize("what", ["hang", "die", "memory"])
+def test_a_lost_worker_names_its_case(tmp_path: Path, planted: Any, what: str) -> None:
+    """A hang, a kill or exhausted memory costs one case, which is named; the rest goes on."""
+    planted(what)
+    result = Campaign(settings(tmp_path, examples=40, case_seconds=1.5, memory=3072)).run()
+    assert result.cases == 40
+    assert result.findings
+    assert {key[0] for key in result.findings} == {"quarantine"}
+    (found,) = result.findings.values()
+    case = load_case(Path(found.file))
+    assert case.plan["tiles"] * len(case.plan["depths"]) == 12
+    assert case.expect["verdict"] == "quarantine"
+    lost = [e for e in journal(tmp_path) if e["outcome"]["verdict"] == "quarantine"]
+    assert found.count == len(lost)
+
+
+def test_the_budget_holds_while_workers_hang(tmp_path: Path, planted: Any) -> None:
+    """The end comes within 2 s of the budget, also when the last case never returns."""
+    planted("hang")
+    started = time.monotonic()
+    result = Campaign(settings(tmp_path, seconds=6.0, case_seconds=60, jobs=2)).run()
+    assert time.monotonic() - started <= 6.0 + 2
+    assert result.ended == "budget spent"
+
+
+def test_a_finding_is_shrunk_to_the_least_case_of_its_key(tmp_path: Path, planted: Any) -> None:
+    """Shrinking ends at a local minimum, and the file is the case."""
+    planted("wrong")
+    result = Campaign(settings(tmp_path, examples=64)).run()
+    (found,) = result.findings.values()
+    case = load_case(Path(found.file))
+    assert found.shrunk
+    assert case.plan["tiles"] * len(case.plan["depths"]) == 6
+    assert case.plan["cores"] == [1, 1]
+    assert found.count > 1
+    assert run_case(case).kind == "pass"  # without the planted fault
+
+
+def test_resume_goes_on_where_the_journal_ends(tmp_path: Path) -> None:
+    """A campaign killed at any moment loses no case it had finished, and repeats none."""
+    whole = Campaign(settings(tmp_path, examples=150)).run()
+    path = tmp_path / "corpus" / "journal.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:90]) + lines[90][:20])  # cut within a line
+    done = len(read(path).ends)
+    assert done < 150
+    again = Campaign(settings(tmp_path, examples=150, resume=True)).run()
+    assert again.cases == whole.cases
+    assert again.kinds == whole.kinds
+    assert again.cells == whole.cells
+    ends = [(e["shard"], e["round"], e["index"]) for e in journal(tmp_path)]
+    assert len(ends) == len(set(ends)) == 150
+
+
+def test_an_interrupt_leaves_no_worker(tmp_path: Path) -> None:
+    """Ctrl-C ends the workers and closes the journal."""
+    campaign = Campaign(settings(tmp_path, seconds=60.0, jobs=2))
+    timer = threading.Timer(4.0, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        campaign.run()
+    assert all(w.process.poll() is not None for w in campaign.workers)
+    assert json.loads(campaign.journal.path.read_text().splitlines()[-1])["event"] == "stop"
