@@ -1,37 +1,48 @@
 """The TileLang-compatible dialect: ``import harness.language as T``.
 
-Names and signatures are TileLang's, so a factory-style kernel parses after changing its import
-line. GPU-only hints (threads, swizzles, warp policies) are accepted and have no meaning here;
-whatever else is missing is refused at its source line.
+Names and signatures are TileLang's, so a kernel parses after changing its import line, or as it
+stands where ``tt-harness`` reads the file. :mod:`harness.language.table` says of every name of
+TileLang whether it works, is ignored or is refused.
 """
 
 from __future__ import annotations
 
-import enum
-from typing import Any
+from typing import Any as _Any
 
-from tvm import tirx
-
-from harness.errors import LanguageError
+from harness.language.dtypes import NAMES as _DTYPES
+from harness.language.dtypes import dtype, get_tvm_dtype
+from harness.language.dynamic import DynamicKernel, dynamic
+from harness.language.eager import const, empty
 from harness.language.elementwise import (
+    Cast,
+    Not,
     Select,
     abs,
+    align_up,
     all_of,
     any_of,
     cast,
     ceil,
+    ceildiv,
+    clamp,
     cos,
     erf,
     exp,
     exp2,
     floor,
+    floordiv,
+    floormod,
     if_then_else,
     infinity,
+    likely,
     log,
     log1p,
     log2,
     max,
+    max_value,
+    meta_var,
     min,
+    min_value,
     pow,
     round,
     rsqrt,
@@ -40,12 +51,34 @@ from harness.language.elementwise import (
     sqrt,
     tanh,
 )
-from harness.language.frames import Kernel, Parallel, Pipelined, grid, serial, unroll, vectorized
+from harness.language.frames import (
+    Kernel,
+    Parallel,
+    Pipelined,
+    grid,
+    serial,
+    unroll,
+    vectorized,
+)
+from harness.language.hints import (
+    HINTS as _HINTS,
+)
+from harness.language.hints import (
+    Annotation as _Annotation,
+)
+from harness.language.hints import (
+    GemmWarpPolicy,
+    Layout,
+    annotate_layout,
+    annotate_safe_value,
+)
+from harness.language.macros import macro
 from harness.language.ops import (
     clear,
     copy,
     fill,
     gemm,
+    reduce,
     reduce_absmax,
     reduce_abssum,
     reduce_max,
@@ -53,79 +86,110 @@ from harness.language.ops import (
     reduce_sum,
 )
 from harness.language.parser import prim_func
+from harness.language.table import TABLE as _TABLE
+from harness.language.table import refuse as _refuse
 from harness.language.tensors import Tensor, alloc_fragment, alloc_local, alloc_shared
 
 Buffer = Tensor
-Serial = serial
+Serial, Unroll, Vectorized = serial, unroll, vectorized
+symbolic = dynamic
+cdiv = ceildiv
+fabs = abs
+And, Or = all_of, any_of
+Fragment = Layout
+Ref, SharedBuffer, FragmentBuffer, LocalBuffer = (_Annotation() for _ in range(4))
+use_swizzle = _HINTS["use_swizzle"]
 
-bfloat16, float16, float32 = "bfloat16", "float16", "float32"
-
-
-class GemmWarpPolicy(enum.Enum):
-    """How a GPU splits a gemm over warps; accepted, without meaning on a tile machine."""
-
-    Square = 0
-    FullRow = 1
-    FullCol = 2
-
-
-def ceildiv(a: Any, b: Any) -> Any:
-    """``T.ceildiv(a, b)``: a number where both are numbers, else an index expression."""
-    if isinstance(a, int) and isinstance(b, int):
-        return -(-a // b)
-    return tirx.ceildiv(a, b)
+globals().update(_HINTS)
+# Types that have a name of their own in Python (float, int, bool) are reached through __getattr__,
+# so that nothing in this module shadows them by accident.
+_LATE = {**_DTYPES, "__exp": exp, "__log": log, "__log2": log2, "__sin": sin, "__cos": cos}
+bfloat16, float16, float32 = _DTYPES["bfloat16"], _DTYPES["float16"], _DTYPES["float32"]
+int32 = _DTYPES["int32"]
 
 
-def use_swizzle(*_: object, **__: object) -> None:
-    """Accepted: a GPU cache hint, without meaning here."""
-
-
-def __getattr__(name: str) -> Any:
-    """Refuse every other name of TileLang where it is used."""
-    if name.startswith("__"):
+def __getattr__(name: str) -> _Any:
+    """Dtypes by name; every other name of TileLang is refused where it is used."""
+    if name in _LATE:
+        return _LATE[name]
+    if name.startswith("__") and (name.endswith("__") or name not in _TABLE):
         raise AttributeError(name)
-    raise LanguageError(f"T.{name} is not supported", next_step=f"supported: {', '.join(__all__)}")
+    return _refuse(name)
 
 
 __all__ = [
+    "And",
     "Buffer",
+    "Cast",
+    "DynamicKernel",
+    "Fragment",
+    "FragmentBuffer",
     "GemmWarpPolicy",
     "Kernel",
+    "Layout",
+    "LocalBuffer",
+    "Not",
+    "Or",
     "Parallel",
     "Pipelined",
+    "Ref",
     "Select",
     "Serial",
+    "SharedBuffer",
     "Tensor",
+    "Unroll",
+    "Vectorized",
     "abs",
+    "align_up",
     "all_of",
     "alloc_fragment",
     "alloc_local",
     "alloc_shared",
+    "annotate_layout",
+    "annotate_safe_value",
     "any_of",
     "bfloat16",
     "cast",
+    "cdiv",
     "ceil",
     "ceildiv",
+    "clamp",
     "clear",
+    "const",
     "copy",
     "cos",
+    "dtype",
+    "dynamic",
+    "empty",
     "erf",
     "exp",
     "exp2",
+    "fabs",
     "fill",
     "float16",
     "float32",
     "floor",
+    "floordiv",
+    "floormod",
     "gemm",
+    "get_tvm_dtype",
+    "grid",
     "if_then_else",
     "infinity",
+    "int32",
+    "likely",
     "log",
     "log1p",
     "log2",
+    "macro",
     "max",
+    "max_value",
+    "meta_var",
     "min",
+    "min_value",
     "pow",
     "prim_func",
+    "reduce",
     "reduce_absmax",
     "reduce_abssum",
     "reduce_max",
@@ -137,7 +201,9 @@ __all__ = [
     "sigmoid",
     "sin",
     "sqrt",
+    "symbolic",
     "tanh",
     "unroll",
     "use_swizzle",
+    "vectorized",
 ]

@@ -87,8 +87,8 @@ def const(names: str) -> Any:
     return dynamic(names)
 
 
-def empty(shape: object, dtype: object = "float32", *_: object, **__: object) -> Empty:
-    """``C = T.empty((M, N), dtype)``: an output of an eager kernel.
+def empty(*shape: Any, dtype: object = "float32") -> Empty:
+    """``C = T.empty((M, N), dtype)``, also ``T.empty(M, N, dtype=…)``: an output of an eager kernel.
 
     Raises:
         LanguageError: outside an eager kernel.
@@ -96,6 +96,10 @@ def empty(shape: object, dtype: object = "float32", *_: object, **__: object) ->
     if _CALL.get() is None:
         raise LanguageError("T.empty is for @tilelang.jit functions that declare their tensors",
                             next_step="declare the output as a parameter")  # fmt: skip
+    if shape and isinstance(shape[0], (tuple, list)):
+        return Empty(Tensor(shape[0], *shape[1:2] or (dtype,)))
+    if len(shape) > 1 and isinstance(shape[-1], str):
+        return Empty(Tensor(shape[:-1], shape[-1]))
     return Empty(Tensor(shape, dtype))
 
 

@@ -72,7 +72,9 @@ def min(a: Any, b: Any) -> Any:  # noqa: A001  (TileLang's name)
 
 
 def abs(x: Any) -> Any:  # noqa: A001  (TileLang's name)
-    """``T.abs(x)``, elementwise."""
+    """``T.abs(x)``, elementwise, or of a number."""
+    if isinstance(x, (int, float)):
+        return -x if x < 0 else x
     return tirx.abs(_float(x, "T.abs"))
 
 
@@ -100,6 +102,63 @@ def if_then_else(condition: Any, a: Any, b: Any) -> Any:
 Select = if_then_else
 
 
+def clamp(x: Any, low: Any, high: Any) -> Any:
+    """``T.clamp(x, low, high)``: ``x`` within ``[low, high]``, elementwise."""
+    return max(min(x, high), low)
+
+
+def ceildiv(a: Any, b: Any) -> Any:
+    """``T.ceildiv(a, b)``: a number where both are numbers, else an index expression."""
+    if isinstance(a, int) and isinstance(b, int):
+        return -(-a // b)
+    return tirx.ceildiv(a, b)
+
+
+def align_up(a: Any, b: Any) -> Any:
+    """``T.align_up(a, b)``: the smallest multiple of ``b`` not below ``a``."""
+    return ceildiv(a, b) * b
+
+
+def floordiv(a: Any, b: Any) -> Any:
+    """``T.floordiv(a, b)`` of indices."""
+    return a // b
+
+
+def floormod(a: Any, b: Any) -> Any:
+    """``T.floormod(a, b)`` of indices."""
+    return a % b
+
+
+def likely(condition: Any) -> Any:
+    """``T.likely(condition)``: the condition; the hint has no meaning here."""
+    return condition
+
+
+def meta_var(value: Any) -> Any:
+    """``T.meta_var(value)``: the value; index expressions stand for themselves here."""
+    return value
+
+
+_RANGES: Final = {"int8": (-128, 127), "int16": (-(1 << 15), (1 << 15) - 1),
+                  "int32": (-(1 << 31), (1 << 31) - 1), "uint8": (0, 255),
+                  "uint16": (0, (1 << 16) - 1), "float16": (-65504.0, 65504.0),
+                  "bfloat16": (-3.3895313892515355e38, 3.3895313892515355e38),
+                  "float32": (-3.4028234663852886e38, 3.4028234663852886e38)}  # fmt: skip
+"""Smallest and largest finite value of each dtype."""
+
+
+def max_value(dtype: object) -> Any:
+    """``T.max_value(dtype)``: the largest finite value."""
+    name = dtype_name(dtype, accepted=tuple(_RANGES))
+    return tirx.const(_RANGES[name][1], name)
+
+
+def min_value(dtype: object) -> Any:
+    """``T.min_value(dtype)``: the smallest finite value."""
+    name = dtype_name(dtype, accepted=tuple(_RANGES))
+    return tirx.const(_RANGES[name][0], name)
+
+
 def infinity(dtype: object = "float32") -> Any:
     """``T.infinity(dtype)``."""
     return tirx.const(float("inf"), dtype_name(dtype))
@@ -107,10 +166,19 @@ def infinity(dtype: object = "float32") -> Any:
 
 def cast(value: Any, dtype: object) -> Any:
     """``T.cast(value, dtype)``."""
-    name = dtype_name(dtype, accepted=("float32", "bfloat16", "float16", "int32"))
+    name = dtype_name(dtype, accepted=("float32", "bfloat16", "float16", "int32", "bool"))
     if isinstance(value, (int, float)):
         return tirx.const(value, name)
+    if hasattr(value, "asobject"):
+        value = value.asobject()
+    if not isinstance(value, tvm.ir.Expr):
+        raise LanguageError(f"a {type(value).__name__} cannot be cast to {name}")
     return value if str(value.ty.dtype) == name else tirx.Cast(name, value)
+
+
+def Cast(dtype: object, value: Any) -> Any:
+    """``T.Cast(dtype, value)``: as T.cast, dtype first."""
+    return cast(value, dtype)
 
 
 def all_of(*conditions: Any) -> Any:
@@ -127,3 +195,8 @@ def any_of(*conditions: Any) -> Any:
     for c in conditions[1:]:
         out = tirx.any(out, c)
     return out
+
+
+def Not(condition: Any) -> Any:
+    """``T.Not(condition)``: the condition does not hold."""
+    return not condition if isinstance(condition, bool) else tirx.Not(condition)

@@ -181,3 +181,12 @@ def reduce_absmax(buffer: object, out: object, dim: int = -1, clear: bool = True
 def reduce_abssum(buffer: object, out: object, dim: int = -1, **_: object) -> Call:
     """``T.reduce_abssum(buffer, out, dim)``: sum of absolute values."""
     return _reduce(buffer, out, "abssum", dim, True)
+
+
+def reduce(buffer: object, out: object, reduce_type: str, dim: int = -1, clear: bool = True,
+           **_: object) -> Call:  # fmt: skip
+    """``T.reduce(buffer, out, "sum", dim, clear)``: the reductions by name."""
+    if reduce_type not in REDUCTIONS:
+        raise LanguageError(f"T.reduce of kind {reduce_type!r}",
+                            next_step=f"use one of {', '.join(REDUCTIONS)}")  # fmt: skip
+    return _reduce(buffer, out, reduce_type, dim, clear)

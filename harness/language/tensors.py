@@ -9,6 +9,7 @@ import tvm
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
+from harness.language.dynamic import open_sizes
 from harness.language.regions import constant
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -27,6 +28,7 @@ def dtype_name(dtype: object, *, accepted: Sequence[str] = DTYPES) -> str:
     name = dtype if isinstance(dtype, str) else getattr(dtype, "dtype_name", None)
     if name is None:
         name = getattr(dtype, "__name__", str(dtype))
+    name = str(name).removeprefix("torch.")
     name = {"float": "float32", "bf16": "bfloat16", "fp16": "float16", "fp32": "float32",
             "half": "float16"}.get(str(name), str(name))  # fmt: skip
     if name not in accepted:
@@ -49,9 +51,30 @@ def _shape(shape: object, what: str) -> tuple[int, ...]:
     return tuple(out)
 
 
-def Tensor(shape: object, dtype: object = "float32", *_: object, **__: object) -> Any:
-    """``A: T.Tensor((M, K), dtype)``: a tensor in device memory, row-major as the host sees it."""
-    return S.buffer(_shape(shape, "T.Tensor"), dtype_name(dtype))
+class _TensorType:
+    """``T.Tensor``: called, or with brackets as in ``T.Tensor[[M, K], dtype]``."""
+
+    def __call__(self, shape: object, dtype: object = "float32", *_: object, **__: object) -> Any:
+        """``A: T.Tensor((M, K), dtype)``: a tensor in device memory, row-major as the host sees it."""
+        return S.buffer(_tensor_shape(shape), dtype_name(dtype))
+
+    def __getitem__(self, item: Any) -> Any:
+        """``A: T.Tensor[[M, K], dtype]``: the same."""
+        shape, dtype = item if isinstance(item, tuple) and isinstance(item[0], (tuple, list)) else (
+            item, "float32"
+        )
+        return self(shape, dtype)
+
+
+Tensor = _TensorType()
+
+
+def _tensor_shape(shape: object) -> tuple[Any, ...]:
+    """A tensor's shape; sizes may still be open (T.dynamic)."""
+    dims = tuple(shape) if isinstance(shape, (tuple, list, tvm.ir.Array)) else (shape,)
+    if any(open_sizes(d) for d in dims):
+        return dims
+    return _shape(dims, "T.Tensor")
 
 
 def alloc_shared(shape: object, dtype: object, scope: str = SHARED) -> Any:

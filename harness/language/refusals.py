@@ -1,0 +1,111 @@
+"""Names of TileLang that are refused: why, and what to write instead."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_ATOMIC = ("cores have no atomic arithmetic on memory they share",
+           "give every block its own slice of the output and add the slices in a second kernel")  # fmt: skip
+_THREAD = ("a tile machine has no GPU threads", "write tile ops and T.Parallel loops")
+_PERSIST = ("the pipeline makes every kernel persistent by itself",
+            "give T.Kernel the whole grid and index by the block variables")  # fmt: skip
+_BITS = ("the vector unit's bit operations are not lowered", "compute with numbers and T.if_then_else")
+_MANUAL = ("copies and waits are placed by the pipeline", "write T.copy inside T.Pipelined")
+_IR = ("it builds TVM IR nodes by hand", "write Python operators and statements")
+_VIEW = ("tiles cannot be reinterpreted in place", "declare the block in the shape it is used in")
+_NUMBER = ("the vector unit has no such function", "")
+
+REFUSED: Final[dict[str, tuple[str, str]]] = {
+    "alloc_var": ("the compute cores keep no scalar across tile ops",
+                  "keep the running value in a one-column fragment, or in a Python number"),
+    "alloc_global": ("device memory is declared, not allocated in a kernel",
+                     "declare the tensor as a parameter"),
+    "alloc_reducer": ("reductions are tile ops here", "use T.reduce_sum or T.reduce_max"),
+    "reducer_init": ("reductions are tile ops here", "use T.reduce_sum or T.reduce_max"),
+    "reducer_update": ("reductions are tile ops here", "use T.reduce_sum or T.reduce_max"),
+    "finalize_reducer": ("reductions are tile ops here", "use T.reduce_sum or T.reduce_max"),
+    "allocate": ("its scope is not said", "use T.alloc_shared or T.alloc_fragment"),
+    "alloc_buffer": ("its scope is not said", "use T.alloc_shared or T.alloc_fragment"),
+    "StridedTensor": ("tensors are stored in tiles, without strides", "use T.Tensor"),
+    "cumsum": ("running sums are not lowered",
+               "T.gemm with a triangular matrix of ones gives the running sum"),
+    "cummax": ("running maxima are not lowered", "loop over columns outside the kernel"),
+    "transpose": ("it is not lowered by itself",
+                  "index the source as src[j, i] in T.Parallel, or use transpose_A/transpose_B"),
+    "im2col": ("its addresses are not those of whole tiles",
+               "copy shifted slices of the padded image, one gemm per kernel position"),
+    "c2d_im2col": ("its addresses are not those of whole tiles",
+                   "copy shifted slices of the padded image, one gemm per kernel position"),
+    "async_copy": _MANUAL, "Persistent": _PERSIST,
+    "PersistentTileScheduler": _PERSIST, "BaseTileScheduler": _PERSIST,
+    "gemm_sp": ("the matrix unit has no structured sparsity", "use T.gemm on the full operand"),
+    "gemm_blockscaled": ("the matrix unit has no block scales", "scale the result in T.Parallel"),
+    "reshape": _VIEW, "view": _VIEW, "reinterpret": _VIEW,
+    "loop_break": ("loop bounds are known before a loop starts", "bound the loop instead"),
+    "break_loop": ("loop bounds are known before a loop starts", "bound the loop instead"),
+    "continue_loop": ("iterations run to their end", "guard the statements with if"),
+    "While": ("loop bounds are known before a loop starts", "use a for loop with a bound"),
+    "device_assert": ("cores cannot report a failed assertion",
+                      "check inputs outside the kernel; tt-harness checks the outputs"),
+    "Assert": ("cores cannot report a failed assertion", "check inputs outside the kernel"),
+    "import_source": ("it brings GPU source", "write the operation in the language"),
+    "inline": ("it is not read", "use T.macro"),
+    "meta_class": ("it is not read", "use T.macro with plain arguments"),
+    "exp10": (_NUMBER[0], "write T.exp(x * 2.302585092994046)"),
+    "log10": (_NUMBER[0], "write T.log(x) * 0.4342944819032518"),
+    "__exp10": (_NUMBER[0], "write T.exp(x * 2.302585092994046)"),
+    "__log10": (_NUMBER[0], "write T.log(x) * 0.4342944819032518"),
+    "tan": (_NUMBER[0], "write T.sin(x) / T.cos(x)"),
+    "__tan": (_NUMBER[0], "write T.sin(x) / T.cos(x)"),
+    "trunc": (_NUMBER[0], "select between T.floor(x) and T.ceil(x)"),
+    "nearbyint": (_NUMBER[0], "use T.round"),
+    "fast_rcp": ("its rounding is a GPU's", "write 1 / x"),
+    "fma": ("its single rounding is a GPU's", "write a * b + c"),
+    "fmul": ("its rounding is a GPU's", "write a * b"),
+    "random": ("cores have no generator of random numbers here", "pass random numbers as a tensor"),
+    "truncdiv": ("indices are not negative here", "use // or T.floordiv"),
+    "truncmod": ("indices are not negative here", "use % or T.floormod"),
+    "get_block_binding": ("blocks are named where the grid is entered",
+                          "use the names after `with T.Kernel(…) as`"),
+    "get_block_bindings": ("blocks are named where the grid is entered",
+                           "use the names after `with T.Kernel(…) as`"),
+    "ws": ("a tile machine has no warps", "the pipeline splits reading, computing and writing"),
+    "WarpSpecialize": ("a tile machine has no warps",
+                       "the pipeline splits reading, computing and writing"),
+    "sync_grid": ("cores do not meet inside a kernel", "split the kernel in two"),
+    "tfloat32": ("tensors have no such dtype", "use float32; the matrix unit rounds as it must"),
+}  # fmt: skip
+"""Single names: (why, what instead)."""
+
+FAMILIES: Final[tuple[tuple[str, str, str], ...]] = (
+    (r"atomic_\w+", *_ATOMIC),
+    (r"(get_(thread|lane|warp|cluster|block)\w*|thread_\w+|env_thread|launch_thread|shfl_\w+"
+     r"|warp_reduce_\w+|ballot\w*|activemask|(any|all)_sync|match_\w+_sync|syncthreads_\w+"
+     r"|shuffle_elect|tvm_warp_\w+|KernelLaunchFrame|block_rank_in_cluster)", *_THREAD),
+    (r"(alloc_(barrier|cluster_barrier|tmem|descriptor|\w*desc)|barrier_\w+|mbarrier_\w+|tma_\w+"
+     r"|named_barrier\w*|cluster_\w+|clc_\w+|copy_cluster|create_\w+|cp_async\w*|deallocate_tmem"
+     r"|increase_descriptor_offset|initialize_\w+|compute_[gu]mma_\w+|wait_wgmma)", *_MANUAL),
+    (r"(ptx_\w+|tcgen05_\w+|wgmma_\w+|warpgroup_\w+|mma_\w+|\w*IntrinEmitter\w*|TCGEN05\w+|WGMMA\w+"
+     r"|dp4a|__ldg|ld[gs]\d+|st[gs]\d+|make_\w*layout|get_(swizzle|ldmatrix|mma)\w*"
+     r"|validate_gemm_ab_dtypes|tvm_(bmma|mma|load_matrix|store_matrix|fill_fragment)\w*)",
+     "it is an instruction of a GPU", "write T.copy, T.gemm and T.Parallel"),
+    (r"(ClusterKernel|CUDASourceCodeKernel)", "it launches GPU code", "use T.Kernel"),
+    (r"(WS\w+|ws_op|annotate_ws_schedule|WarpSpecializeFrame)", "a tile machine has no warps",
+     "the pipeline splits reading, computing and writing"),
+    (r"(bitwise_\w+|shift_\w+|clz|popcount|__ffs|__fns|reduce_bit\w+)", *_BITS),
+    (r"ieee_\w+", "its rounding is a GPU's", "write the operator or T.sqrt, T.rsqrt"),
+    (r"(a?(sin|cos|tan)h?|atan2|copysign|fmod|hypot|ldexp|nextafter|is(finite|inf|nan))",
+     _NUMBER[0], "compute it from the functions of docs/language.md"),
+    (r"((add|sub|mul|fma|max|min|abs)2|extract_lane|vector\w+|ramp|broadcast|Ramp|Broadcast|Shuffle"
+     r"|get_active_lane_mask|vscale)", "it works on a GPU's packed vectors", "write T.Parallel loops"),
+    (r"rng_\w+", "cores have no generator of random numbers here", "pass random numbers as a tensor"),
+    (r"(float[468]_\w+|int4|is_float4\w*|is_f8f6f4_family)",
+     "tensors have no such dtype", "use float16, bfloat16 or float32"),
+    (r"(b?float|u?int|tfloat)\d+\w*x\d+", "tiles are the vectors here", "use the plain dtype"),
+    (r"(Ptr|ptr|access_ptr|address_of|handle\w*|make_tensor\w*|tvm_access_ptr|isnullptr)",
+     "kernels have no pointers", "index tensors and blocks"),
+    (r"(call_\w+|tvm_\w+|TVMBackend\w+|anylist_\w+|llvm_\w+|(start|end)_profile_intrinsic"
+     r"|lookup_param|q_multiply\w*)", "it calls code outside the kernel", "write the operation itself"),
+    (r".*", *_IR),
+)
+"""Families of names by pattern, the first that fits."""

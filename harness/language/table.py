@@ -1,0 +1,176 @@
+"""What becomes of every public name of TileLang's language: works, ignored, or refused.
+
+The one place that says so: ``T.name`` raises what stands here, ``docs/language.md`` is printed from
+here (``python -m harness.language``), and a test compares both with the language itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal, NoReturn
+
+from harness.errors import LanguageError
+from harness.language.dtypes import NAMES as DTYPE_NAMES
+from harness.language.hints import REASONS
+from harness.language.names import NAMES
+from harness.language.refusals import FAMILIES, REFUSED
+from harness.language.tensors import DTYPES
+
+Status = Literal["works", "ignored", "refused"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name: what becomes of it, why, and (refused) what to write instead."""
+
+    name: str
+    status: Status
+    note: str
+    instead: str = ""
+
+
+_WORKS: Final = {
+    "prim_func": "a kernel; tensors are its parameters",
+    "macro": "expanded where it is called, inside a kernel or out",
+    "const": "sizes of an eager kernel, from the arguments' shapes or by name",
+    "empty": "an output of an eager kernel",
+    "dynamic": "a size known at the call; one plan per concrete size, kept",
+    "symbolic": "the older name of T.dynamic",
+    "Tensor": "a tensor in device memory",
+    "Buffer": "the older name of T.Tensor",
+    "Kernel": "the grid of blocks; threads have no meaning here",
+    "Parallel": "independent iterations over a tile",
+    "Pipelined": "a loop whose copies may run ahead of its computation",
+    "serial": "a sequential loop, with a step if wanted",
+    "Serial": "as T.serial",
+    "unroll": "a sequential loop; unrolling changes no value",
+    "Unroll": "as T.unroll",
+    "vectorized": "independent iterations, as T.Parallel",
+    "Vectorized": "as T.vectorized",
+    "grid": "nested sequential loops",
+    "alloc_shared": "a block on chip",
+    "alloc_fragment": "a block on chip",
+    "alloc_local": "a block on chip",
+    "copy": "between tensors and blocks, or blocks of one shape",
+    "fill": "a block set to a number, infinities included",
+    "clear": "a block set to zero",
+    "gemm": "C += A B on blocks, both transposes",
+    "reduce": "a reduction by name: sum, max, min, absmax, abssum",
+    "reduce_sum": "over an axis of a block, with or without clear",
+    "reduce_max": "over an axis of a block, with or without clear",
+    "reduce_min": "over an axis of a block, with or without clear",
+    "reduce_absmax": "over an axis of a block, with or without clear",
+    "reduce_abssum": "over an axis of a block",
+    "if_then_else": "elementwise choice; both sides are evaluated",
+    "Select": "as T.if_then_else",
+    "any_of": "some of the conditions holds",
+    "all_of": "all of the conditions hold",
+    "And": "both conditions hold",
+    "Or": "one of the conditions holds",
+    "Not": "the condition does not hold",
+    "likely": "the condition itself",
+    "cast": "a value in another dtype",
+    "Cast": "as T.cast, dtype first",
+    "clamp": "within two values",
+    "max": "elementwise, or of two numbers",
+    "min": "elementwise, or of two numbers",
+    "pow": "elementwise; whole powers up to 4 become products",
+    "infinity": "infinity of a dtype",
+    "max_value": "the largest finite value of a dtype",
+    "min_value": "the smallest finite value of a dtype",
+    "ceildiv": "of sizes and indices",
+    "cdiv": "as T.ceildiv",
+    "floordiv": "of indices",
+    "floormod": "of indices",
+    "align_up": "of sizes and indices",
+    "meta_var": "the value itself",
+    "dtype": "a dtype by name",
+    "get_tvm_dtype": "the plain name of a dtype",
+    "GemmWarpPolicy": "an argument of T.gemm; has no effect here",
+}
+_ELEMENTWISE: Final = ("abs", "fabs", "exp", "exp2", "log", "log2", "log1p", "sqrt", "rsqrt",
+                       "sigmoid", "tanh", "erf", "sin", "cos", "floor", "ceil", "round", "__exp",
+                       "__log", "__log2", "__sin", "__cos")  # fmt: skip
+_IGNORED: Final = {
+    **REASONS,
+    "annotate_layout": "GPU layouts of on-chip blocks; blocks are kept in tiles here",
+    "annotate_safe_value": "0, which reads outside a tensor give anyway; other values are refused",
+    "Layout": "a GPU layout, for T.annotate_layout",
+    "Fragment": "a GPU layout, for T.annotate_layout",
+    "Ref": "the type of a macro's parameter; macros are expanded, so nothing checks it",
+    "SharedBuffer": "the type of a macro's parameter",
+    "FragmentBuffer": "the type of a macro's parameter",
+    "LocalBuffer": "the type of a macro's parameter",
+}
+_LANES: Final = (2, 4, 8, 16, 32, 64)
+_VECTOR = re.compile(r"(?:b?float|u?int|tfloat)\d+\w*?x\d+")
+
+
+def _entries() -> dict[str, Entry]:
+    table: dict[str, Entry] = {}
+    for name, note in _WORKS.items():
+        table[name] = Entry(name, "works", note)
+    for name in _ELEMENTWISE:
+        table[name] = Entry(name, "works", "elementwise, in T.Parallel")
+    for name, target in DTYPE_NAMES.items():
+        use = "tensors, blocks and casts" if target in DTYPES else "indices, conditions and host code"
+        table[name] = Entry(name, "works", f"the dtype {target}: for {use}")
+    for name, note in _IGNORED.items():
+        table[name] = Entry(name, "ignored", note)
+    for name in (*REFUSED, *NAMES):
+        if name not in table:
+            table[name] = refusal(name)
+    return dict(sorted(table.items(), key=lambda item: (item[0].lower(), item[0])))
+
+
+def refusal(name: str) -> Entry:
+    """Why a name is refused, known or not."""
+    if name in REFUSED:
+        why, instead = REFUSED[name]
+        return Entry(name, "refused", why, instead)
+    for pattern, why, instead in FAMILIES:
+        if re.fullmatch(pattern, name):
+            return Entry(name, "refused", why, instead)
+    return Entry(name, "refused", "is not a name this language has",
+                 "docs/language.md lists what can be written")  # fmt: skip
+
+
+TABLE: Final = _entries()
+"""Every name, in alphabetical order."""
+
+
+def refuse(name: str) -> NoReturn:
+    """Raise what the table says of a refused name.
+
+    Raises:
+        LanguageError: always.
+    """
+    entry = TABLE.get(name) or refusal(name)
+    raise LanguageError(f"T.{name} is not supported: {entry.note}", next_step=entry.instead)
+
+
+def markdown() -> str:
+    """The table as a Markdown document."""
+    lines = [
+        "# The language, name by name",
+        "",
+        "Printed by `python -m harness.language`; edit `harness/language/table.py` and"
+        " `refusals.py`, not this file.",
+        "",
+        "Kernels are written as TileLang kernels, with `import tilelang.language as T` (read by"
+        " `tt-harness`) or `import harness.language as T`. A refused name raises at its source line.",
+        "",
+    ]
+    heads = {"works": ("Works", "meaning"), "ignored": ("Accepted and ignored", "why that is safe"),
+             "refused": ("Refused", "why, and what to write instead")}  # fmt: skip
+    for status, (head, column) in heads.items():
+        lines += [f"## {head}", "", f"| name | {column} |", "|---|---|"]
+        for entry in TABLE.values():
+            if entry.status == status:
+                text = entry.note + (f"; {entry.instead}" if entry.instead else "")
+                lines.append(f"| `T.{entry.name}` | {text.replace('|', chr(92) + '|')} |")
+        lines.append("")
+    lines += ["Vector dtypes (`T.float16x4` and the like) are refused: tiles are the vectors here.",
+              ""]  # fmt: skip
+    return "\n".join(lines)
