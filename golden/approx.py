@@ -210,7 +210,11 @@ def _fits(x: Approx, bits: int, tiny: float, huge: float) -> bool:
 
 
 def paired(first: Approx, second: Approx) -> Approx:
-    """Two alternatives joined; the first gives grain and shape of both must agree."""
+    """Two alternatives joined; the first gives grain and shape of both must agree.
+
+    An alternative that has two of its own counts as the interval around them.
+    """
+    first, second = first.hull(), second.hull()
     same = np.array_equal(first.value, second.value) and np.array_equal(
         np.asarray(first.error), np.asarray(second.error)
     )

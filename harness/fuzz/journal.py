@@ -33,6 +33,8 @@ class Journal:
         self.path = directory / "journal.jsonl"
         self.past = read(self.path) if resume else Past()
         self._file: TextIO = self.path.open("a" if resume else "w", encoding="utf-8")
+        if resume and self.path.stat().st_size:
+            self._file.write("\n")  # ends a line that a crash cut off
 
     def write(self, event: str, **facts: Any) -> None:
         """One line, handed to the system at once; a finding also to the disk."""
@@ -54,7 +56,7 @@ def read(path: Path) -> Past:
     latest: dict[tuple[str, ...], dict[str, Any]] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            item = json.loads(line)
+            item = json.loads(line or "{}")
         except ValueError:
             continue
         event = item.get("event")

@@ -63,8 +63,7 @@ def settings(tmp_path: Path, **fields: Any) -> Settings:
 
 def journal(tmp_path: Path) -> list[dict[str, Any]]:
     """The outcomes a campaign wrote, in the order of cases."""
-    lines = (tmp_path / "corpus" / "journal.jsonl").read_text().splitlines()
-    ends = [e for e in map(json.loads, lines) if e["event"] in ("end", "quarantine")]
+    ends = read(tmp_path / "corpus" / "journal.jsonl").ends
     return sorted(ends, key=lambda e: (e["shard"], e["round"], e["index"]))
 
 
