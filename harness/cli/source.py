@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import linecache
 import sys
 import traceback
@@ -55,7 +56,9 @@ def load_kernel(source: Source, params: Mapping[str, Any]) -> Any:
         ParameterError: parameters that do not fit the factory.
         HarnessError: what the language refused.
     """
-    module = _execute(source.path)
+    from harness.frontend import as_factory, as_prim_func, open_symbols
+
+    module = _execute(source.path, source.name)
     found = getattr(module, source.name, None)
     if found is None:
         names = ", ".join(_names(module)) or "nothing"
@@ -69,13 +72,34 @@ def load_kernel(source: Source, params: Mapping[str, Any]) -> Any:
     if not callable(found):
         raise SourceError(f"is of type {type(found).__name__}", location=str(source),
                           next_step="name a factory, a PrimFunc or an IRModule")  # fmt: skip
-    arguments, keywords = bind(found, params, str(source))
+    factory = as_factory(found) or found
+    open_sizes = _beyond(factory, params)
+    arguments, keywords = bind(
+        factory, {k: v for k, v in params.items() if k not in open_sizes}, str(source)
+    )
     with _user_code(source.path):
-        made = found(*arguments, **keywords)
+        made = as_prim_func(factory(*arguments, **keywords))
+        if open_sizes and set(open_sizes) <= set(open_symbols(made)):
+            made = made.specialize(**open_sizes)
+        elif open_sizes:
+            bind(factory, params, str(source))
+    if open_symbols(made):
+        names = ", ".join(open_symbols(made))
+        raise SourceError(f"has open sizes {names}", location=str(source),
+                          next_step="give each with --param, e.g. --param "
+                          f"{open_symbols(made)[0]}=128")  # fmt: skip
     if not hasattr(made, "script"):
         raise SourceError(f"returns a value of type {type(made).__name__}", location=str(source),
                           next_step="return a PrimFunc or an IRModule")  # fmt: skip
     return made
+
+
+def _beyond(factory: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters a factory does not take: sizes its kernel may leave open."""
+    known = inspect.signature(factory).parameters
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
+        return {}
+    return {name: value for name, value in params.items() if name not in known}
 
 
 def _names(module: types.ModuleType) -> list[str]:
@@ -89,8 +113,12 @@ def _names(module: types.ModuleType) -> list[str]:
     )
 
 
-def _execute(path: Path) -> types.ModuleType:
-    """The file as a module of a name of its own, its text where tracebacks and TVM find it."""
+def _execute(path: Path, name: str) -> types.ModuleType:
+    """The file as a module of a name of its own, its text where tracebacks and TVM find it.
+
+    A TileLang file often goes on to run its kernel on a GPU; what fails after ``name`` is defined
+    is said on stderr and left aside.
+    """
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
@@ -111,8 +139,13 @@ def _execute(path: Path) -> types.ModuleType:
     module = types.ModuleType(f"tt_kernel_{path.stem}_{digest}")
     module.__file__ = where
     sys.modules[module.__name__] = module
-    with _user_code(path):
-        exec(code, vars(module))  # noqa: S102  (running the user's file is what was asked for)
+    try:
+        with _user_code(path) as finder:
+            exec(code, vars(module))  # noqa: S102  (running the user's file is what was asked for)
+    except HarnessError as error:
+        if not finder.used or name not in vars(module):
+            raise
+        sys.stderr.write(f"{path.name}: stopped after {name!r} was defined: {error}\n")
     return module
 
 
@@ -123,13 +156,18 @@ def _decode(data: bytes) -> str:
 
 
 @contextlib.contextmanager
-def _user_code(path: Path) -> Iterator[None]:
-    """Run code of the user's file: its prints leave stdout alone, its errors name file and line."""
+def _user_code(path: Path) -> Iterator[Any]:
+    """Run code of the user's file: its prints leave stdout alone, its errors name file and line.
+
+    ``import tilelang`` is served inside; what is yielded says whether it was asked for.
+    """
+    from harness.frontend import serving
+
     folder = str(path.resolve().parent)
     sys.path.append(folder)  # behind everything, so that a neighbour called numpy.py stays harmless
     try:
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
+        with contextlib.redirect_stdout(sys.stderr), serving() as finder:
+            yield finder
     except (HarnessError, MemoryError):
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever the user's code raises)

@@ -1,0 +1,163 @@
+"""A compiled kernel as TileLang's users know it: called on arrays, it runs on the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import HarnessError, LanguageError
+from harness.frontend.errors import FrontendError, user_place
+from harness.language.dynamic import DynamicKernel, solve
+
+if TYPE_CHECKING:
+    from harness.artifact import Artifact
+
+Array = npt.NDArray[Any]
+
+
+class SimulationError(HarnessError):
+    """A run on the simulator broke a rule of the machine."""
+
+    code = "SimulationFailed"
+
+
+def device_of(target: object) -> str | None:
+    """The device a ``target`` names, None where it names a GPU or nothing."""
+    from simulator.arch import device_names
+
+    return target if isinstance(target, str) and target in device_names() else None
+
+
+class JitKernel:
+    """``kernel = tilelang.compile(func, out_idx=[-1])``; ``c = kernel(a, b)``.
+
+    Attributes:
+        out_idx: positions of tensors that are made and returned instead of passed.
+    """
+
+    def __init__(self, func: Any, out_idx: Sequence[int] | int | None = None,
+                 target: object = None) -> None:  # fmt: skip
+        """``func`` is a PrimFunc or a kernel with open sizes."""
+        self._func = func
+        self._target = target
+        self._artifacts: dict[Any, Artifact] = {}
+        self.out_idx = _positions(out_idx)
+
+    @property
+    def prim_func(self) -> Any:
+        """The kernel's PrimFunc.
+
+        Raises:
+            LanguageError: its sizes are still open.
+        """
+        if isinstance(self._func, DynamicKernel):
+            return self._func.specialize()
+        return self._func
+
+    @property
+    def artifact(self) -> Artifact:
+        """The compiled kernel; see :func:`harness.compile`."""
+        return self._compiled(self.prim_func)
+
+    def _compiled(self, func: Any) -> Artifact:
+        from harness.artifact import compile
+
+        if func not in self._artifacts:
+            device = device_of(self._target)
+            self._artifacts[func] = compile(func, **({} if device is None else {"device": device}))
+        return self._artifacts[func]
+
+    def __call__(self, *arrays: Any) -> Any:
+        """Run on the simulator.
+
+        Args:
+            arrays: NumPy arrays (or what converts to them) for the parameters in order, without
+                those of ``out_idx``. Without ``out_idx``, results are written into the arrays.
+
+        Returns:
+            The tensors of ``out_idx``, float32 where they are floating; one, or a tuple.
+
+        Raises:
+            LanguageError: arrays that do not fit the declared shapes.
+            SimulationError: the machine found a broken rule.
+        """
+        names = self._names()
+        outputs = [i % len(names) for i in self.out_idx or ()]
+        given = [n for i, n in enumerate(names) if i not in outputs]
+        if len(arrays) != len(given):
+            raise LanguageError(f"{len(arrays)} arrays for the tensors {', '.join(given)}",
+                                code="InvalidArguments")  # fmt: skip
+        named = dict(zip(given, map(np.asarray, arrays), strict=True))
+        results = self._run(named)
+        if self.out_idx is None:
+            for name, array in zip(given, arrays, strict=True):
+                if name in results:
+                    np.copyto(np.asarray(array), results[name], casting="unsafe")
+            return None
+        made = tuple(results[names[i]] for i in outputs)
+        return made[0] if len(made) == 1 else made
+
+    def _names(self) -> list[str]:
+        if isinstance(self._func, DynamicKernel):
+            return list(self._func.shapes())
+        return [str(p.name) for p in self._func.params]
+
+    def _run(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        func = self._func
+        if isinstance(func, DynamicKernel):
+            func = func.specialize(**solve(func.shapes(), arrays))
+        artifact = self._compiled(func)
+        inputs = {}
+        for name, array in arrays.items():
+            layout = artifact.plan.layouts[name]
+            if tuple(layout.logical_shape) != array.shape:
+                raise LanguageError(f"{name} is of shape {array.shape}, declared as"
+                                    f" {tuple(layout.logical_shape)}", code="ShapeMismatch")  # fmt: skip
+            if layout.role != "output" or self.out_idx is None:
+                kind = np.float32 if "float" in layout.dtype else layout.dtype
+                inputs[name] = array.astype(kind)
+        done = artifact.run(inputs)
+        broken = [f for f in done.findings if f.severity == "error"]
+        if broken or not done.run.completed:
+            what = f"{broken[0].code}: {broken[0].message}" if broken else "the run did not end"
+            raise SimulationError(f"{artifact.name}: {what}",
+                                  next_step="tt-harness run shows the findings")  # fmt: skip
+        return done.outputs
+
+    def get_kernel_source(self, *_: object, **__: object) -> str:
+        """The programs of the kernel as JSON text: what the three threads of a core run."""
+        import msgspec
+
+        return msgspec.json.format(msgspec.json.encode(self.artifact.programs)).decode()
+
+    def get_profiler(self, *_: object, **__: object) -> Profiler:
+        """A profiler; it measures nothing."""
+        return Profiler()
+
+    def __repr__(self) -> str:
+        """What it is compiled from."""
+        name = getattr(self._func, "__name__", None) or "kernel"
+        return f"JitKernel({name}, out_idx={self.out_idx})"
+
+
+def _positions(out_idx: Sequence[int] | int | None) -> list[int] | None:
+    if out_idx is None:
+        return None
+    return [out_idx] if isinstance(out_idx, int) else list(out_idx)
+
+
+class Profiler:
+    """TileLang's profiler: timing and comparing on a GPU, which there is none of."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Keep nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse every use by name."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise FrontendError(f"profiler.{name} needs a GPU", location=user_place(),
+                            next_step="tt-harness run judges the kernel and counts its work")  # fmt: skip

@@ -1,0 +1,92 @@
+"""What ``import tilelang`` gives: jit, compile, autotune and the settings real files touch."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Any
+
+from harness import language
+from harness.frontend.autotune import autotune
+from harness.frontend.jit import JitFunction as JITImpl
+from harness.frontend.jit import compile, jit, lazy_jit, par_compile
+from harness.frontend.kernel import JitKernel as JITKernel
+
+__version__ = "0.1.15"
+
+
+class _Keys(type):
+    """Every name is a key: pass configurations steer GPU passes, so none means anything here."""
+
+    def __getattr__(cls, name: str) -> str:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return "tl." + name.lower()
+
+
+class PassConfigKey(metaclass=_Keys):
+    """``tilelang.PassConfigKey.TL_…``: accepted as a key of ``pass_configs``."""
+
+
+class TensorSupplyType(enum.Enum):
+    """How a profiler fills tensors; accepted."""
+
+    Integer = 1
+    Uniform = 2
+    Normal = 3
+    Randn = 4
+    Zero = 5
+    One = 6
+    Auto = 7
+
+
+def cdiv(a: int, b: int) -> int:
+    """``tilelang.cdiv(a, b)``: division rounded up."""
+    return -(-a // b)
+
+
+def next_power_of_2(n: int) -> int:
+    """The smallest power of two not below ``n``."""
+    return 1 << max(n - 1, 0).bit_length()
+
+
+def _nothing(*_: object, **__: object) -> None:
+    """A switch of TileLang's compiler cache or log; nothing here has it."""
+
+
+enable_cache = disable_cache = set_log_level = register_cuda_postproc_callback = _nothing
+
+
+class _Namespace:
+    """A group of names below ``tilelang``."""
+
+    def __init__(self, name: str, **names: Callable[..., Any] | object) -> None:
+        self.__dict__.update(names)
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        from harness.frontend.errors import FrontendError, user_place
+
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise FrontendError(f"{self._name}.{name} is not provided", location=user_place(),
+                            next_step="docs/language.md says what a kernel can use")  # fmt: skip
+
+
+def _layout(*_: object, **__: object) -> Any:
+    """A GPU layout: opaque, for ``T.annotate_layout``."""
+    return language.Layout()
+
+
+cache = _Namespace("tilelang.cache", clear_cache=_nothing)
+math = _Namespace("tilelang.math", next_power_of_2=next_power_of_2, cdiv=cdiv)
+transform = _Namespace("tilelang.transform", PassConfigKey=PassConfigKey)
+layout = _Namespace(
+    "tilelang.layout", make_swizzled_layout=_layout, make_linear_layout=_layout, Layout=_layout,
+    Fragment=_layout, make_full_bank_swizzled_layout=_layout,
+    make_half_bank_swizzled_layout=_layout, make_quarter_bank_swizzled_layout=_layout,
+)  # fmt: skip
+
+__all__ = ["JITImpl", "JITKernel", "PassConfigKey", "TensorSupplyType", "autotune", "cdiv", "compile",
+           "disable_cache", "enable_cache", "jit", "language", "lazy_jit", "par_compile",
+           "set_log_level"]  # fmt: skip
