@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from simulator import depths
+from simulator import depths, determinacy
 from simulator.arch import find_arch
 from simulator.engine import observe
 from simulator.engine.machine import Machine
@@ -137,13 +137,14 @@ def _execute(
         merges=scheduler.merges,
         tile_ops=machine.tile_ops(),
         **moved_bytes(tensors),
+        multicast_bytes=machine.multicast_bytes,
         l1_high_water_bytes=l1_high_water(plan),
         cb_max_occupancy={number: cb.peak for number, cb in machine.cbs.items()},
         upload_seconds=loaded - began,
         run_seconds=ran - ready,
         download_seconds=time.perf_counter() - ran,
     )
-    reasons, broken = _reasons(plan, machine)
+    reasons, broken = determinacy.reasons(plan, machine, completed=completed)
     result = RunResult(
         outputs,
         known,
@@ -177,6 +178,9 @@ def moved_bytes(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, int]]:
         out[f"{prefix}_write_bytes"] = {
             n: t.written_bytes for n, t in here.items() if t.written_bytes
         }
+    dram = {n: t for n, t in tensors.items() if t.layout.memory == "DRAM"}
+    out["dram_read_minimum"] = {n: t.least_read() for n, t in dram.items() if t.read_bytes}
+    out["dram_write_minimum"] = {n: t.least_written() for n, t in dram.items() if t.written_bytes}
     return out
 
 
@@ -250,21 +254,3 @@ def _bytes(plan: Plan) -> int:
             size *= extent
         total += size
     return total
-
-
-def _reasons(plan: Plan, machine: Machine) -> tuple[tuple[str, ...], bool]:
-    """Why the run is or is not determinate, and whether anything breaks it."""
-    broken = [f"semaphore {item.id} orders or races cores" for item in plan.semaphores]
-    broken += [
-        f"tensor {tensor.name} is written and read in one run"
-        for tensor in machine.tensors.values()
-        if tensor.writable and tensor.read_bytes
-    ]
-    aliases = [item.id for item in plan.circular_buffers if item.alias_of is not None]
-    broken += [f"circular buffer {number} shares another's memory" for number in aliases]
-    if broken:
-        return tuple(broken), True
-    return (
-        "every circular buffer has one producer and one consumer",
-        "no op probes; no tensor is both read and written",
-    ), False

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from simulator.engine import cb_rules as rules
 from simulator.engine.aliases import check_partners
 from simulator.engine.backing import Backing
 from simulator.engine.lanes import Lanes, LaneTable, Vector
@@ -25,7 +26,7 @@ from simulator.engine.segs import (
 )
 from simulator.engine.strand import Strand, align, join_strands
 from simulator.engine.values import Value, highest, join
-from simulator.engine.violation import Violation, offenders
+from simulator.engine.violation import Violation
 from simulator.formats.dataformat import DataFormat
 
 Pair = tuple[Strand, "Vector | None"]
@@ -41,6 +42,8 @@ class CircularBuffer:
         peak: highest occupancy seen, in pages.
         partners: circular buffers that share this one's memory.
         backing: the sharded tensor whose memory this is.
+        far: transfers between cores touch it.
+        loose: pages were handed over that were there but not asked for (level hardware).
         solo, solo_lanes: the one strand there is for the lanes asked for last, if it is one.
     """
 
@@ -74,7 +77,11 @@ class CircularBuffer:
         self.peak = 0
         self.partners: list[CircularBuffer] = []
         self.backing: Backing | None = None
+        self.far = False
+        self.loose = False
         self.strands = [Strand(lanes)]
+        if not strict:
+            self.strands[0].reserved = depth  # nobody has touched them yet
         self._table = table
         self.pool = pool
         self._lanes = lanes
@@ -144,33 +151,36 @@ class CircularBuffer:
     def reserve(self, lanes: Lanes, pages: int) -> bool:
         """Whether ``pages`` are free on all lanes; if so they are reserved."""
         if pages > self.depth or pages < 0:
-            raise self._capacity("cb_reserve_back", pages)
+            raise rules.capacity(self, "cb_reserve_back", pages)
         pairs = self.at(lanes)
         for strand, _ in pairs:
             if self.depth - strand.occ < pages:
                 return False
         for strand, _ in pairs:
-            strand.reserved = max(strand.reserved, pages)
+            free = self.depth - strand.occ
+            strand.reserved = max(strand.reserved, pages if self.strict else free)
         return True
 
     def wait(self, lanes: Lanes, pages: int) -> bool:
         """Whether ``pages`` are available on all lanes; if so they may be read."""
         if pages > self.depth or pages < 0:
-            raise self._capacity("cb_wait_front", pages)
+            raise rules.capacity(self, "cb_wait_front", pages)
         pairs = self.at(lanes)
         for strand, _ in pairs:
             if strand.occ < pages:
                 return False
         for strand, _ in pairs:
-            strand.waited = max(strand.waited, pages)
+            strand.waited = max(strand.waited, pages if self.strict else strand.occ)
         return True
 
     def push(self, lanes: Lanes, pages: int, done_epoch: int) -> None:
         """Hand over pages; ``done_epoch`` is the last NoC read epoch known complete."""
         depth = self.depth
         for strand, _ in self._pairs if lanes is self._lanes else self.at(lanes):
-            if pages > self._writable(strand) or pages < 0:
-                raise self._overflow(strand, pages)
+            if pages > strand.reserved or pages < 0:
+                if self.strict or not 0 <= pages <= self.depth - strand.occ:
+                    raise rules.overflow(self, strand, pages)
+                self.loose = True
             wr = strand.wr
             if self.backing is not None and highest(wr) + pages <= depth:
                 self.backing.push(strand, pages, self.pool)
@@ -178,14 +188,14 @@ class CircularBuffer:
                 after = wr + pages
                 if after >= depth:
                     if after > depth:
-                        raise self._wrap(strand, wr, pages)
+                        raise rules.wrap(self, strand, wr, pages)
                     after = 0
                 strand.wr = after
             else:
                 strand.wr = self._advance(strand, wr, pages)
             for seg in strand.hand_over(pages):
                 if seg.epoch > done_epoch:
-                    raise self._unbarriered(strand)
+                    raise rules.unbarriered(self, strand)
             strand.reserved = max(strand.reserved - pages, 0)
             strand.packed = 0
             strand.occ += pages
@@ -195,14 +205,16 @@ class CircularBuffer:
         """Free pages; ``flushed_epoch`` is the last NoC write epoch known to have left."""
         depth = self.depth
         for strand, _ in self._pairs if lanes is self._lanes else self.at(lanes):
-            if pages > self._visible(strand) or pages < 0:
-                raise self._underflow(strand, pages)
+            if pages > strand.waited or pages < 0:
+                if self.strict or not 0 <= pages <= strand.occ:
+                    raise rules.underflow(self, strand, pages)
+                self.loose = True
             rd = strand.rd
             if type(rd) is int:
                 after = rd + pages
                 if after >= depth:
                     if after > depth:
-                        raise self._wrap(strand, rd, pages)
+                        raise rules.wrap(self, strand, rd, pages)
                     after = 0
                 strand.rd = after
             else:
@@ -223,7 +235,7 @@ class CircularBuffer:
     def _advance(self, strand: Strand, phase: Value, pages: int) -> Value:
         after = phase + pages
         if highest(after) > self.depth:
-            raise self._wrap(strand, phase, pages)
+            raise rules.wrap(self, strand, phase, pages)
         return join([(after % self.depth, np.arange(strand.lanes.n))], strand.lanes.n)
 
     # --- data ------------------------------------------------------------------------------
@@ -236,7 +248,7 @@ class CircularBuffer:
             low, high = pages_of(start, n1, s1, n2, s2)
         if lanes is self.solo_lanes:
             seg, offset = self._readable(self.solo, low, high)
-            if seg.pages == 1:
+            if seg.pages == n1 * n2 == 1:
                 return seg
             return _selection(seg, start - low + offset, n1, s1, n2, s2)
         pairs = self.at(lanes)
@@ -264,7 +276,11 @@ class CircularBuffer:
         return self.select(lanes, start, 1, pages, pages, 1)
 
     def _readable(self, strand: Strand, low: int, high: int) -> tuple[Seg, int]:
-        if low < 0 or high >= self._visible(strand):
+        if low < 0 or high >= strand.waited:
+            if low >= 0 and high < strand.occ and not self.strict:
+                if self._one_agent():
+                    return strand.find(low, high, self.pool)
+                raise rules.unordered(self, strand, high, "read", "cb_wait_front", self.producer)
             raise Violation(
                 "CBWindow",
                 f"page {high if low >= 0 else low} of circular buffer {self.number} was read,"
@@ -273,7 +289,7 @@ class CircularBuffer:
             )
         rd = strand.rd
         if (rd if type(rd) is int else highest(rd)) + high >= self.depth:
-            raise self._wrap(strand, rd, high + 1)
+            raise rules.wrap(self, strand, rd, high + 1)
         first = strand.front[0]
         if high < first.pages:
             return first, low
@@ -301,7 +317,14 @@ class CircularBuffer:
 
     def check_writable(self, strand: Strand, start: int, pages: int) -> None:
         """Raise unless the pages lie in the reserved window and before the buffer's end."""
-        if start < 0 or start + pages > self._writable(strand):
+        if start < 0 or start + pages > strand.reserved:
+            if start >= 0 and start + pages <= self.depth - strand.occ and not self.strict:
+                if self._one_agent():
+                    return
+                last = start + pages - 1
+                raise rules.unordered(
+                    self, strand, last, "written", "cb_reserve_back", self.consumer
+                )
             raise Violation(
                 "CBWindow",
                 f"page {start + pages - 1 if start >= 0 else start} of circular buffer"
@@ -309,7 +332,7 @@ class CircularBuffer:
                 strand.lanes.ids,
             )
         if highest(strand.wr) + start + pages > self.depth:
-            raise self._wrap(strand, strand.wr, start + pages)
+            raise rules.wrap(self, strand, strand.wr, start + pages)
 
     def written(self, lanes: Lanes, start: int, pages: int) -> Seg:
         """Pages of the reserved window as the producer sees them."""
@@ -325,70 +348,21 @@ class CircularBuffer:
 
     def pointer(self, lanes: Lanes, *, write: bool) -> Value:
         """L1 address of the window's first byte, for the producer or the consumer."""
-        pairs = self.at(lanes)
+        return self.phase(lanes, write=write) * self.page_bytes + self.base
+
+    def phase(self, lanes: Lanes, *, write: bool) -> Value:
+        """Slot of the window's first page, for the producer or the consumer."""
         parts = []
-        for strand, rows in pairs:
+        for strand, rows in self.at(lanes):
             slot = strand.wr if write else strand.rd
-            address = slot * self.page_bytes + self.base
             if rows is None:
-                return address
-            parts.append((address, rows))
+                return slot
+            parts.append((slot, rows))
         return join(parts, lanes.n)
 
-    def _writable(self, strand: Strand) -> int:
-        """Pages the producer may write and push: reserved ones, or on hardware all that are free.
-
-        tt-metal records no reservation: pages that happen to be free are as good.
-        """
-        return strand.reserved if self.strict else max(strand.reserved, self.depth - strand.occ)
-
-    def _visible(self, strand: Strand) -> int:
-        """Pages the consumer may read and pop: waited-for ones, or on hardware all there are."""
-        return strand.waited if self.strict else max(strand.waited, strand.occ)
-
-    # --- findings --------------------------------------------------------------------------
-
-    def _unbarriered(self, strand: Strand) -> Violation:
-        return Violation(
-            "Unbarriered",
-            f"pages of circular buffer {self.number} were pushed before the barrier of the NoC"
-            " read that fills them",
-            strand.lanes.ids,
-        )
-
-    def _capacity(self, op: str, pages: int) -> Violation:
-        if pages < 0:
-            return Violation("OutOfBounds", f"{op} of {pages} pages")
-        return Violation(
-            "CBCapacity",
-            f"{op} asks for {pages} pages of circular buffer {self.number}, which has {self.depth}",
-        )
-
-    def _overflow(self, strand: Strand, pages: int) -> Violation:
-        free = self.depth - strand.occ
-        return Violation(
-            "CBOverflow",
-            f"{pages} pages pushed to circular buffer {self.number}: {strand.reserved} reserved,"
-            f" {free} of {self.depth} free",
-            strand.lanes.ids,
-        )
-
-    def _underflow(self, strand: Strand, pages: int) -> Violation:
-        return Violation(
-            "CBUnderflow",
-            f"{pages} pages popped from circular buffer {self.number}: {strand.waited} waited for,"
-            f" {strand.occ} there",
-            strand.lanes.ids,
-        )
-
-    def _wrap(self, strand: Strand, phase: Value, pages: int) -> Violation:
-        bad = phase + pages > self.depth
-        return Violation(
-            "CBWrap",
-            f"{pages} pages from slot {highest(phase)} straddle the end of circular buffer"
-            f" {self.number} of {self.depth} pages",
-            offenders(bad, strand.lanes.ids),
-        )
+    def _one_agent(self) -> bool:
+        """Whether both ends are one RISC, whose own order is enough."""
+        return self.producer == self.consumer != "compute"
 
 
 def _selection(seg: Seg, start: int, n1: int, s1: int, n2: int, s2: int) -> Seg:

@@ -141,7 +141,9 @@ class Compiler:
         if builder is None:
             raise ExprError(f"{op.name} is not modelled")
         context = OpContext(self.names, op, len(self.code.steps), levels, scope)
-        self._emit(builder(context), path, op.loc, op.name)
+        step = builder(context)
+        self.machine.contexts.append(context)
+        self._emit(step, path, op.loc, op.name)
 
     # --- fusing ----------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from simulator.engine import deadlock
 from simulator.engine.arguments import argument_values
 from simulator.engine.backing import Backing
 from simulator.engine.cb import CircularBuffer
-from simulator.engine.code import Code, Names
+from simulator.engine.code import Code, Names, OpContext
 from simulator.engine.compiler import Compiler, bind_arguments
 from simulator.engine.config import Config
 from simulator.engine.cursors import Cursor
@@ -21,6 +21,8 @@ from simulator.engine.gather import Patterns
 from simulator.engine.group import Group
 from simulator.engine.lanes import Lanes, LaneTable, Vector
 from simulator.engine.observer import Observer
+from simulator.engine.order import Order
+from simulator.engine.ordering import make_order
 from simulator.engine.pool import Pool
 from simulator.engine.semaphores import SEMAPHORE_BYTES, Semaphores
 from simulator.engine.values import Value
@@ -76,7 +78,11 @@ class Machine:
         self.groups: list[Group] = []
         self.created = 0
         self.late = False
+        self.multicast_bytes = 0
         self.starved: tuple[int, ...] = ()
+        self.accesses: dict[str, set[tuple[bool, str]]] = {}
+        self.contexts: list[OpContext] = []
+        self.order: Order | None = None
         self._found: dict[tuple[str, str | None, int], Finding] = {}
         self._kernels: dict[str, Kernel] = {}
         self._threads: dict[str, str] = {}
@@ -97,6 +103,10 @@ class Machine:
         for number, kernel in enumerate(plan.kernels):
             self._load(number, kernel, programs)
         self.programs = len(self.groups)
+        self.order = make_order(self)
+        if self.observer is not None:
+            for group in self.groups:
+                group.code.steps[:] = self.observer.wrap(self, group.code)
 
     # --- construction ----------------------------------------------------------------------
 
@@ -193,8 +203,6 @@ class Machine:
             raise ArtifactError(
                 [finding("InvalidProgram", str(error), program=program.name)]
             ) from error
-        if self.observer is not None:
-            code.steps[:] = self.observer.wrap(self, code)
         regs: list[Any] = [None] * code.registers
         for name, value in values.items():
             if not isinstance(value, int):

@@ -29,7 +29,7 @@ def _endpoint(context: OpContext, cb: CircularBuffer, *, producer: bool) -> Step
 def build_reserve(c: OpContext) -> Step:
     """cb_reserve_back."""
     cb, pages, following = c.cb(0), c.scalar(1), c.next
-    reserve, depth = cb.reserve, cb.depth
+    reserve, depth = cb.reserve, cb.depth if cb.strict else -1
     c.code.waits[c.number] = PagesWait(cb, pages, producer=True)
 
     def step(group: Group) -> int:
@@ -48,7 +48,7 @@ def build_reserve(c: OpContext) -> Step:
 def build_wait(c: OpContext) -> Step:
     """cb_wait_front."""
     cb, pages, following = c.cb(0), c.scalar(1), c.next
-    wait, depth = cb.wait, cb.depth
+    wait, depth = cb.wait, cb.depth if cb.strict else -1
     c.code.waits[c.number] = PagesWait(cb, pages, producer=False)
 
     def step(group: Group) -> int:

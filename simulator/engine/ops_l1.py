@@ -45,10 +45,13 @@ def _slot(cb: CircularBuffer, address: Value, group: Group) -> int:
     return at // cb.page_bytes
 
 
-def _source(group: Group, pointer: Pointer, pages: int) -> Seg:
+def _source(c: OpContext, group: Group, pointer: Pointer, pages: int) -> Seg:
     """Pages of the group's own window."""
     cb = pointer.cb
     at, _, _ = pointer.pages(group)
+    if c.machine.order is not None:
+        first = cb.phase(group.lanes, write=pointer.write) + at
+        c.machine.order.sent(cb, group, first, pages, c.number)
     if pointer.write:
         seg = cb.written(group.lanes, at, pages)
         if seg.epoch > group.local.reads_done or _pending(cb, group, at, pages):
@@ -112,6 +115,8 @@ def _writer(c: OpContext, target: Resolve, dst_at: int, size_at: int) -> Step:
     source, destination = pointer_of(c, 0), pointer_of(c, dst_at)
     address, size, following = c.scalar(dst_at), c.scalar(size_at), c.next
     cb, name = destination.cb, c.op.name
+    cb.far = source.cb.far = True
+    multicast = "multicast" in name
     tally, slot = c.machine.tally, c.machine.slot(name)
 
     def step(group: Group) -> int:
@@ -119,15 +124,20 @@ def _writer(c: OpContext, target: Resolve, dst_at: int, size_at: int) -> Step:
         if source.cb.fmt is not cb.fmt or source.cb.tile != cb.tile:
             raise Violation("ShapeMismatch", f"{name} between circular buffers of different"
                             " formats")  # fmt: skip
-        seg = _source(group, source, pages)
+        seg = _source(c, group, source, pages)
         pairs = target(group)
         to = address(group.regs)
+        if c.machine.order is not None:
+            c.machine.order.delivered(cb, group, pairs, _slot(cb, to, group), pages, c.number,
+                                      multicast=multicast)  # fmt: skip
         if c.machine.late:
             group.local.late.append(lambda: _deliver(c, group, cb, to, seg, pairs))
         else:
             _deliver(c, group, cb, to, seg, pairs)
         group.local.writing = True
         tally[slot] += pages * len(pairs[1])
+        if name.startswith("noc_async_write_multicast"):
+            c.machine.multicast_bytes += pages * len(pairs[1]) * cb.page_bytes
         return following
 
     return step
@@ -149,6 +159,7 @@ def build_read(c: OpContext) -> Step:
     target, remote, own = one_core(c, 0, 1), pointer_of(c, 2), pointer_of(c, 3)
     address, size, following, machine = c.scalar(2), c.scalar(4), c.next, c.machine
     name = c.op.name
+    own.cb.far = remote.cb.far = True
     tally, slot = machine.tally, machine.slot(name)
 
     def step(group: Group) -> int:
@@ -156,6 +167,10 @@ def build_read(c: OpContext) -> Step:
         _, cores = target(group)
         at, _, _ = own.pages(group)
         first = _slot(remote.cb, address(group.regs), group)
+        if machine.order is not None:
+            machine.order.fetched(remote.cb, group, cores, first, pages, c.number)
+            mine = own.cb.phase(group.lanes, write=True) + at
+            machine.order.filled(own.cb, group, mine, pages, c.number)
         seg = _remote(machine.table, remote.cb, cores, first, pages)
         own.cb.write(group.lanes, at, Seg(pages, seg.values(), seg.valid, group.local.reads))
         group.local.reading = True

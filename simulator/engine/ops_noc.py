@@ -17,7 +17,7 @@ from simulator.engine.pointers import Pointer, pointer_of
 from simulator.engine.quick_read import QuickRead
 from simulator.engine.segs import WHOLE, Extents, Seg, normal
 from simulator.engine.violation import Violation
-from simulator.memory.dram import NOBODY, SEVERAL, Tensor
+from simulator.memory.dram import NOBODY, Tensor
 
 
 def _format_refusal(c: OpContext, tensor: Tensor, cb: CircularBuffer) -> Step:
@@ -37,6 +37,7 @@ def build_read_page(c: OpContext) -> Step:
     if cb.producer != c.code.thread:
         return stranger(c, pointer)
     tally, slot = machine.tally, machine.slot("noc_async_read_page")
+    machine.accesses.setdefault(tensor.name, set()).add((False, c.code.thread))
     if cb.fmt is not tensor.fmt or cb.tile != tensor.tile:
         return _format_refusal(c, tensor, cb)
     last: list[Any] = [None, None, None]
@@ -59,8 +60,13 @@ def build_read_page(c: OpContext) -> Step:
             last[:] = [pattern, shape, view_of(tensor, pattern, shape) if straight else None]
         valid: Extents | None = None
         if tensor.valid is not None or tensor.writable:
-            valid = _read_state(tensor, pattern, start, shape, group)
+            valid = _read_state(tensor, pattern, start, shape, group, c)
         total = n1 * n2
+        if cb.far and machine.order is not None:
+            first = cb.phase(lanes, write=True)
+            for a in range(n1):
+                for b in range(n2):
+                    machine.order.filled(cb, group, first + at + a * q1 + b * q2, 1, c.number)
         seg = Seg(total, block, valid, local.reads)
         local.reading = True
         if (n2 == 1 or q2 == 1) and (n1 == 1 or q1 == n2):
@@ -69,6 +75,7 @@ def build_read_page(c: OpContext) -> Step:
             for a in range(n1):
                 for b in range(n2):
                     cb.write(lanes, at + a * q1 + b * q2, seg.slice(a * n2 + b, 1))
+        tensor.transfers.add((pattern, start, shape))
         tensor.read_bytes += total * lanes.n * tensor.page_bytes
         tally[slot] += total * lanes.n
         return following
@@ -84,40 +91,27 @@ def stranger(c: OpContext, pointer: Pointer) -> Step:
 
 
 def _read_state(
-    tensor: Tensor, pattern: Pattern, start: int, shape: Shape, group: Group
+    tensor: Tensor, pattern: Pattern, start: int, shape: Shape, group: Group, c: OpContext
 ) -> Extents | None:
     """Extents of pages being read; orders reads and writes of buffers that have both.
 
-    A page another core writes in this run is a race, unless semaphores may order the two. A page
-    this thread wrote itself must have arrived.
+    A page this thread wrote itself must have arrived; everything else is for the clocks.
     """
     ids = page_ids(pattern, start, *shape)
     owner: Any = tensor.owner
     if owner is not None:
-        me = group.lanes.ids[:, None]
-        by = owner[ids]
-        other = ((by != NOBODY) & (by != me)).any(axis=1)
-        if other.any() and not group.code.synchronised:
-            raise Violation("Race", _race(tensor, "is read here and was written by"),
-                            group.lanes.ids[other])  # fmt: skip
         kernel, epoch = np.moveaxis(tensor.written_in[ids], -1, 0)  # type: ignore[index]
-        mine = (by == me) & (kernel == group.code.number) & (epoch > group.local.written)
+        mine = (owner[ids] == group.lanes.ids[:, None]) & (kernel == group.code.number)
+        mine &= epoch > group.local.written
         if mine.any():
             raise Violation(
                 "Unbarriered",
                 f"a page of tensor {tensor.name} is read back before the barrier of its write",
                 group.lanes.ids[mine.any(axis=1)],
             )
-        reader: Any = tensor.reader
-        before = reader[ids]
-        reader[ids] = np.where((before == NOBODY) | (before == me), me, SEVERAL)
-        again = reader[ids]
-        reader[ids] = np.where((again == me) | (again == SEVERAL), again, SEVERAL)
+        if c.machine.order is not None:
+            c.machine.order.read_page(tensor, group, ids, c.number)
     return None if tensor.valid is None else normal(tensor.valid[ids])
-
-
-def _race(tensor: Tensor, what: str) -> str:
-    return f"a page of tensor {tensor.name} {what} another core; nothing orders the two"
 
 
 def build_write_page(c: OpContext) -> Step:
@@ -127,6 +121,7 @@ def build_write_page(c: OpContext) -> Step:
     cb = pointer.cb
     if not tensor.writable:
         tensor.make_writable()
+    machine.accesses.setdefault(tensor.name, set()).add((True, c.code.thread))
     role = cb.producer if pointer.write else cb.consumer
     if role != c.code.thread:
         return stranger(c, pointer)
@@ -153,7 +148,7 @@ def build_write_page(c: OpContext) -> Step:
         if seg.epoch > local.reads_done and pointer.write:
             raise Violation("Unbarriered", "a page is written out before the barrier of the read"
                             " that fills it")  # fmt: skip
-        _claim(tensor, pattern, start, shape, seg, group)
+        _claim(tensor, pattern, start, shape, seg, group, c)
         if machine.arithmetic:
             if machine.late:
                 block = seg.values()
@@ -177,25 +172,21 @@ def build_write_page(c: OpContext) -> Step:
 
 
 def _claim(
-    tensor: Tensor, pattern: Pattern, start: int, shape: Shape, seg: Seg, group: Group
+    tensor: Tensor, pattern: Pattern, start: int, shape: Shape, seg: Seg, group: Group, c: OpContext
 ) -> None:
-    """Every page has one writing core, within this step and over the run; validity follows."""
+    """Every page has one writing core, unless the clocks order several; validity follows."""
     ids = page_ids(pattern, start, *shape)
     owner: Any = tensor.owner
     valid = tensor.valid
     me = group.lanes.ids[:, None]
+    order = c.machine.order
+    judged = order is not None and order.write_page(tensor, group, ids, c.number)
     before = owner[ids]
     bad = (before != NOBODY) & (before != me)
     owner[ids] = me
     bad |= owner[ids] != me
-    reader: Any = tensor.reader
-    read = reader[ids]
-    crossed = ((read != NOBODY) & (read != me)).any(axis=1)
-    if crossed.any() and not group.code.synchronised:
-        raise Violation("Race", _race(tensor, "is written here and was read by"),
-                        group.lanes.ids[crossed])  # fmt: skip
     tensor.written_in[ids] = (group.code.number, group.local.writes)  # type: ignore[index]
-    if bad.any():
+    if not judged and bad.any():
         page = int(ids[bad][0])
         raise Violation("DoubleWrite", f"page {page} of tensor {tensor.name} is written by two"
                         " cores", group.lanes.ids[bad.any(axis=1)])  # fmt: skip

@@ -40,6 +40,9 @@ def build_set(c: OpContext) -> Step:
     def step(group: Group) -> int:
         _check(semaphores, number, group.lanes.ids)
         semaphores.values[number][group.lanes.ids] = value(group.regs)
+        if c.machine.order is not None:
+            ids = group.lanes.ids
+            c.machine.order.replaced(number, group, np.arange(len(ids)), ids, multicast=False)
         return following
 
     return step
@@ -55,7 +58,11 @@ def build_wait(c: OpContext) -> Step:
     def step(group: Group) -> int:
         have, want = semaphores.values[number][group.lanes.ids], value(group.regs)
         good = have >= want if least else have == want
-        return following if good.all() else BLOCKED
+        if not good.all():
+            return BLOCKED
+        if c.machine.order is not None:
+            c.machine.order.signalled(number, group)
+        return following
 
     return step
 
@@ -70,6 +77,8 @@ def build_inc(c: OpContext) -> Step:
         _check(semaphores, number, cores)
         amounts = spread(value(group.regs), group.lanes.n)
         semaphores.increment(number, cores, amounts[rows])
+        if c.machine.order is not None:
+            c.machine.order.signal(number, group, rows, cores)
         return following
 
     return step
@@ -90,6 +99,8 @@ def build_set_multicast(c: OpContext) -> Step:
         group.local.arrive()  # multicast data and a multicast set after it keep their order
         values = semaphores.values[number]
         values[cores] = values[group.lanes.ids[rows]]
+        if c.machine.order is not None:
+            c.machine.order.replaced(number, group, rows, cores, multicast=True)
         return following
 
     return step
@@ -105,6 +116,8 @@ def build_inc_multicast(c: OpContext) -> Step:
         _check(semaphores, number, cores)
         amounts = spread(value(group.regs), group.lanes.n)
         semaphores.increment(number, cores, amounts[rows])
+        if c.machine.order is not None:
+            c.machine.order.signal(number, group, rows, cores)
         return following
 
     return step

@@ -55,6 +55,8 @@ class QuickRead:
         pages, tensor, cb, lanes = self._pages, self._tensor, self._cb, group.lanes
         if lanes is not cb.solo_lanes or cb.partners or tensor.valid is not None or tensor.writable:
             return False
+        if cb.far:
+            return False
         pattern = pages.current(group)
         common = pages.common(group.regs)
         if (
@@ -78,6 +80,7 @@ class QuickRead:
             cb.check_writable(strand, at, total)
         local.reading = True
         strand.stage(at, Seg(total, block, None, local.reads))
+        tensor.transfers.add((pattern, common, self._shape))
         tensor.read_bytes += self._bytes * lanes.n
         self._tally[self._slot] += total * lanes.n
         return True

@@ -1,0 +1,251 @@
+"""Races: accesses to memory that nothing orders, found with vector clocks where they can occur.
+
+Pages inside checked windows of circular buffers need no clock: push -> wait and pop -> reserve
+order them. What remains is known when the programs are loaded: tensors that are written and touched in
+any other way, and circular buffers that take part in transfers between cores. For a plan without
+such ranges there is no :class:`Order` at all.
+
+Edges: push -> wait, pop -> reserve (of the very pages), commit -> tile_regs_wait, semaphore set
+and inc -> wait. A transfer is complete at its thread's next barrier; multicast data is also there
+when a semaphore multicast after it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from simulator.engine.clocks import AGENTS, PACK, UNPACK, Clocks, Event, Queue
+from simulator.engine.group import Group
+from simulator.engine.lanes import Vector
+from simulator.engine.records import Access, Actor, Clash, Records
+from simulator.engine.transfers import FILLED, READ, SENT, WRITE, Transfer, Transfers
+from simulator.engine.violation import Violation
+
+if TYPE_CHECKING:
+    from simulator.engine.cb import CircularBuffer
+    from simulator.engine.machine import Machine
+    from simulator.memory.dram import Tensor
+
+SECTIONS: Final = 4
+"""More than there are sections of DST: commits not waited for never wrap."""
+
+
+class Order:
+    """The clocks of a machine and the records of what they must order."""
+
+    def __init__(self, machine: Machine, tensors: list[Tensor], far: list[CircularBuffer]) -> None:
+        self.machine = machine
+        cores = len(machine.cores)
+        self.clocks = Clocks(cores, machine.table, wide=bool(machine.semaphores.values))
+        self.pushed = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
+        self.popped = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
+        self.tensors = {t.name: Records(self.clocks, t.pages) for t in tensors}
+        self.buffers = {cb.number: Records(self.clocks, cb.depth * cores) for cb in far}
+        self.flags: dict[int, Any] = {}
+        for number in machine.semaphores.values:
+            self.flags[number] = np.zeros_like(self.clocks.known[0])
+        self.sections = Queue(self.clocks, SECTIONS), np.zeros((2, cores), np.int64)
+        self.transfers = Transfers()
+        self._places: list[tuple[str, str, str]] = []
+        self._numbers: dict[tuple[str, int], int] = {}
+
+    # --- who and where ---------------------------------------------------------------------
+
+    def actor(self, group: Group, at: int, agent: int | None = None) -> Actor:
+        """The group at op ``at``; by default as the RISC its program runs on."""
+        code = group.code
+        key = (code.key, at)
+        place = self._numbers.get(key)
+        if place is None:
+            spot = code.places[at]
+            place = self._numbers[key] = len(self._places)
+            self._places.append((code.program, spot.text, spot.loc or spot.path))
+        if agent is None:
+            agent = AGENTS.index(code.thread)
+        return Actor(agent, group.lanes.ids, place)
+
+    def _side(self, access: Access) -> str:
+        program, text, where = self._places[access.place]
+        kind = "written" if access.write else "read"
+        return (
+            f"{kind} by {text} of {program} ({AGENTS[access.agent]}) on core"
+            f" {self.machine.cores[access.core]} at {where}"
+        )
+
+    def violation(
+        self, clash: Clash, actor: Actor, what: str, *, write: bool, code: str = "Race"
+    ) -> Violation:
+        """The finding: both sides, with their places."""
+        me = int(actor.cores[clash.row])
+        here = self._side(Access(me, actor.agent, actor.place, write))
+        text = f"{what} is {here} and was {self._side(clash.other)}; nothing orders the two"
+        if clash.other.core != me:
+            text += " cores"
+        return Violation(code, text, actor.cores[clash.rows])
+
+    # --- tensors ---------------------------------------------------------------------------
+
+    def read_page(self, tensor: Tensor, group: Group, ids: Any, at: int) -> None:
+        """Pages (lanes, n) are read."""
+        records = self.tensors.get(tensor.name)
+        if records is None:
+            return
+        actor = self.actor(group, at)
+        clash = records.after_writes(actor, ids)
+        if clash:
+            raise self.violation(clash, actor, f"page {clash.page} of tensor {tensor.name}",
+                                 write=False)  # fmt: skip
+        records.read(actor, ids)
+        self.transfers.add(Transfer(READ, records, actor.agent, actor.cores[:, None], ids))
+
+    def write_page(self, tensor: Tensor, group: Group, ids: Any, at: int) -> bool:
+        """Pages (lanes, n) are written; whether this is for the clocks to judge."""
+        records = self.tensors.get(tensor.name)
+        if records is None:
+            return False
+        actor = self.actor(group, at)
+        clash = records.after_writes(actor, ids)
+        code = "Race"
+        if clash is None:
+            clash = records.after_reads(actor, ids)
+        elif clash.other.core != int(actor.cores[clash.row]):
+            code = "DoubleWrite"
+        if clash:
+            raise self.violation(clash, actor, f"page {clash.page} of tensor {tensor.name}",
+                                 write=True, code=code)  # fmt: skip
+        lost = records.write(actor, ids)
+        if lost.any():
+            raise Violation("DoubleWrite", f"a page of tensor {tensor.name} is written by two"
+                            " cores in one step", actor.cores[lost])  # fmt: skip
+        self.transfers.add(Transfer(WRITE, records, actor.agent, actor.cores[:, None], ids))
+        return True
+
+    # --- L1 of other cores -----------------------------------------------------------------
+
+    def _what(self, cb: CircularBuffer, page: int) -> str:
+        core, slot = divmod(page, cb.depth)
+        return f"slot {slot} of circular buffer {cb.number} of core {self.machine.cores[core]}"
+
+    def _slots(self, cb: CircularBuffer, cores: Vector, first: Any, count: int) -> Any:
+        slots = (np.reshape(first, (-1, 1)) + np.arange(count)) % cb.depth
+        return cores[:, None] * cb.depth + slots
+
+    def sent(self, cb: CircularBuffer, group: Group, first: Any, count: int, at: int) -> None:
+        """Slots of the own window are read by a NoC write."""
+        records, actor = self.buffers[cb.number], self.actor(group, at)
+        ids = self._slots(cb, group.lanes.ids, first, count)
+        clash = records.after_writes(actor, ids, own=True)
+        if clash:
+            raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
+        records.read(actor, ids)
+        self.transfers.add(Transfer(SENT, records, actor.agent, actor.cores[:, None], ids))
+
+    def delivered(
+        self, cb: CircularBuffer, group: Group, pairs: tuple[Vector, Vector], first: int,
+        count: int, at: int, *, multicast: bool,
+    ) -> None:  # fmt: skip
+        """Slots of receiving cores are written; ``pairs`` are rows of senders and receivers."""
+        rows, cores = pairs
+        if not len(cores):
+            return
+        records, actor = self.buffers[cb.number], self.actor(group, at)
+        actor = Actor(actor.agent, actor.cores[rows], actor.place)
+        ids = self._slots(cb, cores, np.full(len(cores), first), count)
+        clash = records.after_writes(actor, ids) or records.after_reads(actor, ids, own=True)
+        if clash:
+            raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
+        records.write(actor, ids)
+        senders = actor.cores[:, None]
+        self.transfers.add(
+            Transfer(WRITE, records, actor.agent, senders, ids, cores if multicast else None)
+        )
+
+    def fetched(
+        self, cb: CircularBuffer, group: Group, cores: Vector, first: int, count: int, at: int
+    ) -> None:
+        """Slots of other cores are read."""
+        records, actor = self.buffers[cb.number], self.actor(group, at)
+        ids = self._slots(cb, cores, np.full(len(cores), first), count)
+        clash = records.after_writes(actor, ids)
+        if clash:
+            raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
+        records.read(actor, ids)
+        self.transfers.add(Transfer(READ, records, actor.agent, actor.cores[:, None], ids))
+
+    def filled(self, cb: CircularBuffer, group: Group, first: Any, count: int, at: int) -> None:
+        """Slots of the own window are written by a NoC read under way."""
+        records = self.buffers.get(cb.number)
+        if records is None:
+            return
+        ids = self._slots(cb, group.lanes.ids, first, count)
+        actor = self.actor(group, at)
+        self._own_write(cb, records, actor, ids)
+        records.write(actor, ids)
+        self.transfers.add(Transfer(FILLED, records, actor.agent, actor.cores[:, None], ids))
+
+    def _own_write(self, cb: CircularBuffer, records: Records, actor: Actor, ids: Any) -> None:
+        clash = records.after_writes(actor, ids) or records.after_reads(actor, ids)
+        if clash:
+            raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
+
+    def reserved(
+        self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int
+    ) -> None:
+        """Slots came into the producer's hand."""
+        records, actor = self.buffers[cb.number], self.actor(group, at, agent)
+        ids = self._slots(cb, group.lanes.ids, first, count)
+        records.writes.put(actor, ids, self.clocks.time[agent][group.lanes.ids][:, None])
+
+    def pushed_pages(
+        self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int
+    ) -> None:
+        """Slots are handed over: what was written into them must have come."""
+        records = self.buffers.get(cb.number)
+        if records is None or not count:
+            return
+        actor = self.actor(group, at, agent)
+        ids = self._slots(cb, group.lanes.ids, first, count)
+        clash = records.after_writes(actor, ids)
+        if clash:
+            raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
+        records.writes.put(actor, ids, self.clocks.time[agent][group.lanes.ids][:, None])
+
+    # --- edges -----------------------------------------------------------------------------
+
+    def barrier(self, group: Group, kinds: tuple[int, ...]) -> None:
+        """Transfers of these kinds are complete on the group's cores."""
+        agent = AGENTS.index(group.code.thread)
+        self.transfers.complete(agent, group.lanes, kinds, self.clocks.time[agent])
+
+    def signal(self, number: int, group: Group, rows: Vector, cores: Vector) -> None:
+        """Cores' semaphore is incremented: whoever waits for it is after the senders."""
+        agent = AGENTS.index(group.code.thread)
+        event = self.clocks.release(agent, group.lanes)
+        flags = self.flags[number]
+        if len(np.unique(cores)) == len(cores):
+            flags[cores] = np.maximum(flags[cores], event.known[rows])
+        else:
+            np.maximum.at(flags, cores, event.known[rows])
+
+    def replaced(
+        self, number: int, group: Group, rows: Vector, cores: Vector, *, multicast: bool
+    ) -> None:
+        """Cores' semaphore is set: what it told before is gone."""
+        agent = AGENTS.index(group.code.thread)
+        if multicast:
+            self.transfers.overtaken(agent, group.lanes, cores, self.clocks.time[agent])
+        event: Event = self.clocks.release(agent, group.lanes)
+        self.flags[number][cores] = event.known[rows]
+
+    def signalled(self, number: int, group: Group) -> None:
+        """The group has waited for its semaphore."""
+        agent = AGENTS.index(group.code.thread)
+        self.clocks.learn(agent, group.lanes, self.flags[number][group.lanes.ids])
+
+    def end_of(self, thread: str, *, producer: bool) -> int:
+        """The agent that acts as an end of a circular buffer."""
+        if thread == "compute":
+            return PACK if producer else UNPACK
+        return AGENTS.index(thread)

@@ -1,0 +1,161 @@
+"""Hooks of :class:`~simulator.engine.order.Order` around the ops that synchronise.
+
+They are put around a program's steps after loading, and only if there is something to order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from simulator.engine.clocks import PACK, UNPACK
+from simulator.engine.code import OpContext, Step
+from simulator.engine.group import Group
+from simulator.engine.order import SECTIONS, Order
+from simulator.engine.transfers import FILLED, READ, SENT, WRITE
+
+if TYPE_CHECKING:
+    from simulator.engine.machine import Machine
+
+Hook = Callable[[Order, OpContext, Step], Step]
+
+
+def make_order(machine: Machine) -> Order | None:
+    """The clocks a machine needs, with hooks around its steps; None if it needs none."""
+    accesses = machine.accesses
+    semaphores = bool(machine.semaphores.values)
+    shared = [
+        tensor
+        for name, tensor in machine.tensors.items()
+        if (uses := accesses.get(name)) and any(write for write, _ in uses)
+        and (semaphores or len(uses) > 1)
+    ]  # fmt: skip
+    far = [cb for cb in machine.cbs.values() if cb.far]
+    if not shared and not far:
+        return None
+    order = Order(machine, shared, far)
+    for context in machine.contexts:
+        hook = HOOKS.get(context.op.name)
+        if hook is not None:
+            steps = context.code.steps
+            steps[context.number] = hook(order, context, steps[context.number])
+    return order
+
+
+def _push(order: Order, c: OpContext, step: Step) -> Step:
+    cb, pages = c.cb(0), c.scalar(1)
+    agent, queue = order.end_of(c.code.thread, producer=True), order.pushed[cb.number]
+
+    def hooked(group: Group) -> int:
+        count, first = pages(group.regs), cb.phase(group.lanes, write=True)
+        following = step(group)
+        if type(count) is int and count > 0:
+            order.pushed_pages(cb, group, agent, first, count, c.number)
+            queue.put(group.lanes, first, count, order.clocks.release(agent, group.lanes))
+        return following
+
+    return hooked
+
+
+def _pop(order: Order, c: OpContext, step: Step) -> Step:
+    cb, pages = c.cb(0), c.scalar(1)
+    agent, queue = order.end_of(c.code.thread, producer=False), order.popped[cb.number]
+
+    def hooked(group: Group) -> int:
+        count, first = pages(group.regs), cb.phase(group.lanes, write=False)
+        following = step(group)
+        if type(count) is int and count > 0:
+            queue.put(group.lanes, first, count, order.clocks.release(agent, group.lanes))
+        return following
+
+    return hooked
+
+
+def _wait(order: Order, c: OpContext, step: Step) -> Step:
+    cb, pages = c.cb(0), c.scalar(1)
+    agent, queue = order.end_of(c.code.thread, producer=False), order.pushed[cb.number]
+
+    def hooked(group: Group) -> int:
+        following = step(group)
+        count = pages(group.regs)
+        if following >= 0 and type(count) is int and count > 0:
+            last = (cb.phase(group.lanes, write=False) + count - 1) % cb.depth
+            queue.join(agent, group.lanes, last)
+        return following
+
+    return hooked
+
+
+def _reserve(order: Order, c: OpContext, step: Step) -> Step:
+    cb, pages = c.cb(0), c.scalar(1)
+    agent, queue = order.end_of(c.code.thread, producer=True), order.popped[cb.number]
+
+    def hooked(group: Group) -> int:
+        before = min(strand.reserved for strand, _ in cb.at(group.lanes)) if cb.far else 0
+        following = step(group)
+        count = pages(group.regs)
+        if following >= 0 and type(count) is int and count > 0:
+            first = cb.phase(group.lanes, write=True)
+            queue.join(agent, group.lanes, (first + count - 1) % cb.depth)
+            if cb.far and count > before:
+                order.reserved(cb, group, agent, first + before, count - before, c.number)
+        return following
+
+    return hooked
+
+
+def _commit(order: Order, _: OpContext, step: Step) -> Step:
+    queue, count = order.sections
+
+    def hooked(group: Group) -> int:
+        following = step(group)
+        ids = group.lanes.ids
+        slot: Any = count[0][ids] % SECTIONS
+        queue.put(group.lanes, slot, 1, order.clocks.release(UNPACK, group.lanes))
+        count[0][ids] += 1
+        return following
+
+    return hooked
+
+
+def _pack_wait(order: Order, _: OpContext, step: Step) -> Step:
+    queue, count = order.sections
+
+    def hooked(group: Group) -> int:
+        following = step(group)
+        if following >= 0:
+            ids = group.lanes.ids
+            queue.join(PACK, group.lanes, count[1][ids] % SECTIONS)
+            count[1][ids] += 1
+        return following
+
+    return hooked
+
+
+def _barrier(*kinds: int) -> Hook:
+    def hook(order: Order, _: OpContext, step: Step) -> Step:
+        def hooked(group: Group) -> int:
+            following = step(group)
+            order.barrier(group, kinds)
+            return following
+
+        return hooked
+
+    return hook
+
+
+HOOKS: Final[MappingProxyType[str, Hook]] = MappingProxyType(
+    {
+        "cb_push_back": _push,
+        "cb_pop_front": _pop,
+        "cb_wait_front": _wait,
+        "cb_reserve_back": _reserve,
+        "tile_regs_commit": _commit,
+        "tile_regs_wait": _pack_wait,
+        "noc_async_read_barrier": _barrier(READ, FILLED),
+        "noc_async_write_barrier": _barrier(WRITE, SENT),
+        "noc_async_writes_flushed": _barrier(SENT),
+    }
+)
+"""Op name to hook. Ops of semaphores and transfers speak to the order themselves."""

@@ -1,0 +1,92 @@
+"""NoC transfers under way, until a barrier of their thread waits for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from simulator.engine.clocks import AGENTS, Times
+from simulator.engine.lanes import Lanes, Vector
+from simulator.engine.records import Records
+
+READ: Final = 0
+"""Completes at the read barrier."""
+WRITE: Final = 1
+"""Visible at the write barrier."""
+SENT: Final = 2
+"""The source of a write, free once it has left."""
+FILLED: Final = 3
+"""The destination of a read in L1, there at the read barrier."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Pages of some records, a row per core that issued it.
+
+    ``cores`` (rows, 1) are the issuing cores; ``receivers`` of a multicast, a core per row.
+    """
+
+    kind: int
+    records: Records
+    agent: int
+    cores: Any
+    ids: Any
+    receivers: Vector | None = None
+
+    def part(self, rows: Any) -> Transfer | None:
+        """Some of the rows."""
+        if not rows.any():
+            return None
+        receivers = None if self.receivers is None else self.receivers[rows]
+        return Transfer(self.kind, self.records, self.agent, self.cores[rows], self.ids[rows],
+                        receivers)  # fmt: skip
+
+    def finish(self, times: Times) -> None:
+        """Complete, at the issuing cores' times."""
+        when = times[self.cores]
+        if self.kind in (READ, SENT):
+            self.records.reads_done(self.cores, self.agent, self.ids, when)
+        else:
+            self.records.writes.finish(self.cores, self.agent, self.ids, when)
+
+
+class Transfers:
+    """All transfers under way, by agent."""
+
+    def __init__(self) -> None:
+        self._open: list[list[Transfer]] = [[] for _ in AGENTS]
+
+    def add(self, transfer: Transfer) -> None:
+        """A transfer begins."""
+        self._open[transfer.agent].append(transfer)
+
+    def complete(self, agent: int, lanes: Lanes, kinds: tuple[int, ...], times: Times) -> None:
+        """A barrier of some cores."""
+        left: list[Transfer] = []
+        for transfer in self._open[agent]:
+            if transfer.kind not in kinds:
+                left.append(transfer)
+                continue
+            inside = np.isin(transfer.cores[:, 0], lanes.ids)
+            if inside.all():
+                transfer.finish(times)
+                continue
+            mine, others = transfer.part(inside), transfer.part(~inside)
+            if mine is not None:
+                mine.finish(times)
+            if others is not None:
+                left.append(others)
+        self._open[agent] = left
+
+    def overtaken(self, agent: int, lanes: Lanes, receivers: Vector, times: Times) -> None:
+        """A semaphore multicast: multicast data sent before it has come to these receivers."""
+        for transfer in self._open[agent]:
+            if transfer.receivers is None:
+                continue
+            there = np.isin(transfer.receivers, receivers)
+            there &= np.isin(transfer.cores[:, 0], lanes.ids)
+            part = transfer.part(there)
+            if part is not None:
+                part.finish(times)
