@@ -65,8 +65,10 @@ def _judge(case: Case, blame: bool) -> Outcome:
 
     kind = str(case.inputs.get("kind", "auto"))
     seed = int(case.inputs.get("seed", 0))
+    began = time.perf_counter()
     try:
         kernel = parse_kernel(case.kernel, case.params)
+        parsed = time.perf_counter() - began
         verdict = check(
             kernel,
             input_kind=None if kind == "auto" else kind,
@@ -77,16 +79,16 @@ def _judge(case: Case, blame: bool) -> Outcome:
             **compile_options(case.options),
         )
     except GoldenError as error:
-        return Outcome(o.UNJUDGED, error.code, message=str(error))
+        return Outcome(o.UNJUDGED, error.code, message=str(error), pipeline=_since(began))
     except HarnessError as error:
         defect = _DEFECTS in (error.next_step or "")
         kind = o.DEFECT if defect else o.REFUSED
         where = "GridToPersistentTT" if defect else ""
-        return Outcome(kind, error.code, where, message=str(error))
+        return Outcome(kind, error.code, where, message=str(error), pipeline=_since(began))
     except SimulatorError as error:
         return Outcome(o.DEFECT, str(getattr(error, "code", "")), message=str(error))
     timings = dict(verdict.timings)
-    pipeline = sum(timings.get(k, 0.0) for k in ("compile", "golden", "simulate", "judge"))
+    pipeline = parsed + sum(timings.get(k, 0.0) for k in ("compile", "golden", "simulate", "judge"))
     facts = {"oracle": verdict.oracle, "ratio": verdict.bound_ratio, "timings": timings,
              "pipeline": pipeline}  # fmt: skip
     if verdict.passed:
@@ -107,6 +109,10 @@ def _judge(case: Case, blame: bool) -> Outcome:
 
         found = _with(found, bad_pass=first_bad_pass(kernel, case, seed))
     return _with(found, **facts)
+
+
+def _since(began: float) -> float:
+    return time.perf_counter() - began
 
 
 def _every_pass(kernel: Any, case: Case, seed: int) -> Outcome:

@@ -33,7 +33,7 @@ class Outcome:
         message: one sentence.
         oracle: oracles that decided, joined by ``+``.
         seconds: the case's time.
-        pipeline: of that, seconds in compiler, golden, simulator and judge.
+        pipeline: of that, seconds in parser, compiler, golden, simulator and judge.
         ratio: largest error as a share of its bound.
     """
 

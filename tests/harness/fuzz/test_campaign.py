@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -40,9 +41,7 @@ raise SystemExit(worker.main())
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Workers with a fault in what judges a case."""
-    from harness.fuzz import process
-
-    true = process.subprocess.Popen
+    true = subprocess.Popen
 
     def plant(what: str) -> None:
         script = tmp_path / f"{what}.py"
@@ -51,7 +50,7 @@ def planted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         def start(command: list[str], **keywords: Any) -> Any:
             return true([command[0], str(script)], **keywords)
 
-        monkeypatch.setattr(process.subprocess, "Popen", start)
+        monkeypatch.setattr(subprocess, "Popen", start)
 
     return plant
 

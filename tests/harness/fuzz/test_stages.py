@@ -8,7 +8,8 @@ from hypothesis import given
 
 from harness.artifact import Artifact, compile_all
 from harness.compiler.block.emit import ComputeEmitter
-from harness.compiler.passes import core_map, infer_layout, propagate_layout
+from harness.compiler.partition import partition_of
+from harness.compiler.passes import infer_layout, propagate_layout
 from harness.errors import HarnessError
 from harness.fuzz.case import Case
 from harness.fuzz.judge import compile_options
@@ -51,14 +52,14 @@ def test_a_wrong_tile_count_is_the_second_pass(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_lost_block_is_the_third_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """A partition without the last block is blamed on TTTilesToCoreMap."""
-    true = core_map.partition_of
+    true = partition_of
 
     def lossy(*args: Any) -> Any:
         dealt = true(*args)
         last = [core for core, items in dealt.items() if items][-1]
         return {**dealt, last: []}
 
-    monkeypatch.setattr(core_map, "partition_of", lossy)
+    monkeypatch.setattr("harness.compiler.passes.core_map.partition_of", lossy)
     assert blamed() == PASSES[2]
 
 
