@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 def unbarriered(cb: CircularBuffer, strand: Strand) -> Violation:
+    """Pushed before the barrier."""
     return Violation(
         "Unbarriered",
         f"pages of circular buffer {cb.number} were pushed before the barrier of the NoC"
@@ -34,6 +35,7 @@ def unordered(
 
 
 def capacity(cb: CircularBuffer, op: str, pages: int) -> Violation:
+    """More pages than there are."""
     if pages < 0:
         return Violation("OutOfBounds", f"{op} of {pages} pages")
     return Violation(
@@ -43,6 +45,7 @@ def capacity(cb: CircularBuffer, op: str, pages: int) -> Violation:
 
 
 def overflow(cb: CircularBuffer, strand: Strand, pages: int) -> Violation:
+    """Pushed more than reserved."""
     free = cb.depth - strand.occ
     return Violation(
         "CBOverflow",
@@ -53,6 +56,7 @@ def overflow(cb: CircularBuffer, strand: Strand, pages: int) -> Violation:
 
 
 def underflow(cb: CircularBuffer, strand: Strand, pages: int) -> Violation:
+    """Popped more than waited for."""
     return Violation(
         "CBUnderflow",
         f"{pages} pages popped from circular buffer {cb.number}: {strand.waited} waited for,"
@@ -62,6 +66,7 @@ def underflow(cb: CircularBuffer, strand: Strand, pages: int) -> Violation:
 
 
 def wrap(cb: CircularBuffer, strand: Strand, phase: Value, pages: int) -> Violation:
+    """A block that straddles the end."""
     bad = phase + pages > cb.depth
     return Violation(
         "CBWrap",

@@ -1,8 +1,8 @@
 """Races: accesses to memory that nothing orders, found with vector clocks where they can occur.
 
 Pages inside checked windows of circular buffers need no clock: push -> wait and pop -> reserve
-order them. What remains is known when the programs are loaded: tensors that are written and touched in
-any other way, and circular buffers that take part in transfers between cores. For a plan without
+order them. What remains is known when the programs are loaded: tensors that are written and touched
+in any other way, and circular buffers that take part in transfers between cores. For a plan without
 such ranges there is no :class:`Order` at all.
 
 Edges: push -> wait, pop -> reserve (of the very pages), commit -> tile_regs_wait, semaphore set
