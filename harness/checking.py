@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from harness import inputs as drawn
 from harness.artifact import Artifact, compile_all
 from harness.errors import OptionError
+from harness.quality import quality
 from harness.verdict import Verdict
 from simulator.artifact import load_artifact
 from simulator.errors import ArtifactError
@@ -273,10 +274,17 @@ def _verdict(
         seed=seed,
         determinate=None if case.run is None else case.run.determinate,
         stats=stats,
+        quality=_quality(case),
         outputs=dict(case.run.outputs) if case.run is not None and case.run.completed else {},
         notes=case.notes,
         reason=last.reason if last is not None else "nothing was compared",
     )
+
+
+def _quality(case: _Case) -> dict[str, Any]:
+    if case.run is None:
+        return {}
+    return quality(case.artifact.source, case.plan, case.run.stats)
 
 
 def _tensors(judgement: Judgement) -> dict[str, Any]:

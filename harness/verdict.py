@@ -30,6 +30,7 @@ class Verdict:
         plan_path: where the plan was written, if it was.
         seed: seed of generated inputs, None where the user gave them.
         stats: the machine's counters.
+        quality: traffic, tile products and memory beside their minima, see harness.quality.
         reason: one sentence of the judge.
         notes: what the worst wrong tiles turned out to hold, where that was recognised.
         outputs: the last run's arrays, where it completed; not part of the JSON.
@@ -51,6 +52,7 @@ class Verdict:
     reproduce: str | None = None
     plan_path: str | None = None
     stats: Mapping[str, Any] = field(default_factory=dict)
+    quality: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
     notes: tuple[str, ...] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -58,6 +58,8 @@ class RunStats:
         groups, splits, merges: lock-step groups created, and how often they parted and met.
         tile_ops: executions by op, in tiles over all lanes.
         dram_read_bytes, dram_write_bytes: by buffer in DRAM.
+        dram_read_minimum, dram_write_minimum: bytes of the pages moved at least once, by buffer.
+        multicast_bytes: bytes that cores received by multicast instead of reading them.
         l1_read_bytes, l1_write_bytes: by buffer in L1, of any core.
         l1_high_water_bytes: bytes of L1 that circular buffers and tensors take per core.
         cb_max_occupancy: most pages held at a time, by CB id.
@@ -71,6 +73,9 @@ class RunStats:
     tile_ops: dict[str, int] = field(default_factory=dict)
     dram_read_bytes: dict[str, int] = field(default_factory=dict)
     dram_write_bytes: dict[str, int] = field(default_factory=dict)
+    dram_read_minimum: dict[str, int] = field(default_factory=dict)
+    dram_write_minimum: dict[str, int] = field(default_factory=dict)
+    multicast_bytes: int = 0
     l1_read_bytes: dict[str, int] = field(default_factory=dict)
     l1_write_bytes: dict[str, int] = field(default_factory=dict)
     l1_high_water_bytes: int = 0

@@ -23,7 +23,7 @@ def machine_lines(stats: Mapping[str, Any], determinate: bool | None) -> list[Li
     rows += [
         (
             memory,
-            f"{verb} {', '.join(f'{name} {total:,}' for name, total in traffic.items())} bytes",
+            f"{verb} {_traffic(traffic)}{_against(stats, memory.lower() + key, verb)}",
         )
         for memory in ("DRAM", "L1")
         for verb, key in (("read", "_read_bytes"), ("written", "_write_bytes"))
@@ -35,6 +35,19 @@ def machine_lines(stats: Mapping[str, Any], determinate: bool | None) -> list[Li
         word = "yes, every timing gives this result" if determinate else "no, timing may matter"
         rows.append(("determinate", word))
     return columns(rows)
+
+
+def _against(stats: Mapping[str, Any], key: str, verb: str) -> str:
+    """How many times the least the traffic is, and what multicasting spared."""
+    least = sum(stats.get(key.replace("_bytes", "_minimum"), {}).values())
+    times = sum(stats[key].values()) / least if least else 0.0
+    words = (
+        f", {times:.3g} times the least" if times > 1 else ", the least there is" if times else ""
+    )
+    spared = stats.get("multicast_bytes", 0)
+    if verb == "read" and spared:
+        words += f"; {spared:,} more came by multicast"
+    return words
 
 
 def _ops(tile_ops: Mapping[str, int]) -> str:

@@ -47,8 +47,11 @@ class Backing:
             strand.stage(0, self._held(strand, ids, pool))
             return
         if any(seg.block is None for seg in written):
-            raise Violation("UninitialisedRead", f"some of {pages} pages pushed to"
-                            f" tensor {self.tensor.name} were never written", strand.lanes.ids)  # fmt: skip
+            raise Violation(
+                "UninitialisedRead",
+                f"some of {pages} pages pushed to tensor {self.tensor.name} were never written",
+                strand.lanes.ids,
+            )
         whole = join_pages(written, strand.lanes.n, strand.lanes.width, pool)
         self._keep(strand, ids, whole, pool)
 

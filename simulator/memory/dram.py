@@ -8,7 +8,7 @@ with garbage so that a missed check still shows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,14 @@ class Placement:
         return page % self.banks, self.base + page // self.banks * self.page_stride
 
 
+class Pages(Protocol):
+    """Page ids by lane, up to what is common to all lanes."""
+
+    @property
+    def ids(self) -> npt.NDArray[np.int64]:
+        """One per lane."""
+
+
 class Tensor:
     """One buffer of the plan.
 
@@ -57,6 +65,7 @@ class Tensor:
         reader: core that read a page, SEVERAL for more than one; for written buffers only.
         written_in: (kernel, NoC write epoch) of a page's last write.
         writable: some program of the plan writes it.
+        transfers: different reads so far, as (pages by lane, first page, extents); see least_read.
     """
 
     def __init__(self, name: str, layout: Layout, placement: Placement) -> None:
@@ -74,6 +83,7 @@ class Tensor:
         self.reader: npt.NDArray[np.int32] | None = None
         self.written_in: npt.NDArray[np.int64] | None = None
         self.writable = False
+        self.transfers: set[tuple[Pages, int, tuple[int, int, int, int]]] = set()
         self.read_bytes = 0
         self.written_bytes = 0
 
@@ -83,6 +93,21 @@ class Tensor:
         self.owner = np.full(self.pages, NOBODY, np.int32)
         self.reader = np.full(self.pages, NOBODY, np.int32)
         self.written_in = np.zeros((self.pages, 2), np.int64)
+
+    def least_read(self) -> int:
+        """Bytes of the pages read at least once: what no schedule could do without."""
+        seen = np.zeros(self.pages, np.bool_)
+        for pattern, start, (n1, s1, n2, s2) in self.transfers:
+            offsets = (start + s1 * np.arange(n1)[:, None] + s2 * np.arange(n2)).reshape(-1)
+            seen[pattern.ids[:, None] + offsets] = True
+            if seen.all():
+                break
+        return int(seen.sum()) * self.page_bytes
+
+    def least_written(self) -> int:
+        """Bytes of the pages written at least once."""
+        owner = self.owner
+        return 0 if owner is None else int((owner != NOBODY).sum()) * self.page_bytes
 
     def page(self, number: int) -> npt.NDArray[np.uint8]:
         """Bytes of one page as the device would hold them."""

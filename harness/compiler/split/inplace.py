@@ -17,16 +17,12 @@ from harness.compiler.kernel import statements
 from harness.compiler.matching import plan_layout
 from harness.compiler.split.tree import Block, Cond, Loop, Node, calls, walk
 from harness.compiler.tt_ops import TILE_ADDR
+from harness.compiler.values import value_of
 from harness.language.regions import constant
 from simulator.plan.schema import Layout
 from simulator.plan.shards import resident_pages
 from simulator.plan.tensors import shard_pages
 
-_BINARY: Final = (
-    (tirx.Add, np.add), (tirx.Sub, np.subtract), (tirx.Mul, np.multiply),
-    (tirx.FloorDiv, np.floor_divide), (tirx.FloorMod, np.mod), (tirx.Min, np.minimum),
-    (tirx.Max, np.maximum),
-)  # fmt: skip
 _OPS: Final = {"reader": "tt.noc_async_read_page", "writer": "tt.noc_async_write_page"}
 
 
@@ -124,8 +120,8 @@ def _exact(block: Block, around: list[Node], layout: Layout, work: Work) -> bool
             env[var] = (start + np.arange(extent)).reshape(
                 *(1 for _ in range(axis + 1)), -1, *(1 for _ in trips[axis + 1 :])
             )
-        found = _value(call.args[0], env)
-        index = _value(_tile_index(call), env)
+        found = value_of(call.args[0], env)
+        index = value_of(_tile_index(call), env)
         if found is None or index is None:
             return False
         order = np.broadcast_to(index, shape).reshape(-1, int(np.prod(inner)))
@@ -152,17 +148,3 @@ def _loops(block: Block, around: list[Node]) -> list[tuple[Any, int, int, bool]]
 def _tile_index(call: Any) -> Any:
     where = call.args[2]
     return where.args[1] if getattr(where.op, "name", "") == TILE_ADDR else None
-
-
-def _value(expr: Any, env: Mapping[Any, Any]) -> Any:
-    """An index expression over arrays, or None where it is of no known form."""
-    number = constant(expr)
-    if number is not None:
-        return np.int64(number)
-    if expr in env:
-        return env[expr]
-    for kind, function in _BINARY:
-        if isinstance(expr, kind):
-            a, b = _value(expr.a, env), _value(expr.b, env)
-            return None if a is None or b is None else function(a, b)
-    return None
