@@ -24,6 +24,7 @@ from harness.errors import LanguageError
 from harness.language.dynamic import dynamic, sizes_known, split_names
 from harness.language.located import PARSER, TOKEN, language_error, place_of
 from harness.language.regions import is_buffer
+from harness.language.spans import innermost_spans
 from harness.language.tensors import Tensor
 
 
@@ -233,7 +234,7 @@ def _parse(func: Callable[..., Any], call: EagerCall) -> Any:
 
 
 def _visit(parser: Any, node: Any, func: Callable[..., Any], call: EagerCall) -> None:
-    with S.prim_func(is_private=False):
+    with innermost_spans(parser, node), S.prim_func(is_private=False):
         S.func_name(node.name)
         for name in inspect.signature(func).parameters:
             if name in call.values:

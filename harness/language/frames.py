@@ -9,6 +9,7 @@ from tvm.tirx.script import builder as S
 from tvm.ir import Expr
 
 from harness.errors import LanguageError
+from harness.language.elementwise import ceildiv
 from harness.language.regions import constant
 
 _AXES = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
@@ -74,6 +75,15 @@ def Parallel(*extents: object, coalesced_width: int | None = None, **_: object) 
 
 
 @dataclass(frozen=True)
+class SteppedLoop:
+    """``for i in range(start, stop, step)``: ``trips`` iterations, the variable computed."""
+
+    start: Any
+    trips: Any
+    step: int
+
+
+@dataclass(frozen=True)
 class GridLoop:
     """``for i, j in T.grid(m, n)``: nested sequential loops."""
 
@@ -136,4 +146,4 @@ def serial(start: object, stop: object = None, step: object = None, **hints: obj
             raise LanguageError(f"loop bound {bound!r} is not an integer expression")
     if step in (None, 1):
         return S.serial(start, stop)
-    return S.serial(start, stop, step=step)
+    return SteppedLoop(start, ceildiv(stop - start, step), step)  # type: ignore[operator]

@@ -23,6 +23,7 @@ from harness.language.frames import GridLoop, Kernel, ParallelLoop
 from harness.language.located import PARSER, TOKEN, language_error, refuse_statement, register
 from harness.language.regions import is_buffer
 from harness.language.scopes import inner
+from harness.language.spans import innermost_spans
 
 
 @register("FunctionDef")
@@ -34,7 +35,11 @@ def _visit_function(self: Any, node: Any) -> None:
     self.function_annotations = None
     token = PARSER.set(self)
     try:
-        with self.var_table.with_frame(), S.prim_func(is_private=False):
+        with (
+            innermost_spans(self, node),
+            self.var_table.with_frame(),
+            S.prim_func(is_private=False),
+        ):
             S.func_name(node.name)
             with self.with_dispatch_token(TOKEN):
                 _declare_parameters(self, node.args)
@@ -79,6 +84,12 @@ def _visit_for(self: Any, node: Any) -> None:
         if isinstance(loop, (ParallelLoop, GridLoop)):
             _enter_nest(self, node, loop, list(loop.extents), [])
             return
+        if isinstance(loop, frames.SteppedLoop):
+            with S.serial(0, loop.trips) as trip:
+                value = loop.start + trip * loop.step
+                self.eval_assign(target=node.target, source=value, bind_value=_bind_step)
+                self.visit_body(node.body)
+            return
         if not isinstance(loop, S.frame.ForFrame):
             raise LanguageError(
                 f"cannot loop over {type(loop).__name__}",
@@ -87,6 +98,12 @@ def _visit_for(self: Any, node: Any) -> None:
         with loop as iters:
             self.eval_assign(target=node.target, source=iters, bind_value=bind_for_value)
             self.visit_body(node.body)
+
+
+def _bind_step(self: Any, node: Any, name: str, value: Any) -> Any:
+    """The variable of a loop with a step stands for its expression."""
+    del self, node, name
+    return value
 
 
 def _enter_nest(self: Any, node: Any, loop: Any, extents: list[Any], variables: list[Any]) -> None:

@@ -81,7 +81,7 @@ class GridToPersistentTT(TTPass):
         if attrs.get(func, attrs.TT_COMPUTE_CONFIG) is None:
             refuse("tt.compute_config is missing", code="PassOrder", node=func.body,
                    next_step="run LowerTTTileIntrinsics first")  # fmt: skip
-        name, kernel, options = var.name_hint, read_kernel(func), self.options_for(func)
+        name, kernel, options = str(var.name_hint), read_kernel(func), self.options_for(func)
         form = work_form(list(attrs.get(func, attrs.TT_WORK_DESCRIPTORS).values()))
         nodes = parse(kernel.body)
         circular = circular_buffers(func, kernel, nodes, options)

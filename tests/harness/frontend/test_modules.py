@@ -1,0 +1,87 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.frontend import serving
+from harness.frontend.errors import FrontendError, MissingLibrary
+from tests.harness.frontend.loading import kernel, load
+
+HEAD = "import tilelang\nimport tilelang.language as T\n"
+BODY = """
+def k(M=64):
+    @T.prim_func
+    def main(A: T.Tensor((M, M), "float32"), B: T.Tensor((M, M), "float32")):
+        with T.Kernel(T.ceildiv(M, 32), threads=128) as bx:
+            t = T.alloc_shared((32, M), "float32")
+            T.copy(A[bx * 32, 0], t)
+            T.copy(t, B[bx * 32, 0])
+    return main
+"""
+
+
+def test_tilelang_is_there_only_while_a_file_runs() -> None:
+    """Leaves no tilelang and no torch stand-in behind, and no finder."""
+    finders = list(sys.meta_path)
+    kernel("causal_mask", N=32)
+    assert sys.meta_path == finders
+    standins = [m for m in ("tilelang", "tilelang.language") if m in sys.modules]
+    assert not standins
+    assert getattr(sys.modules.get("torch"), "__file__", "") is not None
+
+
+def test_what_was_imported_before_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives a tilelang that was already imported back after the run."""
+    mine = type(sys)("tilelang")
+    monkeypatch.setitem(sys.modules, "tilelang", mine)
+    with serving():
+        import tilelang
+
+        assert tilelang is not mine
+    assert sys.modules["tilelang"] is mine
+
+
+@pytest.mark.parametrize("module", ["carver", "testing", "intrinsics", "contrib.nvcc"])
+def test_other_modules_are_refused_by_name(tmp_path: Path, module: str) -> None:
+    """Names the module and the line of an import that is not served."""
+    with pytest.raises(FrontendError, match=rf"tilelang\.{module.split('.')[0]}") as info:
+        load(tmp_path, f"{HEAD}import tilelang.{module}\n{BODY}")
+    assert info.value.location == "user.py:3"
+
+
+def test_other_names_are_refused_by_name(tmp_path: Path) -> None:
+    """Names what `from tilelang import …` asked for."""
+    with pytest.raises(FrontendError, match=r"tilelang\.transport is not provided"):
+        load(tmp_path, f"from tilelang import transport\n{HEAD}{BODY}")
+
+
+def test_a_library_is_missed_when_it_is_used(tmp_path: Path) -> None:
+    """Refuses a kernel whose factory really computes with a library that is not installed."""
+    text = f"import einops\n{HEAD}\ndef k():\n    return einops.rearrange([1], 'a -> a')\n"
+    with pytest.raises(MissingLibrary, match=r"einops\.rearrange"):
+        load(tmp_path, text)
+
+
+def test_what_follows_the_kernel_may_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Takes a kernel whose file goes on to run it on a GPU, and says where the file stopped."""
+    made = load(tmp_path, f"{HEAD}{BODY}\nkernel = tilelang.compile(k())\nkernel.get_profiler().do_bench()\n")
+    assert hasattr(made, "script")
+    assert "stopped after 'k' was defined" in capsys.readouterr().err
+
+
+def test_a_file_without_tilelang_may_not_fail(tmp_path: Path) -> None:
+    """Keeps the error of an ordinary file that breaks after its kernel."""
+    text = f"import harness.language as T\n{BODY}\nraise ValueError('later')\n"
+    with pytest.raises(HarnessError, match="later"):
+        load(tmp_path, text)
+
+
+def test_a_refused_construct_names_its_line(tmp_path: Path) -> None:
+    """Cites the line of the user's file for a name that is refused."""
+    text = (HEAD + BODY).replace("T.copy(t, B[bx * 32, 0])", "T.atomic_add(B[0, 0], t[0, 0])")
+    with pytest.raises(HarnessError, match=r"T\.atomic_add is not supported") as info:
+        load(tmp_path, text)
+    assert str(info.value.location).startswith("user.py:10")
+    assert info.value.next_step is not None
+    assert "second kernel" in info.value.next_step

@@ -1,0 +1,134 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import harness.language as T
+from harness.errors import LanguageError
+
+
+def test_a_name_cannot_change_its_meaning_in_a_loop() -> None:
+    """Refuses a Python number counted up in a loop, which would be counted once."""
+    with pytest.raises(LanguageError, match="'offset' is assigned again inside a loop"):
+
+        @T.prim_func
+        def main(A: T.Tensor((64, 64), "float32")):
+            with T.Kernel(1, threads=128) as bx:
+                t = T.alloc_shared((32, 64), "float32")
+                offset = 0
+                for _ in range(2):
+                    T.copy(A[offset, 0], t)
+                    offset = offset + 32
+
+
+def test_a_name_cannot_change_its_meaning_in_a_branch() -> None:
+    """Refuses a number that depends on a branch decided on the device."""
+    with pytest.raises(LanguageError, match="'rows' is assigned again"):
+
+        @T.prim_func
+        def main(A: T.Tensor((64, 64), "float32")):
+            with T.Kernel(2, threads=128) as bx:
+                t = T.alloc_shared((32, 64), "float32")
+                rows = 0
+                if bx > 0:
+                    rows = 32
+                T.copy(A[rows, 0], t)
+
+
+def test_macros_return_values_and_keep_their_names_apart() -> None:
+    """Expands a macro twice, with locals of its own and a value to use."""
+
+    @T.macro
+    def start(block: Any, size: int = 32):
+        first = block * size
+        return first
+
+    @T.prim_func
+    def main(A: T.Tensor((64, 64), "float32"), B: T.Tensor((64, 64), "float32")):
+        with T.Kernel(2, threads=128) as bx:
+            t = T.alloc_shared((32, 64), "float32")
+            first = start(bx)
+            T.copy(A[first, 0], t)
+            T.copy(t, B[start(bx, size=32), 0])
+
+    assert main.script().count("bx * 32") == 4
+
+
+def test_a_macro_inside_a_kernel_sees_the_kernels_names() -> None:
+    """Expands a macro written in the kernel body, with the block it closes over."""
+
+    @T.prim_func
+    def main(A: T.Tensor((64, 64), "float32"), B: T.Tensor((64, 64), "float32")):
+        with T.Kernel(2, threads=128) as bx:
+            t = T.alloc_shared((32, 64), "float32")
+
+            @T.macro
+            def move(src, dst):
+                T.copy(src[bx * 32, 0], t)
+                T.copy(t, dst[bx * 32, 0])
+
+            move(A, B)
+
+    assert main.script().count("copy") == 2
+
+
+def test_errors_in_a_macro_name_the_macros_line() -> None:
+    """Cites the line in the macro, not the line of its call."""
+
+    @T.macro
+    def wrong(t):
+        T.atomic_add(t, 1)
+
+    with pytest.raises(LanguageError, match="atomic_add") as info:
+
+        @T.prim_func
+        def main(A: T.Tensor((64, 64), "float32")):
+            with T.Kernel(1, threads=128) as bx:
+                t = T.alloc_shared((32, 64), "float32")
+                wrong(t)
+
+    line = wrong.source.start_line + 2
+    assert str(info.value.location).startswith(f"test_meaning.py:{line}:")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: T.const("M"), "T.const is for"),
+        (lambda: T.empty((1, 1)), "T.empty is for"),
+        (lambda: T.dynamic("1a"), "does not name sizes"),
+        (lambda: T.annotate_safe_value({1: 2.0}), "give 0, no other value"),
+        (lambda: T.macro(1), "T.macro decorates functions"),
+    ],
+)
+def test_misuse_is_refused(make: Callable[[], Any], message: str) -> None:
+    """Refuses names outside the place they have a meaning in."""
+    with pytest.raises(LanguageError, match=message):
+        make()
+
+
+def test_dtypes_are_names_that_cast() -> None:
+    """Keeps T.float16 equal to its name, sized, and callable."""
+    assert T.float16 == "float16"
+    assert (T.float, T.half) == ("float32", "float16")
+    assert (T.bfloat16.bits, T.dtype("float32").bytes) == (16, 4)
+    assert str(T.float32(1).ty.dtype) == "float32"
+
+
+def test_open_sizes_meet_numbers() -> None:
+    """Puts numbers into expressions of open sizes that were made outside the kernel."""
+    m = T.dynamic("m")
+    blocks = T.ceildiv(m, 32)
+
+    @T.prim_func
+    def main(A: T.Tensor((m, 32), "float32"), B: T.Tensor((m, 32), "float32")):
+        with T.Kernel(blocks, threads=128) as bx:
+            t = T.alloc_shared((32, 32), "float32")
+            T.copy(A[bx * 32, 0], t)
+            T.copy(t, B[bx * 32, 0])
+
+    assert isinstance(main, T.DynamicKernel)
+    assert main.symbols == ("m",)
+    made = main.specialize(m=70)
+    assert made is main.specialize(m=70)
+    assert "(70, 32)" in made.script()
