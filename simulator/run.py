@@ -119,8 +119,11 @@ def _execute(
     times = observe.profile(machine) if options.profile else {}
     if options.trace:
         scheduler.turns = []
+    if options.max_bytes is not None:
+        pool.limit = options.max_bytes - need
     with np.errstate(all="ignore"):
         scheduler.run()
+    pool.limit = None
     completed = all(group.done for group in machine.groups)
     if completed:
         machine.check_exit()

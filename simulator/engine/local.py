@@ -23,12 +23,14 @@ class Local:
         partner: state of the other cursor of the compute program, where there are two; the queue
             is shared then.
         late: writes that a late NoC holds back; only groups of one lane have any.
+        late_reads: reads that a late NoC lets happen at their barrier.
     """
 
     __slots__ = (
         "config",
         "flushed",
         "late",
+        "late_reads",
         "math",
         "packing",
         "partner",
@@ -54,6 +56,7 @@ class Local:
         self.reading = False
         self.writing = False
         self.late: list[Callable[[], None]] = []
+        self.late_reads: list[Callable[[], None]] = []
         self.partner: Local | None = None
 
     def held(self) -> int:
@@ -66,6 +69,12 @@ class Local:
         for transfer in self.late:
             transfer()
         self.late = []
+
+    def fetch(self) -> None:
+        """Let the reads a late NoC holds back happen."""
+        for transfer in self.late_reads:
+            transfer()
+        self.late_reads = []
 
     def take(self, rows: Vector) -> Local:
         """The state on some lanes."""

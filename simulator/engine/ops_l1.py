@@ -172,7 +172,17 @@ def build_read(c: OpContext) -> Step:
             mine = own.cb.phase(group.lanes, write=True) + at
             machine.order.filled(own.cb, group, mine, pages, c.number)
         seg = _remote(machine.table, remote.cb, cores, first, pages)
-        own.cb.write(group.lanes, at, Seg(pages, seg.values(), seg.valid, group.local.reads))
+        block = seg.values()
+        if machine.late and machine.arithmetic:
+            block = block.copy()
+            room = block
+
+            def arrive() -> None:
+                now = _remote(machine.table, remote.cb, cores, first, pages)
+                np.copyto(room, now.values().reshape(room.shape))
+
+            group.local.late_reads.append(arrive)
+        own.cb.write(group.lanes, at, Seg(pages, block, seg.valid, group.local.reads))
         group.local.reading = True
         tally[slot] += pages * group.lanes.n
         return following

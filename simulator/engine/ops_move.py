@@ -138,6 +138,9 @@ def build_pack(c: OpContext) -> Step:
         seg = section.get(d, pages, group.lanes, machine.pool)
         if seg.block is None or seg.valid is not None:
             readable(seg, group, f"DST tile {d}")
+        if seg.block.shape[4:] != cb.tile:
+            raise Violation("ShapeMismatch", f"{name} of a tile {seg.block.shape[4:]} into circular"
+                            f" buffer {cb.number}, whose tiles are {cb.tile}")  # fmt: skip
         cb.write(group.lanes, p, pack(group, seg, p))
         tally[slot] += pages * group.lanes.n
 

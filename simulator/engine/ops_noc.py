@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -41,7 +42,8 @@ def build_read_page(c: OpContext) -> Step:
     if cb.fmt is not tensor.fmt or cb.tile != tensor.tile:
         return _format_refusal(c, tensor, cb)
     last: list[Any] = [None, None, None]
-    quick = QuickRead.of(c, pages, pointer, tensor)
+    congruent = _congruent(c, tensor, cb)
+    quick = QuickRead.of(c, pages, pointer, tensor) if congruent else None
 
     def step(group: Group) -> int:
         if quick is not None and quick.run(group):
@@ -52,10 +54,19 @@ def build_read_page(c: OpContext) -> Step:
         pattern, start, shape = pages(group, n1, n2)
         at, q1, q2 = pointer.pages(group)
         local, lanes = group.local, group.lanes
+        if not congruent:
+            for i in range(n1 * n2):
+                a, b = divmod(i, n2)
+                page = pattern.first + start + a * shape[1] + b * shape[3]
+                _aligned(c, tensor, cb, at + a * q1 + b * q2, group, page)
         if pattern is last[0] and shape == last[1] and last[2] is not None:
             block = last[2].at(tensor.values, start)
         else:
             block = fetch(tensor, pattern, start, shape, lanes, pool)
+            if machine.late and tensor.writable and pool.arithmetic:
+                local.late_reads.append(
+                    partial(_fetch, block, tensor, pattern, start, shape, lanes, pool)
+                )
             straight = pool.arithmetic and not tensor.writable
             last[:] = [pattern, shape, view_of(tensor, pattern, shape) if straight else None]
         valid: Extents | None = None
@@ -81,6 +92,33 @@ def build_read_page(c: OpContext) -> Step:
         return following
 
     return step
+
+
+def _fetch(block: Any, *rest: Any) -> None:
+    """The values a late read finds."""
+    np.copyto(block, fetch(*rest))
+
+
+def _congruent(c: OpContext, tensor: Tensor, cb: CircularBuffer) -> bool:
+    """Whether pages of both have addresses that agree modulo the read alignment, wherever."""
+    arch = c.machine.arch
+    align = arch.dram_alignment if tensor.layout.memory == "DRAM" else arch.l1_alignment
+    place = tensor.placement
+    return not any(v % align for v in (cb.base - place.base, cb.page_bytes, place.page_stride))
+
+
+def _aligned(
+    c: OpContext, tensor: Tensor, cb: CircularBuffer, at: int, group: Group, page: int
+) -> None:
+    """Raise unless source and destination agree modulo the read alignment (congruence)."""
+    arch = c.machine.arch
+    align = arch.dram_alignment if tensor.layout.memory == "DRAM" else arch.l1_alignment
+    slot: Any = cb.phase(group.lanes, write=True) + at
+    here: Any = cb.base + slot * cb.page_bytes
+    _, there = tensor.placement.address(page)
+    if np.any((here - there) % align):
+        raise Violation("Misaligned", f"noc_async_read_page from address {there} to"
+                        f" {np.max(here)}: they differ modulo {align}")  # fmt: skip
 
 
 def stranger(c: OpContext, pointer: Pointer) -> Step:
@@ -204,6 +242,8 @@ def build_read_barrier(c: OpContext) -> Step:
     def step(group: Group) -> int:
         local = group.local
         if local.reading:
+            if local.late_reads:
+                local.fetch()
             local.reads_done = local.reads
             local.reads += 1
             local.reading = False

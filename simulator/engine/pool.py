@@ -8,10 +8,14 @@ array they look into, so nobody has to hand a block back.
 from __future__ import annotations
 
 import sys
+import weakref
+from math import prod
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+
+from simulator.engine.violation import Violation
 
 Block = npt.NDArray[Any]
 """Tiles of all lanes: (lane rows, lane columns, tile rows, tile columns, height, width)."""
@@ -26,7 +30,8 @@ KEPT_BYTES: Final = 1 << 28
 class Pool:
     """Blocks by shape and dtype, reused when nobody looks at them any more.
 
-    With ``arithmetic`` off every block is one shared zero, viewed with strides of zero.
+    ``limit`` bounds the bytes of all its blocks. With ``arithmetic`` off every block is one shared
+    zero, viewed with strides of zero.
     """
 
     def __init__(self, *, arithmetic: bool = True) -> None:
@@ -34,6 +39,8 @@ class Pool:
         self._rings: dict[tuple[Any, ...], list[Block]] = {}
         self._dummies: dict[tuple[Any, ...], Block] = {}
         self._bytes = 0
+        self._loose = 0
+        self.limit: int | None = None
         probe = [np.empty(1)]
         self._idle = sys.getrefcount(probe[0])
 
@@ -47,11 +54,21 @@ class Pool:
         for i in range(len(ring)):
             if count(ring[i]) == idle:
                 return ring[i]
+        size = prod(shape) * np.dtype(dtype).itemsize
+        if self.limit is not None and self._bytes + self._loose + size > self.limit:
+            raise Violation("BudgetSpent", f"blocks of tiles take more than the {self.limit} bytes"
+                            " that the tensors leave of the budget")  # fmt: skip
         block = np.empty(shape, dtype)
         if len(ring) < RING and self._bytes + block.nbytes <= KEPT_BYTES:
             ring.append(block)
             self._bytes += block.nbytes
+        else:
+            self._loose += size
+            weakref.finalize(block, self._gone, size)
         return block
+
+    def _gone(self, size: int) -> None:
+        self._loose -= size
 
     def dummy(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Block:
         """A read-only block of zeros that takes no memory."""

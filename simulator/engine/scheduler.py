@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from simulator.engine.machine import Machine
 
 QUOTA = 4096
-"""Steps a group runs before budgets are looked at."""
+"""Steps a group runs before the time budget is looked at; that of steps is exact."""
 
 
 class Scheduler:
@@ -61,7 +61,8 @@ class Scheduler:
             for group in list(machine.groups):
                 if group.finished:
                     continue
-                progress |= self._turn(group, None)
+                if not self._over_budget():
+                    progress |= self._turn(group, None)
                 if self.spent is not None:
                     machine.report_budget(self.spent, group)
                     return
@@ -92,13 +93,13 @@ class Scheduler:
                 continue
             group = live.get(serial)
             if group is not None:
+                if self._over_budget():
+                    machine.report_budget(self.spent or "", group)
+                    return
                 if self._turn(group, quota):
                     waiting.clear()
                 else:
                     waiting.add(serial)
-                if self._over_budget():
-                    machine.report_budget(self.spent or "", group)
-                    return
                 continue
             waiting.clear()
             if not self._unlock(list(live.values())):
@@ -120,7 +121,7 @@ class Scheduler:
         if quota is None:
             self._run(group, QUOTA, endless=True)
         elif quota > 0:
-            self._run(group, quota, endless=False)
+            self._run(group, min(quota, self.max_steps - self.steps), endless=False)
         done = self.steps - before
         if done:
             self.picker.record(group.serial, done, group.code.key, lanes, start, group.pc)
@@ -134,6 +135,7 @@ class Scheduler:
         count = 0
         try:
             while True:
+                quota = min(quota, self.max_steps - self.steps)
                 for count in range(1, quota + 1):  # noqa: B007 - counts the steps
                     following = steps[pc](group)
                     if following < 0:

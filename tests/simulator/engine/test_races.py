@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulator.engine.schedule import Seeded
+from simulator.engine.schedule import LateNoc, RoundRobin, Seeded
 from simulator.program import Program, Stmt
-from simulator.run import RunOptions
-from tests.simulator.builders import Sketch, layout, loop, op, plus, when
+from simulator.run import RunOptions, execute
+from tests.simulator.builders import Sketch, gemm, layout, loop, op, plus, when
 from tests.simulator.engine.test_network import everywhere, multicast, network
 from tests.simulator.pipes import COPY, READ, codes, compute_of, pipe, run, without
 
@@ -196,3 +196,65 @@ def test_level_hardware_knows_luck_from_order() -> None:
     result = run(late, RunOptions(level="hardware"))
     assert codes(result)[:1] == ["Race"]
     assert not result.determinate
+
+
+def test_a_late_read_takes_its_value_when_it_completes() -> None:
+    """Under a late NoC a page read before it is written may hold what was written meanwhile."""
+    sketch = in_place(["%", plus("t", 1), TILES])
+    values = np.repeat(np.arange(TILES, dtype=np.float32), 32)[None].repeat(32, axis=0)
+    seen = set()
+    for seed in range(12):
+        for schedule in (Seeded(seed), LateNoc(seed)):
+            result = run(sketch, RunOptions(schedule=schedule), A=values)
+            assert "Race" in codes(result)
+            seen.add(codes(result)[0])
+    assert seen == {"Race"}
+    right = [run(in_place("t"), RunOptions(schedule=LateNoc(seed)), A=values) for seed in range(4)]
+    assert all(codes(result) == [] for result in right)
+    assert all(np.array_equal(result.outputs["A"], values) for result in right)
+
+
+def test_the_budget_of_steps_is_exact() -> None:
+    """As many ops as allowed are executed and not one more, also by groups that take turns."""
+    whole = run(pipe(64)).stats.steps
+    assert codes(run(pipe(64), RunOptions(max_steps=whole))) == []
+    for budget in (1, 17, whole - 1):
+        for schedule in (RoundRobin(), Seeded(1), LateNoc(1)):
+            result = run(pipe(64), RunOptions(max_steps=budget, schedule=schedule, repair=False))
+            assert codes(result) == ["BudgetSpent"]
+            assert result.stats.steps == budget
+
+
+def test_the_budget_of_bytes_counts_blocks() -> None:
+    """Tiles that are computed count, not only tensors."""
+    sketch = gemm(128, 128, 64, (64, 64, 32), (2, 2))
+    ones = np.ones((128, 64), np.float32), np.ones((64, 128), np.float32)
+    tensors = 4 * (128 * 64 * 2 + 128 * 128)
+    few = run(sketch, RunOptions(max_bytes=tensors + 1000), A=ones[0], B=ones[1])
+    assert codes(few)[:1] == ["BudgetSpent"]
+    assert codes(run(sketch, RunOptions(max_bytes=tensors + (1 << 20)), A=ones[0], B=ones[1])) == []
+
+
+def test_reads_must_agree_modulo_the_alignment() -> None:
+    """A page of 16 bytes in L1 lies at a multiple of 32 every other time only."""
+    tile = {"tile_shape": (1, 16)}
+    rows = layout("uint8", (1, 64), "input")
+    tensors = {
+        "A": rows.__class__(dtype="uint8", logical_shape=(1, 64), padded_shape=(1, 64),
+                            role="input", **tile),  # type: ignore[arg-type]
+        "C": layout("bfloat16", (32, 128), "output"),
+    }  # fmt: skip
+    assert tensors["A"].tile_shape == (1, 16)
+    sketch = pipe(4, tensors=tensors)
+    plan = sketch.plan()
+    first = plan.circular_buffers[0]
+    small = first.__class__(
+        id=0, name="cb0", page_bytes=16, depth=2, data_format="UInt8", producer="ncrisc",
+        consumer="compute", core_ranges=first.core_ranges, tile_shape=(1, 16),
+    )  # fmt: skip
+    plan = plan.__class__(
+        **{name: getattr(plan, name) for name in plan.__struct_fields__}
+        | {"circular_buffers": (small, *plan.circular_buffers[1:])}
+    )
+    result = execute(plan, sketch.listed(), {"A": np.ones((1, 64), np.int32)})
+    assert "Misaligned" in codes(result)
