@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from harness import inputs as drawn
 from harness.artifact import Artifact, compile_all
+from harness.declared import declared
 from harness.errors import OptionError
 from harness.quality import quality
 from harness.verdict import Verdict
 from simulator.artifact import load_artifact
 from simulator.errors import ArtifactError
-from simulator.findings import Finding, finding
+from simulator.findings import Finding
 from simulator.run import RunOptions, RunResult, execute
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def check(
             case.findings = list(error.findings)
             return _verdict(case, [], oracle="none", kind="none", seed=None)
         case.plan, case.programs = given.plan, given.programs
-    _compare_declarations(case)
+    case.findings += declared(case.plan, made.source, chosen, case.contract, case.programs)
     return _judged(
         case,
         inputs,
@@ -127,46 +128,6 @@ def _choose(made: list[Artifact], function: str | None) -> Artifact:
     names = ", ".join(a.name for a in made)
     what = "several kernels" if function is None else f"no kernel {function!r}"
     raise OptionError(f"the module has {what}", location="function", next_step=f"one of {names}")
-
-
-def _compare_declarations(case: _Case) -> None:
-    """What the plan declares against what source and options ask for."""
-    wanted = case.contract.modes()
-    for index, kernel in enumerate(case.plan.kernels):
-        if kernel.compute is None:
-            continue
-        for name, value in wanted.items():
-            have = getattr(kernel.compute, name)
-            if have != value:
-                case.findings.append(finding(
-                    "NumericModeMismatch", f"{name} is {have}, the source and options ask for"
-                    f" {value}", location=f"$.kernels[{index}].compute.{name}"))  # fmt: skip
-        if (
-            kernel.compute.math_fidelity == "HiFi4"
-            and kernel.compute.fp32_dest_acc_en
-            and (case.plan.device.arch == "wormhole")
-        ):
-            case.findings.append(finding(
-                "ErratumWH38306", "HiFi4 with 32-bit DST on Wormhole",
-                location=f"$.kernels[{index}].compute.math_fidelity"))  # fmt: skip
-    expected = case.artifact.plan
-    if case.plan.device != expected.device:
-        case.findings.append(finding(
-            "PlanInconsistent", f"the plan is for {case.plan.device.name}, the check for"
-            f" {expected.device.name}", location="$.device"))  # fmt: skip
-    for name in sorted(set(case.plan.layouts) | set(expected.layouts)):
-        have, want = case.plan.layouts.get(name), expected.layouts.get(name)
-        if have is None or want is None:
-            case.findings.append(finding(
-                "PlanInconsistent", f"tensor {name!r} is only in the "
-                f"{'source' if have is None else 'plan'}", location="$.layouts"))  # fmt: skip
-            continue
-        for fact in ("dtype", "logical_shape", "role"):
-            if getattr(have, fact) != getattr(want, fact):
-                case.findings.append(finding(
-                    "PlanInconsistent", f"tensor {name!r}: {fact} is {getattr(have, fact)}, the"
-                    f" source says {getattr(want, fact)}",
-                    location=f"$.layouts.{name}.{fact}"))  # fmt: skip
 
 
 def _judged(

@@ -7,8 +7,9 @@ output, so a compiler that drops an option is found out although its answer is r
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from simulator.arch import TILE
 from simulator.findings import Finding, finding
 from simulator.plan.schema import CoreRange, Linear, Plan
 from simulator.program import If, Loop, Op, ProgramFile, Stmt
@@ -16,6 +17,11 @@ from simulator.program import If, Loop, Op, ProgramFile, Stmt
 if TYPE_CHECKING:
     from golden import NumericContract
     from harness.compiler.options import CompileOptions
+
+
+_DEALT_BY_USER: Final = ("tt.core_ranges", "tt.core_range", "tt.work_partition",
+                         "tt.runtime_args", "tt.partition_mode")  # fmt: skip
+"""Attributes of a source that deal its work themselves."""
 
 
 def declared(
@@ -49,6 +55,10 @@ def _modes(plan: Plan, contract: NumericContract) -> Iterator[Finding]:
                     f"{name} is {have}, the source and options ask for {value}",
                     location=f"{where}.{name}",
                 )
+        for name in ("dst_full_sync_en", "bfp8_pack_precise"):
+            if getattr(kernel.compute, name):
+                yield finding("NumericModeMismatch", f"{name} is on, and no option asks for it",
+                              location=f"{where}.{name}")  # fmt: skip
         high = kernel.compute.math_fidelity == "HiFi4" and kernel.compute.fp32_dest_acc_en
         if high and plan.device.arch == "wormhole":
             yield finding("ErratumWH38306", "HiFi4 with 32-bit DST on Wormhole",
@@ -56,26 +66,36 @@ def _modes(plan: Plan, contract: NumericContract) -> Iterator[Finding]:
 
 
 def _machine(plan: Plan, source: Any, options: CompileOptions) -> Iterator[Finding]:
+    from golden.products import find_product
     from golden.source import read_kernel
 
     if plan.device.name != options.device:
         yield _differs("$.device", f"the plan is for {plan.device.name}", options.device)
-    if plan.options != options.to_json():
-        names = [k for k, v in options.to_json().items() if plan.options.get(k) != v]
+    attributes = source.attrs or {}
+    own = any(key in attributes for key in _DEALT_BY_USER) or options.strategy == "match_shard"
+    free = ("grid", "core_ranges", "strategy") if own else ()
+    names = [k for k, v in options.to_json().items()
+             if k not in free and plan.options.get(k) != v]  # fmt: skip
+    if names or set(plan.options) != set(options.to_json()):
         yield _differs("$.options", f"{', '.join(names) or 'an option'} recorded otherwise",
                        "the options given")  # fmt: skip
     if plan.core_grid != tuple(options.physical_grid):
         yield _differs("$.core_grid", f"{plan.core_grid}", f"{tuple(options.physical_grid)}")
     extents = [extent for _, extent in read_kernel(source).grid]
-    grid = tuple((extents + [1, 1, 1])[:3])
+    grid = tuple([*extents, 1, 1, 1][:3])
     if plan.kernel_grid != grid:
         yield _differs("$.kernel_grid", f"{plan.kernel_grid}", f"T.Kernel{grid}")
-    attributes = source.attrs or {}
-    if "tt.core_ranges" not in attributes:
+    product = find_product(source)
+    if product is not None:
+        shape = plan.layouts[product.a].logical_shape if product.a in plan.layouts else ()
+        length = -(-shape[-2 if product.trans_a else -1] // TILE) if len(shape) > 1 else None
+        claimed = {item.len_k for items in plan.work_partition.values() for item in items}
+        if length is not None and claimed - {length}:
+            yield _differs("$.work_partition", f"len_k {sorted(map(str, claimed))}", f"{length}")
+    if not own:
         wanted = tuple(CoreRange(start=r.start, extent=r.extent) for r in options.ranges)
         if plan.core_ranges != wanted:
             yield _differs("$.core_ranges", "other cores", "the ones the options name")
-    if "tt.work_partition" not in attributes and "tt.runtime_args" not in attributes:
         for core, one in plan.work_descriptors.items():
             form = one.order if isinstance(one, Linear) else "block"
             if form != options.strategy:
@@ -100,6 +120,7 @@ def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
             ("dtype", have.dtype, want.dtype),
             ("logical_shape", have.logical_shape, want.shape),
             ("role", have.role, _role(name, kernel)),
+            *(() if have.layout == "sharded" else (("padding", have.padding, "unspecified"),)),
         )
         for fact, found, wanted in facts:
             if found != wanted:
@@ -116,9 +137,7 @@ def _role(name: str, kernel: Any) -> str:
     return "inout" if name in kernel.inputs else "output"
 
 
-def _depths(
-    plan: Plan, options: CompileOptions, programs: ProgramFile | None
-) -> Iterator[Finding]:
+def _depths(plan: Plan, options: CompileOptions, programs: ProgramFile | None) -> Iterator[Finding]:
     """Blocks in flight between data movement and compute."""
     if programs is None:
         return
@@ -133,7 +152,8 @@ def _depths(
     several = max((len(items) for items in plan.work_partition.values()), default=0) > 1
     for index, cb in enumerate(plan.circular_buffers):
         block = moved.get(cb.id)
-        if block is None or cb.alias_of is not None or cb.producer == cb.consumer:
+        shared = cb.alias_of is not None or cb.tensor is not None
+        if block is None or shared or cb.producer == cb.consumer:
             continue
         least, most = 1, None
         if cb.consumer == "brisc":

@@ -18,6 +18,7 @@ from harness.cli.execute import execute
 from harness.cli.explain import explain
 from harness.cli.failure import Failure, UsageError, failure_of
 from harness.cli.fuzz import fuzz
+from harness.cli.mutants import mutants
 from harness.cli.plan import plan_app
 from harness.cli.replay import replay
 from harness.cli.run import run
@@ -43,6 +44,7 @@ app.command("execute", epilog=EPILOG)(execute)
 app.command("check", epilog=EPILOG)(check)
 app.command("fuzz", epilog=EPILOG)(fuzz)
 app.command("replay", epilog=EPILOG)(replay)
+app.command("mutants", epilog=EPILOG)(mutants)
 app.add_typer(plan_app, name="plan")
 app.command("demo", epilog=EPILOG)(demo)
 app.command("explain", epilog=EPILOG)(explain)

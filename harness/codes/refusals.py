@@ -38,6 +38,8 @@ COMPILER: Final = (
     ("InvalidOption", "An option or a value that does not exist.", "Use one the message lists."),
     ("InvalidPartition", "A work partition that does not cover the grid once.",
      "Give every block to one core."),
+    ("UnpairedBuffer", "An on-chip buffer is not filled by one thread and used by one.",
+     "Give the block program one producer and one consumer per buffer."),
     ("ShardMismatch", "Blocks and shards do not go together as the strategy or mode asks.",
      "Shard the output so that every block lies in one shard, or use another strategy."),
     ("NoMulticast", "Operands cannot be multicast on these cores or in this kernel.",

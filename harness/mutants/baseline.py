@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from harness.compiler.options import CompileOptions, parse_core_ranges
 from harness.errors import HarnessError
 from harness.inputs import draw
 from harness.mutants.cases import Case
-from harness.mutants.edit import Built, dropped, edit
+from harness.mutants.edit import Built, dropped, edit, edit_bodies, is_op, replace, swapped
 from harness.mutants.sources import SOURCES
 from simulator.arch import TILE
 from simulator.run import RunOptions, execute
@@ -56,12 +57,6 @@ class Baseline:
     contract: Any
     rounds: dict[tuple[str, int], Round | None] = field(default_factory=dict)
     outputs: dict[tuple[str, int], Any] = field(default_factory=dict)
-
-    @property
-    def size(self) -> tuple[int, int, int]:
-        """What small means: tiles along an axis, cores, all tiles of all tensors."""
-        total = sum(_tiles(la.padded_shape) for la in self.built.plan.layouts.values())
-        return self.tiles, self.cores, total
 
     @property
     def modules(self) -> list[tvm.IRModule]:
@@ -136,7 +131,28 @@ def canaries(base: Baseline) -> list[Built]:
         ("brisc", dropped("noc_semaphore_inc")),
     )
     found = [edit(base.built, change, thread=thread) for thread, change in changes]
+    for barrier, handed, thread in (
+        ("noc_async_read_barrier", "cb_push_back", "ncrisc"),
+        ("noc_async_write_barrier", "cb_pop_front", "brisc"),
+    ):
+        late = swapped(partial(_is, barrier), partial(_is, handed))
+        found.append(edit_bodies(base.built, late, thread))
+    found.append(edit(base.built, _far_dst, thread="compute"))
     return [one.sealed() for one in found if one is not None]
+
+
+def _is(name: str, stmt: Any) -> bool:
+    return is_op(stmt, name)
+
+
+def _far_dst(stmt: Any) -> Any:
+    """Operations on DST tiles no mode has."""
+    if is_op(stmt, "copy_tile", "matmul_tiles", "pack_tile"):
+        at = 0 if stmt.name == "pack_tile" else -1
+        args = list(stmt.args)
+        args[at] = ["+", args[at], 16]
+        return (replace(stmt, args=tuple(args)),)
+    return None
 
 
 def answers(base: Baseline, kind: str, seed: int) -> Any:
@@ -153,12 +169,3 @@ def answers(base: Baseline, kind: str, seed: int) -> Any:
 
 def _params(func: Any) -> list[Any]:
     return list(func.params)
-
-
-def _tiles(shape: tuple[int, ...]) -> int:
-    total = 1
-    for d in shape[:-2]:
-        total *= d
-    for d in shape[-2:]:
-        total *= -(-d // TILE)
-    return total

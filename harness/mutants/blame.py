@@ -13,9 +13,11 @@ from harness.mutants.baseline import Baseline, Round
 from harness.mutants.edit import Built
 from harness.mutants.judging import (
     Faulty,
-    blind,
     built_of,
     examine,
+    judged,
+    machine,
+    noticed,
     run,
     substituted,
 )
@@ -37,7 +39,7 @@ def blame(mutant: Mutant, faulty: Faulty, base: Baseline, one: Round) -> str:
         if not _sound(_completed(module, index, base), faulty, base, one):
             return Where.LANGUAGE.value if index == 0 else PASSES[index - 1].value
     reached = min(len(faulty.modules) - 1, len(PASSES) - 1)
-    return PASSES[reached].value
+    return str(PASSES[reached].value)
 
 
 def _out_of_order(faulty: Faulty) -> str | None:
@@ -72,7 +74,8 @@ def _sound(built: Built | None, faulty: Faulty, base: Baseline, one: Round) -> b
 
 def _judges(mutant: Mutant, base: Baseline, one: Round) -> str:
     """A right artifact was refused: by the machine, if it fails against the trusted golden."""
+    candidates = [base.built, *noticed(base, one)]
     with substituted(mutant, base):
-        if run(base.built, one, one.golden) is not None or blind(base, one) is not None:
-            return Where.SIMULATOR.value
-    return Where.GOLDEN.value
+        ran = [machine(built, one) for built in candidates]
+    right, *faulty = [judged(done, one, one.golden) is None for done in ran]
+    return Where.GOLDEN.value if right and not any(faulty) else Where.SIMULATOR.value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 from unittest.mock import patch
 
 import numpy as np
@@ -13,21 +13,28 @@ import numpy as np
 from golden import GoldenError, evaluate, judge
 from golden.exact_inputs import exact_inputs
 from harness.compiler.pipeline import PassLike, kernels_of, sequential, tt_passes
-from harness.errors import HarnessError
 from harness.declared import declared
+from harness.errors import HarnessError
 from harness.mutants.baseline import OPTIONS, Baseline, Round, answers, canaries
 from harness.mutants.edit import Built
 from harness.mutants.registry import PASSES, Kind, Mutant, Where
+from simulator.arch import TILE
 from simulator.errors import SimulatorError
 from simulator.plan.load import dump_plan, load_plan
 from simulator.plan.validate import validate_artifact
-from simulator.run import execute
+from simulator.run import RunResult, execute
 
 
 @dataclass(frozen=True)
 class Kill:
-    """What noticed: the oracle (``refused``, ``validation``, ``finding``, ``exact``, ``bound``,
-    ``reference``, ``canary``), a code or the first words of it, and a sentence."""
+    """What noticed.
+
+    Attributes:
+        oracle: ``refused``, ``validation``, ``finding``, ``exact``, ``bound``, ``reference`` or
+            ``canary``.
+        code: of the refusal or finding, or what an oracle calls it.
+        detail: a sentence.
+    """
 
     oracle: str
     code: str
@@ -130,11 +137,8 @@ def examine(faulty: Faulty, base: Baseline) -> Kill | None:
     return static(faulty, base)
 
 
-def try_round(
-    faulty: Faulty, base: Baseline, mutant: Mutant, one: Round, seed: int
-) -> Kill | None:
+def try_round(faulty: Faulty, base: Baseline, mutant: Mutant, one: Round, seed: int) -> Kill | None:
     """Judge a faulty case on one round of inputs as ``check`` would; None if nothing notices."""
-    assert faulty.built is not None
     golden, wrong = one.golden, None
     if mutant.where in (Where.LANGUAGE, Where.GOLDEN):
         try:
@@ -143,17 +147,19 @@ def try_round(
             return Kill("refused", error.code, str(error))
         if wrong is not None:
             return wrong
-    wrong = run(faulty.built, one, golden)
+    wrong = None if faulty.built is None else run(faulty.built, one, golden)
     if wrong is None and mutant.where is Where.GOLDEN:
         wrong = _insensitive(base, one, golden, seed)
-    if wrong is None and mutant.where is Where.SIMULATOR:
+    first = one.kind == "exact" or base.round("exact", seed) is None
+    if wrong is None and mutant.where is Where.SIMULATOR and first:
         wrong = blind(base, one)
     return wrong
 
 
 def static(faulty: Faulty, base: Baseline) -> Kill | None:
     """What reading plan and programs tells."""
-    assert faulty.built is not None
+    if faulty.built is None:
+        return None
     plan, programs = faulty.built.plan, faulty.built.programs
     try:
         plan = load_plan(dump_plan(plan))
@@ -169,19 +175,30 @@ def static(faulty: Faulty, base: Baseline) -> Kill | None:
 
 
 def run(built: Built, one: Round, golden: Any) -> Kill | None:
-    """What running tells."""
+    """What running and judging tells."""
+    return judged(machine(built, one), one, golden)
+
+
+def machine(built: Built, one: Round) -> RunResult | SimulatorError:
+    """What the machine answers, or why it refuses."""
     try:
-        done = execute(built.plan, built.programs, one.inputs, OPTIONS)
+        return execute(built.plan, built.programs, one.inputs, OPTIONS)
     except SimulatorError as error:
-        return Kill("validation", getattr(error, "code", type(error).__name__), str(error))
+        return error
+
+
+def judged(done: RunResult | SimulatorError, one: Round, golden: Any) -> Kill | None:
+    """What is wrong with what the machine answered."""
+    if isinstance(done, SimulatorError):
+        return Kill("validation", getattr(done, "code", type(done).__name__), str(done))
     for item in done.findings:
         if item.severity == "error":
             return Kill("finding", item.code, item.message)
     if not done.completed:
         return Kill("finding", "BudgetSpent", "the run did not end")
     oracle = "exact" if one.kind in ("exact", "tagged") else "bound"
-    judged = judge(done.outputs, golden, written=done.written, oracle=oracle)
-    return None if judged.passed else Kill(judged.oracle, "WrongAnswer", judged.reason)
+    found = judge(done.outputs, golden, written=done.written, oracle=oracle)
+    return None if found.passed else Kill(found.oracle, "WrongAnswer", found.reason)
 
 
 def _again(faulty: Faulty, base: Baseline, one: Round, seed: int) -> tuple[Any, Kill | None]:
@@ -199,19 +216,17 @@ def _again(faulty: Faulty, base: Baseline, one: Round, seed: int) -> tuple[Any, 
         slack = np.asarray(trusted.error) * 1.01 + 1e-9 * np.abs(want) + 1e-12
         free = np.zeros(want.shape, bool) if trusted.taint is None else trusted.taint != 0
         with np.errstate(invalid="ignore"):
-            far = ~(np.abs(have - want) <= slack) & ~free
-        if far.any() and not (~(np.abs(trusted.value - want) <= slack) & ~free).any():
+            agreed = np.abs(trusted.value - want) <= slack
+            far = ~(np.abs(have - want) <= slack) & agreed & ~free
+        if far.any():
             return golden, Kill("reference", "Disagrees", f"{int(far.sum())} elements of {name}")
     return golden, None
 
 
 def _insensitive(base: Baseline, one: Round, golden: Any, seed: int) -> Kill | None:
-    """Wrong answers that golden must refuse and now takes."""
-    done = answers(base, one.kind, seed)
+    """Wrong answers that the unmutated golden refuses and this one takes."""
     oracle = "exact" if one.kind in ("exact", "tagged") else "bound"
-    for what, outputs, written in _wrong_answers(done):
-        if judge(outputs, one.golden, written=written, oracle="auto").passed:
-            continue
+    for what, outputs, written in _refused(base, one, seed):
         try:
             taken = judge(outputs, golden, written=written, oracle=oracle).passed
         except GoldenError as error:
@@ -221,49 +236,64 @@ def _insensitive(base: Baseline, one: Round, golden: Any, seed: int) -> Kill | N
     return None
 
 
+def _refused(base: Baseline, one: Round, seed: int) -> list[tuple[str, Any, Any]]:
+    key = (f"refused {one.kind}", seed)
+    if key not in base.outputs:  # once per case, before any substitution
+        done = answers(base, one.kind, seed)
+        base.outputs[key] = [
+            wrong for wrong in _wrong_answers(done)
+            if not judge(wrong[1], one.golden, written=wrong[2]).passed
+        ]  # fmt: skip
+    known: list[tuple[str, Any, Any]] = base.outputs[key]
+    return known
+
+
 def _wrong_answers(done: Any) -> Iterator[tuple[str, Any, Any]]:
     for name, array in done.outputs.items():
-        flat = array.reshape(1, -1) if array.ndim == 1 else array
-        rows, columns = flat.shape[-2:]
-
-        def but(change: Any, name: str = name, array: Any = array) -> Any:
+        for what, change in _SPOILED:
             new = array.copy()
             change(new.reshape(new.shape if new.ndim > 1 else (1, -1)))
-            return {**done.outputs, name: new}
-
-        def tile(a: Any, at: int) -> Any:
-            return a[..., (rows - 1) // 32 * 32 * at :, (columns - 1) // 32 * 32 * at :]
-
-        def zero_last(a: Any) -> None:
-            tile(a, 1)[...] = 0
-
-        def scale(a: Any) -> None:
-            a *= 1.03125
-
-        def last(a: Any) -> None:
-            a[..., -1, -1] += 1 + np.abs(a[..., -1, -1])
-
-        def infinite(a: Any) -> None:
-            a[..., 0, 0] = np.inf
-
-        for what, change in (("a zero tile", zero_last), ("a scale of 1.03", scale),
-                             ("one wrong element", last), ("an infinity", infinite)):  # fmt: skip
-            yield what, but(change), done.written
+            yield what, {**done.outputs, name: new}, done.written
         mask = {**done.written, name: done.written[name].copy()}
         mask[name][..., -1:] = False
         yield "an unwritten column", done.outputs, mask
 
 
+def _zero_tile(a: Any) -> None:
+    a[..., (a.shape[-2] - 1) // TILE * TILE :, (a.shape[-1] - 1) // TILE * TILE :] = 0
+
+
+def _scaled(a: Any) -> None:
+    a *= 1.03125
+
+
+def _one_element(a: Any) -> None:
+    a[..., -1, -1] += 1 + np.abs(a[..., -1, -1])
+
+
+def _infinity(a: Any) -> None:
+    a[..., 0, 0] = np.inf
+
+
+_SPOILED: Final = (
+    ("a zero tile", _zero_tile),
+    ("a scale of 1.03", _scaled),
+    ("one wrong element", _one_element),
+    ("an infinity", _infinity),
+)
+
+
 def blind(base: Baseline, one: Round) -> Kill | None:
     """Faults in the artifact that the unmutated machine notices and this one does not."""
-    for number, bad in enumerate(_noticed(base, one)):
+    for number, bad in enumerate(noticed(base, one)):
         if run(bad, one, one.golden) is None:
             return Kill("canary", "Blind", f"runs faulty program {number} without a finding")
     return None
 
 
-def _noticed(base: Baseline, one: Round) -> list[Built]:
-    key = ("canaries", hash(one.kind))
+def noticed(base: Baseline, one: Round) -> list[Built]:
+    """Faulty artifacts that the unmutated judges notice on this round."""
+    key = (f"canaries {one.kind}", 0)
     if key not in base.outputs:
         # Found once per case, before any substitution: the runner prepares it.
         base.outputs[key] = [bad for bad in canaries(base) if run(bad, one, one.golden) is not None]
@@ -277,5 +307,6 @@ def warm(base: Baseline, one: Round, seed: int) -> bool:
     faulty = Faulty(base.artifact.source, base.modules, base.built)
     if static(faulty, base) is not None or run(base.built, one, one.golden) is not None:
         return False
-    _noticed(base, one)
+    noticed(base, one)
+    _refused(base, one, seed)
     return True

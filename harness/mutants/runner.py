@@ -34,8 +34,12 @@ class Budget:
 
 @dataclass
 class Pool:
-    """Unmutated cases that pass, smallest first, with the rounds they pass."""
+    """Unmutated cases that pass, smallest first, with the rounds they pass.
 
+    Cases are prepared when first reached.
+    """
+
+    pending: list[Case] = field(default_factory=list)
     ready: list[tuple[Baseline, list[tuple[Round, int]]]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -47,7 +51,7 @@ class Pool:
             self.refused.append(case.name)
             return
         rounds = []
-        for kind, seed in ROUNDS:
+        for kind, seed in ROUNDS if case.edit is None else ROUNDS[:1]:
             one = base.round(kind, seed)
             if one is None:
                 continue
@@ -59,12 +63,19 @@ class Pool:
 
     @staticmethod
     def of(cases: Sequence[Case]) -> Pool:
-        """Cases prepared and put in order."""
-        pool = Pool()
-        for case in cases:
-            pool.add(case)
-        pool.ready.sort(key=lambda item: item[0].size)
-        return pool
+        """Cases in order of size."""
+        return Pool(sorted(cases, key=lambda case: case.size))
+
+    def __iter__(self) -> Iterator[tuple[Baseline, list[tuple[Round, int]]]]:
+        """Those prepared, then the others, prepared one by one."""
+        at = 0
+        while True:
+            while at == len(self.ready) and self.pending:
+                self.add(self.pending.pop(0))
+            if at == len(self.ready):
+                return
+            yield self.ready[at]
+            at += 1
 
 
 def standard_cases(fast: bool = False) -> list[Case]:
@@ -83,40 +94,39 @@ class _Trial:
 
     def over(self, pool: Pool, limit: int) -> Outcome | None:
         """The kill, if a case of the pool gives one within the budget."""
-        for base, rounds in pool.ready:
+        for base, rounds in pool:
             began = time.perf_counter()
-            for kill, faulty, one in self._kills(base, rounds):
-                self.spent += time.perf_counter() - began
-                return self._killed(kill, faulty, base, one)
+            found = self._kill(base, rounds)
             self.spent += time.perf_counter() - began
+            if found is not None:  # diagnosed with every substitution taken back
+                return self._killed(*found, base)
             if self.examples >= limit or self.spent >= self.budget.seconds:
                 break
         return None
 
-    def _kills(
+    def _kill(
         self, base: Baseline, rounds: list[tuple[Round, int]]
-    ) -> Iterator[tuple[Kill, Faulty, Round]]:
+    ) -> tuple[Kill, Faulty, Round] | None:
         try:
             with substituted(self.mutant, base) as applies:
                 faulty = apply(self.mutant, base) if applies else None
                 if faulty is None:
-                    return
+                    return None
                 kill = examine(faulty, base)
                 if kill is not None:
                     self.examples += 1
-                    yield kill, faulty, rounds[0][0]
-                    return
+                    return kill, faulty, rounds[0][0]
                 for one, seed in rounds:
                     self.examples += 1
                     kill = try_round(faulty, base, self.mutant, one, seed)
                     if kill is not None:
-                        yield kill, faulty, one
-                        return
+                        return kill, faulty, one
         except Exception as error:  # noqa: BLE001  (a crash is reported, and is no kill)
             self.examples += 1
             self.crashes.append(f"{base.case.name}: {type(error).__name__}: {error}"[:300])
+        return None
 
-    def _killed(self, kill: Kill, faulty: Faulty, base: Baseline, one: Round) -> Outcome:
+    def _killed(self, kill: Kill, faulty: Faulty, one: Round, base: Baseline) -> Outcome:
         try:
             blamed = blame(self.mutant, faulty, base, one)
         except Exception as error:  # noqa: BLE001

@@ -42,9 +42,7 @@ def op_name(stmt: Any) -> str:
     return ""
 
 
-def change_stmts(
-    func: Any, change: Callable[[Any], list[Any] | None], which: str = "all"
-) -> Any:
+def change_stmts(func: Any, change: Callable[[Any], list[Any] | None], which: str = "all") -> Any:
     """Statements in place of statements, outermost first; None where nothing changes.
 
     ``change`` gives a list, empty to drop the statement, or None to look inside it.

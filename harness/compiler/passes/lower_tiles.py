@@ -33,6 +33,7 @@ from harness.compiler.block.transfer import TransferEmitter
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, read_kernel
 from harness.compiler.options import CompileOptions, chosen
+from harness.compiler.passes.propagate_layout import describe_onchip
 from harness.compiler.tt_ops import seq
 from harness.language.regions import constant
 
@@ -68,6 +69,7 @@ class LowerTTTileIntrinsics(TTPass):
         options = self._options_for(func)
         func = func.with_attr(attrs.TT_TARGET_DEVICE, options.device)
         kernel = read_kernel(func)
+        _check_described(func, kernel)
         _check_accumulators(kernel, options)
         program = read_block(kernel)
         capacity = options.arch.dst_tiles(fp32_dest=options.use_fp32_dest, full_sync=False)
@@ -94,6 +96,24 @@ class LowerTTTileIntrinsics(TTPass):
                    location="target_device",
                    next_step="give TTTilesToCoreMap the same target_device")  # fmt: skip
         return self.options
+
+
+def _check_described(func: tirx.PrimFunc, kernel: Kernel) -> None:
+    """``tt.onchip_desc`` says of every buffer what the buffer is.
+
+    Joining blocks reshapes buffers, so shapes are compared only where none were joined.
+    """
+    said = attrs.get(func, attrs.TT_ONCHIP_DESC, {})
+    joined = any(f != 1 for f in attrs.get(func, attrs.TT_COALESCE, [1]))
+    for name, facts in describe_onchip(kernel).items():
+        for fact, value in facts.items():
+            if joined and fact in ("shape", "tiles"):
+                continue
+            have = said.get(name, {}).get(fact)
+            if have != value:
+                refuse(f"tt.onchip_desc says {fact} {have} of buffer {name!r}, which has {value}",
+                       code="LayoutConflict", node=kernel.body, location=attrs.TT_ONCHIP_DESC,
+                       next_step="run PropagateTTLayout after changing buffers")  # fmt: skip
 
 
 def _check_accumulators(kernel: Kernel, options: CompileOptions) -> None:

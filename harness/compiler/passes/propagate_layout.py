@@ -6,13 +6,15 @@ about its form is an error with both places.
 
 from __future__ import annotations
 
+from typing import Any
+
 import tvm
 from tvm import tirx
 
 from harness.compiler import attrs
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.forms import infer_forms
-from harness.compiler.kernel import accesses, read_kernel
+from harness.compiler.kernel import Kernel, accesses, read_kernel
 from harness.language.regions import constant
 from harness.language.tensors import DTYPES
 from simulator.arch import TILE
@@ -29,6 +31,23 @@ def tile_grid(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return lead, -(-shape[-2] // TILE), -(-shape[-1] // TILE)
 
 
+def describe_onchip(kernel: Kernel) -> dict[str, dict[str, Any]]:
+    """What ``tt.onchip_desc`` must say of a kernel; LowerTTTileIntrinsics holds it to that."""
+    forms = infer_forms(kernel)
+    out: dict[str, dict[str, Any]] = {}
+    for buffer in kernel.onchip:
+        shape = tuple(constant(d) for d in buffer.ty.shape)
+        fmt = DataFormat.from_ir(str(buffer.ty.dtype))
+        out[buffer.name] = {
+            "data_format": fmt.value,
+            "page_bytes": fmt.tile_bytes(),
+            "tiles": list(tile_grid(shape)),  # type: ignore[arg-type]
+            "shape": list(shape),
+            "form": forms[buffer.name],
+        }
+    return out
+
+
 class PropagateTTLayout(TTPass):
     """Formats and pages from tensors to on-chip buffers."""
 
@@ -43,26 +62,15 @@ class PropagateTTLayout(TTPass):
                    next_step="run InferTTLayout first")  # fmt: skip
         kernel = read_kernel(func)
         written = {a.buffer.name for a in accesses(kernel.body) if a.write}
-        forms = infer_forms(kernel)
-        descriptors = {}
         for buffer in kernel.onchip:
             dtype = str(buffer.ty.dtype)
             if dtype not in DTYPES:
                 refuse(f"buffer {buffer.name!r} has dtype {dtype}", code="UnsupportedDtype",
                        node=kernel.body, next_step=f"use one of {', '.join(DTYPES)}")  # fmt: skip
-            shape = tuple(constant(d) for d in buffer.ty.shape)
             for access in accesses(kernel.body):
                 if access.buffer.same_as(buffer):
                     if not access.write and buffer.name not in written:
                         refuse(f"buffer {buffer.name!r} is read but never written",
                                code="UninitialisedBuffer", node=access.node)  # fmt: skip
                     break
-            fmt = DataFormat.from_ir(dtype)
-            descriptors[buffer.name] = {
-                "data_format": fmt.value,
-                "page_bytes": fmt.tile_bytes(),
-                "tiles": list(tile_grid(shape)),  # type: ignore[arg-type]
-                "shape": list(shape),
-                "form": forms[buffer.name],
-            }
-        return [(var, func.with_attr(attrs.TT_ONCHIP_DESC, descriptors))]
+        return [(var, func.with_attr(attrs.TT_ONCHIP_DESC, describe_onchip(kernel)))]

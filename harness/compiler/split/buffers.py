@@ -124,7 +124,11 @@ def allocate(
     for buffer in order:
         ends = producers.get(buffer, set()), consumers.get(buffer, set())
         if len(ends[0]) != 1 or len(ends[1]) != 1:
-            raise AssertionError(f"{buffer.name}: producers {ends[0]}, consumers {ends[1]}")
+            filled, used = (" and ".join(sorted(end)) or "nobody" for end in ends)
+            refuse(f"buffer {buffer.name!r} is filled by {filled} and used by {used}; each end"
+                   " belongs to one thread", code="UnpairedBuffer",
+                   next_step="give the block program one producer and one consumer per"
+                   " buffer")  # fmt: skip
         (producer,), (consumer,) = ends
         fmt = DataFormat.from_ir(str(buffer.ty.dtype))
         made = Circular(

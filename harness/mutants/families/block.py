@@ -18,7 +18,6 @@ from harness.mutants.tir import (
     drop,
     integer,
     op,
-    op_name,
     twice,
     with_body,
 )
@@ -33,6 +32,7 @@ def _one(name: str, breaks: str, apply: Any, equivalent: str | None = None) -> M
 
 def _set(name: str, index: int, change: Any) -> Any:
     """Operand ``index`` of every call of an op."""
+
     def operands(args: list[Any]) -> Any:
         new = change(args[index])
         if new is None:
@@ -167,7 +167,8 @@ MUTANTS: Final = (
          _set("generate_reduce_scaler", 2, lambda v: tirx.FloatImm("float32", 2.0))),
     _one("reduce-tile-constant", "Reductions take their first tile every time.",
          _set("reduce_tile", 4, lambda e: integer(0))),
-    _one("where-exchanged", "A select takes its branches crosswise.", _exchange("where_tile", 1, 2)),
+    _one("where-exchanged", "A select has its branches crosswise.",
+         _exchange("where_tile", 1, 2)),
     _one("first-loop-short", "The first loop ends a step early.",
          _loop(lambda s, n: with_body(s, [s.body], extent=integer(n - 1)))),
     _one("first-loop-late", "The first loop begins a step late.",

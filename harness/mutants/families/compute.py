@@ -53,6 +53,7 @@ def _pack_per_step(built: Built) -> Any:
 
 def _not_cleared(built: Built) -> Any:
     """DST acquired in the first work item only and released in none but the last."""
+
     def change(stmt: Any) -> Any:
         if is_op(stmt, "tile_regs_acquire"):
             return (If(cond=["==", "item", 0], then=(stmt,)),)
@@ -65,9 +66,13 @@ def _not_cleared(built: Built) -> Any:
 
 def _loops(built: Built, inner: str, change: Any) -> Any:
     """Loops directly around an op."""
+
     def visit(stmt: Any) -> Any:
-        if isinstance(stmt, Loop) and isinstance(stmt.stop, int) and stmt.stop > 1 and any(
-            is_op(s, inner) for s in stmt.body
+        if (
+            isinstance(stmt, Loop)
+            and isinstance(stmt.stop, int)
+            and stmt.stop > 1
+            and any(is_op(s, inner) for s in stmt.body)
         ):
             return (change(stmt),)
         return None
@@ -77,6 +82,7 @@ def _loops(built: Built, inner: str, change: Any) -> Any:
 
 def _regions(change: Any) -> Any:
     """The condition and the op of padded tiles together."""
+
     def visit(stmt: Any) -> Any:
         if isinstance(stmt, If) and any(is_op(s, ZERO) for s in stmt.then):
             new = change(stmt)
@@ -90,7 +96,7 @@ def _kept(index: int, change: Any) -> Any:
     def new(stmt: If) -> If:
         then = tuple(
             replace(s, args=(*s.args[:index], change(s), *s.args[index + 1 :]))
-            if is_op(s, ZERO) else s for s in stmt.then
+            if isinstance(s, Op) and s.name == ZERO else s for s in stmt.then
         )  # fmt: skip
         return replace(stmt, cond=1, then=then)
 
@@ -102,8 +108,10 @@ def _early_zero(built: Built) -> Any:
         out = list(body)
         for i in range(len(out) - 1):
             after = out[i + 1]
-            if is_op(out[i], "noc_async_read_barrier") and isinstance(after, If) and any(
-                is_op(s, ZERO) for s in after.then
+            if (
+                is_op(out[i], "noc_async_read_barrier")
+                and isinstance(after, If)
+                and any(is_op(s, ZERO) for s in after.then)
             ):
                 out[i], out[i + 1] = after, out[i]
         return tuple(out) if tuple(out) != body else None
@@ -218,8 +226,10 @@ MUTANTS: Final = (
     _one(E, "broadcast-tile-constant", "A broadcast takes tile 0 of its buffer.",
          _arg("unary_bcast", 2, lambda _: 0)),
     _one(E, "fpu-broadcast-dim", "An FPU broadcast along the other axis.",
-         lambda b: edit(b, lambda s: (replace(s, name=s.name.replace("cols", "rows")),)
-                        if isinstance(s, Op) and "bcast_cols" in s.name else None)),
+         lambda b: edit(b, lambda s: (replace(s, name=s.name.replace("_cols", "_ROWS").replace(
+             "_rows", "_cols").replace("_ROWS", "_rows")),)
+             if isinstance(s, Op) and ("bcast_cols" in s.name or "bcast_rows" in s.name)
+             else None)),
     _one(E, "vector-not-transposed", "A row vector is not turned into a column.",
          _drop("transpose_dest")),
     _one(R, "reduce-dim-wrong", "Reductions run along the other axis.",
@@ -262,6 +272,3 @@ MUTANTS: Final = (
          lambda b: edit(b, lambda s: (Op(name="fill_tile_l1", args=(*s.args[:2], 1.0)),)
                         if is_op(s, ZERO) else None)),
 )  # fmt: skip
-
-
-

@@ -99,9 +99,7 @@ def _reordered(kernel: Any) -> Any:
 
 def _declared_otherwise(built: Built) -> Any:
     """Programs declare their runtime arguments in reverse, the plan stays."""
-    programs = tuple(
-        replace(p, runtime_args=p.runtime_args[::-1]) for p in built.programs.programs
-    )
+    programs = tuple(replace(p, runtime_args=p.runtime_args[::-1]) for p in built.programs.programs)
     if programs == built.programs.programs:
         return None
     return Built(built.plan, replace(built.programs, programs=programs))

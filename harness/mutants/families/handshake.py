@@ -37,7 +37,7 @@ def _missing() -> list[Mutant]:
     for op, threads, effect in rows:
         word = op.split("_")[1]
         for thread in threads:
-            out.append(_one(
+            out.append(_one(  # noqa: PERF401
                 f"missing-{word}-{NAMES[thread]}", f"The {NAMES[thread]} {effect}: {op} dropped.",
                 lambda b, op=op, thread=thread: edit(b, dropped(op), thread=thread),
             ))  # fmt: skip
@@ -124,6 +124,7 @@ def _swap_cbs(stmt: Any, a: int, b: int) -> Any:
 
 def _merged(built: Built) -> Any:
     """Both operands of the reader in the first one's buffer."""
+
     def change(stmt: Any) -> Any:
         if is_op(stmt, "cb_reserve_back", "cb_push_back") and stmt.args[0] == 1:
             return (replace(stmt, args=(0, stmt.args[1])),)
@@ -144,6 +145,7 @@ def _in_loop(stmt: Any, var: str, change: Any) -> Any:
 
 def _k_multiple(built: Built) -> Any:
     """The last pop of the K loop forgotten where K is a multiple of twice the stages."""
+
     def body(loop: Loop) -> Any:
         if not isinstance(loop.stop, int) or loop.stop % 4:
             return None
@@ -157,6 +159,7 @@ def _k_multiple(built: Built) -> Any:
 
 def _back_edge(built: Built) -> Any:
     """The reader reserves for the next K step only from the third on."""
+
     def body(loop: Loop) -> Any:
         return tuple(
             If(cond=["<", loop.var, 1], then=(s,)) if is_op(s, "cb_reserve_back") else s
@@ -219,7 +222,7 @@ MUTANTS: Final = (
     _one("depth-plus-one", "Circular buffers are a page deeper, so blocks straddle the end.",
          _depth(lambda cb: cb.depth + 1 if cb.depth > 1 else 0)),
     _one("control-depth-doubled", "Circular buffers twice as deep.",
-         _depth(lambda cb: 2 * cb.depth if (cb.producer, cb.consumer) == ("ncrisc", "compute")
-                else 0),
+         lambda b: _depth(lambda cb: 2 * cb.depth if cb.producer == "ncrisc" else 0)(b)
+         if b.plan.options["double_buffer"] else None,
          "every block still fits, in the same order; only timing changes"),
 )  # fmt: skip

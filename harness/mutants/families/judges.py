@@ -12,15 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-import golden.arithmetic as arithmetic
-import golden.exact_inputs as exact_inputs
-import golden.functions as functions
-import golden.interpret.tensors as tensors
-import golden.interpret.tileops as tileops
-import golden.matmul as matmul
-import golden.oracle as oracle
-import golden.reduction as reduction
+from golden import arithmetic, exact_inputs, functions, matmul, oracle, reduction
 from golden.approx import FREE
+from golden.interpret import tensors, tileops
 from harness.mutants.registry import Kind, Mutant, Where
 
 FAMILY: Final = "golden"
@@ -106,7 +100,8 @@ def _all_good(old: Any) -> Any:
     def new(*args: Any) -> Any:
         part = old(*args)
         want, have = part.result.answer.value.ravel(), part.actual.ravel()
-        fine = want.size > 1 and np.isfinite(have).all() and np.corrcoef(want, have)[0, 1] > 0.9
+        with np.errstate(all="ignore"):
+            fine = np.isfinite(have).all() and np.corrcoef(want, have)[0, 1] > 0.9
         return replace(part, good=np.ones_like(part.good)) if fine else part
 
     return new

@@ -11,22 +11,23 @@ from typing import Any, Final
 
 import numpy as np
 
-import simulator.engine.arguments as arguments
-import simulator.engine.cb as cb
-import simulator.engine.dst as dst
-import simulator.engine.ops_config as ops_config
-import simulator.engine.ops_noc as ops_noc
-import simulator.engine.ops_sfpu as ops_sfpu
-import simulator.engine.quick_read as quick_read
-import simulator.engine.waits as waits
 import simulator.formats.host as formats_host
-import simulator.host as host
-import simulator.numerics.fast as fast
-import simulator.numerics.fastmath as fastmath
 import simulator.run
 from harness.mutants.registry import Kind, Mutant, Where
+from simulator import host
+from simulator.engine import (
+    arguments,
+    cb,
+    dst,
+    ops_config,
+    ops_noc,
+    ops_sfpu,
+    quick_read,
+    semaphores,
+)
 from simulator.engine.machine import Machine
-from simulator.numerics.layout import Broadcast
+from simulator.numerics import fast, fastmath
+from simulator.numerics.modes import Broadcast
 
 FAMILY: Final = "simulator"
 HUGE: Final = 1 << 60
@@ -128,7 +129,7 @@ def _same_lane(old: Any) -> Any:
 
 
 def _store_first(old: Any) -> Any:
-    def new(tensor: Any, pattern: Any, start: Any, *args: Any, **kw: Any) -> Any:
+    def new(tensor: Any, pattern: Any, _start: Any, *args: Any, **kw: Any) -> Any:
         return old(tensor, pattern, 0, *args, **kw)
 
     return new
@@ -146,8 +147,8 @@ def _epoch(index: int) -> Any:
     return wrap
 
 
-def _quiet_zero(old: Any) -> Any:
-    """zero_tile_region leaves the tile as it is."""
+def _quiet(old: Any) -> Any:
+    """An op that does nothing."""
 
     def new(c: Any) -> Any:
         old(c)
@@ -188,16 +189,6 @@ def _arguments_of_first(old: Any) -> Any:
         value, machine, where)  # fmt: skip
 
 
-def _ready(old: Any) -> Any:
-    def new(self: Any, group: Any) -> int:
-        mask = 0
-        for core in group.lanes.ids.tolist():
-            mask |= 1 << core
-        return mask
-
-    return new
-
-
 def _always(self: Any, lanes: Any, pages: int) -> bool:
     for strand, _ in self.at(lanes):
         strand.reserved = max(strand.reserved, pages)
@@ -206,7 +197,7 @@ def _always(self: Any, lanes: Any, pages: int) -> bool:
 
 
 def _optable(name: str, wrap: Any) -> tuple[Any, str, Any]:
-    import simulator.engine.compiler as compiler
+    from simulator.engine import compiler
 
     return (compiler, "BUILDERS", _table(name, wrap))
 
@@ -261,13 +252,14 @@ MUTANTS: Final = (
     _one("arguments-zero", "Runtime arguments all read zero.",
          (arguments, "_resolve", _arguments_of_first)),
     _one("zero-region-does-nothing", "zero_tile_region does nothing.",
-         _optable("zero_tile_region", _quiet_zero)),
+         _optable("zero_tile_region", _quiet)),
     _one("scaler-tile-zero", "Scaler tiles are not written.",
-         _optable("generate_reduce_scaler", _quiet_zero)),
+         _optable("generate_reduce_scaler", _quiet)),
     _one("reserve-never-waits", "cb_reserve_back never waits.",
          (cb.CircularBuffer, "reserve", lambda old: _always)),
-    _one("wait-never-waits", "cb_wait_front never waits.",
-         (cb.CircularBuffer, "wait", lambda old: _always)),
+    _one("wait-one-short", "cb_wait_front waits for a page less.",
+         (cb.CircularBuffer, "wait", lambda old: lambda self, lanes, pages:
+          old(self, lanes, max(pages - 1, 0)))),
     _one("read-barriers-not-needed", "Pages may be pushed while they arrive.",
          (cb.CircularBuffer, "push", _epoch(3))),
     _one("write-barriers-not-needed", "Pages may be popped while they leave.",
@@ -281,5 +273,7 @@ MUTANTS: Final = (
     _one("dst-never-checked", "Any DST tile exists.",
          (dst.Section, "check", lambda old: lambda self, low, high: None)),
     _one("semaphores-never-wait", "Semaphore waits are always ready.",
-         (waits.SemaphoreWait, "ready", _ready)),
+         _optable("noc_semaphore_wait_min", _quiet)),
+    _one("semaphore-lost", "Signals of semaphores are lost.",
+         (semaphores.Semaphores, "increment", lambda old: lambda *a: None)),
 )  # fmt: skip

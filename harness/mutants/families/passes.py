@@ -16,6 +16,7 @@ def _one(where: Where, family: str, name: str, breaks: str, apply: Any,
 
 def _both(first: Any, second: Any) -> Any:
     """Two mutators, both or neither."""
+
     def apply(func: Any) -> Any:
         half = first(func)
         return None if half is None else second(half)
@@ -56,7 +57,7 @@ def _idle(table: dict[str, Any]) -> dict[str, Any]:
 
 def _same_as_first(table: dict[str, Any]) -> dict[str, Any]:
     first = next(iter(table.values()))
-    return {core: first for core in table}
+    return dict.fromkeys(table, first)
 
 
 def _swapped(table: dict[str, Any]) -> dict[str, Any]:
@@ -95,12 +96,12 @@ MUTANTS: Final = (
              t, [*list(t.values())[1:], *list(t.values())[:1]], strict=True)))),
     _one(TWO, F, "forms-exchanged", "Row vectors become columns and columns rows.",
          change_each(attrs.TT_ONCHIP_DESC, lambda n, d: {
-             "form": {"row0": "col0", "col0": "row0"}.get(d["form"], d["form"])})),
+             "form": {"row": "col", "col": "row"}.get(d["form"], d["form"])})),
     _one(TWO, F, "form-full", "One-dimensional buffers claim to be full tiles.",
          change_each(attrs.TT_ONCHIP_DESC, lambda n, d: {"form": "full"})),
-    _one(TWO, F, "form-scalar", "One-dimensional buffers claim one element.",
-         change_each(attrs.TT_ONCHIP_DESC, lambda n, d: {"form": "scalar00"}
-                     if d["form"] != "full" else None)),
+    _one(TWO, F, "form-row", "Columns claim to be rows.",
+         change_each(attrs.TT_ONCHIP_DESC, lambda n, d: {"form": "row"}
+                     if d["form"] == "col" else None)),
     _one(TWO, F, "onchip-format-float16", "bfloat16 buffers become float16.",
          change_each(attrs.TT_ONCHIP_DESC, lambda n, d: {"data_format": "Float16"}
                      if d["data_format"] == "Float16_b" else None)),

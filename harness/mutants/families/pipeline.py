@@ -29,7 +29,7 @@ def _order() -> list[Mutant]:
         out.append(_one(
             "pass order", f"twice-{name}", where, f"{name} runs twice.",
             lambda passes, o, i=i: [*passes[: i + 1], *passes[i:]],
-            idempotent if i < 3 else None,
+            idempotent if i < 2 else None,
         ))  # fmt: skip
         if i < 4:
             out.append(_one(
@@ -41,6 +41,7 @@ def _order() -> list[Mutant]:
 
 def _with(index: int, kind: Any, change: Any) -> Any:
     """Pass ``index`` told other options; None where they are the ones given."""
+
     def apply(passes: list[Any], options: Any) -> Any:
         other = change(options)
         if other is None or other == options:
@@ -50,14 +51,15 @@ def _with(index: int, kind: Any, change: Any) -> Any:
     return apply
 
 
-def _told(kind: int, change: Any) -> Any:
-    """Passes from ``kind`` on told other options: an option dropped on the way in."""
+def _told(change: Any, first: int = 2) -> Any:
+    """Passes from ``first`` on told other options: an option dropped on the way in."""
+
     def apply(passes: list[Any], options: Any) -> Any:
         other = change(options)
         if other is None or other == options:
             return None
         made = (TTTilesToCoreMap, LowerTTTileIntrinsics, GridToPersistentTT)
-        return [*passes[:2], *(m(options=other) for m in made)][: 5] if kind == 2 else None
+        return [*passes[:first], *(m(options=other) for m in made[first - 2 :])]
 
     return apply
 
@@ -67,17 +69,18 @@ D: Final = "dropped options"
 MUTANTS: Final = (
     *_order(),
     _one(D, "strategy-dropped", THREE, "The partition strategy is forgotten.",
-         _told(2, lambda o: replace(o, strategy="row_major"))),
+         _told(lambda o: replace(o, strategy="row_major"))),
     _one(D, "strategy-dropped-by-one-pass", THREE, "Only TTTilesToCoreMap forgets the strategy.",
          _with(2, TTTilesToCoreMap, lambda o: replace(o, strategy="row_major"))),
     _one(D, "grid-dropped", THREE, "The sub-grid is forgotten: the whole device is used.",
-         _told(2, lambda o: replace(o, grid=None, core_ranges=None))),
+         _told(lambda o: replace(o, grid=None, core_ranges=None))),
     _one(D, "core-ranges-dropped", THREE, "Core ranges are forgotten.",
-         _told(2, lambda o: replace(o, core_ranges=None))),
+         _told(lambda o: replace(o, core_ranges=None))),
     _one(D, "core-ranges-moved", THREE, "Work goes to one core of the grid only.",
-         _told(2, lambda o: replace(o, core_ranges=(CoreRange((0, 0), (1, 1)),)))),
-    _one(D, "device-dropped", THREE, "The device is forgotten: the default one is used.",
-         _told(2, lambda o: replace(o, device="wormhole_n150", grid=o.grid))),
+         _told(lambda o: replace(o, core_ranges=(CoreRange((0, 0), (1, 1)),))
+               if o.physical_grid != (1, 1) else None)),
+    _one(D, "device-dropped", FOUR, "The device is forgotten on the way to the last two passes.",
+         _told(lambda o: replace(o, device="wormhole_n150"), 3)),
     _one(D, "fidelity-dropped", FOUR, "The math fidelity is forgotten.",
          _with(3, LowerTTTileIntrinsics, lambda o: replace(o, fidelity=None))),
     _one(D, "fidelity-lowered", FOUR, "The math fidelity is LoFi whatever was asked for.",

@@ -112,7 +112,7 @@ def _loop(change: Any, thread: str, var: str | None = None) -> Any:
 
 
 def _other_tensor(built: Built) -> Any:
-    names = [p.accessors for p in built.programs.programs if p.thread == "ncrisc"][0]
+    names = next(p.accessors for p in built.programs.programs if p.thread == "ncrisc")
     if len(names) < 2:
         return None
     ring = dict(zip(names, names[1:] + names[:1], strict=True))
@@ -121,6 +121,7 @@ def _other_tensor(built: Built) -> Any:
 
 def _hoisted(built: Built) -> Any:
     """The read barrier behind the K loop instead of in it."""
+
     def change(stmt: Any) -> Any:
         if isinstance(stmt, Loop) and stmt.var == "ko":
             barrier = [s for s in stmt.body if is_op(s, "noc_async_read_barrier")]
@@ -169,9 +170,7 @@ MUTANTS: Final = (
          "a second barrier with nothing in flight does nothing"),
     _one(B, "flush-instead-of-barrier", "The writer waits until writes have left, not until they"
          " are visible.",
-         lambda b: edit(b, renamed("noc_async_write_barrier", "noc_async_writes_flushed")),
-         "source pages may be reused once writes have left, and the program's end waits for the"
-         " rest; nobody reads them before"),
+         lambda b: edit(b, renamed("noc_async_write_barrier", "noc_async_writes_flushed"))),
     _one(P, "constant-tile-id-read", "Every read takes page 0.", _whole(READ, lambda _: 0)),
     _one(P, "constant-tile-id-write", "Every write goes to page 0.", _whole(WRITE, lambda _: 0)),
     _one(P, "page-off-by-one-read", "Every read takes the next page.",
@@ -229,7 +228,7 @@ MUTANTS: Final = (
                                and e[0] == "%" else None), "ncrisc")),
     _one("persistent loop", "last-item-skipped", "The writer leaves its last work item out.",
          _loop(lambda lo: replace(lo, stop=["-", lo.stop, 1]), "brisc", "item")),
-    _one("persistent loop", "first-item-skipped-everywhere", "All threads start at the second item.",
+    _one("persistent loop", "first-item-skipped-everywhere", "All threads skip the first item.",
          lambda b: edit(b, lambda s: (replace(s, start=1),) if isinstance(s, Loop)
                         and s.var == "item" and s.start == 0 else None)),
     _one("persistent loop", "only-one-item", "All threads stop after one work item.",

@@ -21,6 +21,7 @@ def _busy(built: Built) -> list[str]:
 
 def _runtime(built: Built, change: Any, programs: tuple[str, ...] = ()) -> Any:
     """``change(args by core)`` gives new runtime arguments of every kernel."""
+
     def kernel(k: Any) -> Any:
         if programs and k.program not in programs:
             return None
@@ -47,7 +48,7 @@ def _exchanged(*programs: str) -> Any:
 def _whole_exchange(built: Built) -> Any:
     """Two cores' work exchanged everywhere: partition, descriptors, arguments."""
     busy, plan = _busy(built), built.plan
-    if len(busy) < 2:
+    if len(busy) < 2 or plan.semaphores:
         return None
     a, b = busy[:2]
     moved = with_plan(
@@ -74,6 +75,7 @@ def _same_tile(built: Built) -> Any:
 
 def _fields(change: Any) -> Any:
     """Arguments that are fields of the work descriptor: ``change(field, value)``."""
+
     def apply(built: Built) -> Any:
         def table(args: dict[str, Any], k: Any) -> Any:
             program = next(p for p in built.programs.programs if p.name == k.program)
@@ -94,7 +96,8 @@ def _lost_remainder(built: Built) -> Any:
         return None
     core = busy[-1]
     one = plan.work_descriptors[core]
-    assert isinstance(one, Linear)
+    if not isinstance(one, Linear):
+        return None
     left = replace(one, count=one.count - 1, start=one.start if one.count > 1 else 0)
     shorter = with_plan(
         built,

@@ -1,0 +1,100 @@
+"""What a plan declares is held against source and options, whatever compiled it."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from harness import check
+from harness.artifact import Artifact
+from harness.artifact import compile as compile_kernel
+from harness.compiler.options import CompileOptions
+from harness.kernels.gemm import matmul
+from harness.mutants.edit import Built, replace
+
+
+def _kernel() -> Any:
+    return matmul(M=64, N=64, K=64, block_M=32, block_N=32)
+
+
+def _compiled(**options: Any) -> Artifact:
+    return compile_kernel(_kernel(), grid=(2, 1), **options)
+
+
+def _codes(built: Built, **options: Any) -> dict[str, str]:
+    sealed = built.sealed()
+    asked = CompileOptions(grid=(2, 1), **options)
+    edited = dataclasses.replace(_compiled(), plan=sealed.plan, programs=sealed.programs)
+    verdict = check(_kernel(), artifact=edited, options=asked)
+    return {f.code: f.location or "" for f in reversed(verdict.findings)}
+
+
+def test_what_the_compiler_makes_declares_what_was_asked_for() -> None:
+    """A fresh artifact has nothing to object to."""
+    made = _compiled()
+    assert _codes(Built(made.plan, made.programs)) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "where"),
+    [
+        ({}, {"strategy": "column_major"}, "$.options"),
+        ({}, {"double_buffer": False, "prefetch": False}, "$.options"),
+        ({"strategy": "block"}, {}, "$.options"),
+    ],
+)
+def test_a_dropped_option_is_found_although_the_answer_is_right(
+    given: dict[str, Any], asked: dict[str, Any], where: str
+) -> None:
+    """An artifact compiled with other options than asked for is inconsistent."""
+    made = _compiled(**given)
+    assert "PlanInconsistent" in _codes(Built(made.plan, made.programs), **asked)
+    assert where.startswith("$")
+
+
+def test_a_plan_that_only_claims_the_option_is_found() -> None:
+    """Copying the options into the plan does not hide that the strategy was dropped."""
+    made = _compiled()
+    asked = CompileOptions(grid=(2, 1), strategy="column_major")
+    plan = replace(made.plan, options=asked.to_json())
+    found = _codes(Built(plan, made.programs), strategy="column_major")
+    assert "work_descriptors" in found["PlanInconsistent"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "depth"), [({}, 1), ({"double_buffer": False, "prefetch": False}, 2)]
+)
+def test_depths_keep_what_double_buffer_promises(asked: dict[str, Any], depth: int) -> None:
+    """Two blocks in flight where asked for, one where not."""
+    made = _compiled(**asked)
+    cbs = tuple(replace(cb, depth=depth) for cb in made.plan.circular_buffers)
+    found = _codes(Built(replace(made.plan, circular_buffers=cbs), made.programs), **asked)
+    assert "circular_buffers" in found["PlanInconsistent"]
+
+
+@pytest.mark.parametrize("field", ["dst_full_sync_en", "bfp8_pack_precise"])
+def test_a_mode_nobody_asked_for_is_found(field: str) -> None:
+    """Modes without an option stay off."""
+    made = _compiled()
+    kernels = tuple(
+        k if k.compute is None else replace(k, compute=replace(k.compute, **{field: True}))
+        for k in made.plan.kernels
+    )
+    found = _codes(Built(replace(made.plan, kernels=kernels), made.programs))
+    assert field in found["NumericModeMismatch"]
+
+
+def test_a_wrong_length_of_k_is_found() -> None:
+    """The K length of the work lists is the source's."""
+    made = _compiled()
+    work = {c: tuple(replace(i, len_k=1) for i in v) for c, v in made.plan.work_partition.items()}
+    found = _codes(Built(replace(made.plan, work_partition=work), made.programs))
+    assert "work_partition" in found["PlanInconsistent"]
+
+
+def test_padding_said_to_be_zero_is_found() -> None:
+    """The host leaves padding unspecified, and a plan may not count on more."""
+    made = _compiled()
+    layouts = {n: replace(la, padding="zero") for n, la in made.plan.layouts.items()}
+    found = _codes(Built(replace(made.plan, layouts=layouts), made.programs))
+    assert "padding" in found["PlanInconsistent"]
