@@ -139,11 +139,12 @@ def _execute(path: Path, name: str) -> types.ModuleType:
     module = types.ModuleType(f"tt_kernel_{path.stem}_{digest}")
     module.__file__ = where
     sys.modules[module.__name__] = module
+    finder: Any = None
     try:
         with _user_code(path) as finder:
             exec(code, vars(module))  # noqa: S102  (running the user's file is what was asked for)
     except HarnessError as error:
-        if not finder.used or name not in vars(module):
+        if finder is None or not finder.used or name not in vars(module):
             raise
         sys.stderr.write(f"{path.name}: stopped after {name!r} was defined: {error}\n")
     return module

@@ -23,7 +23,9 @@ def autotune(func: Any = None, *, configs: Any = None, **_: object) -> Any:
     return made
 
 
-def first_config(configs: Any, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> dict[str, Any]:
+def first_config(
+    configs: Any, args: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> dict[str, Any]:
     """The first configuration; ``configs`` may be a list or a function of the call's arguments."""
     if callable(configs):
         configs = _call(configs, args, keywords)
@@ -41,7 +43,7 @@ def _call(configs: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[
 
 @contextmanager
 def set_autotune_inputs(*_: object, **__: object) -> Iterator[None]:
-    """``with set_autotune_inputs(…)``: nothing is tuned, so nothing is kept."""
+    """Nothing is tuned, so no inputs are kept for tuning."""
     yield
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import PurePath
+from types import FrameType
 
 from harness.errors import HarnessError
 
@@ -16,7 +17,7 @@ class FrontendError(HarnessError):
     code = "UnsupportedModule"
 
 
-class MissingLibrary(FrontendError):
+class MissingLibraryError(FrontendError):
     """A library the file imports is not installed, and the kernel really needs it."""
 
     code = "MissingLibrary"
@@ -24,10 +25,11 @@ class MissingLibrary(FrontendError):
 
 def user_place() -> str | None:
     """``file:line`` of the innermost frame that is neither this package nor the import system."""
-    frame = sys._getframe(1)  # noqa: SLF001  (the documented way to the caller)
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  (the documented way to the caller)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
-        if not name.startswith(_OURS) and name != "harness" and "frozen" not in frame.f_code.co_filename:
-            return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
+        file = frame.f_code.co_filename
+        if not name.startswith(_OURS) and name != "harness" and "frozen" not in file:
+            return f"{PurePath(file).name}:{frame.f_lineno}"
+        frame = frame.f_back
     return None

@@ -1,4 +1,4 @@
-"""``@tilelang.jit``: factories that return a kernel, and kernels that declare tensors themselves."""
+"""``@tilelang.jit``: factories that return a kernel, and kernels that declare their tensors."""
 
 from __future__ import annotations
 
@@ -76,6 +76,7 @@ class JitFunction:
         if not inspect.isfunction(func):
             raise LanguageError(f"tilelang.jit decorates functions, not {type(func).__name__}")
         functools.update_wrapper(self, func)
+        self.__name__ = func.__name__
         self.func = func
         self.out_idx = out_idx
         self.target = target
@@ -83,7 +84,8 @@ class JitFunction:
         self.tensors = eager.declares_tensors(func)
         self.mode = "eager" if self.tensors or eager.enters_kernel(func) else "lazy"
         if self.mode == "eager" and out_idx is not None:
-            raise LanguageError("out_idx is for factories", location=self._place(),
+            raise LanguageError("out_idx is for factories, not for kernels that declare tensors",
+                                location=self._place(),
                                 next_step="make outputs with T.empty and return them")  # fmt: skip
         self._kernels: dict[Any, JitKernel] = {}
 
@@ -112,7 +114,7 @@ class JitFunction:
         missing = [n for n in parameters if n not in values and n not in self.tensors]
         if missing:
             raise LanguageError(f"{self.__name__} needs {missing[0]!r}", code="InvalidArguments",
-                                next_step=f"its parameters are {', '.join(parameters)}")  # fmt: skip
+                                next_step=f"it takes {', '.join(parameters)}")  # fmt: skip
         return values
 
     def _split(self, keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

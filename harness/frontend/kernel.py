@@ -63,11 +63,12 @@ class JitKernel:
         return self._compiled(self.prim_func)
 
     def _compiled(self, func: Any) -> Artifact:
-        from harness.artifact import compile
+        from harness import artifact
 
         if func not in self._artifacts:
             device = device_of(self._target)
-            self._artifacts[func] = compile(func, **({} if device is None else {"device": device}))
+            keywords: dict[str, Any] = {} if device is None else {"device": device}
+            self._artifacts[func] = artifact.compile(func, **keywords)
         return self._artifacts[func]
 
     def __call__(self, *arrays: Any) -> Any:
@@ -114,8 +115,9 @@ class JitKernel:
         for name, array in arrays.items():
             layout = artifact.plan.layouts[name]
             if tuple(layout.logical_shape) != array.shape:
-                raise LanguageError(f"{name} is of shape {array.shape}, declared as"
-                                    f" {tuple(layout.logical_shape)}", code="ShapeMismatch")  # fmt: skip
+                declared = tuple(layout.logical_shape)
+                raise LanguageError(f"{name} is of shape {array.shape}, declared as {declared}",
+                                    code="ShapeMismatch")  # fmt: skip
             if layout.role != "output" or self.out_idx is None:
                 kind = np.float32 if "float" in layout.dtype else layout.dtype
                 inputs[name] = array.astype(kind)
@@ -159,5 +161,7 @@ class Profiler:
         """Refuse every use by name."""
         if name.startswith("__"):
             raise AttributeError(name)
-        raise FrontendError(f"profiler.{name} needs a GPU", location=user_place(),
-                            next_step="tt-harness run judges the kernel and counts its work")  # fmt: skip
+        raise FrontendError(
+            f"profiler.{name} needs a GPU", location=user_place(),
+            next_step="tt-harness run judges the kernel and counts its work",
+        )  # fmt: skip

@@ -1,7 +1,7 @@
 """Stand-ins for libraries a kernel file imports for its own reference: torch and its kin.
 
 Only what a kernel needs works: dtypes by name, decorators, annotations and base classes. Anything
-else raises :class:`MissingLibrary` when it is used, not when it is imported.
+else raises :class:`MissingLibraryError` when it is used, not when it is imported.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import types
 from typing import Any, Final, NoReturn
 
-from harness.frontend.errors import MissingLibrary, user_place
+from harness.frontend.errors import MissingLibraryError, user_place
+from harness.language.dtypes import ALIASES
 
 LIBRARIES: Final = ("torch", "triton", "einops", "flash_attn", "fla", "torchvision", "matplotlib",
                     "pandas", "tqdm")  # fmt: skip
@@ -38,9 +39,9 @@ class Missing:
 
     def _raise(self) -> NoReturn:
         library = self._path.split(".", maxsplit=1)[0]
-        raise MissingLibrary(f"{self._path} is used, and {library} is not installed",
+        raise MissingLibraryError(f"{self._path} is used, and {library} is not installed",
                              location=user_place(),
-                             next_step=f"install {library}, or keep it out of the kernel's way")  # fmt: skip
+                             next_step=f"install {library}, or do without")  # fmt: skip
 
     def __call__(self, *args: Any, **_: Any) -> Any:
         """Decorators give the function back; the rest raises."""
@@ -78,7 +79,7 @@ class Missing:
 
     def __bool__(self) -> bool:
         """Testing it is a use."""
-        self._raise()
+        return bool(self._raise())
 
     def __repr__(self) -> str:
         """Its dotted name."""
@@ -105,8 +106,7 @@ class _Dtype(str):
 def attribute(path: str, name: str) -> Any:
     """``path.name`` of a library that is not installed."""
     if path == "torch" and name in _DTYPES:
-        return _Dtype({"half": "float16", "float": "float32", "int": "int32", "long": "int64"}.get(
-            name, name))  # fmt: skip
+        return _Dtype(ALIASES.get(name, name))
     return Missing(f"{path}.{name}")
 
 

@@ -89,8 +89,10 @@ def _view(name: str, source: Any) -> types.ModuleType:
             try:
                 return getattr(source, attr)
             except AttributeError:
-                raise FrontendError(f"{name}.{attr} is not provided", location=user_place(),
-                                    next_step="docs/language.md says what a kernel can use") from None  # fmt: skip
+                raise FrontendError(
+                    f"{name}.{attr} is not provided", location=user_place(),
+                    next_step="docs/language.md says what a kernel can use",
+                ) from None  # fmt: skip
 
         def __call__(self, *args: Any, **keywords: Any) -> Any:
             """``tilelang.jit`` is a module and a decorator at once."""
@@ -106,7 +108,7 @@ def _view(name: str, source: Any) -> types.ModuleType:
 
 @contextmanager
 def serving() -> Iterator[_Finder]:
-    """Serve the stand-ins to imports made inside; yields a finder that knows whether it was used."""
+    """Serve the stand-ins to imports made inside; what it yields knows whether it was used."""
     import harness.language  # noqa: F401  (TVM looks for torch when it loads: before the stand-ins)
 
     first, last = _Finder(tilelang=True), _Finder(tilelang=False)

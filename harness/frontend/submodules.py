@@ -8,7 +8,8 @@ from typing import Any, Final
 from harness.frontend import tilelang_api
 from harness.frontend.autotune import AutoTuner, autotune, set_autotune_inputs
 from harness.frontend.errors import FrontendError, user_place
-from harness.frontend.jit import JitFunction, compile, jit, lazy_jit
+from harness.frontend.jit import JitFunction, jit, lazy_jit
+from harness.frontend.jit import compile as compile_kernel
 from harness.frontend.kernel import JitKernel, Profiler
 
 
@@ -32,7 +33,7 @@ class _Decorator(types.SimpleNamespace):
 
 
 NAMESPACES: Final[dict[str, Any]] = {
-    "jit": _Decorator(jit=jit, lazy_jit=lazy_jit, compile=compile, JITImpl=JitFunction,
+    "jit": _Decorator(jit=jit, lazy_jit=lazy_jit, compile=compile_kernel, JITImpl=JitFunction,
                       JITKernel=JitKernel),
     "autotuner": types.SimpleNamespace(autotune=autotune, AutoTuner=AutoTuner,
                                        set_autotune_inputs=set_autotune_inputs),

@@ -9,10 +9,12 @@ from typing import Any
 from harness import language
 from harness.frontend.autotune import autotune
 from harness.frontend.jit import JitFunction as JITImpl
-from harness.frontend.jit import compile, jit, lazy_jit, par_compile
+from harness.frontend.jit import compile as compile_kernel
+from harness.frontend.jit import jit, lazy_jit, par_compile
 from harness.frontend.kernel import JitKernel as JITKernel
 
 __version__ = "0.1.15"
+globals()["compile"] = compile_kernel
 
 
 class _Keys(type):
@@ -87,6 +89,6 @@ layout = _Namespace(
     make_half_bank_swizzled_layout=_layout, make_quarter_bank_swizzled_layout=_layout,
 )  # fmt: skip
 
-__all__ = ["JITImpl", "JITKernel", "PassConfigKey", "TensorSupplyType", "autotune", "cdiv", "compile",
+__all__ = ["JITImpl", "JITKernel", "PassConfigKey", "TensorSupplyType", "autotune", "cdiv",
            "disable_cache", "enable_cache", "jit", "language", "lazy_jit", "par_compile",
            "set_log_level"]  # fmt: skip

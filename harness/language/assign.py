@@ -17,6 +17,7 @@ from harness.language.located import register
 from harness.language.regions import is_buffer
 from harness.language.scopes import ONCE, check_rebinding
 
+
 def _has_load(expr: Any) -> bool:
     found: list[Any] = []
     tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, found.append)])
@@ -24,8 +25,10 @@ def _has_load(expr: Any) -> bool:
 
 
 def _bind_local(self: Any, node: Any, name: str, value: Any) -> Any:
-    """Meaning of ``name = value``: buffers get the name, constants and index expressions stand for
-    themselves, anything that reads memory is bound once with ``T.Bind``.
+    """Meaning of ``name = value``.
+
+    Buffers get the name, constants and index expressions stand for themselves, anything that reads
+    memory is bound once with ``T.Bind``.
     """
     if isinstance(value, Empty):
         return declare_output(name, value)

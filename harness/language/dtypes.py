@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-_BITS: Final = {"float64": 64, "float32": 32, "bfloat16": 16, "float16": 16, "int64": 64, "int32": 32,
-                "int16": 16, "int8": 8, "uint64": 64, "uint32": 32, "uint16": 16, "uint8": 8,
-                "bool": 8}  # fmt: skip
+_BITS: Final = {
+    "float64": 64,
+    "float32": 32,
+    "bfloat16": 16,
+    "float16": 16,
+    "int64": 64,
+    "int32": 32,
+    "int16": 16,
+    "int8": 8,
+    "uint64": 64,
+    "uint32": 32,
+    "uint16": 16,
+    "uint8": 8,
+    "bool": 8,
+}
 """Storage of one element."""
 
 ALIASES: Final = {"float": "float32", "half": "float16", "double": "float64", "short": "int16",

@@ -20,6 +20,7 @@ import tvm_ffi
 from tvm import tirx
 
 from harness.errors import LanguageError
+from harness.language.regions import constant
 
 _SIZES: contextvars.ContextVar[Mapping[str, int] | None] = contextvars.ContextVar(
     "tt_sizes", default=None
@@ -44,7 +45,7 @@ def split_names(names: str) -> list[str]:
     Raises:
         LanguageError: nothing in it, or not names.
     """
-    found = [n for n in re.split(r"[,\s]+", names) if n] if isinstance(names, str) else []
+    found = [n for n in re.split(r"[,\s]+", str(names)) if n]
     if not found or not all(n.isidentifier() for n in found):
         raise LanguageError(f"{names!r} does not name sizes", next_step='write e.g. "M, N"')
     return found
@@ -81,7 +82,7 @@ def open_sizes(value: Any) -> list[str]:
 
 
 def with_sizes(value: Any, sizes: Mapping[str, int]) -> Any:
-    """An expression, or a container of them, with open sizes put in; plain numbers where it can be."""
+    """An expression, or a container of them, with numbers for open sizes."""
     if isinstance(value, (tuple, list)):
         return type(value)(with_sizes(v, sizes) for v in value)
     if isinstance(value, dict):
@@ -124,7 +125,7 @@ class DynamicKernel:
                 out[name] = tuple(annotation.ty.shape)
         return out
 
-    def specialize(self, **sizes: int) -> Any:
+    def specialize(self, **sizes: Any) -> Any:
         """The PrimFunc for these sizes; made once.
 
         Raises:
@@ -135,7 +136,7 @@ class DynamicKernel:
             if name not in self.symbols:
                 raise LanguageError(f"{self.__name__!r} has no open size {name!r}", code="OpenSize",
                                     next_step=f"its open sizes are {names}")  # fmt: skip
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            if type(value) is not int or value < 1:
                 raise LanguageError(f"size {name}={value!r} is not a positive number",
                                     code="OpenSize")  # fmt: skip
         missing = [n for n in self.symbols if n not in sizes]
@@ -183,8 +184,8 @@ def solve(shapes: Mapping[str, tuple[Any, ...]], arrays: Mapping[str, Any]) -> d
                 sizes.setdefault(dim.name.removeprefix(SYMBOL_PREFIX), int(size))
     for name, declared in shapes.items():
         if name in arrays:
-            wanted = tuple(with_sizes(d, sizes) for d in declared)
-            wanted = tuple(int(w) if isinstance(w, (int, tirx.IntImm)) else w for w in wanted)
+            known: tuple[Any, ...] = tuple(with_sizes(d, sizes) for d in declared)
+            wanted = tuple(w if type(w) is int else constant(w) for w in known)
             if wanted != tuple(arrays[name].shape):
                 raise LanguageError(f"{name} is of shape {tuple(arrays[name].shape)}, declared as"
                                     f" {wanted}", code="ShapeMismatch")  # fmt: skip

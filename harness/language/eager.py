@@ -22,6 +22,7 @@ from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
 from harness.language.dynamic import dynamic, sizes_known, split_names
+from harness.language.layouts import declare_layouts
 from harness.language.located import PARSER, TOKEN, language_error, place_of
 from harness.language.regions import is_buffer
 from harness.language.spans import innermost_spans
@@ -89,7 +90,7 @@ def const(names: str) -> Any:
 
 
 def empty(*shape: Any, dtype: object = "float32") -> Empty:
-    """``C = T.empty((M, N), dtype)``, also ``T.empty(M, N, dtype=…)``: an output of an eager kernel.
+    """``C = T.empty((M, N), dtype)`` or ``T.empty(M, N, dtype=…)``: an output of an eager kernel.
 
     Raises:
         LanguageError: outside an eager kernel.
@@ -144,7 +145,8 @@ def give_back(value: Any) -> None:
     """
     call = _CALL.get()
     if call is None:
-        raise LanguageError("return is not supported", next_step="write results to an output tensor")
+        raise LanguageError("return is not supported",
+                            next_step="write results to an output tensor")  # fmt: skip
     for item in value if isinstance(value, (tuple, list)) else [value]:
         if not is_buffer(item):
             raise LanguageError("an eager kernel returns the tensors it made with T.empty")
@@ -181,7 +183,7 @@ def read_declarations(func: Callable[..., Any], values: Mapping[str, Any],
                 return call
             raise
     raise LanguageError(f"{func.__name__!r} has no T.Kernel", code="NoKernel",
-                        next_step="put the body under `with T.Kernel(grid_x, …) as …:`")  # fmt: skip
+                        next_step="put the body under `with T.Kernel(…) as …:`")  # fmt: skip
 
 
 def _is_jump(err: BaseException | None) -> bool:
@@ -194,7 +196,7 @@ def _is_jump(err: BaseException | None) -> bool:
 
 def build(func: Callable[..., Any], values: Mapping[str, Any],
           sizes: Mapping[str, int]) -> tuple[Any, list[str]]:  # fmt: skip
-    """The PrimFunc of an eager kernel for concrete sizes, and the names of the tensors it returns.
+    """The PrimFunc of an eager kernel for concrete sizes, and the tensors it returns.
 
     Raises:
         LanguageError: a construct that is refused, or a size that is not given.
@@ -222,13 +224,14 @@ def _parse(func: Callable[..., Any], call: EagerCall) -> Any:
                 _visit(parser, nodes[0], func, call)
         made = builder.get()
         tvm.s_tir.analysis.verify_well_formed(tvm.IRModule.from_expr(made))
-        return made
-    except Exception as err:
+    except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
         if isinstance(err, _DeclarationsRead) or _is_jump(err):
             raise _DeclarationsRead from None
         error = language_error(err)
         error.location = error.location or place_of(parser, nodes[0])
         raise error from None
+    else:
+        return made
     finally:
         PARSER.reset(token)
 
@@ -240,6 +243,7 @@ def _visit(parser: Any, node: Any, func: Callable[..., Any], call: EagerCall) ->
             if name in call.values:
                 parser.var_table.add(name, call.values[name])
         parser.visit_body(node.body)
+        declare_layouts(parser)
 
 
 def declares_tensors(func: Callable[..., Any]) -> list[str]:
@@ -269,4 +273,3 @@ def _own_statements(body: Any) -> Iterator[Any]:
         if isinstance(statement, doc.If):
             yield from _own_statements(statement.body)
             yield from _own_statements(statement.orelse)
-

@@ -1,7 +1,8 @@
-"""Elementwise functions of the language, for expressions in T.Parallel loops and index arithmetic."""
+"""Elementwise functions of the language, and index arithmetic."""
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -37,7 +38,7 @@ def _unary(name: str) -> Callable[..., Any]:
     return apply
 
 
-exp, exp2, log, log2, log1p, sqrt, rsqrt, sigmoid, tanh, erf, sin, cos, floor, ceil, round = (  # noqa: A001
+exp, exp2, log, log2, log1p, sqrt, rsqrt, sigmoid, tanh, erf, sin, cos, floor, ceil, round = (
     _unary(name) for name in UNARY
 )
 
@@ -57,30 +58,30 @@ def _same(a: Any, b: Any) -> tuple[Any, Any]:
     return tuple(x if str(x.ty.dtype) == wide else tirx.Cast(wide, x) for x in (a, b))
 
 
-def max(a: Any, b: Any) -> Any:  # noqa: A001  (TileLang's name)
+def max(a: Any, b: Any) -> Any:
     """``T.max(a, b)``, elementwise, or of two numbers."""
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
-        return a if a > b else b
+        return builtins.max(a, b)
     return tirx.Max(*_same(a, b))
 
 
-def min(a: Any, b: Any) -> Any:  # noqa: A001  (TileLang's name)
+def min(a: Any, b: Any) -> Any:
     """``T.min(a, b)``, elementwise, or of two numbers."""
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
-        return a if a < b else b
+        return builtins.min(a, b)
     return tirx.Min(*_same(a, b))
 
 
-def abs(x: Any) -> Any:  # noqa: A001  (TileLang's name)
+def abs(x: Any) -> Any:
     """``T.abs(x)``, elementwise, or of a number."""
     if isinstance(x, (int, float)):
-        return -x if x < 0 else x
+        return builtins.abs(x)
     return tirx.abs(_float(x, "T.abs"))
 
 
-def pow(x: Any, y: Any) -> Any:  # noqa: A001  (TileLang's name)
+def pow(x: Any, y: Any) -> Any:
     """``T.pow(x, y)``, elementwise; a small integer power becomes products."""
-    if isinstance(y, int) and 1 <= y <= 4 and isinstance(x, tvm.ir.Expr):  # noqa: PLR2004
+    if isinstance(y, int) and 1 <= y <= 4 and isinstance(x, tvm.ir.Expr):
         out = x
         for _ in range(y - 1):
             out = out * x

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tvm.tirx.script import builder as S
 from tvm.ir import Expr
+from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
 from harness.language.elementwise import ceildiv
@@ -134,7 +134,7 @@ def serial(start: object, stop: object = None, step: object = None, **hints: obj
     """``for i in T.serial(…)``, also ``range(…)`` and ``T.unroll``: a sequential loop."""
     annotations = hints.pop("annotations", None)
     if hints:
-        raise LanguageError(f"T.serial has no argument {sorted(hints)[0]!r}")
+        raise LanguageError(f"T.serial has no argument {min(hints)!r}")
     if annotations:
         raise LanguageError("annotations on T.serial are not supported", next_step="leave them out")
     if stop is None:

@@ -13,11 +13,11 @@ from tvm.script.parser._core import dispatch
 
 from harness.errors import LanguageError
 
-TOKEN: Final = "tt"
+TOKEN: Final = "tt"  # noqa: S105  (a name, no secret)
 """Dispatch token of the dialect: it keeps every override out of plain TVMScript."""
 
 PARSER: contextvars.ContextVar[Any] = contextvars.ContextVar("tt_parser", default=None)
-"""The parser at work, for what is evaluated inside a kernel body (macros, names that are missing)."""
+"""The parser at work, for what is evaluated inside a kernel body."""
 
 
 def place_of(parser: Any, node: Any) -> str:
@@ -41,9 +41,8 @@ def language_error(err: BaseException) -> LanguageError:
         detail = next((t for t in text if "error:" in t), text[0] if text else "cannot be parsed")
         return LanguageError(detail.split("error:", 1)[-1].strip(), code="SourceError")
     name = type(root).__name__
-    detail = str(root).strip().splitlines() or [name]
-    return LanguageError(f"{detail[-1]}" if name == "ParserError" else f"{name}: {detail[-1]}",
-                         code="SourceError")  # fmt: skip
+    last = (str(root).strip().splitlines() or [name])[-1]
+    return LanguageError(last if name == "ParserError" else f"{name}: {last}", code="SourceError")
 
 
 def located(visit: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:

@@ -46,8 +46,11 @@ class Macro:
         saved, parser.var_table = parser.var_table, VarTable()
         parser.macro_results = [*getattr(parser, "macro_results", []), _NOTHING]
         try:
-            with outermost(parser), parser.with_diag_source(self.source), \
-                    parser.var_table.with_frame():
+            with (
+                outermost(parser),
+                parser.with_diag_source(self.source),
+                parser.var_table.with_frame(),
+            ):
                 for name, value in self.scope().items():
                     parser.var_table.add(name, value)
                 with parser.var_table.with_frame():
@@ -65,7 +68,8 @@ class Macro:
         names = [a.arg for a in [*(arguments.posonlyargs or []), *arguments.args]]
         only = [a.arg for a in (arguments.kwonlyargs or [])]
         if len(args) > len(names):
-            raise LanguageError(f"macro {self.__name__!r} takes {len(names)} arguments, got {len(args)}")
+            raise LanguageError(f"macro {self.__name__!r} takes {len(names)} arguments,"
+                                f" got {len(args)}")  # fmt: skip
         bound = dict(zip(names, args, strict=False))
         for name, value in keywords.items():
             if name in bound or name not in [*names, *only]:
@@ -79,7 +83,7 @@ class Macro:
         return bound
 
 
-def macro(func: Callable[..., Any] | None = None, **options: object) -> Any:
+def macro(func: Any = None, **options: object) -> Any:
     """``@T.macro``: the decorated function is expanded where it is called.
 
     Raises:
@@ -118,7 +122,8 @@ def define_inside(parser: Any, node: Any) -> None:
     defaults = dict(zip([a.arg for a in arguments.args][::-1],
                         [parser.eval_expr(d) for d in (arguments.defaults or [])][::-1],
                         strict=False))  # fmt: skip
-    for argument, value in zip(arguments.kwonlyargs or [], arguments.kw_defaults or [], strict=False):
+    only, values = arguments.kwonlyargs or [], arguments.kw_defaults or []
+    for argument, value in zip(only, values, strict=False):
         if value is not None:
             defaults[argument.arg] = parser.eval_expr(value)
     table = parser.var_table

@@ -6,7 +6,7 @@ golden interpreter and the printer see the same thing. Operand orders are stated
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import tvm
 from tvm import tirx
@@ -23,7 +23,7 @@ GEMM: Final = "tl.gemm"
 """``(A region, B region, C region, transpose_A, transpose_B, clear_accum)``; C += A·B."""
 
 REDUCE: Final = "tl.reduce"
-"""``(src region, dst region, kind, dim, clear)``: kind sum, max, min, absmax or abssum; dim >= 0."""
+"""``(src region, dst region, kind, dim, clear)``: kind one of REDUCTIONS, dim >= 0."""
 REDUCTIONS: Final = ("sum", "max", "min", "absmax", "abssum")
 
 _EFFECT_OPAQUE: Final = 4  # tirx CallEffectKind: touches memory the op's operands do not show
@@ -139,7 +139,7 @@ def gemm(
     return _call(GEMM, [a.node(), b.node(), c.node(), *flags])
 
 
-def _reduce(src: object, dst: object, kind: str, dim: int, clear: bool) -> Call:
+def _reduce(src: object, dst: object, kind: str, dim: Any, clear: bool) -> Call:
     source, target = Region.of(src, "T.reduce source"), Region.of(dst, "T.reduce destination")
     rank = len(source.extents)
     if not isinstance(dim, int) or not -rank <= dim < rank:

@@ -20,6 +20,7 @@ from harness.errors import LanguageError
 from harness.language import assign, eager, frames, macros
 from harness.language.dynamic import DynamicKernel, open_sizes, used_values
 from harness.language.frames import GridLoop, Kernel, ParallelLoop
+from harness.language.layouts import declare_layouts
 from harness.language.located import PARSER, TOKEN, language_error, refuse_statement, register
 from harness.language.regions import is_buffer
 from harness.language.scopes import inner
@@ -44,6 +45,7 @@ def _visit_function(self: Any, node: Any) -> None:
             with self.with_dispatch_token(TOKEN):
                 _declare_parameters(self, node.args)
                 self.visit_body(node.body)
+            declare_layouts(self)
     finally:
         PARSER.reset(token)
 
@@ -73,8 +75,10 @@ def _visit_for(self: Any, node: Any) -> None:
     """``range``, T.serial, T.Pipelined: one frame; T.Parallel, T.grid: one frame per extent."""
     if node.orelse:
         raise LanguageError("for … else is not supported")
-    if isinstance(node.iter, doc.Call) and isinstance(node.iter.func, doc.Name) and (
-        node.iter.func.id == "range"
+    if (
+        isinstance(node.iter, doc.Call)
+        and isinstance(node.iter.func, doc.Name)
+        and (node.iter.func.id == "range")
     ):
         args = [self.eval_expr(a) for a in node.iter.args]
         loop: Any = frames.serial(*args)
@@ -141,9 +145,8 @@ def _visit_with(self: Any, node: Any) -> None:
             given = len(ids) if isinstance(ids, list) else 1
             if wanted != given:
                 raise LanguageError(f"T.Kernel has {given} grid axes but {wanted} names after 'as'")
-            if is_tuple and not isinstance(ids, list):
-                ids = [ids]
-            self.eval_assign(target=target, source=ids, bind_value=bind_with_value)
+            source = [ids] if is_tuple and not isinstance(ids, list) else ids
+            self.eval_assign(target=target, source=source, bind_value=bind_with_value)
         self.visit_body(node.body)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 _ATOMIC = ("cores have no atomic arithmetic on memory they share",
-           "give every block its own slice of the output and add the slices in a second kernel")  # fmt: skip
+           "give every block a slice of its own and add the slices in a second kernel")  # fmt: skip
 _THREAD = ("a tile machine has no GPU threads", "write tile ops and T.Parallel loops")
 _PERSIST = ("the pipeline makes every kernel persistent by itself",
             "give T.Kernel the whole grid and index by the block variables")  # fmt: skip
-_BITS = ("the vector unit's bit operations are not lowered", "compute with numbers and T.if_then_else")
+_BITS = ("the vector unit's bit operations are not lowered",
+         "compute with numbers and T.if_then_else")  # fmt: skip
 _MANUAL = ("copies and waits are placed by the pipeline", "write T.copy inside T.Pipelined")
 _IR = ("it builds TVM IR nodes by hand", "write Python operators and statements")
 _VIEW = ("tiles cannot be reinterpreted in place", "declare the block in the shape it is used in")
@@ -77,35 +78,55 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
 }  # fmt: skip
 """Single names: (why, what instead)."""
 
+_THREADS: Final = (
+    r"(get_(thread|lane|warp|cluster|block)\w*|thread_\w+|env_thread|launch_thread|shfl_\w+"
+    r"|warp_reduce_\w+|ballot\w*|activemask|(any|all)_sync|match_\w+_sync|syncthreads_\w+"
+    r"|shuffle_elect|tvm_warp_\w+|KernelLaunchFrame|block_rank_in_cluster)"
+)
+_COPIES: Final = (
+    r"(alloc_(barrier|cluster_barrier|tmem|descriptor|\w*desc)|barrier_\w+|mbarrier_\w+|tma_\w+"
+    r"|named_barrier\w*|cluster_\w+|clc_\w+|copy_cluster|create_\w+|cp_async\w*|deallocate_tmem"
+    r"|increase_descriptor_offset|initialize_\w+|compute_[gu]mma_\w+|wait_wgmma)"
+)
+_INSTRUCTIONS: Final = (
+    r"(ptx_\w+|tcgen05_\w+|wgmma_\w+|warpgroup_\w+|mma_\w+|\w*IntrinEmitter\w*|TCGEN05\w+"
+    r"|WGMMA\w+|dp4a|__ldg|ld[gs]\d+|st[gs]\d+|make_\w*layout|get_(swizzle|ldmatrix|mma)\w*"
+    r"|validate_gemm_ab_dtypes|tvm_(bmma|mma|load_matrix|store_matrix|fill_fragment)\w*)"
+)
+_PACKED: Final = (
+    r"((add|sub|mul|fma|max|min|abs)2|extract_lane|vector\w+|ramp|broadcast|Ramp|Broadcast|Shuffle"
+    r"|get_active_lane_mask|vscale)"
+)
+_CALLS: Final = (
+    r"(call_\w+|tvm_\w+|TVMBackend\w+|anylist_\w+|llvm_\w+|(start|end)_profile_intrinsic"
+    r"|lookup_param|q_multiply\w*)"
+)
+_POINTERS: Final = (
+    r"(Ptr|ptr|access_ptr|address_of|handle\w*|make_tensor\w*|tvm_access_ptr|isnullptr)"
+)
+_RANDOM: Final = ("cores have no generator of random numbers here",
+                  "pass random numbers as a tensor")  # fmt: skip
+_WARPS: Final = ("a tile machine has no warps",
+                 "the pipeline splits reading, computing and writing")  # fmt: skip
+
 FAMILIES: Final[tuple[tuple[str, str, str], ...]] = (
     (r"atomic_\w+", *_ATOMIC),
-    (r"(get_(thread|lane|warp|cluster|block)\w*|thread_\w+|env_thread|launch_thread|shfl_\w+"
-     r"|warp_reduce_\w+|ballot\w*|activemask|(any|all)_sync|match_\w+_sync|syncthreads_\w+"
-     r"|shuffle_elect|tvm_warp_\w+|KernelLaunchFrame|block_rank_in_cluster)", *_THREAD),
-    (r"(alloc_(barrier|cluster_barrier|tmem|descriptor|\w*desc)|barrier_\w+|mbarrier_\w+|tma_\w+"
-     r"|named_barrier\w*|cluster_\w+|clc_\w+|copy_cluster|create_\w+|cp_async\w*|deallocate_tmem"
-     r"|increase_descriptor_offset|initialize_\w+|compute_[gu]mma_\w+|wait_wgmma)", *_MANUAL),
-    (r"(ptx_\w+|tcgen05_\w+|wgmma_\w+|warpgroup_\w+|mma_\w+|\w*IntrinEmitter\w*|TCGEN05\w+|WGMMA\w+"
-     r"|dp4a|__ldg|ld[gs]\d+|st[gs]\d+|make_\w*layout|get_(swizzle|ldmatrix|mma)\w*"
-     r"|validate_gemm_ab_dtypes|tvm_(bmma|mma|load_matrix|store_matrix|fill_fragment)\w*)",
-     "it is an instruction of a GPU", "write T.copy, T.gemm and T.Parallel"),
+    (_THREADS, *_THREAD),
+    (_COPIES, *_MANUAL),
+    (_INSTRUCTIONS, "it is an instruction of a GPU", "write T.copy, T.gemm and T.Parallel"),
     (r"(ClusterKernel|CUDASourceCodeKernel)", "it launches GPU code", "use T.Kernel"),
-    (r"(WS\w+|ws_op|annotate_ws_schedule|WarpSpecializeFrame)", "a tile machine has no warps",
-     "the pipeline splits reading, computing and writing"),
+    (r"(WS\w+|ws_op|annotate_ws_schedule|WarpSpecializeFrame)", *_WARPS),
     (r"(bitwise_\w+|shift_\w+|clz|popcount|__ffs|__fns|reduce_bit\w+)", *_BITS),
     (r"ieee_\w+", "its rounding is a GPU's", "write the operator or T.sqrt, T.rsqrt"),
     (r"(a?(sin|cos|tan)h?|atan2|copysign|fmod|hypot|ldexp|nextafter|is(finite|inf|nan))",
      _NUMBER[0], "compute it from the functions of docs/language.md"),
-    (r"((add|sub|mul|fma|max|min|abs)2|extract_lane|vector\w+|ramp|broadcast|Ramp|Broadcast|Shuffle"
-     r"|get_active_lane_mask|vscale)", "it works on a GPU's packed vectors", "write T.Parallel loops"),
-    (r"rng_\w+", "cores have no generator of random numbers here", "pass random numbers as a tensor"),
-    (r"(float[468]_\w+|int4|is_float4\w*|is_f8f6f4_family)",
-     "tensors have no such dtype", "use float16, bfloat16 or float32"),
+    (_PACKED, "it works on a GPU's packed vectors", "write T.Parallel loops"),
+    (r"rng_\w+", *_RANDOM),
+    (r"(float[468]_\w+|int4|is_float4\w*|is_f8f6f4_family)", "tensors have no such dtype",
+     "use float16, bfloat16 or float32"),
     (r"(b?float|u?int|tfloat)\d+\w*x\d+", "tiles are the vectors here", "use the plain dtype"),
-    (r"(Ptr|ptr|access_ptr|address_of|handle\w*|make_tensor\w*|tvm_access_ptr|isnullptr)",
-     "kernels have no pointers", "index tensors and blocks"),
-    (r"(call_\w+|tvm_\w+|TVMBackend\w+|anylist_\w+|llvm_\w+|(start|end)_profile_intrinsic"
-     r"|lookup_param|q_multiply\w*)", "it calls code outside the kernel", "write the operation itself"),
+    (_POINTERS, "kernels have no pointers", "index tensors and blocks"),
+    (_CALLS, "it calls code outside the kernel", "write the operation itself"),
     (r".*", *_IR),
-)
+)  # fmt: skip
 """Families of names by pattern, the first that fits."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import tvm
 from tvm import tirx
@@ -40,7 +41,7 @@ class Region:
     is_point: bool
 
     @staticmethod
-    def of(value: object, what: str) -> Region:
+    def of(value: Any, what: str) -> Region:
         """The region a user named.
 
         Raises:
@@ -110,4 +111,3 @@ class Region:
         ranges = [Range.from_min_extent(s, tirx.const(e, "int32"))
                   for s, e in zip(self.starts, self.extents, strict=True)]  # fmt: skip
         return TensorRegion(self.buffer, ranges, BufferRegionType())
-

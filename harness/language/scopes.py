@@ -49,7 +49,8 @@ def check_rebinding(parser: Any, name: str, value: Any) -> None:
         raise LanguageError(f"{name!r} is assigned a second time", next_step=ONCE)
     floor = getattr(parser, "tt_floor", 0)
     # Frame 0 holds what the kernel captured; a kernel's own name of that spelling hides it.
-    if any(name in frame.vars for frame in parser.var_table.frames[1:floor]) and not _same(old, value):
+    outside = any(name in frame.vars for frame in parser.var_table.frames[1:floor])
+    if outside and not _same(old, value):
         raise LanguageError(f"{name!r} is assigned again inside a loop or branch", next_step=ONCE)
 
 

@@ -55,13 +55,15 @@ class _TensorType:
     """``T.Tensor``: called, or with brackets as in ``T.Tensor[[M, K], dtype]``."""
 
     def __call__(self, shape: object, dtype: object = "float32", *_: object, **__: object) -> Any:
-        """``A: T.Tensor((M, K), dtype)``: a tensor in device memory, row-major as the host sees it."""
+        """``A: T.Tensor((M, K), dtype)``: a tensor in device memory, row-major on the host."""
         return S.buffer(_tensor_shape(shape), dtype_name(dtype))
 
     def __getitem__(self, item: Any) -> Any:
         """``A: T.Tensor[[M, K], dtype]``: the same."""
-        shape, dtype = item if isinstance(item, tuple) and isinstance(item[0], (tuple, list)) else (
-            item, "float32"
+        shape, dtype = (
+            item
+            if isinstance(item, tuple) and isinstance(item[0], (tuple, list))
+            else (item, "float32")
         )
         return self(shape, dtype)
 

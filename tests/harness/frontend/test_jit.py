@@ -4,6 +4,8 @@ import pytest
 from harness.cli.params import ParameterError
 from harness.cli.source import SourceError, _execute
 from harness.errors import HarnessError, LanguageError
+from harness.frontend.jit import compile as compile_kernel
+from harness.frontend.jit import jit
 from tests.harness.frontend.loading import KERNELS, kernel
 
 MODULE = _execute(KERNELS, "matmul_relu")
@@ -41,9 +43,7 @@ def test_an_eager_kernel_refuses_arrays_that_contradict_each_other() -> None:
 
 def test_arrays_are_filled_in_place_without_out_idx() -> None:
     """Writes results into the arrays a kernel without out_idx is given, as TileLang does."""
-    import harness.frontend.jit as jit
-
-    made = jit.compile(MODULE.rms_norm(32, 64, 32))
+    made = compile_kernel(MODULE.rms_norm(32, 64, 32))
     x, out = integers(32, 64) + 5, np.zeros((32, 64), np.float32)
     assert made(x, out) is None
     np.testing.assert_allclose(out, x / np.sqrt((x * x).mean(1, keepdims=True)), rtol=2e-2)
@@ -51,9 +51,7 @@ def test_arrays_are_filled_in_place_without_out_idx() -> None:
 
 def test_a_dynamic_size_gives_one_plan_per_size() -> None:
     """Compiles an open size when called, once per concrete size."""
-    import harness.frontend.jit as jit
-
-    made = jit.compile(MODULE.dynamic_copy(), out_idx=[1])
+    made = compile_kernel(MODULE.dynamic_copy(), out_idx=[1])
     for m in (32, 45, 32):
         x = integers(m, 64)
         np.testing.assert_array_equal(made(x), x)
@@ -90,8 +88,6 @@ def test_an_autotuned_kernel_takes_its_first_configuration() -> None:
 
 def test_unknown_arguments_of_jit_are_refused() -> None:
     """Refuses an argument of jit that nothing is known about."""
-    from harness.frontend.jit import jit
-
     with pytest.raises(LanguageError, match="no argument 'fast'"):
         jit(fast=True)
 

@@ -13,7 +13,7 @@ def test_a_name_cannot_change_its_meaning_in_a_loop() -> None:
 
         @T.prim_func
         def main(A: T.Tensor((64, 64), "float32")):
-            with T.Kernel(1, threads=128) as bx:
+            with T.Kernel(1, threads=128) as _:
                 t = T.alloc_shared((32, 64), "float32")
                 offset = 0
                 for _ in range(2):
@@ -40,8 +40,7 @@ def test_macros_return_values_and_keep_their_names_apart() -> None:
 
     @T.macro
     def start(block: Any, size: int = 32):
-        first = block * size
-        return first
+        return block * size
 
     @T.prim_func
     def main(A: T.Tensor((64, 64), "float32"), B: T.Tensor((64, 64), "float32")):
@@ -63,7 +62,7 @@ def test_a_macro_inside_a_kernel_sees_the_kernels_names() -> None:
             t = T.alloc_shared((32, 64), "float32")
 
             @T.macro
-            def move(src, dst):
+            def move(src: Any, dst: Any):
                 T.copy(src[bx * 32, 0], t)
                 T.copy(t, dst[bx * 32, 0])
 
@@ -76,14 +75,14 @@ def test_errors_in_a_macro_name_the_macros_line() -> None:
     """Cites the line in the macro, not the line of its call."""
 
     @T.macro
-    def wrong(t):
+    def wrong(t: Any):
         T.atomic_add(t, 1)
 
     with pytest.raises(LanguageError, match="atomic_add") as info:
 
         @T.prim_func
         def main(A: T.Tensor((64, 64), "float32")):
-            with T.Kernel(1, threads=128) as bx:
+            with T.Kernel(1, threads=128) as _:
                 t = T.alloc_shared((32, 64), "float32")
                 wrong(t)
 
