@@ -42,7 +42,7 @@ class CircularBuffer:
         peak: highest occupancy seen, in pages.
         partners: circular buffers that share this one's memory.
         backing: the sharded tensor whose memory this is.
-        far: transfers between cores touch it.
+        far: transfers between cores touch it. fetched: other cores read it.
         loose: pages were handed over that were there but not asked for (level hardware).
         solo, solo_lanes: the one strand there is for the lanes asked for last, if it is one.
     """
@@ -78,6 +78,7 @@ class CircularBuffer:
         self.partners: list[CircularBuffer] = []
         self.backing: Backing | None = None
         self.far = False
+        self.fetched = False
         self.loose = False
         self.strands = [Strand(lanes)]
         if not strict:

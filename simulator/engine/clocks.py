@@ -37,13 +37,23 @@ class Event:
 
 
 class Clocks:
-    """The clocks of all agents. ``wide`` ones know other cores too: semaphores tell of them."""
+    """The clocks of all agents. ``wide`` ones know other cores too: semaphores tell of them.
 
-    def __init__(self, cores: int, table: LaneTable, *, wide: bool) -> None:
+    Only the ``acting`` agents touch memory that is watched, so only they are known of; the others
+    pass on what they know.
+    """
+
+    def __init__(
+        self, cores: int, table: LaneTable, acting: tuple[int, ...], *, wide: bool
+    ) -> None:
         self.cores = cores
         self.wide = wide
         self.table = table
-        width = len(AGENTS) * (cores if wide else 1)
+        self.stride = len(acting)
+        self.column = np.zeros(len(AGENTS), np.int64)
+        self.column[list(acting)] = np.arange(len(acting))
+        self.acting = frozenset(acting)
+        width = len(acting) * (cores if wide else 1)
         self.known: list[Times] = [np.zeros((cores, width), np.int32) for _ in AGENTS]
         self.time: list[Times] = [np.ones(cores, np.int32) for _ in AGENTS]
 
@@ -52,9 +62,12 @@ class Clocks:
         ids = lanes.ids
         every = lanes.n == self.cores
         known: Any = self.known[agent].copy() if every else self.known[agent][ids]
-        column: Any = ids * len(AGENTS) + agent if self.wide else agent
-        known[np.arange(lanes.n), column] = self.time[agent][ids]
-        self.time[agent][ids] += 1
+        if agent in self.acting:
+            column: Any = self.column[agent]
+            if self.wide:
+                column = ids * self.stride + column
+            known[np.arange(lanes.n), column] = self.time[agent][ids]
+            self.time[agent][ids] += 1
         return Event(lanes, known)
 
     def learn(self, agent: int, lanes: Lanes, known: Times) -> None:
@@ -81,9 +94,9 @@ class Clocks:
         own = (core == me) & (other == agent) & (time != PENDING)
         known = self.known[agent]
         if self.wide:
-            seen = known[me, np.maximum(core, 0) * len(AGENTS) + other] >= time
+            seen = known[me, np.maximum(core, 0) * self.stride + self.column[other]] >= time
         else:
-            seen = (core == me) & (known[me, other] >= time)
+            seen = (core == me) & (known[me, self.column[other]] >= time)
         return own | seen | (core < 0)
 
 

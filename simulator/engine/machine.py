@@ -81,6 +81,8 @@ class Machine:
         self.multicast_bytes = 0
         self.starved: tuple[int, ...] = ()
         self.accesses: dict[str, set[tuple[bool, str]]] = {}
+        self.senders: set[str] = set()
+        self.waiters: dict[int, set[str]] = {item.id: set() for item in plan.semaphores}
         self.contexts: list[OpContext] = []
         self.order: Order | None = None
         self._found: dict[tuple[str, str | None, int], Finding] = {}

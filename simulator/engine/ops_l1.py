@@ -116,6 +116,7 @@ def _writer(c: OpContext, target: Resolve, dst_at: int, size_at: int) -> Step:
     address, size, following = c.scalar(dst_at), c.scalar(size_at), c.next
     cb, name = destination.cb, c.op.name
     cb.far = source.cb.far = True
+    c.machine.senders.add(c.code.thread)
     multicast = "multicast" in name
     tally, slot = c.machine.tally, c.machine.slot(name)
 
@@ -159,7 +160,8 @@ def build_read(c: OpContext) -> Step:
     target, remote, own = one_core(c, 0, 1), pointer_of(c, 2), pointer_of(c, 3)
     address, size, following, machine = c.scalar(2), c.scalar(4), c.next, c.machine
     name = c.op.name
-    own.cb.far = remote.cb.far = True
+    own.cb.far = remote.cb.far = remote.cb.fetched = True
+    c.machine.senders.add(c.code.thread)
     tally, slot = machine.tally, machine.slot(name)
 
     def step(group: Group) -> int:

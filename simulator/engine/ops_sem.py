@@ -53,6 +53,7 @@ def build_wait(c: OpContext) -> Step:
     semaphores, number = _semaphore(c, 0)
     value, following = c.scalar(1), c.next
     least = c.op.name.endswith("_min")
+    c.machine.waiters[number].add(c.code.thread)
     c.code.waits[c.number] = SemaphoreWait(semaphores, number, value, least=least)
 
     def step(group: Group) -> int:

@@ -38,7 +38,8 @@ class Order:
     def __init__(self, machine: Machine, tensors: list[Tensor], far: list[CircularBuffer]) -> None:
         self.machine = machine
         cores = len(machine.cores)
-        self.clocks = Clocks(cores, machine.table, wide=bool(machine.semaphores.values))
+        wide = bool(machine.semaphores.values)
+        self.clocks = Clocks(cores, machine.table, self._acting(tensors, far), wide=wide)
         self.pushed = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
         self.popped = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
         self.tensors = {t.name: Records(self.clocks, t.pages) for t in tensors}
@@ -50,6 +51,14 @@ class Order:
         self.transfers = Transfers()
         self._places: list[tuple[str, str, str]] = []
         self._numbers: dict[tuple[str, int], int] = {}
+
+    def _acting(self, tensors: list[Tensor], far: list[CircularBuffer]) -> tuple[int, ...]:
+        """Agents that touch what is watched."""
+        threads = {thread for t in tensors for _, thread in self.machine.accesses[t.name]}
+        threads |= self.machine.senders
+        acting = {AGENTS.index(thread) for thread in threads}
+        acting |= {self.end_of(cb.producer, producer=True) for cb in far}
+        return tuple(sorted(acting))
 
     # --- who and where ---------------------------------------------------------------------
 
@@ -210,7 +219,8 @@ class Order:
         clash = records.after_writes(actor, ids)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
-        records.writes.put(actor, ids, self.clocks.time[agent][group.lanes.ids][:, None])
+        if cb.fetched:
+            records.writes.put(actor, ids, self.clocks.time[agent][group.lanes.ids][:, None])
 
     # --- edges -----------------------------------------------------------------------------
 
@@ -224,16 +234,20 @@ class Order:
         agent = AGENTS.index(group.code.thread)
         event = self.clocks.release(agent, group.lanes)
         flags = self.flags[number]
-        if len(np.unique(cores)) == len(cores):
-            flags[cores] = np.maximum(flags[cores], event.known[rows])
-        else:
-            np.maximum.at(flags, cores, event.known[rows])
+        known, order = event.known[rows], np.argsort(cores, kind="stable")
+        targets, starts = np.unique(cores[order], return_index=True)
+        if len(targets) < len(cores):
+            cores, known = targets, np.maximum.reduceat(known[order], starts, axis=0)
+        flags[cores] = np.maximum(flags[cores], known)
 
     def replaced(
         self, number: int, group: Group, rows: Vector, cores: Vector, *, multicast: bool
     ) -> None:
         """Cores' semaphore is set: what it told before is gone."""
         agent = AGENTS.index(group.code.thread)
+        if not multicast and self.machine.waiters[number] <= {group.code.thread}:
+            self.flags[number][cores] = 0  # it tells nobody but itself
+            return
         if multicast:
             self.transfers.overtaken(agent, group.lanes, cores, self.clocks.time[agent])
         event: Event = self.clocks.release(agent, group.lanes)

@@ -7,13 +7,20 @@ A page is a tensor's page, or a slot of a circular buffer on one core. Checks ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from simulator.engine.clocks import PENDING, Clocks
 from simulator.engine.lanes import Vector
+
+AGENT: Final = 31
+CORE: Final = 33
+PLACE: Final = 45
+CORES: Final = (1 << PLACE - CORE) - 1
+WHO: Final = (1 << PLACE) - 1
+"""Bits of an access: 31 of time, 2 of agent, 12 of core + 1, the rest its place."""
 
 Flags = npt.NDArray[np.bool_]
 
@@ -47,32 +54,45 @@ class Clash:
 
 
 class Side:
-    """The last access of one kind to every page."""
+    """The last access of one kind to every page, packed: place, core + 1, agent, time."""
 
     def __init__(self, pages: int) -> None:
-        self.core = np.full(pages, -1, np.int32)
-        self.agent = np.zeros(pages, np.int8)
-        self.time = np.zeros(pages, np.int32)
-        self.place = np.zeros(pages, np.int32)
+        self._last = np.zeros(pages, np.int64)
 
-    def known(self, clocks: Clocks, actor: Actor, ids: Any) -> Any:
-        """Per page whether the actor is after it."""
+    def of(self, page: int) -> tuple[int, int, int, int]:
+        """(core, agent, time, place) of a page's last access; core -1 if there is none."""
+        last = int(self._last[page])
+        agent, core = last >> AGENT & 3, (last >> CORE & CORES) - 1
+        return core, agent, last & PENDING, last >> PLACE
+
+    def known(self, clocks: Clocks, actor: Actor, ids: Any, *, own: bool) -> Any:
+        """Per page whether the actor is after it; ``own``: or did it itself."""
+        last = self._last[ids]
+        core, agent = (last >> CORE & CORES) - 1, last >> AGENT & 3
         me = actor.cores[:, None]
-        return clocks.knows(actor.agent, me, self.core[ids], self.agent[ids], self.time[ids])
+        good = clocks.knows(actor.agent, me, core, agent, last & PENDING)
+        if own:
+            good |= (core == me) & (agent == actor.agent)
+        return good
 
-    def own(self, actor: Actor, ids: Any) -> Any:
-        """Per page whether the actor did it itself."""
-        return (self.core[ids] == actor.cores[:, None]) & (self.agent[ids] == actor.agent)
+    def put(self, actor: Actor, ids: Any, time: Any) -> Any:
+        """Remember an access; returns the pages where another of this step came after it."""
+        who = actor.place << PLACE | (actor.cores[:, None] + 1) << CORE | actor.agent << AGENT
+        value = who | time
+        self._last[ids] = value
+        return self._last[ids] != value
 
-    def put(self, actor: Actor, ids: Any, time: Any) -> None:
-        """Remember an access."""
-        self.core[ids] = actor.cores[:, None]
-        self.agent[ids], self.time[ids], self.place[ids] = actor.agent, time, actor.place
+    def clear(self, ids: Any) -> None:
+        """Forget."""
+        self._last[ids] = 0
 
     def finish(self, cores: Any, agent: int, ids: Any, times: Any) -> None:
-        """Transfers of an agent are complete at its ``times``."""
-        hit = (self.core[ids] == cores) & (self.agent[ids] == agent) & (self.time[ids] == PENDING)
-        self.time[ids[hit]] = np.broadcast_to(times, ids.shape)[hit]
+        """Transfers of an agent are complete at its ``times``, a row each."""
+        last = self._last[ids]
+        under_way = (cores + 1) << CORE | agent << AGENT | PENDING
+        hit = (last & WHO) == under_way
+        done = last - PENDING + times
+        self._last[ids[hit]] = done[hit]
 
 
 class Records:
@@ -86,16 +106,12 @@ class Records:
 
     def after_writes(self, actor: Actor, ids: Any, *, own: bool = True) -> Clash | None:
         """The clash of a read, or None. ``own``: transfers of the actor itself do not count."""
-        good = self.writes.known(self.clocks, actor, ids)
-        if own:
-            good |= self.writes.own(actor, ids)
+        good = self.writes.known(self.clocks, actor, ids, own=own)
         return None if good.all() else self._clash(self.writes, ~good, ids, write=True)
 
     def after_reads(self, actor: Actor, ids: Any, *, own: bool = False) -> Clash | None:
         """The clash of a write with earlier reads, or None."""
-        good = self.reads.known(self.clocks, actor, ids)
-        if own:
-            good |= self.reads.own(actor, ids)
+        good = self.reads.known(self.clocks, actor, ids, own=own)
         if not good.all():
             return self._clash(self.reads, ~good, ids, write=False)
         return self._after_more(actor, ids, own=own) if self.more else None
@@ -114,30 +130,30 @@ class Records:
     def _clash(self, side: Side, bad: Any, ids: Any, *, write: bool) -> Clash:
         row, column = (int(v) for v in np.argwhere(bad)[0])
         page = int(ids[row, column])
-        other = Access(int(side.core[page]), int(side.agent[page]), int(side.place[page]), write)
-        return Clash(row, page, bad.any(axis=1), other)
+        core, agent, _, place = side.of(page)
+        return Clash(row, page, bad.any(axis=1), Access(core, agent, place, write))
 
     def read(self, actor: Actor, ids: Any) -> None:
         """Remember reads under way."""
         reads = self.reads
-        lost = ~(reads.known(self.clocks, actor, ids) | reads.own(actor, ids))
-        for page in ids[lost].tolist():
-            key = int(reads.core[page]), int(reads.agent[page])
-            kept = int(reads.time[page]), int(reads.place[page])
-            self.more.setdefault(page, {})[key] = kept
-        reads.put(actor, ids, PENDING)
-        for row, column in np.argwhere(~reads.own(actor, ids)).tolist():  # several in one step
-            key = int(actor.cores[row]), actor.agent
-            self.more.setdefault(int(ids[row, column]), {})[key] = PENDING, actor.place
+        good = reads.known(self.clocks, actor, ids, own=True)
+        if not good.all():
+            for page in ids[~good].tolist():
+                core, agent, time, place = reads.of(page)
+                self.more.setdefault(page, {})[core, agent] = time, place
+        lost = reads.put(actor, ids, PENDING)
+        if lost.any():  # several cores in one step
+            for row, column in np.argwhere(lost).tolist():
+                key = int(actor.cores[row]), actor.agent
+                self.more.setdefault(int(ids[row, column]), {})[key] = PENDING, actor.place
 
     def write(self, actor: Actor, ids: Any, time: Any = PENDING) -> Flags:
         """Remember writes that were checked; returns rows another row's write overlapped."""
-        self.writes.put(actor, ids, time)
-        self.reads.core[ids] = -1
+        lost: Flags = self.writes.put(actor, ids, time).any(axis=1)
+        self.reads.clear(ids)
         if self.more:
             for page in ids.reshape(-1).tolist():
                 self.more.pop(page, None)
-        lost: Flags = (~self.writes.own(actor, ids)).any(axis=1)
         return lost
 
     def reads_done(self, cores: Any, agent: int, ids: Any, times: Any) -> None:

@@ -52,6 +52,13 @@ class Transfer:
             self.records.writes.finish(self.cores, self.agent, self.ids, when)
 
 
+def _members(ids: Vector, cores: int) -> Any:
+    """A flag per core."""
+    flags = np.zeros(cores, np.bool_)
+    flags[ids] = True
+    return flags
+
+
 class Transfers:
     """All transfers under way, by agent."""
 
@@ -65,11 +72,12 @@ class Transfers:
     def complete(self, agent: int, lanes: Lanes, kinds: tuple[int, ...], times: Times) -> None:
         """A barrier of some cores."""
         left: list[Transfer] = []
+        member = _members(lanes.ids, len(times))
         for transfer in self._open[agent]:
             if transfer.kind not in kinds:
                 left.append(transfer)
                 continue
-            inside = np.isin(transfer.cores[:, 0], lanes.ids)
+            inside = member[transfer.cores[:, 0]]
             if inside.all():
                 transfer.finish(times)
                 continue
@@ -82,11 +90,12 @@ class Transfers:
 
     def overtaken(self, agent: int, lanes: Lanes, receivers: Vector, times: Times) -> None:
         """A semaphore multicast: multicast data sent before it has come to these receivers."""
+        reached = _members(receivers, len(times))
+        member = _members(lanes.ids, len(times))
         for transfer in self._open[agent]:
             if transfer.receivers is None:
                 continue
-            there = np.isin(transfer.receivers, receivers)
-            there &= np.isin(transfer.cores[:, 0], lanes.ids)
-            part = transfer.part(there)
+            there = reached[transfer.receivers] & member[transfer.cores[:, 0]]
+            part = transfer if there.all() else transfer.part(there)
             if part is not None:
                 part.finish(times)
