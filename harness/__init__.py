@@ -30,4 +30,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'harness' has no attribute {name!r}")
 
 
-__all__ = ["Artifact", "Result", "Verdict", "check", "compile"]  # noqa: F822  (loaded on use)
+__all__ = ["Artifact", "Result", "Verdict", "check", "compile"]
