@@ -78,7 +78,7 @@ class Arithmetic:
         if fmt.is_integer:
             return x if dtype == source else self.to_integer(x, dtype)
         if not self.contract.fp32_dest and (dtype != source or dtype != self.contract.dest):
-            x = self._narrowed(x)
+            x = self.narrowed(x)
         if dtype == source:
             return x
         if dtype == "float16" and x.taint is not None:  # which has no infinities on the device
@@ -90,10 +90,12 @@ class Arithmetic:
         steps = 2.0 if cut or not self.contract.fp32_dest else 1.0
         return rounded(x, fmt.bits, fmt.tiny, fmt.huge, steps)
 
-    def _narrowed(self, x: Approx) -> Approx:
+    def narrowed(self, x: Approx) -> Approx:
         """What a 16-bit DST leaves: cut to bfloat16, as float32 is, and within float16 range."""
         dest = find_format(self.contract.dest)
         bits = min(dest.bits, find_format("bfloat16").bits)
+        if dest.name == "float16" and x.taint is not None:  # infinities become numbers there
+            x = replace(x, taint=np.where(x.taint == CLEAN, CLEAN, FREE).astype(np.uint8))
         return rounded(x, bits, dest.tiny, dest.huge, 2.0)
 
     def to_integer(self, x: Approx, dtype: str) -> Approx:
@@ -112,7 +114,7 @@ class Arithmetic:
             return x
         dest = find_format(self.contract.dest)
         if not self.contract.fp32_dest:
-            x = self._narrowed(x)
+            x = self.narrowed(x)
         else:
             x = rounded(x, _SINGLE.bits, _SINGLE.tiny, _SINGLE.huge, _VECTOR_STEPS)
         if dtype in ("float32", dest.name) and (self.contract.fp32_dest or dest.bits <= fmt.bits):
@@ -125,7 +127,7 @@ class Arithmetic:
         if dtype != "float32":
             return x
         if not self.contract.fp32_dest:
-            return self._narrowed(x)
+            return self.narrowed(x)
         if broadcast:
             fmt = find_format(self.contract.float32_source)
             return rounded(x, fmt.bits, fmt.tiny, fmt.huge, 2.0)

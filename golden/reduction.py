@@ -67,9 +67,11 @@ class Reducer:
         return pick(self._cut(old, dtype), top, dtype)
 
     def _cut(self, x: Approx, dtype: str) -> Approx:
-        """Data as the matrix unit sees them."""
+        """Data as the matrix unit sees them: float16 passes Src a second time, as bfloat16."""
         if not self.arithmetic.bounded:
             return x
+        if dtype == "float16":
+            return self.arithmetic.narrowed(x)
         return self.arithmetic.operand(x, dtype, broadcast=True)
 
     def extremum(self, x: Approx, axis: int, dtype: str, *, largest: bool) -> Approx:
