@@ -91,16 +91,6 @@ class Annotation:
         return self
 
 
-def annotate_layout(layouts: object = None, **_: object) -> None:
-    """``T.annotate_layout({block: layout})``: GPU layouts of on-chip blocks are ignored.
-
-    Raises:
-        LanguageError: not a dictionary of layouts.
-    """
-    if layouts is not None and not isinstance(layouts, dict):
-        raise LanguageError("T.annotate_layout takes a dictionary from blocks to layouts")
-
-
 def annotate_safe_value(values: object = None, **_: object) -> None:
     """``T.annotate_safe_value({tensor: value})``: what reads outside a tensor give; only 0 here.
 

@@ -79,6 +79,8 @@ _WORKS: Final = {
     "infinity": "infinity of a dtype",
     "max_value": "the largest finite value of a dtype",
     "min_value": "the smallest finite value of a dtype",
+    "annotate_layout": "DRAM or L1, interleaved or sharded, for tensors; GPU layouts of"
+    " on-chip blocks are ignored, since blocks are kept in tiles",
     "ceildiv": "of sizes and indices",
     "cdiv": "as T.ceildiv",
     "floordiv": "of indices",
@@ -94,7 +96,6 @@ _ELEMENTWISE: Final = ("abs", "fabs", "exp", "exp2", "log", "log2", "log1p", "sq
                        "__log", "__log2", "__sin", "__cos")  # fmt: skip
 _IGNORED: Final = {
     **REASONS,
-    "annotate_layout": "GPU layouts of on-chip blocks; blocks are kept in tiles here",
     "annotate_safe_value": "0, which reads outside a tensor give anyway; other values are refused",
     "Layout": "a GPU layout, for T.annotate_layout",
     "Fragment": "a GPU layout, for T.annotate_layout",

@@ -33,7 +33,7 @@ def test_transcripts_are_what_happens(name: str, checkout: Path) -> None:
         assert apart is None, f"{name}: $ {step.command}\n{apart}\n\nin full:\n{text}"
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", [*DOCUMENTS, "docs/layouts.md"])
 def test_python_in_documents_runs(name: str, checkout: Path) -> None:
     """Protects the Python shown: it runs as it stands, with warnings as errors."""
     for block in blocks(ROOT / name, "python"):
