@@ -64,6 +64,11 @@ def _block_map(
     block_map: dict[str, Any] = {"base": list(low), "x": list(x), "y": list(y), "z": list(z),
                  "extent": [h - lo for lo, h in zip(low, high, strict=True)]}  # fmt: skip
     tiles = _tile_counts([d for d in shape if d is not None])
+    if (bad := _outside(block_map, grid, tiles)) is not None:
+        x, y, z = bad
+        refuse(f"block bx={x}, by={y}, bz={z} writes only outside output {name!r}",
+               node=writes[0][0].node, code="OutOfBounds",
+               next_step="give T.Kernel as many blocks as the output has")  # fmt: skip
     counts = coverage(block_map, grid, tiles)
     if counts.max(initial=0) > 1:
         refuse(f"two blocks write one tile of output {name!r}", node=writes[0][0].node,
@@ -77,6 +82,18 @@ def _tile_counts(shape: list[int]) -> tuple[int, ...]:
     if len(shape) == 1:
         shape = [1, *shape]
     return (*shape[:-2], -(-shape[-2] // TILE), -(-shape[-1] // TILE))
+
+
+def _outside(
+    block_map: dict[str, Any], grid: tuple[int, int, int], tiles: tuple[int, ...]
+) -> tuple[int, int, int] | None:
+    """A block whose first tile is outside the output: the first or the last along every axis."""
+    for x, y, z in product(*((0, g - 1) for g in grid)):
+        for dim, limit in enumerate(tiles):
+            base, *steps = (block_map[k][dim] for k in ("base", "x", "y", "z"))
+            if not 0 <= base + steps[0] * x + steps[1] * y + steps[2] * z < limit:
+                return x, y, z
+    return None
 
 
 def coverage(block_map: dict[str, Any], grid: tuple[int, int, int], tiles: tuple[int, ...]) -> Any:

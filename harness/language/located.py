@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from tvm.error import DiagnosticError
-from tvm.script.parser._core import dispatch
+from tvm.script.parser._core import dispatch, doc
 
 from harness.errors import LanguageError
 
@@ -79,3 +79,34 @@ def refuse_statement(name: str, what: str, instead: str) -> None:
     def visit(self: Any, node: Any) -> None:
         del self, node
         raise LanguageError(f"{what} is not supported", next_step=instead)
+
+
+_OUTSIDE: Final = "do it outside the kernel"
+_FOREIGN: Final = {
+    "Try": ("try", "check parameters outside the kernel"),
+    "Raise": ("raise", "check parameters outside the kernel"),
+    "Import": ("import", _OUTSIDE),
+    "ImportFrom": ("import", _OUTSIDE),
+    "Delete": ("del", "leave the name alone"),
+    "ClassDef": ("class", _OUTSIDE),
+    "Global": ("global", "take values as parameters of the function around the kernel"),
+    "Nonlocal": ("nonlocal", "take values as parameters of the function around the kernel"),
+}
+"""Statements TVM's parser has no door for, what they are called, and what to do instead."""
+
+
+def refuse_foreign(parser: Any, body: list[Any]) -> None:
+    """Refuse statements that TVM's parser would report without their place.
+
+    Raises:
+        LanguageError: naming the first one and its line.
+    """
+    for node in body:
+        found = _FOREIGN.get(type(node).__name__)
+        if found is not None:
+            raise LanguageError(f"{found[0]} is not supported", location=place_of(parser, node),
+                                next_step=found[1])  # fmt: skip
+        for part in ("body", "orelse"):
+            inside = getattr(node, part, None)
+            if isinstance(inside, (list, tuple)) and all(isinstance(s, doc.stmt) for s in inside):
+                refuse_foreign(parser, list(inside))

@@ -21,7 +21,14 @@ from harness.language import assign, eager, frames, macros
 from harness.language.dynamic import DynamicKernel, open_sizes, used_values
 from harness.language.frames import GridLoop, Kernel, ParallelLoop
 from harness.language.layouts import declare_layouts
-from harness.language.located import PARSER, TOKEN, language_error, refuse_statement, register
+from harness.language.located import (
+    PARSER,
+    TOKEN,
+    language_error,
+    refuse_foreign,
+    refuse_statement,
+    register,
+)
 from harness.language.regions import is_buffer
 from harness.language.scopes import inner
 from harness.language.spans import innermost_spans
@@ -42,6 +49,7 @@ def _visit_function(self: Any, node: Any) -> None:
             S.prim_func(is_private=False),
         ):
             S.func_name(node.name)
+            refuse_foreign(self, node.body)
             with self.with_dispatch_token(TOKEN):
                 _declare_parameters(self, node.args)
                 self.visit_body(node.body)
