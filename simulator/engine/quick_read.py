@@ -11,6 +11,7 @@ from simulator.engine.group import Group
 from simulator.engine.ops_move import row_major
 from simulator.engine.page_operand import Pages, Shape
 from simulator.engine.pointers import Pointer
+from simulator.engine.pool import Block
 from simulator.engine.segs import Seg
 from simulator.memory.dram import Tensor
 
@@ -36,6 +37,7 @@ class QuickRead:
         self._pool = machine.pool
         self._view: View | None = None
         self._of: Pattern | None = None
+        self._zeros: Block | None = None
         self._tally, self._slot = machine.tally, machine.slot("noc_async_read_page")
         self._bytes = self._total * tensor.page_bytes
 
@@ -67,8 +69,13 @@ class QuickRead:
             return False
         if pattern is not self._of:
             self._of, self._view = pattern, view_of(tensor, pattern, self._shape)
+            self._zeros = None
+            if not self._pool.arithmetic:  # one block of zeros does for all
+                self._zeros = fetch(tensor, pattern, common, self._shape, lanes, self._pool)
         view = self._view
-        if view is None or not self._pool.arithmetic:
+        if self._zeros is not None:
+            block = self._zeros
+        elif view is None:
             block = fetch(tensor, pattern, common, self._shape, lanes, self._pool)
         else:
             offset = (view.first + common) * view.size

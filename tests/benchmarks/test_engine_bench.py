@@ -16,10 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from simulator.engine import machine
 from simulator.engine.scheduler import Scheduler
+from simulator.formats.codec import decode_tiles, encode_tiles
+from simulator.formats.dataformat import DataFormat
 from simulator.run import RunOptions, Workspace, execute
 from tests.simulator.builders import Sketch, gemm
 from tests.simulator.eltwise_builder import elementwise
+from tests.simulator.engine.test_collectives import multicast_gemm
 from tests.simulator.pipes import pipe
 
 ROUNDS = 7
@@ -126,15 +130,27 @@ def test_gemm_protocol_only(benchmark: Any, clock: list[float], edge: int, bar: 
 
 
 def test_elementwise_2048(benchmark: Any, clock: list[float]) -> None:
-    """2048 x 2048 bf16 add on 64 cores, 4 tiles per step, against np.add of two operands."""
+    """2048 x 2048 bf16 add on 64 cores, 4 tiles per step, against np.add of two operands.
+
+    The base writes into an array that exists. Decoded inputs: the run alone. First decode: plus
+    decoding both operands from the bytes DRAM would hold. Neither counts encoding or transfer;
+    "total" counts upload and download.
+    """
     sketch = elementwise((2048, 2048), "add_tiles", (8, 8), step=4)
-    a, b = _normal(2048, 2048), _normal(2048, 2048)
-    figures = _measure(sketch, {"A": a, "B": b}, lambda: np.add(a, b), clock)
-    _tell(benchmark, "add 2048", figures)
+    a, b = _normal(2048, 2048), np.random.default_rng(1).standard_normal((2048, 2048), np.float32)
+    c = np.empty_like(a)
+    figures = _measure(sketch, {"A": a, "B": b}, lambda: np.add(a, b, out=c), clock)
+    _tell(benchmark, "add 2048, decoded inputs", figures)
+    pages = encode_tiles(a.reshape(-1, 32, 32), DataFormat.Float16_b)
+    decodes = [_cpu(lambda: decode_tiles(pages, DataFormat.Float16_b)) for _ in range(2 * ROUNDS)]
+    first = figures[1] + 2 * statistics.median(decodes)
+    figure = round(first / figures[0], 2)
+    benchmark.extra_info["run_ratio_with_first_decode"] = figure
+    print(f"add 2048, with first decode: run_ratio {figure}")  # noqa: T201 - the figures
     benchmark.pedantic(
         execute, (sketch.plan(), sketch.listed(), {"A": a, "B": b}), rounds=3, iterations=1
     )
-    assert figures[1] / figures[0] <= 7
+    assert figures[1] / figures[0] <= 12  # to aim for: 4, with first decode 7
 
 
 def test_interpreter_on_one_core(benchmark: Any, clock: list[float]) -> None:
@@ -158,14 +174,47 @@ def test_smallest_plan(benchmark: Any) -> None:
     assert result.completed
 
 
-@pytest.mark.parametrize("cores", [(1, 1), (4, 2), (8, 8), (13, 10)])
+@pytest.mark.parametrize("cores", [(1, 1), (2, 2), (4, 4), (8, 8), (13, 10)])
 def test_cost_by_cores(benchmark: Any, clock: list[float], cores: tuple[int, int]) -> None:
-    """One 128-block per core and step: control costs the same for 1 to 130 cores."""
+    """One 128-block per core: the cost of control is nearly the same for 1 to 130 cores.
+
+    "run" counts no transfer; "control" is the run without arithmetic.
+    """
     sketch = gemm(128 * cores[1], 128 * cores[0], 512, (128, 128, 32), cores,
                   device="blackhole_p150")  # fmt: skip
     a, b = _normal(128 * cores[1], 512), _normal(512, 128 * cores[0])
     figures = _measure(sketch, {"A": a, "B": b}, lambda: a @ b, clock)
-    _tell(benchmark, f"{cores[0]}x{cores[1]} cores", figures)
+    _tell(benchmark, f"gemm curve, {cores[0] * cores[1]} cores", figures)
+    options = RunOptions(arithmetic=False)
+    control = _measure(sketch, {"A": a, "B": b}, lambda: a @ b, clock, options)
+    _tell(benchmark, f"gemm curve, {cores[0] * cores[1]} cores, control", control)
     benchmark.pedantic(
         execute, (sketch.plan(), sketch.listed(), {"A": a, "B": b}), rounds=3, iterations=1
     )
+
+
+def test_140_cores(benchmark: Any, clock: list[float]) -> None:
+    """1024 blocks of 32 x 32 on 140 cores: 7 each and 44 more, under masks."""
+    sketch = gemm(1024, 1024, 1024, (32, 32, 32), (14, 10), device="blackhole_p150")
+    a, b = _normal(1024, 1024), _normal(1024, 1024)
+    figures = _measure(sketch, {"A": a, "B": b}, lambda: a @ b, clock)
+    _tell(benchmark, "gemm 32 on 140 cores", figures)
+    benchmark.pedantic(
+        execute, (sketch.plan(), sketch.listed(), {"A": a, "B": b}), rounds=3, iterations=1
+    )
+
+
+def test_races_cost(benchmark: Any, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A product with multicast operands, 32-blocks, 8x8 cores: with clocks against without."""
+    sketch, _ = multicast_gemm((8, 8), 1024)
+    inputs = {"A": _normal(256, 1024), "B": _normal(1024, 256)}
+    a, b = inputs["A"], inputs["B"]
+    with_clocks = _measure(sketch, inputs, lambda: a @ b, clock)
+    with monkeypatch.context() as patch:
+        patch.setattr(machine, "make_order", lambda _: None)
+        without = _measure(sketch, inputs, lambda: a @ b, clock)
+    figure = round(with_clocks[1] / without[1], 2)
+    benchmark.extra_info["clocks_ratio"] = figure
+    print(f"races, multicast gemm 32: {figure} times the run without clocks")  # noqa: T201
+    benchmark.pedantic(execute, (sketch.plan(), sketch.listed(), inputs), rounds=3, iterations=1)
+    assert figure <= 3  # to aim for: 1.25

@@ -189,7 +189,7 @@ def reduction_tree(levels: int) -> Sketch:
         },
         buffers={number: ("Float16_b", 1, *pair) for number, pair in ends.items()},
         programs={
-            name: Program(name=name, thread=thread, accessors=tensors,  # type: ignore[arg-type]
+            name: Program(name=name, thread=thread, accessors=tensors,
                           runtime_args=names, body=body)
             for name, (thread, tensors, names, body) in given.items()
         },
