@@ -65,8 +65,7 @@ def _block_map(
                  "extent": [h - lo for lo, h in zip(low, high, strict=True)]}  # fmt: skip
     tiles = _tile_counts([d for d in shape if d is not None])
     if (bad := _outside(block_map, grid, tiles)) is not None:
-        x, y, z = bad
-        refuse(f"block bx={x}, by={y}, bz={z} writes only outside output {name!r}",
+        refuse(f"block (bx, by, bz) = {bad} begins outside output {name!r}",
                node=writes[0][0].node, code="OutOfBounds",
                next_step="give T.Kernel as many blocks as the output has")  # fmt: skip
     counts = coverage(block_map, grid, tiles)
