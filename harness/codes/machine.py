@@ -73,7 +73,7 @@ TESTS: Final = MappingProxyType({
     "PlanInconsistent": "simulator/plan/test_rules.py",
     "InvalidProgram": "simulator/engine/test_protocol.py",
     "CBWrap": "simulator/engine/test_protocol.py::test_wrap_is_found",
-    "Race": "simulator/engine/test_protocol.py::test_buffers_that_share_memory",
+    "Race": "simulator/engine/test_races.py::test_writing_ahead_of_the_reader_is_a_race",
     "L1Overflow": "simulator/engine/test_protocol.py::test_buffers_that_do_not_fit_l1",
     "Misaligned": "simulator/engine/test_network.py",
     "DoubleWrite":
