@@ -85,3 +85,11 @@ COMMAND: Final = (
      "Report it with that file and the command line."),
 )  # fmt: skip
 """Refusals of the command line and of files: (code, meaning, remedy)."""
+
+
+def remedy(code: str) -> str:
+    """What to do about a refusal, as the end of a sentence."""
+    for name, _, text in (*COMPILER, *GOLDEN, *COMMAND):
+        if name == code:
+            return text[0].lower() + text[1:].rstrip(".")
+    return "follow the message"

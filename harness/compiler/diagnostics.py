@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import tvm
 from tvm.ir.transform import PassContext
 
+from harness.codes.refusals import remedy
 from harness.errors import CompileError, HarnessError
 
 _SINK: contextvars.ContextVar[list[HarnessError] | None] = contextvars.ContextVar(
@@ -49,7 +50,8 @@ def refuse(
     Raises:
         CompileError: always.
     """
-    raise CompileError(message, code=code, location=location or place(node), next_step=next_step)
+    raise CompileError(message, code=code, location=location or place(node),
+                       next_step=next_step or remedy(code))  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import Any, Final
 from tvm.error import DiagnosticError
 from tvm.script.parser._core import dispatch, doc
 
+from harness.codes.refusals import remedy
 from harness.errors import LanguageError
 
 TOKEN: Final = "tt"  # noqa: S105  (a name, no secret)
@@ -56,6 +57,8 @@ def located(visit: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
             wrapped = language_error(err)
             if wrapped.location is None:
                 wrapped.location = place_of(self, node)
+            if wrapped.next_step is None:
+                wrapped.next_step = remedy(wrapped.code)
             raise wrapped from None
 
     return inner

@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import Any
 
 import tvm
+from tvm.script.ir_builder import IRBuilder
 from tvm.script.parser._core import doc, parse, utils
 from tvm.tirx.script import builder as S
 from tvm.tirx.script.parser.parser import bind_for_value, bind_with_value
@@ -61,9 +62,13 @@ def _visit_function(self: Any, node: Any) -> None:
 def _declare_parameters(self: Any, arguments: Any) -> None:
     for extra in ("posonlyargs", "kwonlyargs", "defaults"):
         if getattr(arguments, extra, None):
-            raise LanguageError("a kernel takes plain positional tensor parameters only")
+            raise LanguageError(
+                "a kernel takes plain positional tensor parameters only",
+                next_step="take other values in the function around it",
+            )
     if arguments.vararg or arguments.kwarg:
-        raise LanguageError("a kernel takes no * or ** parameters")
+        raise LanguageError("a kernel takes no * or ** parameters",
+                            next_step="name every tensor")  # fmt: skip
     for arg in arguments.args:
         if arg.annotation is None:
             raise LanguageError(f"parameter {arg.arg!r} has no type annotation",
@@ -82,7 +87,7 @@ def _declare_parameters(self: Any, arguments: Any) -> None:
 def _visit_for(self: Any, node: Any) -> None:
     """``range``, T.serial, T.Pipelined: one frame; T.Parallel, T.grid: one frame per extent."""
     if node.orelse:
-        raise LanguageError("for … else is not supported")
+        raise LanguageError("for … else is not supported", next_step="put it after the loop")
     if (
         isinstance(node.iter, doc.Call)
         and isinstance(node.iter.func, doc.Name)
@@ -98,6 +103,7 @@ def _visit_for(self: Any, node: Any) -> None:
             return
         if isinstance(loop, frames.SteppedLoop):
             with S.serial(0, loop.trips) as trip:
+                IRBuilder.name(getattr(node.target, "id", "trip"), trip)
                 value = loop.start + trip * loop.step
                 self.eval_assign(target=node.target, source=value, bind_value=_bind_step)
                 self.visit_body(node.body)
@@ -128,7 +134,8 @@ def _enter_nest(self: Any, node: Any, loop: Any, extents: list[Any], variables: 
     targets = len(node.target.elts) if isinstance(node.target, (doc.Tuple, doc.List)) else 1
     if targets != len(variables):
         name = "T.Parallel" if isinstance(loop, ParallelLoop) else "T.grid"
-        raise LanguageError(f"{name} has {len(variables)} extents but {targets} loop variables")
+        raise LanguageError(f"{name} has {len(variables)} extents but {targets} loop variables",
+                            next_step="name one variable per extent")  # fmt: skip
     self.eval_assign(target=node.target, source=source, bind_value=bind_for_value)
     self.visit_body(node.body)
 
@@ -144,7 +151,8 @@ def _visit_with(self: Any, node: Any) -> None:
         eager.at_kernel()
     context = self.eval_expr(item.context_expr)
     if not isinstance(context, Kernel):
-        raise LanguageError("only T.Kernel can be entered with a with-statement")
+        raise LanguageError("only T.Kernel can be entered with a with-statement",
+                            next_step="write with T.Kernel(…) as …")  # fmt: skip
     with self.var_table.with_frame(), context as ids:
         if item.optional_vars is not None:
             target = item.optional_vars
@@ -152,7 +160,8 @@ def _visit_with(self: Any, node: Any) -> None:
             wanted = len(target.elts) if is_tuple else 1
             given = len(ids) if isinstance(ids, list) else 1
             if wanted != given:
-                raise LanguageError(f"T.Kernel has {given} grid axes but {wanted} names after 'as'")
+                raise LanguageError(f"T.Kernel has {given} grid axes but {wanted} names after 'as'",
+                                    next_step="name every axis")  # fmt: skip
             source = [ids] if is_tuple and not isinstance(ids, list) else ids
             self.eval_assign(target=target, source=source, bind_value=bind_with_value)
         self.visit_body(node.body)

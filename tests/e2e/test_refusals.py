@@ -1,0 +1,232 @@
+"""Every kernel the language does not accept: one error with code, file, line and a next step."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import Any
+
+import pytest
+
+import harness
+from harness.errors import CompileError, LanguageError
+from tests.harness.compiler import samples
+
+HEAD = """
+@T.prim_func
+def main(A: T.Tensor((64, 64), "bfloat16"), B: T.Tensor((64, 64), "bfloat16")):
+"""
+OPEN = """\
+    with T.Kernel(2, 2) as (bx, by):
+        s = T.alloc_shared((32, 32), "bfloat16")
+        f = T.alloc_fragment((32, 32), "float32")
+        T.copy(A[by * 32, bx * 32], s)
+"""
+CLOSE = """\
+        T.copy(s, B[by * 32, bx * 32])
+"""
+FIRST = 8
+"""Line of the first statement after OPEN."""
+
+
+def inside(lines: str) -> str:
+    """A kernel with some statements between loading and storing a block."""
+    return HEAD + OPEN + textwrap.indent(textwrap.dedent(lines).strip(), " " * 8) + "\n" + CLOSE
+
+
+def refusal(text: str) -> LanguageError | CompileError:
+    """The one error a kernel's text ends in; any other exception is a test failure."""
+    with pytest.raises((LanguageError, CompileError)) as caught:
+        harness.compile(samples.from_text(text, "main"))
+    error = caught.value
+    assert isinstance(error, (LanguageError, CompileError))
+    assert error.__cause__ is None
+    assert error.__suppress_context__ or error.__context__ is None
+    assert "Traceback" not in str(error)
+    assert "\n" not in str(error)
+    return error
+
+
+# (what, statements, line counted from the first one, code)
+STATEMENTS = [
+    ("while", "while True:\n    T.clear(s)", 0, "UnsupportedConstruct"),
+    ("break", "for k in T.serial(3):\n    break", 1, "UnsupportedConstruct"),
+    ("continue", "for k in T.serial(3):\n    continue", 1, "UnsupportedConstruct"),
+    ("try", "try:\n    T.clear(s)\nfinally:\n    T.clear(s)", 0, "UnsupportedConstruct"),
+    ("try in a loop", ("for k in T.serial(2):\n    T.clear(s)\n    try:\n        T.clear(s)\n"
+     "    finally:\n        T.clear(s)"), 2, "UnsupportedConstruct"),
+    ("raise", "raise ValueError(3)", 0, "UnsupportedConstruct"),
+    ("import", "import os", 0, "UnsupportedConstruct"),
+    ("from import", "from os import path", 0, "UnsupportedConstruct"),
+    ("del", "del s", 0, "UnsupportedConstruct"),
+    ("class", "class G:\n    pass", 0, "UnsupportedConstruct"),
+    ("chained assignment", "x = y = 3", 0, "UnsupportedConstruct"),
+    ("name bound twice", "x = bx + 1\nx = bx + 2", 1, "UnsupportedConstruct"),
+    ("augmented name", "x = bx + 1\nx += 1", 1, "UnsupportedConstruct"),
+    ("no such op", "T.no_such_op(s)", 0, "UnsupportedConstruct"),
+    ("atomics", "T.atomic_add(s, s)", 0, "UnsupportedConstruct"),
+    ("slice assigned", "s[0:32, 0:32] = 1.0", 0, "UnsupportedConstruct"),
+    ("slice with a step", "T.copy(A[0:64:2, 0:32], s)", 0, "SourceError"),
+    ("store outside Parallel", "s[0, 0] = 1.0", 0, "UnsupportedConstruct"),
+    ("store in serial", "for i in T.serial(32):\n    s[i, 0] = 1.0", 1, "UnsupportedConstruct"),
+    ("store of wrong rank", "for i in T.Parallel(32):\n    s[i] = 1.0", 1, "ShapeMismatch"),
+    ("gemm shapes", 'x = T.alloc_shared((64, 32), "bfloat16")\nT.gemm(s, x, f)', 1,
+     "ShapeMismatch"),
+    ("gemm of a number", "T.gemm(s, 3, f)", 0, "UnsupportedConstruct"),
+    ("gemm onto nothing", "T.gemm(s, s, f)\nT.copy(f, s)", 0, "UninitialisedBuffer"),
+    ("copy shapes", 'x = T.alloc_shared((64, 32), "bfloat16")\nT.copy(s, x)', 1, "ShapeMismatch"),
+    ("copy ranks", 'x = T.alloc_shared((2, 32, 32), "bfloat16")\nT.copy(s, x)', 1,
+     "ShapeMismatch"),
+    ("copy to a number", "T.copy(s, 3)", 0, "UnsupportedConstruct"),
+    ("copy of elements", "T.copy(s[0, 0], f[0, 0])", 0, "UnsupportedConstruct"),
+    ("shape of block index", 'x = T.alloc_shared((bx, 32), "bfloat16")', 0,
+     "UnsupportedConstruct"),
+    ("negative shape", 'x = T.alloc_shared((-1, 32), "bfloat16")', 0, "UnsupportedConstruct"),
+    ("empty shape", 'x = T.alloc_shared((0, 32), "bfloat16")', 0, "UnsupportedConstruct"),
+    ("unknown dtype", 'x = T.alloc_shared((32, 32), "float99")', 0, "UnsupportedDtype"),
+    ("int8", 'x = T.alloc_shared((32, 32), "int8")', 0, "UnsupportedDtype"),
+    ("int32", 'x = T.alloc_fragment((32, 32), "int32")', 0, "UnsupportedDtype"),
+    ("float8", 'x = T.alloc_shared((32, 32), "float8_e4m3")', 0, "UnsupportedDtype"),
+    ("dtype of a number", "x = T.alloc_shared((32, 32), 3)", 0, "UnsupportedDtype"),
+    ("list comprehension", "x = [i for i in range(3)]\nT.clear(x)", 1, "UnsupportedConstruct"),
+    ("nested kernel", "with T.Kernel(2) as bz:\n    T.clear(s)", 0, "UnsupportedConstruct"),
+    ("undefined name", "T.copy(zz, s)", 0, "SourceError"),
+    ("no effect", "bx + 1", 0, "UnsupportedConstruct"),
+    ("Parallel variables", "for i, j, k in T.Parallel(32, 32):\n    s[i, j] = 0.0", 0,
+     "UnsupportedConstruct"),
+    ("Parallel of nothing", "for i in T.Parallel():\n    s[i, i] = 0.0", 0,
+     "UnsupportedConstruct"),
+    ("Parallel of block index", "for i, j in T.Parallel(bx, 32):\n    s[i, j] = 0.0", 0,
+     "UnsupportedConstruct"),
+    ("if in Parallel", "for i, j in T.Parallel(32, 32):\n    if i > j:\n        s[i, j] = 0.0", 1,
+     "UnsupportedConstruct"),
+    ("op in Parallel", "for i, j in T.Parallel(32, 32):\n    T.clear(s)", 1,
+     "UnsupportedConstruct"),
+    ("gather", "for i, j in T.Parallel(32, 32):\n    s[i, j] = A[i * 2, j]", 1,
+     "UnsupportedIndex"),
+    ("indirect index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[s[i, j], j]", 1, None),
+    ("shifted index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[i + 1, j]", 1,
+     "UnsupportedIndex"),
+    ("loop over text", "for i in 'abc':\n    T.clear(s)", 0, "UnsupportedConstruct"),
+    ("negative step", "for i in T.serial(4, 0, -1):\n    T.clear(s)", 0, "UnsupportedConstruct"),
+    ("fractional bound", "for i in T.serial(2.5):\n    T.clear(s)", 0, "UnsupportedConstruct"),
+    ("negative stages", "for i in T.Pipelined(2, num_stages=-1):\n    T.clear(s)", 0,
+     "UnsupportedConstruct"),
+    ("for else", "for i in T.serial(2):\n    T.clear(s)\nelse:\n    T.clear(s)", 0,
+     "UnsupportedConstruct"),
+    ("fill with text", "T.fill(s, 'x')", 0, "UnsupportedConstruct"),
+    ("fill with a buffer", "T.fill(s, s)", 0, "UnsupportedConstruct"),
+    ("fill with nothing", "T.fill(s)", 0, "SourceError"),
+    ("division by zero", "T.fill(s, 1 / 0)", 0, "SourceError"),
+    ("reduction of wrong shape", ('m = T.alloc_fragment((16,), "float32")\n'
+     "T.reduce_max(s, m, dim=1)"), 1, "ShapeMismatch"),
+    ("reduction over no dimension", ('m = T.alloc_fragment((32,), "float32")\n'
+     "T.reduce_max(s, m, dim=2)"), 1, "UnsupportedConstruct"),
+    ("part of a block", "T.copy(A[0:16, 0:32], s[0:16, 0:32])", 0, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("statements", "line", "code"), [row[1:] for row in STATEMENTS], ids=[r[0] for r in STATEMENTS]
+)
+def test_a_statement_is_refused_at_its_line(statements: str, line: int, code: str | None) -> None:
+    """What the language does not have is named where it stands, never by an exception of TVM."""
+    error = refusal(inside(statements))
+    assert error.location is not None
+    assert re.fullmatch(rf"kernel_\w+\.py:{FIRST + line}:\d+", error.location), str(error)
+    assert code is None or error.code == code, str(error)
+
+
+def kernel(header: str, body: str) -> str:
+    """A kernel of another head."""
+    return f"\n@T.prim_func\ndef main({header}):\n" + textwrap.indent(body, " " * 4) + "\n"
+
+
+TENSORS = 'A: T.Tensor((64, 64), "bfloat16"), B: T.Tensor((64, 64), "bfloat16")'
+COPY = (
+    "with T.Kernel({grid}) as {names}:\n"
+    '    s = T.alloc_shared(({m}, {n}), "bfloat16")\n'
+    "    T.copy(A[{at}], s)\n"
+    "    T.copy(s, B[{to}])"
+)
+PLAIN = {"grid": "2, 2", "names": "(x, y)", "m": 32, "n": 32, "at": "y * 32, x * 32",
+         "to": "y * 32, x * 32"}  # fmt: skip
+
+
+def copying(**changed: Any) -> str:
+    """A copy kernel with something about it changed."""
+    return kernel(TENSORS, COPY.format(**(PLAIN | changed)))
+
+
+KERNELS = {
+    "tensor to tensor": (kernel(TENSORS, "with T.Kernel(1) as x:\n    T.copy(A, B)"),
+                         "UnsupportedConstruct"),
+    "no grid": (kernel(TENSORS, "T.copy(A, B)"), "NoKernel"),
+    "grid of four": (copying(grid="2, 2, 1, 1"), "UnsupportedConstruct"),
+    "grid of none": (copying(grid=""), "UnsupportedConstruct"),
+    "grid of zero": (copying(grid="0, 2"), "UnsupportedConstruct"),
+    "negative grid": (copying(grid="-3, 2"), "UnsupportedConstruct"),
+    "fractional grid": (copying(grid="2.5, 2"), "UnsupportedConstruct"),
+    "grid of text": (copying(grid="'2', 2"), "UnsupportedConstruct"),
+    "too few names": (copying(names="x"), "UnsupportedConstruct"),
+    "too many names": (copying(names="(x, y, z)"), "UnsupportedConstruct"),
+    "another context": (kernel(TENSORS, "with T.Tensor((1,), 'float32'):\n    T.copy(A, B)"), None),
+    "two contexts": (
+        kernel(TENSORS, "with T.Kernel(2) as x, T.Kernel(2) as y:\n    T.copy(A, B)"),
+        "UnsupportedConstruct",
+    ),
+    "48 x 48 blocks": (copying(m=48, n=48, at="y * 48, x * 48", to="y * 48, x * 48"),
+                       "UnalignedBlock"),
+    "blocks at multiples of 17": (copying(at="y * 17, x * 32"), "UnalignedBlock"),
+    "two blocks, one tile": (copying(to="y * 32, 0"), "OverlappingWrites"),
+    "blocks that overlap": (copying(m=64, to="y * 32, x * 32"), None),
+    "more blocks than output": (copying(grid="2, 4"), "OutOfBounds"),
+    "index by remainder": (copying(grid="4, 1", at="(x % 2) * 32, (x // 2) * 32"),
+                           "UnsupportedIndex"),
+    "no annotation": (kernel("A, B: T.Tensor((64, 64), 'bfloat16')", "T.copy(A, B)"),
+                      "UnsupportedConstruct"),
+    "parameter that is no tensor": (kernel("A: 'x', B: T.Tensor((64, 64), 'bfloat16')",
+                                           "T.copy(A, B)"), "UnsupportedConstruct"),
+    "default value": (kernel("A: T.Tensor((64, 64), 'bfloat16') = None", "T.clear(A)"),
+                      "UnsupportedConstruct"),
+    "star parameter": (kernel("*A: T.Tensor((64, 64), 'bfloat16')", "T.clear(A)"),
+                       "UnsupportedConstruct"),
+    "no output": (kernel("A: T.Tensor((64, 64), 'bfloat16')",
+                         "with T.Kernel(2, 2) as (x, y):\n"
+                         "    s = T.alloc_shared((32, 32), 'bfloat16')\n"
+                         "    T.copy(A[y * 32, x * 32], s)"), "NoOutput"),
+    "unused tensor": (kernel(TENSORS, "with T.Kernel(2, 2) as (x, y):\n"
+                             "    s = T.alloc_shared((32, 32), 'bfloat16')\n"
+                             "    T.clear(s)\n    T.copy(s, B[y * 32, x * 32])"), "UnusedTensor"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kernel_is_refused_with_its_place(name: str) -> None:
+    """Grids, parameters and block shapes that cannot be compiled are refused with file and line."""
+    text, code = KERNELS[name]
+    error = refusal(text)
+    assert error.location is not None
+    assert re.fullmatch(r"kernel_\w+\.py:\d+:\d+", error.location), str(error)
+    assert code is None or error.code == code, str(error)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_refusals_say_what_to_do(name: str) -> None:
+    """Every refusal ends in a next step."""
+    assert refusal(KERNELS[name][0]).next_step
+
+
+@pytest.mark.parametrize("statements", [r[1] for r in STATEMENTS], ids=[r[0] for r in STATEMENTS])
+def test_the_refusals_of_statements_say_what_to_do(statements: str) -> None:
+    """Every refusal of a statement ends in a next step."""
+    assert refusal(inside(statements)).next_step
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float64", "float8_e4m3", "nonsense"])
+def test_a_tensor_of_another_type_is_refused(dtype: str) -> None:
+    """A parameter's dtype is checked when the annotation is evaluated."""
+    text = kernel(f"A: T.Tensor((64, 64), '{dtype}')", "T.clear(A)")
+    error = refusal(text)
+    assert error.code == "UnsupportedDtype"
+    assert error.next_step
