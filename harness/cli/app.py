@@ -14,10 +14,12 @@ from typer.main import get_command
 from harness.cli.check import check
 from harness.cli.compile import compile_kernel
 from harness.cli.demo import demo
+from harness.cli.device import doctor, smoke
 from harness.cli.execute import execute
 from harness.cli.explain import explain
 from harness.cli.failure import Failure, UsageError, failure_of
 from harness.cli.fuzz import fuzz
+from harness.cli.kernels import lint_kernels, source
 from harness.cli.mutants import mutants
 from harness.cli.plan import plan_app
 from harness.cli.replay import replay
@@ -48,6 +50,10 @@ app.command("mutants", epilog=EPILOG)(mutants)
 app.add_typer(plan_app, name="plan")
 app.command("demo", epilog=EPILOG)(demo)
 app.command("explain", epilog=EPILOG)(explain)
+app.command("source", epilog=EPILOG)(source)
+app.command("lint-kernels", epilog=EPILOG)(lint_kernels)
+app.command("doctor", epilog=EPILOG)(doctor)
+app.command("smoke", epilog=EPILOG)(smoke)
 
 
 @app.callback(invoke_without_command=True)

@@ -21,6 +21,7 @@ from harness.backends.smoke.render import junit, page
 from harness.backends.smoke.report import PlanResult, SmokeReport, Step
 from harness.backends.smoke.steps import Run, run_plan
 from simulator.arch import Arch, find_arch
+from simulator.errors import UnreadableError
 from simulator.files import write_atomic
 from simulator.findings import Finding
 from simulator.strict_json import render
@@ -53,11 +54,18 @@ def smoke(
     Raises:
         HarnessError: an unknown backend or plan.
         KeyError: an unknown device.
+        simulator.errors.UnreadableError: the directory cannot be written to.
     """
     began = time.perf_counter()
     chosen, arch = choose(plans), find_arch(device)
     target = backend if not isinstance(backend, str) else _backend(backend)
     root = Path(output)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnreadableError(
+            f"cannot be made: {error.strerror or error}", location=str(root)
+        ) from None
     facts, findings = _device_facts(target, arch)
     run = Run(target, device, root, seed)
     results: list[PlanResult] = []
@@ -73,7 +81,6 @@ def smoke(
              (("json", "smoke.json"), ("junit", "junit.xml"), ("html", "smoke.html"))}  # fmt: skip
     report = SmokeReport(target.name, device, facts, tuple(results), findings,
                          time.perf_counter() - began, paths)  # fmt: skip
-    root.mkdir(parents=True, exist_ok=True)
     write_atomic(Path(paths["json"]), render(report.to_json()))
     write_atomic(Path(paths["junit"]), junit(report))
     write_atomic(Path(paths["html"]), page(report).encode())

@@ -46,10 +46,13 @@ def recheck(path: Path) -> Step:
 
     Exact records must be equal; of random ones the same is reported, and a difference is told
     without failing: the bound, which needs the source, was judged when the record was made.
+
+    Raises:
+        KeyError, TypeError, ValueError, OSError: the file is no record.
     """
     record = json.loads(path.read_text("utf-8"))
-    if record.get("record_version") != RECORD_VERSION:
-        return Step(path.stem, "skip", f"record version {record.get('record_version')}")
+    if record["record_version"] != RECORD_VERSION:
+        return Step(path.stem, "skip", f"record version {record['record_version']}")
     plan = load_plan(json.dumps(record["plan"]).encode())
     programs = load_programs(json.dumps(record["programs"]).encode())
     inputs = {name: _unpack(item) for name, item in record["inputs"].items()}
