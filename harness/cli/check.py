@@ -21,6 +21,7 @@ def check(
         Path, typer.Option("--artifact", metavar="DIR", help="the artifact to judge")
     ],
     param: o.ParamOpt = None,
+    frontend: o.FrontendOpt = None,
     device: o.DeviceOpt = o.DEFAULT_DEVICE,
     grid: o.GridOpt = None,
     core_ranges: o.RangesOpt = None,
@@ -43,7 +44,7 @@ def check(
 ) -> int:
     """Judge an existing artifact against what the source says it must answer."""
     build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
-                    prefetch, fidelity, fp32_dest, function, multicast)  # fmt: skip
+                    prefetch, fidelity, fp32_dest, function, multicast, frontend)  # fmt: skip
     question = Question(oracle, input_kind, numbers, seed, inputs, outputs, max_steps, max_seconds)
 
     def body(session: Session) -> Outcome:

@@ -20,6 +20,7 @@ def compile_kernel(
         Path, typer.Option("-o", "--output", metavar="DIR", help="artifact goes here")
     ],
     param: o.ParamOpt = None,
+    frontend: o.FrontendOpt = None,
     device: o.DeviceOpt = o.DEFAULT_DEVICE,
     grid: o.GridOpt = None,
     core_ranges: o.RangesOpt = None,
@@ -35,7 +36,7 @@ def compile_kernel(
 ) -> int:
     """Compile a kernel and write tt.plan.json, programs.json, manifest.json and ir/."""
     build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
-                    prefetch, fidelity, fp32_dest, function, multicast)  # fmt: skip
+                    prefetch, fidelity, fp32_dest, function, multicast, frontend)  # fmt: skip
 
     def body(session: Session) -> Outcome:
         from harness.report.compiled import artifact_lines, pass_lines, plan_lines

@@ -14,7 +14,16 @@ from simulator.job import BUDGET, FAIL, INTERNAL, USAGE, write_traceback
 OPTIONS: Final = frozenset(
     (
         *("device", "grid", "core_ranges", "strategy", "double_buffer", "prefetch", "fidelity"),
-        *("multicast", "fp32_dest", "function", "oracle", "input_kind", "numbers", "seed"),
+        *(
+            "frontend",
+            "multicast",
+            "fp32_dest",
+            "function",
+            "oracle",
+            "input_kind",
+            "numbers",
+            "seed",
+        ),
         *("inputs", "outputs", "break", "dump", "trace_cores"),
     )
 )

@@ -12,7 +12,7 @@ import typer
 
 from harness.cli.params import parse_params
 from harness.cli.source import load_kernel, parse_source
-from harness.errors import HarnessError
+from harness.errors import HarnessError, OptionError
 
 SourceArg = Annotated[
     str,
@@ -22,6 +22,11 @@ SourceArg = Annotated[
 ParamOpt = Annotated[
     list[str] | None,
     typer.Option("--param", metavar="K=V", help="factory parameter; V is JSON, else a string",
+                 show_default=False),
+]  # fmt: skip
+FrontendOpt = Annotated[
+    str | None,
+    typer.Option("--frontend", metavar="NAME", help="tilelang: let TileLang parse the file",
                  show_default=False),
 ]  # fmt: skip
 DeviceOpt = Annotated[str, typer.Option("--device", metavar="NAME", help="target device")]
@@ -113,10 +118,19 @@ class Build:
     fp32_dest: bool | None = None
     function: str | None = None
     multicast: bool | None = None
+    frontend: str | None = None
 
     def kernel(self) -> Any:
         """The PrimFunc or IRModule."""
-        return load_kernel(parse_source(self.source), parse_params(self.params))
+        source, params = parse_source(self.source), parse_params(self.params)
+        if self.frontend is None:
+            return load_kernel(source, params)
+        if self.frontend != "tilelang":
+            raise OptionError(f"there is no frontend {self.frontend!r}", location="frontend",
+                              next_step="leave it out, or use tilelang")  # fmt: skip
+        from harness.frontend.bridge import load_with_tilelang
+
+        return load_with_tilelang(source.path, source.name, params)
 
     def options(self) -> dict[str, Any]:
         """Keywords for ``harness.compile``; what was not given is left to its defaults.
@@ -143,7 +157,7 @@ class Build:
         for item in self.params:
             words += ["--param", item]
         words += ["--device", self.device]
-        for name in ("grid", "core_ranges", "strategy", "fidelity", "function"):
+        for name in ("frontend", "grid", "core_ranges", "strategy", "fidelity", "function"):
             value = getattr(self, name)
             if value is not None:
                 words += ["--" + name.replace("_", "-"), value]

@@ -23,6 +23,7 @@ OutputDir = Annotated[
 def run(
     source: o.SourceArg,
     param: o.ParamOpt = None,
+    frontend: o.FrontendOpt = None,
     device: o.DeviceOpt = o.DEFAULT_DEVICE,
     grid: o.GridOpt = None,
     core_ranges: o.RangesOpt = None,
@@ -52,7 +53,7 @@ def run(
 ) -> int:
     """Compile a kernel, simulate it, and judge the answer against the source."""
     build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
-                    prefetch, fidelity, fp32_dest, function, multicast)  # fmt: skip
+                    prefetch, fidelity, fp32_dest, function, multicast, frontend)  # fmt: skip
     question = Question(oracle, input_kind, numbers, seed, inputs, outputs, max_steps, max_seconds)
     seen = look.Looking(profile, trace, trace_cores, stop, dump or ())
 

@@ -97,7 +97,9 @@ def load_kernel(source: Source, params: Mapping[str, Any]) -> Any:
 def _beyond(factory: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters a factory does not take: sizes its kernel may leave open."""
     known = inspect.signature(factory).parameters
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
+    misses = any(p.default is p.empty and n not in params for n, p in known.items())
+    if takes_any or misses:  # the whole complaint is the signature's
         return {}
     return {name: value for name, value in params.items() if name not in known}
 

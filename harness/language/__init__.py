@@ -71,6 +71,7 @@ from harness.language.hints import (
     Layout,
     annotate_safe_value,
 )
+from harness.language.layouts import annotate_layout
 from harness.language.macros import macro
 from harness.language.ops import (
     clear,
@@ -84,7 +85,6 @@ from harness.language.ops import (
     reduce_min,
     reduce_sum,
 )
-from harness.language.layouts import annotate_layout
 from harness.language.parser import prim_func
 from harness.language.table import TABLE as _TABLE
 from harness.language.table import refuse as _refuse

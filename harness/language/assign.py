@@ -18,7 +18,8 @@ from harness.language.regions import is_buffer
 from harness.language.scopes import ONCE, check_rebinding
 
 
-def _has_load(expr: Any) -> bool:
+def has_load(expr: Any) -> bool:
+    """Whether an expression reads memory."""
     found: list[Any] = []
     tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, found.append)])
     return bool(found)
@@ -35,7 +36,7 @@ def _bind_local(self: Any, node: Any, name: str, value: Any) -> Any:
     if is_buffer(value):
         return bind_assign_value(self, node, name, value)
     if isinstance(value, tvm.ir.Expr) and not isinstance(value, tvm.ir.TensorRegion):
-        if _has_load(value):
+        if has_load(value):
             var = S.Bind(value)
             tvm.script.ir_builder.IRBuilder.name(name, var)
             return var

@@ -121,7 +121,7 @@ def Pipelined(start: object, stop: object = None, num_stages: object = 0,
         LanguageError: num_stages is not a number >= 0.
     """
     for name in hints:
-        if name not in ("order", "stage", "sync", "group"):
+        if name not in ("order", "stage", "sync", "group", "annotations"):
             raise LanguageError(f"T.Pipelined has no argument {name!r}")
     if isinstance(num_stages, bool) or not isinstance(num_stages, int) or num_stages < 0:
         raise LanguageError(f"num_stages={num_stages!r} is not a number >= 0")

@@ -76,7 +76,7 @@ class Layout:
 
 
 class Annotation:
-    """A type for parameters of ``T.macro``: ``T.Ref``, ``T.SharedBuffer((M, N), dtype)``, …"""
+    """A type for parameters of macros: ``T.Ref``, ``T.SharedBuffer((M, N), dtype)``."""
 
     def __call__(self, *_: object, **__: object) -> Annotation:
         """A type with arguments; macros are expanded, so nothing checks it."""

@@ -52,7 +52,18 @@ def _call(name: str, args: list[object]) -> Call:
     return Call(name, args, ret_ty="void")
 
 
-def copy(src: object, dst: object, coalesced_width: int | None = None, **_: object) -> Call:
+def _ignore(what: str, given: dict[str, object], *accepted: str) -> None:
+    """Pass over arguments that steer a GPU; refuse the ones nothing is known about.
+
+    Raises:
+        LanguageError: an argument that is not one of ``accepted``.
+    """
+    for name in given:
+        if name not in accepted:
+            raise LanguageError(f"T.{what} has no argument {name!r}")
+
+
+def copy(src: object, dst: object, coalesced_width: int | None = None, **hints: object) -> Call:
     """``T.copy(src, dst)``: whole buffers, slices, or start indices on one side.
 
     ``coalesced_width`` and the other GPU hints of TileLang are accepted and have no meaning here.
@@ -61,6 +72,8 @@ def copy(src: object, dst: object, coalesced_width: int | None = None, **_: obje
         LanguageError: the shapes cannot be matched.
     """
     del coalesced_width
+    _ignore("copy", hints, "disable_tma", "eviction_policy", "prefer_instruction", "annotations",
+            "loop_layout")  # fmt: skip
     source, target = Region.of(src, "T.copy source"), Region.of(dst, "T.copy destination")
     if source.is_point and target.is_point:
         raise LanguageError(
@@ -110,7 +123,7 @@ def gemm(
     transpose_B: bool = False,
     policy: object = None,
     clear_accum: bool = False,
-    **_: object,
+    **hints: object,
 ) -> Call:
     """``T.gemm(A, B, C)``: C += A·B on on-chip blocks (``clear_accum`` zeroes C first).
 
@@ -120,6 +133,7 @@ def gemm(
         LanguageError: the operands' shapes do not fit.
     """
     del policy
+    _ignore("gemm", hints, "k_pack", "wg_wait", "mbar", "annotations")
     a, b, c = (Region.of(x, f"T.gemm operand {n}") for x, n in ((A, "A"), (B, "B"), (C, "C")))
     shapes = [_matrix(r) for r in (a, b, c)]
     if any(len(s) != 2 for s in shapes):
@@ -139,7 +153,10 @@ def gemm(
     return _call(GEMM, [a.node(), b.node(), c.node(), *flags])
 
 
-def _reduce(src: object, dst: object, kind: str, dim: Any, clear: bool) -> Call:
+def _reduce(
+    src: object, dst: object, kind: str, dim: Any, clear: bool, hints: dict[str, object]
+) -> Call:
+    _ignore(f"reduce_{kind}", hints, "batch", "nan_propagate", "annotations")
     source, target = Region.of(src, "T.reduce source"), Region.of(dst, "T.reduce destination")
     rank = len(source.extents)
     if not isinstance(dim, int) or not -rank <= dim < rank:
@@ -157,36 +174,42 @@ def _reduce(src: object, dst: object, kind: str, dim: Any, clear: bool) -> Call:
     return _call(REDUCE, args)
 
 
-def reduce_sum(buffer: object, out: object, dim: int = -1, clear: bool = True, **_: object) -> Call:
+def reduce_sum(
+    buffer: object, out: object, dim: int = -1, clear: bool = True, **hints: object
+) -> Call:
     """``T.reduce_sum(buffer, out, dim, clear)``; without clear, out is added to."""
-    return _reduce(buffer, out, "sum", dim, clear)
+    return _reduce(buffer, out, "sum", dim, clear, hints)
 
 
-def reduce_max(buffer: object, out: object, dim: int = -1, clear: bool = True, **_: object) -> Call:
+def reduce_max(
+    buffer: object, out: object, dim: int = -1, clear: bool = True, **hints: object
+) -> Call:
     """``T.reduce_max(buffer, out, dim, clear)``; without clear, out takes part."""
-    return _reduce(buffer, out, "max", dim, clear)
+    return _reduce(buffer, out, "max", dim, clear, hints)
 
 
-def reduce_min(buffer: object, out: object, dim: int = -1, clear: bool = True, **_: object) -> Call:
+def reduce_min(
+    buffer: object, out: object, dim: int = -1, clear: bool = True, **hints: object
+) -> Call:
     """``T.reduce_min(buffer, out, dim, clear)``; without clear, out takes part."""
-    return _reduce(buffer, out, "min", dim, clear)
+    return _reduce(buffer, out, "min", dim, clear, hints)
 
 
 def reduce_absmax(buffer: object, out: object, dim: int = -1, clear: bool = True,
-                  **_: object) -> Call:  # fmt: skip
+                  **hints: object) -> Call:  # fmt: skip
     """``T.reduce_absmax(buffer, out, dim, clear)``: largest absolute value."""
-    return _reduce(buffer, out, "absmax", dim, clear)
+    return _reduce(buffer, out, "absmax", dim, clear, hints)
 
 
-def reduce_abssum(buffer: object, out: object, dim: int = -1, **_: object) -> Call:
+def reduce_abssum(buffer: object, out: object, dim: int = -1, **hints: object) -> Call:
     """``T.reduce_abssum(buffer, out, dim)``: sum of absolute values."""
-    return _reduce(buffer, out, "abssum", dim, True)
+    return _reduce(buffer, out, "abssum", dim, True, hints)
 
 
 def reduce(buffer: object, out: object, reduce_type: str, dim: int = -1, clear: bool = True,
-           **_: object) -> Call:  # fmt: skip
+           **hints: object) -> Call:  # fmt: skip
     """``T.reduce(buffer, out, "sum", dim, clear)``: the reductions by name."""
     if reduce_type not in REDUCTIONS:
         raise LanguageError(f"T.reduce of kind {reduce_type!r}",
                             next_step=f"use one of {', '.join(REDUCTIONS)}")  # fmt: skip
-    return _reduce(buffer, out, reduce_type, dim, clear)
+    return _reduce(buffer, out, reduce_type, dim, clear, hints)

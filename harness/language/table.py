@@ -115,7 +115,8 @@ def _entries() -> dict[str, Entry]:
     for name in _ELEMENTWISE:
         table[name] = Entry(name, "works", "elementwise, in T.Parallel")
     for name, target in DTYPE_NAMES.items():
-        use = "tensors, blocks and casts" if target in DTYPES else "indices, conditions and host code"
+        computed = target in DTYPES
+        use = "tensors, blocks and casts" if computed else "indices, conditions and host code"
         table[name] = Entry(name, "works", f"the dtype {target}: for {use}")
     for name, note in _IGNORED.items():
         table[name] = Entry(name, "ignored", note)
@@ -156,11 +157,15 @@ def markdown() -> str:
     lines = [
         "# The language, name by name",
         "",
-        "Printed by `python -m harness.language`; edit `harness/language/table.py` and"
-        " `refusals.py`, not this file.",
+        (
+            "Printed by `python -m harness.language`; edit `harness/language/table.py` and"
+            " `refusals.py`, not this file."
+        ),
         "",
-        "Kernels are written as TileLang kernels, with `import tilelang.language as T` (read by"
-        " `tt-harness`) or `import harness.language as T`. A refused name raises at its source line.",
+        (
+            "Kernels are written as TileLang kernels, with `import tilelang.language as T` (read by"
+            " `tt-harness`) or `import harness.language as T`. A refused name raises at its line."
+        ),
         "",
     ]
     heads = {"works": ("Works", "meaning"), "ignored": ("Accepted and ignored", "why that is safe"),
