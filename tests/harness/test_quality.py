@@ -9,7 +9,7 @@ import pytest
 import harness.language as T
 from harness.checking import check
 from harness.compiler import annotate_tt_layout
-from harness.quality import multiplications
+from harness.compiler.multiplications import multiplications
 from harness.report.machine import machine_lines
 from tests.harness.compiler import samples
 
