@@ -13,6 +13,7 @@ from tvm.tirx.script.parser.parser import bind_assign_value
 
 from harness.errors import LanguageError
 from harness.language.eager import Empty, declare_output
+from harness.language.locals import Stale
 from harness.language.located import register
 from harness.language.regions import is_buffer
 from harness.language.scopes import ONCE, check_rebinding
@@ -36,6 +37,10 @@ def _bind_local(self: Any, node: Any, name: str, value: Any) -> Any:
     if is_buffer(value):
         return bind_assign_value(self, node, name, value)
     if isinstance(value, tvm.ir.Expr) and not isinstance(value, tvm.ir.TensorRegion):
+        nest = getattr(self, "tt_locals", None)
+        if nest is not None and has_load(value):
+            nest.note(name, value)
+            return value
         if has_load(value):
             var = S.Bind(value)
             tvm.script.ir_builder.IRBuilder.name(name, var)
@@ -83,13 +88,16 @@ def _store(self: Any, target: Any, value: Any) -> None:
     dtype = str(buffer.ty.dtype)
     if isinstance(value, (bool, int, float)):
         value = tirx.const(value, dtype)
-    elif hasattr(value, "asobject"):
+    elif hasattr(value, "asobject"):  # a condition, or a name that went stale
         value = value.asobject()
     if not isinstance(value, tvm.ir.Expr):
         raise LanguageError(f"cannot store a {type(value).__name__}")
     if str(value.ty.dtype) != dtype:
         value = tirx.Cast(dtype, value)
     S.buffer_store(buffer, value, indices)
+    nest = getattr(self, "tt_locals", None)
+    for name in nest.stored(buffer) if nest is not None else ():
+        self.var_table.add(name, Stale(name, buffer.name), allow_shadowing=True)
 
 
 @register("AugAssign")

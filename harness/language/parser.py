@@ -22,6 +22,7 @@ from harness.language import assign, eager, frames, macros
 from harness.language.dynamic import DynamicKernel, open_sizes, used_values
 from harness.language.frames import GridLoop, Kernel, ParallelLoop
 from harness.language.layouts import declare_layouts
+from harness.language.locals import Locals
 from harness.language.located import (
     PARSER,
     TOKEN,
@@ -99,7 +100,13 @@ def _visit_for(self: Any, node: Any) -> None:
         loop = self.eval_expr(node.iter)
     with inner(self):
         if isinstance(loop, (ParallelLoop, GridLoop)):
-            _enter_nest(self, node, loop, list(loop.extents), [])
+            outer = getattr(self, "tt_locals", None)
+            if isinstance(loop, ParallelLoop):
+                self.tt_locals = outer or Locals()
+            try:
+                _enter_nest(self, node, loop, list(loop.extents), [])
+            finally:
+                self.tt_locals = outer
             return
         if isinstance(loop, frames.SteppedLoop):
             with S.serial(0, loop.trips) as trip:

@@ -24,6 +24,7 @@ from harness.language import ops
 from harness.language.assign import has_load
 from harness.language.dtypes import DType
 from harness.language.frames import NUM_STAGES, Kernel
+from harness.language.locals import Locals, Stale
 from harness.language.tensors import alloc_fragment, alloc_local, alloc_shared, dtype_name
 
 _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
@@ -60,6 +61,8 @@ class _Builder:
         self.data = data
         self.buffers: dict[int, Any] = {}
         self.values: dict[int, Any] = {}
+        self.names: dict[int, str] = {}
+        self.nest: Locals | None = None
 
     def run(self) -> None:
         """Declare the tensors and emit the body."""
@@ -107,6 +110,8 @@ class _Builder:
             buffer = self.buffers[s["b"]]
             value, dtype = self.expr(s["value"]), str(buffer.ty.dtype)
             S.buffer_store(buffer, E.cast(value, DType(dtype)), [self.expr(i) for i in s["i"]])
+            for var in self.nest.stored(buffer) if self.nest is not None else ():
+                self.values[var] = Stale(self.names[var], buffer.name)
         elif kind == "bind":
             self.bind(s)
         elif kind == "if":
@@ -128,19 +133,26 @@ class _Builder:
         start, extent = self.expr(s["min"]), self.expr(s["extent"])
         stop = extent if tvm.sym.Analyzer().can_prove_equal(start, 0) else start + extent
         notes = {} if s["stages"] is None else {"annotations": {NUM_STAGES: s["stages"]}}
-        frame = S.parallel if s["kind"] in (1, 2) else S.serial
+        parallel = s["kind"] in (1, 2)
+        frame, outer = S.parallel if parallel else S.serial, self.nest
+        if parallel:
+            self.nest = outer or Locals()
         with ExitStack() as stack:
             var = stack.enter_context(frame(start, stop, **notes))
             IRBuilder.name(_loop_name(s), var)
             self.values[s["var"]] = var
             self.body(s["body"])
+        self.nest = outer
 
     def bind(self, s: Mapping[str, Any]) -> None:
         """A name for a value: what reads memory is kept, indices stand for themselves."""
         if s["value"].get("op") in _PASSED_OVER:
             return
         value = self.expr(s["value"])
-        if has_load(value):
+        if has_load(value) and self.nest is not None:
+            self.nest.note(s["var"], value)
+            self.names[s["var"]] = s["name"]
+        elif has_load(value):
             value = IRBuilder.name(s["name"], S.Bind(value))
         self.values[s["var"]] = value
 
@@ -190,7 +202,8 @@ class _Builder:
         if kind == "var":
             if e["n"] not in self.values:
                 raise LanguageError("a value of a GPU thread has no meaning here")
-            return self.values[e["n"]]
+            value = self.values[e["n"]]
+            return value.refuse() if isinstance(value, Stale) else value
         if kind == "load":
             return self.buffers[e["b"]][tuple(self.expr(i) for i in e["i"])]
         if kind in _OPERATORS:

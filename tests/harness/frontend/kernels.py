@@ -158,8 +158,8 @@ def gelu_bias(M, N, block=64, dtype="float16"):
             T.copy(X[by * block, bx * block], x)
             T.copy(bias[bx * block], b)
             for i, j in T.Parallel(block, block):
-                x[i, j] = x[i, j] + b[j]
-                x[i, j] = 0.5 * x[i, j] * (1 + T.erf(x[i, j] * math.sqrt(0.5)))
+                v = x[i, j] + b[j]
+                x[i, j] = 0.5 * v * (1 + T.erf(v * math.sqrt(0.5)))
             T.copy(x, Y[by * block, bx * block])
 
     return main

@@ -131,3 +131,19 @@ def test_open_sizes_meet_numbers() -> None:
     made = main.specialize(m=70)
     assert made is main.specialize(m=70)
     assert "(70, 32)" in made.script()
+
+
+def test_a_value_named_in_a_parallel_loop_goes_stale() -> None:
+    """Refuses a name whose expression would read what a store has changed."""
+    with pytest.raises(LanguageError, match="'x' is used after 'a'"):
+
+        @T.prim_func
+        def main(A: T.Tensor((32, 32), "float32")):
+            with T.Kernel(1, threads=128) as _:
+                a = T.alloc_fragment((32, 32), "float32")
+                T.copy(A, a)
+                for i, j in T.Parallel(32, 32):
+                    x = a[i, j] * 2
+                    a[i, j] = x + 1
+                    a[i, j] = x + a[i, j]
+                T.copy(a, A)
