@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,14 +15,14 @@ from simulator.arch import find_arch
 DEVICES = ("wormhole_n150", "wormhole_n300", "blackhole_p100", "blackhole_p150", "grayskull_e150")
 STRATEGIES = ("row_major", "column_major", "block", "z_order")
 DTYPES = ("bfloat16", "float32", "float16")
-FACTORIES = {
+FACTORIES: Mapping[str, Callable[..., Any]] = {
     "matmul": gemm.matmul,
     "copy": elementwise.copy,
     "add": elementwise.add,
     "multiply_add": elementwise.multiply_add,
     "batched_matmul": batched.batched_matmul,
 }
-SIZES = st.one_of(st.integers(1, 5).map(lambda t: 32 * t), st.integers(1, 170))
+SIZES = st.one_of(st.sampled_from([32, 64, 96, 128, 160]), st.integers(1, 170))
 """Extents of a tensor: whole tiles, and anything."""
 BLOCKS = st.sampled_from([32, 32, 64, 96, 128, 8, 16, 1])
 """Extents of a block along an axis of the grid: whole tiles, or a divisor of one."""

@@ -49,14 +49,15 @@ def answer(case: Case, arrays: Arrays) -> npt.NDArray[np.float64]:
         return elementwise.multiply_add_reference(**given_arrays, alpha=case.params["alpha"])
     if case.kernel == "batched_matmul":
         return batched.reference(**given_arrays)
-    flags = {n: case.params[n] for n in ("trans_A", "trans_B")}
-    return gemm.reference(**given_arrays, **flags)
+    a, b = given_arrays["A"], given_arrays["B"]
+    return gemm.reference(a, b, case.params["trans_A"], case.params["trans_B"])
 
 
 def output(case: Case, arrays: Arrays) -> npt.NDArray[Any]:
     """The one output of a case on the simulator; no finding may be reported."""
     result = harness.compile(case.source(), **case.options).run(arrays)
     assert result.findings == ()
+    array: npt.NDArray[Any]
     (array,) = result.outputs.values()
     return array
 
