@@ -18,7 +18,7 @@ STAMP := $(VENV)/.installed
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TVM_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test gate ttnn bench bench-peers lint format types walls clean
+.PHONY: help setup demo test gate ttnn devices bench bench-peers lint format types walls clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -37,6 +37,10 @@ gate: $(STAMP) ## check every packaged kernel against the headers of ttnn, both 
 
 ttnn: $(STAMP) ## create .venv-ttnn with ttnn, for the tests that build real device programs
 	$(BIN)/python ci/ttnn
+
+devices: ttnn ## run the device tests with that ttnn, hundreds of generated plans among them
+	HYPOTHESIS_PROFILE=nightly $(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) \
+		-m hardware tests/harness/backends $(PYTEST_ARGS)
 
 bench: $(STAMP) ## run the benchmarks, one thread each
 	$(ONE_THREAD) $(BIN)/python -m pytest tests/benchmarks --benchmark-only $(PYTEST_ARGS)
@@ -65,7 +69,7 @@ walls: $(STAMP) ## check what may import what
 	$(BIN)/python -m pytest -q tests/test_walls.py tests/test_globals.py
 
 clean: ## remove the environment and everything tools leave behind
-	rm -rf $(VENV) $(PEERS) .benchmarks .coverage* .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) $(PEERS) .venv-ttnn .benchmarks .coverage* .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache build dist htmlcov
 
 # Redone when what is installed could change. The build backend comes from the same
