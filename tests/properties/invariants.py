@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from simulator.plan.schema import Linear, Plan, Rect, Table
+from simulator.plan.schema import Linear, Plan, Rect
 from tests.properties.drawing import Case
 
 TILE = 32
@@ -26,23 +26,30 @@ def expanded(descriptor: Any, grid: Block) -> list[Block]:
             if descriptor.x0 <= x < descriptor.x0 + descriptor.width
             and descriptor.y0 <= y < descriptor.y0 + descriptor.height
         ]  # fmt: skip
-    if isinstance(descriptor, Table):
-        order = z_order(grid)
-        return order[descriptor.start : descriptor.start + descriptor.count]
     assert isinstance(descriptor, Linear)
+    if descriptor.order == "z_order":
+        span = range(descriptor.start, descriptor.start + descriptor.count)
+        return [block for position, block in z_order(grid) if position in span]
     order = rows if descriptor.order == "row_major" else columns
     return order[descriptor.start : descriptor.start + descriptor.count]
 
 
-def z_order(grid: Block) -> list[Block]:
-    """Blocks of each depth along the Morton curve, bits of bx below those of by."""
+def z_order(grid: Block) -> list[tuple[int, Block]]:
+    """Blocks with their positions on the Z curve of the smallest grid of powers of two.
+
+    From the lowest, a bit of bx and a bit of by in turn, as long as an axis has bits; then bz.
+    """
     gx, gy, gz = grid
-
-    def morton(x: int, y: int) -> int:
-        return sum((x >> b & 1) << 2 * b | (y >> b & 1) << 2 * b + 1 for b in range(16))
-
-    plane = sorted((morton(x, y), x, y) for y in range(gy) for x in range(gx))
-    return [(x, y, z) for z in range(gz) for _, x, y in plane]
+    out = []
+    for z in range(gz):
+        for y in range(gy):
+            for x in range(gx):
+                digits = ""
+                for b in range(max(gx, gy).bit_length()):
+                    digits = (str(x >> b & 1) if gx > 1 << b else "") + digits
+                    digits = (str(y >> b & 1) if gy > 1 << b else "") + digits
+                out.append((int(f"{z:b}{digits}", 2), (x, y, z)))
+    return sorted(out)
 
 
 def cores(ranges: Iterable[Any]) -> list[tuple[int, int]]:
