@@ -22,6 +22,7 @@ from simulator.run import RunOptions, RunResult, execute
 
 if TYPE_CHECKING:
     from golden import GoldenResult, Judgement, NumericContract
+    from harness.backends.protocol import Backend
     from harness.compiler.options import CompileOptions
     from simulator.plan.schema import Plan
     from simulator.program import ProgramFile
@@ -39,6 +40,14 @@ class _Case:
     findings: list[Finding] = field(default_factory=list)
     run: RunResult | None = None
     notes: tuple[str, ...] = ()
+    backend: Backend | None = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    completed: bool = False
+
+    @property
+    def source(self) -> Any:
+        """The kernel's PrimFunc."""
+        return self.artifact.source
 
     def timed(self, stage: str, started: float) -> None:
         """Add the time since ``started`` to a stage."""
@@ -58,6 +67,7 @@ def check(
     function: str | None = None,
     options: CompileOptions | None = None,
     run_options: RunOptions | None = None,
+    backend: Backend | None = None,
     **keywords: Any,
 ) -> Verdict:
     """Does the compiled kernel compute what its source says?
@@ -74,11 +84,13 @@ def check(
         numbers: the machine's number model, ``fast`` or ``exact``.
         function: which kernel, where a module has several.
         options: compile options as one object.
+        backend: what executes instead of the simulator; of ``harness.backends.find_backend``.
         **keywords: compile options one by one.
 
     Raises:
         HarnessError: source, options or inputs that do not fit.
         golden.GoldenError: a source or inputs the golden cannot judge.
+        harness.backends.protocol.NotRun: the backend executes nothing here.
         simulator.errors.SimulatorError: an artifact that cannot be read, inputs of a wrong shape.
     """
     from golden import contract_for
@@ -95,6 +107,7 @@ def check(
         made, made.plan, made.programs,
         contract_for(made.source, family, chosen.fidelity, chosen.fp32_dest),
     )  # fmt: skip
+    case.backend = backend
     case.timed("compile", started)
     case.timings |= {f"compile.{p.name}": p.seconds for p in made.compilation.passes}
     if artifact is not None:
@@ -185,23 +198,43 @@ def _finish(
             result = evaluate(case.artifact.source, arrays, case.contract)
             case.timed("golden", started)
         started = time.perf_counter()
-        case.run = execute(case.plan, case.programs, arrays, options)
-        case.timed("simulate", started)
+        written = _execute(case, arrays, options)
+        case.timed("simulate" if case.backend is None else "device", started)
         kinds.append(kind)
-        case.findings += [f for f in case.run.findings if f not in case.findings]
-        if not case.run.completed:
+        if not case.completed:
             break
         started = time.perf_counter()
-        judged = judge(case.run.outputs, result, written=case.run.written,
-                       oracle=_oracle(kind, oracle))  # fmt: skip
+        judged = judge(case.outputs, result, written=written, oracle=_oracle(kind, oracle))
         judgements.append(judged)
         if not judged.passed:
-            case.notes = explain(case.artifact.source, arrays, case.run.outputs, result, judged)
+            case.notes = explain(case.source, arrays, case.outputs, result, judged)
         case.timed("judge", started)
         if not judgements[-1].passed or any(f.severity == "error" for f in case.findings):
             break
     name = "+".join(dict.fromkeys(j.oracle for j in judgements)) or "none"
     return _verdict(case, judgements, oracle=name, kind="+".join(kinds), seed=seed)
+
+
+def _execute(case: _Case, arrays: Mapping[str, Any], options: RunOptions) -> Any:
+    """Run once, here or on the backend; returns which elements were written, where that is known.
+
+    Raises:
+        NotRun: the backend executed nothing.
+    """
+    from harness.backends.protocol import NotRun, Outcome
+
+    done: RunResult | Outcome
+    written = None
+    if case.backend is None:
+        done = case.run = execute(case.plan, case.programs, dict(arrays), options)
+        written = case.run.written
+    else:
+        done = case.backend.run(case, arrays)
+        if done.skipped is not None:
+            raise NotRun(f"no device executes kernels here: {done.skipped}")
+    case.findings += [f for f in done.findings if f not in case.findings]
+    case.outputs, case.completed = dict(done.outputs), done.completed
+    return written
 
 
 def _verdict(
@@ -210,7 +243,7 @@ def _verdict(
 ) -> Verdict:  # fmt: skip
     errors = [f for f in case.findings if f.severity == "error"]
     passed = bool(judgements) and all(j.passed for j in judgements) and not errors
-    passed = passed and case.run is not None and case.run.completed
+    passed = passed and case.completed
     last = judgements[-1] if judgements else None
     ordered = sorted(case.findings, key=lambda f: f.severity != "error")
     stats: dict[str, Any] = {}
@@ -236,7 +269,7 @@ def _verdict(
         determinate=None if case.run is None else case.run.determinate,
         stats=stats,
         quality=_quality(case),
-        outputs=dict(case.run.outputs) if case.run is not None and case.run.completed else {},
+        outputs=case.outputs if case.completed else {},
         notes=case.notes,
         reason=last.reason if last is not None else "nothing was compared",
     )

@@ -14,12 +14,19 @@ from typing import Any, Final, Literal, Protocol
 import msgspec
 import numpy.typing as npt
 
+from harness.errors import HarnessError
 from simulator.findings import Finding, Rule
 from simulator.plan.schema import Plan
 from simulator.program import ProgramFile
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
+
+
+class NotRun(HarnessError):  # noqa: N818  (not a fault: the reason nothing ran)
+    """Nothing ran, so there is no verdict; the message says why."""
+
+    code = "NotRun"
 
 
 class Compiled(Protocol):

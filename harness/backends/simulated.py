@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from harness.backends.protocol import Arrays, Capabilities, Compiled, Outcome
 from simulator.run import RunOptions, execute
 
@@ -29,3 +31,13 @@ class SimulatorBackend:
         times = {"upload": done.stats.upload_seconds, "run": done.stats.run_seconds,
                  "download": done.stats.download_seconds}  # fmt: skip
         return Outcome(self.name, done.outputs, done.findings, times, done.completed)
+
+
+def simulated_verdict(artifact: Any) -> str:
+    """What the simulator thinks of a plan with a ``source``, values left aside."""
+    from golden.inputs import draw_inputs
+
+    outcome = SimulatorBackend().run(artifact, draw_inputs(artifact.source))
+    if outcome.ok:
+        return "it completes without findings"
+    return "; ".join(f.code for f in outcome.findings) or "it does not complete"

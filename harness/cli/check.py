@@ -35,6 +35,7 @@ def check(
     oracle: o.OracleOpt = "auto",
     input_kind: o.KindOpt = None,
     seed: o.SeedOpt = 0,
+    backend: o.BackendOpt = "simulator",
     numbers: o.NumbersOpt = "fast",
     inputs: o.InputsOpt = None,
     outputs: o.OutputsOpt = None,
@@ -45,7 +46,8 @@ def check(
     """Judge an existing artifact against what the source says it must answer."""
     build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
                     prefetch, fidelity, fp32_dest, function, multicast, frontend)  # fmt: skip
-    question = Question(oracle, input_kind, numbers, seed, inputs, outputs, max_steps, max_seconds)
+    question = Question(oracle, input_kind, numbers, seed, inputs, outputs, max_steps, max_seconds,
+                        backend=backend)  # fmt: skip
 
     def body(session: Session) -> Outcome:
         from simulator.artifact import PLAN_FILE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,7 +35,7 @@ def compile_kernel(
     dump_ir: o.DumpOpt = None,
     json: o.JsonOpt = None,
 ) -> int:
-    """Compile a kernel and write tt.plan.json, programs.json, manifest.json and ir/."""
+    """Compile a kernel and write tt.plan.json, programs.json, manifest.json, ir/ and kernels/."""
     build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
                     prefetch, fidelity, fp32_dest, function, multicast, frontend)  # fmt: skip
 
@@ -47,13 +48,16 @@ def compile_kernel(
         view = section("Passes", pass_lines(passes_json(made[0])))
         report = []
         for artifact in made:
-            plan_path = artifact.save(output if len(made) == 1 else output / artifact.name)
-            report.append({**artifact.to_json(), "plan_path": str(plan_path)})
+            place = output if len(made) == 1 else output / artifact.name
+            plan_path, printed = save(artifact, place)
+            report.append({**artifact.to_json(), "plan_path": str(plan_path), **printed})
             title = "Plan" if len(made) == 1 else f"Plan of {artifact.name}"
             view += section(title, plan_lines(plan_summary(artifact.plan)))
             view += section("Artifact", artifact_lines(plan_path.parent))
         save_ir(made[0], dump_ir)
-        return Outcome(0, "", {"kernels": report, "findings": []}, view[1:])
+        unprinted = [item["not_printed"] for item in report if item["not_printed"]]
+        message = f"no C++ kernels: {unprinted[0]}" if unprinted else ""
+        return Outcome(0, message, {"kernels": report, "findings": []}, view[1:])
 
     return Session("compile", json).conduct(body)
 
@@ -78,6 +82,29 @@ def compile_build(build: o.Build, session: Session) -> list[Artifact]:
         return compile_all(kernel, **keywords)
     except ArtifactError as error:  # the compiler's fault, not the user's: a defect
         raise RuntimeError(f"the compiler made an invalid artifact: {error}") from error
+
+
+def save(artifact: Artifact, directory: Path) -> tuple[Path, dict[str, Any]]:
+    """Write the artifact and its C++ kernels; returns the plan's path, and what was printed.
+
+    A kernel that tt-metal has no spelling for is simulated all the same: ``not_printed`` says why.
+
+    Raises:
+        UnreadableError: the directory cannot be written to.
+    """
+    from harness.codegen import KERNEL_DIRECTORY, CodegenError, write_kernels
+
+    plan_path = artifact.save(directory)
+    try:
+        paths = write_kernels(directory, artifact)
+    except CodegenError as error:
+        root = directory / KERNEL_DIRECTORY
+        for kernel in artifact.plan.kernels:  # of an earlier compilation: no longer this plan's
+            (root / f"{kernel.program}.cpp").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            root.rmdir()
+        return plan_path, {"cpp": [], "not_printed": str(error)}
+    return plan_path, {"cpp": [str(path) for path in paths], "not_printed": None}
 
 
 def passes_json(artifact: Artifact) -> list[dict[str, Any]]:

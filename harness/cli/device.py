@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import DEFAULT_DEVICE, JsonOpt, SeedOpt
+from harness.cli.options import DEFAULT_DEVICE, BackendOpt, JsonOpt, SeedOpt
 from harness.cli.session import Outcome, Session
 
 if TYPE_CHECKING:
     from harness.backends.smoke import SmokeReport, Step
     from harness.report.terminal import Line
-
-BackendOpt = Annotated[
-    str, typer.Option("--backend", metavar="NAME", help="what executes: simulator or ttnn")
-]
 
 
 def doctor(json: JsonOpt = None) -> int:

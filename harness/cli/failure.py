@@ -20,6 +20,7 @@ OPTIONS: Final = frozenset(
             "fp32_dest",
             "function",
             "oracle",
+            "backend",
             "input_kind",
             "numbers",
             "seed",

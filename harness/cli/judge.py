@@ -33,10 +33,12 @@ class Question:
     max_steps: int | None = None
     max_seconds: float | None = None
     observer: Any = None
+    backend: str = "simulator"
 
     def arguments(self) -> list[str]:
         """The options that ask the same again."""
         words = [] if self.oracle == "auto" else ["--oracle", self.oracle]
+        words += [] if self.backend == "simulator" else ["--backend", self.backend]
         words += [] if self.input_kind is None else ["--input-kind", self.input_kind]
         words += [] if self.numbers == "fast" else ["--numbers", self.numbers]
         words += [] if self.max_steps is None else ["--max-steps", str(self.max_steps)]
@@ -50,11 +52,13 @@ def prepare(question: Question) -> dict[str, Any] | None:
 
     Raises:
         SimulatorError: a file that cannot be read or written.
+        OptionError: an unknown backend, or options a device does not have.
     """
     from simulator.files import read_npz
 
     if question.outputs is not None:
         check_writable(question.outputs)
+    _fits(question)
     return None if question.inputs is None else read_npz(question.inputs)
 
 
@@ -66,8 +70,15 @@ def judge(
     from harness.checking import check
     from simulator.files import write_npz
 
+    backend = None
+    if question.backend != "simulator":
+        from harness.backends.judged import device_backend
+
+        session.progress.stage("looking for a device")
+        backend = device_backend()
     options = run_options(question.numbers, question.max_steps, question.max_seconds)
-    session.progress.stage("simulating and judging")
+    doing = "simulating" if backend is None else "running on the device"
+    session.progress.stage(f"{doing} and judging")
     with naming(question.inputs):
         verdict = check(
             kernel,
@@ -79,11 +90,31 @@ def judge(
             numbers=question.numbers,
             function=build.function,
             run_options=replace(options, observer=question.observer),
+            backend=backend,
             **build.options(),
         )
     if question.outputs is not None and verdict.outputs:
         write_npz(question.outputs, verdict.outputs)
     return verdict
+
+
+def _fits(question: Question) -> None:
+    """Refuse a backend that does not exist, and what only the simulator has, on another."""
+    from harness.backends import BACKENDS
+    from harness.errors import OptionError
+
+    if question.backend not in BACKENDS:
+        raise OptionError(f"there is no backend {question.backend!r}", location="backend",
+                          next_step=f"one of {', '.join(BACKENDS)}")  # fmt: skip
+    if question.backend == "simulator":
+        return
+    given = {"--numbers": question.numbers != "fast", "--max-steps": question.max_steps,
+             "--max-seconds": question.max_seconds,
+             "--profile, --trace, --break and --dump": question.observer}  # fmt: skip
+    for option, value in given.items():
+        if value:
+            raise OptionError(f"the device has no {option}", location="backend",
+                              next_step="leave it out, or use --backend simulator")  # fmt: skip
 
 
 @contextlib.contextmanager

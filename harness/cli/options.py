@@ -91,6 +91,9 @@ KindOpt = Annotated[
 NumbersOpt = Annotated[
     str, typer.Option("--numbers", metavar="NAME", help="number model: fast or exact")
 ]
+BackendOpt = Annotated[
+    str, typer.Option("--backend", metavar="NAME", help="what executes: simulator or ttnn")
+]
 SeedOpt = Annotated[int, typer.Option("--seed", metavar="N", help="of generated inputs")]
 StepsOpt = Annotated[
     int | None, typer.Option("--max-steps", metavar="N", min=1, help="budget: ops executed")

@@ -10,7 +10,7 @@ import typer
 
 from harness.cli import looking as look
 from harness.cli import options as o
-from harness.cli.compile import compile_build, passes_json, save_ir
+from harness.cli.compile import compile_build, passes_json, save, save_ir
 from harness.cli.judge import Question, judge, outcome, prepare, reproducible
 from harness.cli.session import Outcome, Session
 
@@ -37,6 +37,7 @@ def run(
     oracle: o.OracleOpt = "auto",
     input_kind: o.KindOpt = None,
     seed: o.SeedOpt = 0,
+    backend: o.BackendOpt = "simulator",
     numbers: o.NumbersOpt = "fast",
     inputs: o.InputsOpt = None,
     outputs: o.OutputsOpt = None,
@@ -54,7 +55,8 @@ def run(
     """Compile a kernel, simulate it, and judge the answer against the source."""
     build = o.Build(source, param or (), device, grid, core_ranges, strategy, double_buffer,
                     prefetch, fidelity, fp32_dest, function, multicast, frontend)  # fmt: skip
-    question = Question(oracle, input_kind, numbers, seed, inputs, outputs, max_steps, max_seconds)
+    question = Question(oracle, input_kind, numbers, seed, inputs, outputs, max_steps, max_seconds,
+                        backend=backend)  # fmt: skip
     seen = look.Looking(profile, trace, trace_cores, stop, dump or ())
 
     def body(session: Session) -> Outcome:
@@ -95,7 +97,7 @@ def run_build(
         raise UsageError("there are several kernels", location="function",
                          next_step=f"name one of {names}")  # fmt: skip
     artifact = made[0]
-    plan_path = artifact.save(output)
+    plan_path, _ = save(artifact, output)
     save_ir(artifact, dump_ir)
     named = replace(build, function=artifact.name)
     module = artifact.compilation.source

@@ -97,12 +97,17 @@ class Session:
 def failed(failure: Failure) -> Outcome:
     """The outcome of a command that raised."""
     report = {
-        "verdict": "fail" if failure.status == 1 else "error",
+        "verdict": _verdict(failure),
         "error": failure.to_json(),
         "findings": [finding_json(item) for item in failure.findings],
     }
     view = finding_lines(failure.findings) if len(failure.findings) > 1 else ()
     return Outcome(failure.status, failure.line(), report, view)
+
+
+def _verdict(failure: Failure) -> str:
+    """A device that is not there is neither a pass nor a failure."""
+    return "fail" if failure.status == 1 else "skip" if failure.code == "NotRun" else "error"
 
 
 def check_writable(path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from harness.codegen.errors import CodegenError
 from harness.codegen.printer import print_kernel, programs_by_name
+from simulator.errors import UnreadableError
 from simulator.files import write_atomic
 from simulator.plan.schema import Plan
 from simulator.program import ProgramFile
@@ -54,7 +55,12 @@ def write_kernels(directory: Path | str, artifact: Compiled) -> list[Path]:
     """
     root = Path(directory) / KERNEL_DIRECTORY
     texts = print_kernels(artifact)
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnreadableError(
+            f"cannot be made: {error.strerror or error}", location=str(root)
+        ) from None
     paths = []
     for name, text in texts.items():
         paths.append(root / f"{name}.cpp")

@@ -61,6 +61,7 @@ def artifact_lines(directory: Path) -> list[Line]:
         ("programs.json", "reader, compute and writer programs"),
         ("manifest.json", "tool versions, options and hashes"),
         ("ir/", "TVMScript before and after every pass"),
+        ("kernels/", "the programs as tt-metal C++"),
     )
     there = [(str(directory / name) + ("/" if name.endswith("/") else ""), what)
              for name, what in names if (directory / name).exists()]  # fmt: skip

@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from harness.backends import find_backend
 from harness.backends.device import TtnnBackend
 from harness.backends.protocol import Backend, device_finding
-from harness.backends.simulated import SimulatorBackend
+from harness.backends.simulated import simulated_verdict
 from harness.backends.smoke.plans import PLANS, SmokePlan, choose
 from harness.backends.smoke.records import recheck
 from harness.backends.smoke.render import junit, page
@@ -90,17 +90,7 @@ def smoke(
 def _backend(name: str) -> Backend:
     if name != "ttnn":
         return find_backend(name)
-    return TtnnBackend(verdict=_simulated)
-
-
-def _simulated(artifact: Any) -> str:
-    """The simulator's verdict on a plan, values left aside."""
-    from golden.inputs import draw_inputs
-
-    outcome = SimulatorBackend().run(artifact, draw_inputs(artifact.source))
-    if outcome.ok:
-        return "it completes without findings"
-    return "; ".join(f.code for f in outcome.findings) or "it does not complete"
+    return TtnnBackend(verdict=simulated_verdict)
 
 
 def _device_facts(backend: Backend, arch: Arch) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
