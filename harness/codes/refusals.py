@@ -81,6 +81,8 @@ GOLDEN: Final = (
 """Refusals of the reference: (code, meaning, remedy)."""
 
 COMMAND: Final = (
+    ("NotRun", "The backend asked for cannot run here, for the reason stated.",
+     "Install what the reason names, or use --backend simulator."),
     ("HarnessError", "An error without a kind of its own.", "Follow the message."),
     ("Usage", "The command line itself is wrong.", "See tt-harness COMMAND --help."),
     ("InvalidParameter", "--param gives a name or a value the factory does not take.",
