@@ -24,6 +24,23 @@ def copy(M: int = 256, N: int = 256, block_M: int = 64, block_N: int = 64,
     return main
 
 
+def sharded_copy(M: int = 256, N: int = 256, block_M: int = 64, block_N: int = 64,
+                 dtype: str = "bfloat16") -> Any:  # fmt: skip
+    """B = A, both cut into shards of a block, each in the L1 of a core of its own."""
+    cores = [-(-N // block_N), -(-M // block_M)]
+    cut = {"sharding": {"strategy": "block", "grid": cores}}
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), dtype), B: T.Tensor((M, N), dtype)):
+        with T.Kernel(T.ceildiv(N, block_N), T.ceildiv(M, block_M), threads=128) as (bx, by):
+            T.annotate_layout({A: cut, B: cut})
+            block = T.alloc_shared((block_M, block_N), dtype)
+            T.copy(A[by * block_M, bx * block_N], block)
+            T.copy(block, B[by * block_M, bx * block_N])
+
+    return main
+
+
 def add(M: int = 256, N: int = 256, block_M: int = 64, block_N: int = 64,
         dtype: str = "bfloat16") -> Any:  # fmt: skip
     """C = A + B."""

@@ -43,6 +43,7 @@ KERNELS: Final = MappingProxyType(
             batched.batched_matmul, batched.reference, {"M": 100, "N": 33, "K": 50}
         ),
         "copy": Packaged(elementwise.copy, _same, {"M": 100, "N": 70}),
+        "sharded_copy": Packaged(elementwise.sharded_copy, _same, {"M": 100, "N": 70}),
         "add": Packaged(elementwise.add, elementwise.add_reference, {"M": 100, "N": 70}),
         "multiply_add": Packaged(
             elementwise.multiply_add, elementwise.multiply_add_reference, {"M": 100, "N": 70}

@@ -66,8 +66,10 @@ PLANS: Final = (
     SmokePlan("softmax", "reductions, exponentials and broadcasts in one kernel",
               "softmax"),
     SmokePlan("attention", "two products and an online softmax", "flash_attention"),
-    SmokePlan("sharded", "tensors in L1, one shard per core", "sharded_copy"),
-    SmokePlan("multicast", "semaphores and multicast between cores", "multicast_gemm"),
+    SmokePlan("sharded", "tensors in L1, one shard per core", "sharded_copy",
+              {}, {"strategy": "match_shard"}),
+    SmokePlan("multicast", "semaphores and multicast between cores", "gemm", _GEMM,
+              {"multicast": True, "strategy": "block", "grid": (2, 2)}),
 )  # fmt: skip
 """Three fidelities of GEMM: the default is HiFi3 on Wormhole and HiFi4 on Blackhole."""
 

@@ -103,14 +103,14 @@ class SmokeReport:
     def __str__(self) -> str:
         """Plans with their steps; a reason stands once where many steps share it."""
         lines = [f"smoke: {self.backend} against the simulator, plans for {self.device}"]
-        said: set[str] = set()
+        said: dict[str, str] = {}
         width = max(len(step.name) for step in self.steps)
 
         def line(step: Step) -> str:
             detail = step.detail
-            if step.status == "skip" and detail in said:
-                detail = "for the same reason"
-            said.add(step.detail)
+            if step.status == "skip":
+                first = said.setdefault(detail, step.name)
+                detail = detail if first is step.name else f"as {first}"
             seconds = f"{step.seconds:6.2f} s" if step.seconds else " " * 8
             return f"  {MARK[step.status]}  {step.name:{width}}  {seconds}  {detail}".rstrip()
 

@@ -11,7 +11,7 @@ from harness.compiler.pipeline import CompiledKernel, lower
 from harness.errors import HarnessError
 from harness.kernels.attention import flash_attention
 from harness.kernels.batched import batched_matmul
-from harness.kernels.elementwise import add, copy, multiply_add
+from harness.kernels.elementwise import add, copy, multiply_add, sharded_copy
 from harness.kernels.gemm import matmul
 
 DEVICES = ("wormhole_n150", "wormhole_n300", "blackhole_p150", "blackhole_p100")
@@ -25,7 +25,11 @@ def packaged() -> tuple[CompiledKernel, ...]:
         matmul(dtype="float32"), matmul(M=100, N=70, K=50), matmul(trans_A=True, trans_B=True),
         matmul(M=256, N=256, block_M=128, block_N=128),
     )  # fmt: skip
-    return tuple(lower(kernel).kernels[0] for kernel in kernels)
+    placed = (
+        lower(sharded_copy(), strategy="match_shard"),
+        lower(matmul(), multicast=True, strategy="block", grid=(2, 2)),
+    )
+    return tuple(made.kernels[0] for made in (*map(lower, kernels), *placed))
 
 
 def generated(count: int, seed: int = 6) -> Iterator[CompiledKernel]:

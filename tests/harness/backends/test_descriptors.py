@@ -10,6 +10,7 @@ from harness.backends.device import TtnnBackend
 from harness.backends.device_program import device_inputs, device_program
 from harness.backends.interpreter import Interpreter
 from harness.compiler.pipeline import CompiledKernel, lower
+from harness.kernels.elementwise import sharded_copy
 from harness.kernels.gemm import matmul
 from simulator.arch import find_arch
 from tests.harness.backends.plans import generated, packaged
@@ -21,7 +22,10 @@ CODES = {"float32": 0, "bfloat16": 5, "bfloat8_b": 6, "bfloat4_b": 7, "int32": 8
 """tt::DataFormat by ttnn dtype."""
 
 
-def expected(program: dict[str, Any], addresses: dict[str, int], accessors: Any) -> dict[str, Any]:
+def expected(
+    program: dict[str, Any], addresses: dict[str, int], accessors: Any, columns: list[int],
+    rows: list[int],
+) -> dict[str, Any]:  # fmt: skip
     """What ttnn's descriptor must say, from the JSON that asked for it."""
 
     def word(value: Any) -> int:
@@ -35,7 +39,12 @@ def expected(program: dict[str, Any], addresses: dict[str, int], accessors: Any)
             "cores": sorted(spec["cores"], key=lambda r: (r[1], r[0])),
             "compile_words": [*words, *map(word, spec["compile"])],
             "common_words": [word(v) for v in spec["common"]],
-            "defines": [],
+            "defines": [
+                ["NOC_COLUMNS", ",".join(map(str, columns))],
+                ["NOC_ROWS", ",".join(map(str, rows))],
+            ]
+            if spec["coordinates"]
+            else [],
             "runtime_words": {k: [word(v) for v in vs] for k, vs in spec["runtime"].items()},
         }
         keys = ("compute", "unpack_to_dest") if "compute" in spec else ("processor", "noc")
@@ -61,8 +70,7 @@ def compare(artifacts: list[CompiledKernel], backend: TtnnBackend) -> int:
     answer = backend.ask({"mode": "describe", "programs": programs}, timeout=120)
     assert answer.state == "ok", answer.message
     for program, found in zip(programs, answer.result["programs"], strict=True):
-        assumed = program["assumed"]
-        assert found == expected(program, assumed["addresses"], assumed["accessors"])
+        assert found == expected(program, **program["assumed"])
     return len(programs)
 
 
@@ -98,8 +106,30 @@ def test_addresses_and_accessors_on_a_mock_device(mock: TtnnBackend) -> None:
     for program, found in zip(programs, answer.result["programs"], strict=True):
         assert found["addresses"] == program["assumed"]["addresses"]
         assert found["accessors"] == program["assumed"]["accessors"]
-        wanted = expected(program, found["addresses"], found["accessors"])
+        wanted = expected(program, found["addresses"], found["accessors"],
+                          facts.result["columns"], facts.result["rows"])  # fmt: skip
         assert {key: found[key] for key in wanted} == wanted
+
+
+def test_shards_and_multicast_on_a_mock_device(mock: TtnnBackend) -> None:
+    """Shards lie where placement says; kernels that send get the device's NoC coordinates."""
+    seen = mock.ask({"mode": "facts", "device": 0}, timeout=60).result
+    name = "wormhole_n150" if "wormhole" in seen["arch"] else "blackhole_p150"
+    artifacts = [
+        lower(sharded_copy(), device=name, strategy="match_shard").kernels[0],
+        lower(sharded_copy(M=100, N=70), device=name).kernels[0],
+        lower(matmul(), device=name, multicast=True, strategy="block", grid=(2, 2)).kernels[0],
+    ]
+    assert artifacts[0].plan.circular_buffers[0].tensor == "A"  # in place
+    programs = [device_program(artifact) for artifact in artifacts]
+    answer = mock.ask({"mode": "prepare", "device": 0, "programs": programs}, timeout=120)
+    assert answer.state == "ok", answer.message
+    for program, found in zip(programs, answer.result["programs"], strict=True):
+        assert found["addresses"] == program["assumed"]["addresses"]
+        wanted = expected(program, found["addresses"], found["accessors"],
+                          seen["columns"], seen["rows"])  # fmt: skip
+        assert {key: found[key] for key in wanted} == wanted
+    assert any(kernel["defines"] for kernel in answer.result["programs"][2]["kernels"])
 
 
 def test_the_mock_devices_facts_are_the_architecture_tables(mock: TtnnBackend) -> None:
