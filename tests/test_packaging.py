@@ -1,6 +1,7 @@
 """The distribution: what the wheel ships, and that it works without the checkout."""
 
 import importlib.metadata
+import json
 import re
 import subprocess
 import sys
@@ -111,6 +112,22 @@ def test_installed_wheel_imports_from_elsewhere(
 def test_installed_command_starts_from_elsewhere(installed: Path, tmp_path: Path) -> None:
     """Protects the entry point: the command must start from any directory."""
     assert "Usage" in run(installed.parent / "tt-harness", "--help", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("extra", ["test", "dev", "ttnn"])
+def test_extras_resolve(wheel: Path, extra: str, tmp_path: Path) -> None:
+    """Protects ``pip install tt-harness[...]``: what this environment has satisfies every extra.
+
+    That of ttnn asks for nothing on Pythons it has no wheels for, so it resolves without an index.
+    """
+    if extra == "ttnn" and sys.version_info[:2] in ((3, 10), (3, 12)):
+        pytest.skip("ttnn has wheels for this Python, and a test fetches none")
+    report = tmp_path / "report.json"
+    run(sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--no-index",
+        "--disable-pip-version-check", "--report", str(report), f"{wheel}[{extra}]",
+        cwd=tmp_path)  # fmt: skip
+    found = json.loads(report.read_text())["install"]
+    assert [item["metadata"]["name"] for item in found] == ["tt-harness"]
 
 
 def test_version_has_one_source() -> None:
