@@ -16,9 +16,6 @@ from simulator.formats.host import encode_host
 from simulator.isa import OpSpec
 from simulator.plan.schema import CircularBuffer, ComputeConfig
 
-_ORDERS: Final[Mapping[str, str]] = {"Forward": "Regular", "Reverse": "Reverse"}
-"""The isa's SrcOrder to tt-metal's (``api/compute/src_order.h``)."""
-
 _DATUM: Final[Mapping[int, str]] = {1: "uint8_t", 2: "uint16_t", 4: "uint32_t"}
 
 
@@ -32,7 +29,6 @@ class Fields(dict[str, str]):
         cbs: circular buffers by id, with the names of their constants.
         config: the compute configuration, for ops that need it.
         noc: the NoC the kernel runs on, which orders a multicast's corners.
-        typecast: the formats of the program's typecasts.
     """
 
     def __init__(
@@ -43,14 +39,12 @@ class Fields(dict[str, str]):
         cbs: Mapping[int, tuple[CircularBuffer, str]],
         config: ComputeConfig | None,
         noc: int | None,
-        typecast: tuple[str, str] | None,
     ) -> None:
         if len(args) != len(spec.operands):
             raise CodegenError(f"{spec.name} takes {len(spec.operands)} operands, not {len(args)}")
         super().__init__()
         self.spec, self.scope, self.cbs, self.config = spec, scope, cbs, config
         self.noc = noc
-        self.typecast = typecast
         self.args = {o.name: a for o, a in zip(spec.operands, args, strict=True)}
         self.kinds = {o.name: o.kind for o in spec.operands}
 
@@ -76,7 +70,7 @@ class Fields(dict[str, str]):
             return float_literal(float(value))
         if kind == "format":
             return f"DataFormat::{DataFormat.from_name(value).value}"
-        return _ORDERS.get(value, str(value))
+        return str(value)
 
     def _circular(self, number: Any) -> tuple[CircularBuffer, str]:
         if number not in self.cbs:
@@ -113,13 +107,8 @@ class Fields(dict[str, str]):
     def _approximate(self) -> str:
         return "true" if self.config is not None and self.config.math_approx_mode else "false"
 
-    def _typecast(self) -> str:
-        if self.typecast is None:
-            raise CodegenError(
-                "typecast_tile_init needs the formats of its typecasts",
-                next_step="typecasts of one pair of formats in a program",
-            )
-        return ", ".join(f"(uint32_t)DataFormat::{name}" for name in self.typecast)
+    def _cast(self) -> str:
+        return ", ".join(f"(uint32_t){self[name]}" for name in ("from_format", "to_format"))
 
     def _zero_tile_region(self) -> str:
         cb = self._circular(self.args["cb"])[0]

@@ -51,7 +51,6 @@ class _Printer:
         self.includes: set[str] = set()
         self.used_cbs: set[int] = set()
         self.used_names: set[str] = set()
-        self.typecast = _typecast_formats(program)
 
     def text(self) -> str:
         """The whole file."""
@@ -119,7 +118,7 @@ class _Printer:
                 self._note(value)
         try:
             fields = Fields(spec, stmt.args, self.scope, self.cbs, self.kernel.compute,
-                            self.kernel.noc, self.typecast)  # fmt: skip
+                            self.kernel.noc)  # fmt: skip
             text = line.text.format_map(fields)
         except CodegenError as error:
             raise CodegenError(f"{stmt.name}: {error.message}", location=stmt.loc,
@@ -226,23 +225,6 @@ def _is_address(expr: Any) -> bool:
     return expr[0] in ("get_write_ptr", "get_read_ptr", "get_semaphore") or any(
         _is_address(item) for item in expr[1:]
     )
-
-
-def _typecast_formats(program: Program) -> tuple[str, str] | None:
-    """The one pair of formats the program's typecasts have; None where there are several."""
-
-    def walk(body: tuple[Stmt, ...]) -> Iterator[tuple[str, str]]:
-        for stmt in body:
-            if isinstance(stmt, Op) and stmt.name == "typecast_tile":
-                yield str(stmt.args[1]), str(stmt.args[2])
-            elif isinstance(stmt, Loop):
-                yield from walk(stmt.body)
-            elif isinstance(stmt, If):
-                yield from walk(stmt.then)
-                yield from walk(stmt.orelse)
-
-    found = set(walk(program.body))
-    return found.pop() if len(found) == 1 else None
 
 
 def programs_by_name(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from simulator.isa import BCAST_DIMS, SFPU_BINARY, SFPU_SCALAR, SFPU_UNARY
+from simulator.isa import BCAST_DIMS, ROUNDING, SFPU_BINARY, SFPU_SCALAR, SFPU_UNARY
 
 TTNN_VERSION: Final = "0.81.1"
 """The release whose API is printed."""
@@ -148,7 +148,7 @@ _HEADERS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("exp2", "log", "sigmoid", "tanh", "silu", "square", "sign", "abs"),
                     "api/compute/compute_kernel_api.h"),
     **dict.fromkeys(("sin", "cos"), f"{_UNARY}/trigonometry.h"),
-    **dict.fromkeys(("floor", "ceil", "round"), f"{_UNARY}/rounding.h"),
+    **dict.fromkeys(ROUNDING, f"{_UNARY}/rounding.h"),
     **dict.fromkeys(("eqz", "nez", "gtz", "ltz", "gez", "lez"), f"{_UNARY}/comp.h"),
     "erf": f"{_UNARY}/erf_erfc.h",
     **dict.fromkeys(("binary_max", "binary_min"), "api/compute/binary_max_min.h"),
@@ -159,10 +159,9 @@ _MODES: Final[Mapping[str, str]] = {"gelu": "<{approximate}>", "erf": "<{approxi
 """Template arguments where the default is the fast approximation whatever the kernel's mode is."""
 
 _INITS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("floor", "ceil", "round"), "rounding_op_tile_init();"),
-    "typecast": "typecast_tile_init<{typecast}>();",
+    **dict.fromkeys(ROUNDING, "rounding_op"),
 }
-"""Inits that are not ``<name>_tile_init()``."""
+"""Inits that are not ``<name>_tile_init()``: the name they have instead."""
 
 
 def _sfpu() -> dict[str, Line]:
@@ -170,8 +169,8 @@ def _sfpu() -> dict[str, Line]:
 
     def add(name: str, call: str, header: str) -> None:
         mode = _MODES.get(name, "")
-        init = _INITS.get(name, f"{name}_tile_init{mode}();")
-        out.setdefault(f"{name}_tile_init", Line(init, header))
+        init = f"{_INITS.get(name, name)}_tile_init"
+        out.setdefault(init, Line(f"{init}{mode}();", header))
         out[f"{name}_tile"] = Line(f"{name}_tile{mode}{call}", header)
 
     for name in SFPU_UNARY:
@@ -185,7 +184,9 @@ def _sfpu() -> dict[str, Line]:
         out[f"{name}_tile"] = Line(f"{name}_tile({{dst}}, {{bits}});  // {{value}}", header)
     add("fill", "({dst}, {value});", f"{_UNARY}/fill.h")
     add("where", "<{dst_format}>({cond}, {a}, {b}, {out});", f"{_UNARY}/where.h")
-    add("typecast", "<{typecast}>({dst});", f"{_UNARY}/typecast.h")
+    header = f"{_UNARY}/typecast.h"
+    out["typecast_tile_init"] = Line("typecast_tile_init<{cast}>();", header)
+    out["typecast_tile"] = Line("typecast_tile<{cast}>({dst});", header)
     return out
 
 

@@ -142,7 +142,7 @@ def stream(
     hops: list[Stmt] = []
     for cb in range(last):
         hops += _hop(cb, block)
-    compute = (_op("compute_kernel_hw_startup", "Forward", 0, 0, last), _loop("t", turns, *hops))
+    compute = (_op("compute_kernel_hw_startup", "Regular", 0, 0, last), _loop("t", turns, *hops))
     names = {"reader": ("ncrisc", ("A",), ("start",), (_loop("t", turns, *reader),)),
              "compute": ("compute", (), (), compute),
              "writer": ("brisc", ("C",), ("start",), (_loop("t", turns, *writer),))}  # fmt: skip

@@ -5,14 +5,15 @@ What each op sets and needs (the op table's ``config`` keys; formats are data fo
 ===============================  =============================================================
 sets                             state
 ===============================  =============================================================
-compute_kernel_hw_startup        src formats (Forward: A=in0, B=in1; Reverse: A=in1, B=in0), pack
+compute_kernel_hw_startup        src formats (Regular: A=in0, B=in1; Reverse: A=in1, B=in0), pack
                                  format = out's; clears every key; once, before all others
 reconfig_data_format[_srca]      src formats A and B (A alone)
 pack_reconfig_data_format        pack format
 copy/transpose/add/…_init        the FPU key (one slot), with matmul's transpose flag, or
                                  reduce's pool and dimension; never a format
 reduce_init, reduce_uninit       also the packer's mask on, off
-<sfpu op>_tile_init              the SFPU key (one slot, beside the FPU key)
+<sfpu op>_tile_init              the SFPU key (one slot, beside the FPU key), with the formats of a
+                                 typecast
 ===============================  =============================================================
 
 ===============================  =============================================================
@@ -26,7 +27,7 @@ add/sub/mul_tiles (and bcast)    own key; A = in0's format, B = in1's
 matmul_tiles                     own key; A = in1's format, B = in0's (in0 goes to SrcB)
 reduce_tile                      own key with pool and dimension; A = data's, B = scaler's; the
                                  other way round for SUM and AVG along rows
-SFPU ops                         own SFPU key
+SFPU ops                         own SFPU key; floor, ceil and round have one in common
 pack_tile                        pack format = CB's
 ===============================  =============================================================
 
@@ -53,7 +54,7 @@ class Config(NamedTuple):
     src_b: DataFormat | None = None
     pack: DataFormat | None = None
     math: tuple[Any, ...] | None = None
-    sfpu: str | None = None
+    sfpu: tuple[Any, ...] | None = None
     mask: str | None = None
     l1_acc: bool = False
 

@@ -136,13 +136,20 @@ def build_fpu_uninit(c: OpContext) -> Step:
 
 def build_sfpu_init(c: OpContext) -> Step:
     """Inits of SFPU ops: one slot beside the FPU's."""
-    key = OPS[c.op.name].config
+    key = sfpu_key(c)
 
     def change(config: Config) -> Config:
         _needs_start(c.op.name, config)
         return config._replace(sfpu=key)
 
     return _setter(c, change)
+
+
+def sfpu_key(c: OpContext) -> tuple[Any, ...]:
+    """The SFPU key an init sets or an op needs; a typecast's holds its formats."""
+    spec = OPS[c.op.name]
+    formats = [a for a, o in zip(c.op.args, spec.operands, strict=True) if o.kind == "format"]
+    return (spec.config, *formats)
 
 
 def math_key(c: OpContext) -> tuple[Any, ...]:

@@ -12,13 +12,13 @@ from simulator.engine.code import Builders, OpContext, Step, uniform
 from simulator.engine.dst import Section
 from simulator.engine.expr import ExprError
 from simulator.engine.group import Group
-from simulator.engine.ops_config import checker
+from simulator.engine.ops_config import checker, sfpu_key
 from simulator.engine.ops_move import math_section, readable, row_major
 from simulator.engine.segs import Seg, normal, with_width
 from simulator.engine.violation import Violation
 from simulator.formats.dataformat import DataFormat
 from simulator.formats.errors import FormatError
-from simulator.isa import OPS, SFPU_BINARY, SFPU_SCALAR, SFPU_UNARY
+from simulator.isa import SFPU_BINARY, SFPU_SCALAR, SFPU_UNARY
 from simulator.numerics.sfpu import fill, sfpu, typecast, where
 
 Function = Callable[..., Any]
@@ -29,7 +29,7 @@ def _build(c: OpContext, sources: tuple[int, ...], out: int, function: Function)
     counts, following, name, machine = c.counts(2), c.next, c.op.name, c.machine
     forms = [c.index(number) for number in sources]
     target = c.index(out)
-    check = checker(name, sfpu=OPS[name].config)
+    check = checker(name, sfpu=sfpu_key(c))
     tally, slot = machine.tally, machine.slot(name)
 
     def run(group: Group, section: Section, at: list[Any], d: int, shape: tuple[int, ...]) -> None:
@@ -134,7 +134,7 @@ def build_typecast(c: OpContext) -> Step:
 def build_fill(c: OpContext) -> Step:
     """fill_tile."""
     counts, target, following, machine = c.counts(2), c.index(0), c.next, c.machine
-    check = checker("fill_tile", sfpu=OPS["fill_tile"].config)
+    check = checker("fill_tile", sfpu=sfpu_key(c))
     one = fill((32, 32), c.real(1), machine.mode(c.code.key))
     tally, slot = machine.tally, machine.slot("fill_tile")
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from simulator.isa.compute import compute_core
 from simulator.isa.movement import data_movement, handshake
-from simulator.isa.sfpu import SFPU_BINARY, SFPU_SCALAR, SFPU_UNARY, sfpu
+from simulator.isa.sfpu import ROUNDING, SFPU_BINARY, SFPU_SCALAR, SFPU_UNARY, sfpu
 from simulator.isa.spec import (
     BCAST_DIMS,
     ORDERS,
@@ -24,7 +24,7 @@ from simulator.isa.spec import (
     Stage,
 )
 
-OP_TABLE_VERSION: Final = 1
+OP_TABLE_VERSION: Final = 2
 """Raised whenever an op's name, operands or meaning changes."""
 
 OPS: Final = MappingProxyType(
@@ -39,6 +39,7 @@ __all__ = (
     "ORDERS",
     "POOL_TYPES",
     "REDUCE_DIMS",
+    "ROUNDING",
     "SFPU_BINARY",
     "SFPU_SCALAR",
     "SFPU_UNARY",

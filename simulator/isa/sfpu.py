@@ -38,6 +38,9 @@ SFPU_UNARY: Final = (
 )
 """SFPU functions of one DST tile, in place: ``<name>_tile_init`` and ``<name>_tile``."""
 
+ROUNDING: Final = ("floor", "ceil", "round")
+"""Those of them that share one init, ``rounding_op_tile_init``."""
+
 SFPU_BINARY: Final = (
     "add_binary",
     "sub_binary",
@@ -57,14 +60,16 @@ def sfpu() -> tuple[OpSpec, ...]:
     """The rows of this file."""
     rows: list[OpSpec] = []
 
-    def add(base: str, operands: str, doc: str, init: str | None = None) -> None:
+    def add(base: str, operands: str, doc: str, init: str | None = None, given: str = "") -> None:
         init = init or f"{base}_tile_init"
         if not any(r.name == init for r in rows):
-            rows.append(op(init, "", COMPUTE, "math", "config", f"Configure {base}.", init))
+            what = f"Configure {init.removesuffix('_tile_init')}."
+            rows.append(op(init, given, COMPUTE, "math", "config", what, init))
         rows.append(op(f"{base}_tile", operands, COMPUTE, "math", "sfpu", doc, init))
 
     for name in SFPU_UNARY:
-        add(name, "dst:dst", f"DST[dst] = {name}(DST[dst]).")
+        init = "rounding_op_tile_init" if name in ROUNDING else None
+        add(name, "dst:dst", f"DST[dst] = {name}(DST[dst]).", init)
     for name in SFPU_BINARY:
         add(name, "a:dst b:dst out:dst", f"DST[out] = {name}(DST[a], DST[b]).")
     for name in SFPU_SCALAR:
@@ -76,5 +81,6 @@ def sfpu() -> tuple[OpSpec, ...]:
         )
     add("fill", "dst:dst value:float", "DST[dst] = value everywhere.")
     add("where", "cond:dst a:dst b:dst out:dst", "DST[out] = a where cond is non-zero, else b.")
-    add("typecast", "dst:dst from_format:format to_format:format", "Convert DST[dst] in place.")
+    formats = "from_format:format to_format:format"
+    add("typecast", f"dst:dst {formats}", "Convert DST[dst] in place.", given=formats)
     return tuple(rows)

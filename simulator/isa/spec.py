@@ -74,7 +74,7 @@ DATA_MOVEMENT: Final = frozenset({"brisc", "ncrisc"})
 COMPUTE: Final = frozenset({"compute"})
 ANY_THREAD: Final = DATA_MOVEMENT | COMPUTE
 
-ORDERS: Final = ("Forward", "Reverse")
+ORDERS: Final = ("Regular", "Reverse")
 """SrcOrder of compute_kernel_hw_startup; matmul kernels use Reverse (in0 goes to SrcB)."""
 POOL_TYPES: Final = ("SUM", "AVG", "MAX")
 REDUCE_DIMS: Final = ("REDUCE_ROW", "REDUCE_COL", "REDUCE_SCALAR")

@@ -51,7 +51,7 @@ def elementwise(
         )
     compute = Program(
         name="compute", thread="compute", runtime_args=("count",),
-        body=(op("compute_kernel_hw_startup", "Forward", 0, 1, 2), *init,
+        body=(op("compute_kernel_hw_startup", "Regular", 0, 1, 2), *init,
               loop("t", "count",
                    op("cb_wait_front", 0, step), op("cb_wait_front", 1, step),
                    op("tile_regs_acquire"), *math, op("tile_regs_commit"),

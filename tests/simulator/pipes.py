@@ -29,7 +29,7 @@ def pipe(
              op("cb_push_back", 0, 1)),
     )  # fmt: skip
     right_compute = (
-        op("compute_kernel_hw_startup", "Forward", 0, 0, 1),
+        op("compute_kernel_hw_startup", "Regular", 0, 0, 1),
         op("copy_init", 0),
         loop("t", tiles, *COPY),
     )
@@ -88,7 +88,7 @@ COPY: tuple[Stmt, ...] = (
 
 def compute_of(tiles: int, *body: Stmt, head: tuple[Stmt, ...] | None = None) -> tuple[Stmt, ...]:
     """A compute program: start-up, then ``body`` per tile."""
-    start = (op("compute_kernel_hw_startup", "Forward", 0, 0, 1), op("copy_init", 0))
+    start = (op("compute_kernel_hw_startup", "Regular", 0, 0, 1), op("copy_init", 0))
     return (*(start if head is None else head), loop("t", tiles, *body))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from simulator.isa import OPS, OpSpec
+from simulator.isa import OP_TABLE_VERSION, OPS, OpSpec
 from simulator.plan.schema import Plan
 from simulator.program import If, Let, Loop, Op, Program, ProgramFile, Stmt
 from simulator.program_check import MAX_NESTING, check_programs
@@ -38,7 +38,7 @@ def program(thread: str, /, *body: Stmt, **fields: Any) -> Program:
     return Program(**(given | fields))
 
 
-def said(*programs: Program, plan: Plan | None = PLAN, version: int = 1) -> str:
+def said(*programs: Program, plan: Plan | None = PLAN, version: int = OP_TABLE_VERSION) -> str:
     """Code, place and message of everything held against programs."""
     file = ProgramFile(op_table_version=version, programs=programs)
     return "\n".join(f"{item.code} {item.message}" for item in check_programs(file, plan))
@@ -202,7 +202,8 @@ def test_two_programs_of_one_name() -> None:
 
 def test_op_table_version() -> None:
     """Programs of another op table mean something else."""
-    assert "op table 2; this is 1" in said(version=2)
+    other = OP_TABLE_VERSION - 1
+    assert f"op table {other}; this is {OP_TABLE_VERSION}" in said(version=other)
 
 
 def test_spilled_float32_never_feeds_the_matrix_unit() -> None:
@@ -260,7 +261,8 @@ def test_many_findings_are_cut_short() -> None:
 def test_findings_carry_source_locations() -> None:
     """A finding leads back to the kernel's source line, of the nearest statement that has one."""
     loop = Loop(var="i", start=0, stop=2, body=(Op(name="nothing"),), loc="k.py:9:1")
-    (found,) = check_programs(ProgramFile(op_table_version=1, programs=(program("ncrisc", loop),)))
+    file = ProgramFile(op_table_version=OP_TABLE_VERSION, programs=(program("ncrisc", loop),))
+    (found,) = check_programs(file)
     assert (found.program, found.path, found.location) == ("reader", "0.0", "k.py:9:1")
 
 

@@ -30,7 +30,7 @@ def startup(stmts: list[Any], cbs: Buffers) -> tuple[Any, State]:
     a = (first["src_a"] or first["src_b"] or pack).operands[0]
     b = (first["src_b"] or first["src_a"] or pack).operands[0]
     reverse = any(v[0] == "matmul" for v in wanted["math"])
-    op = call("compute_kernel_hw_startup", "Reverse" if reverse else "Forward",
+    op = call("compute_kernel_hw_startup", "Reverse" if reverse else "Regular",
               b if reverse else a, a if reverse else b, out)  # fmt: skip
     state = {"src_a": Need("src_a", cbs[a].format, (a,)),
              "src_b": Need("src_b", cbs[b].format, (b,)), "pack": pack}  # fmt: skip
@@ -121,7 +121,8 @@ def establish(found: list[Need], state: State, span: Any) -> tuple[list[Any], li
         if count is not None:
             undo.append(call(f"{need.value[0]}_uninit", *need.operands[:count], span=span))
     if "sfpu" in missing:
-        out.append(call(init_op(missing["sfpu"].value), span=span))
+        need = missing["sfpu"]
+        out.append(call(init_op(need.value[0]), *need.operands, span=span))
     state.update(missing)
     return out, undo
 

@@ -46,7 +46,9 @@ def needs(op: Call, cbs: Buffers) -> list[Need]:
     if name == "transpose_dest":
         return [Need("math", (spec.config,), ())]
     if spec.effect == "sfpu":
-        return [Need("sfpu", spec.config, ())]
+        formats = tuple(v for v, o in zip(literal, spec.operands, strict=False)
+                        if o.kind == "format")  # fmt: skip
+        return [Need("sfpu", (spec.config, *formats), formats)]
     if spec.effect != "unpack_math":
         return []
     names = [v for v, o in zip(literal, spec.operands, strict=False) if o.kind == "enum"]

@@ -130,7 +130,7 @@ MUTANTS: Final = (
     _one(C, "startup-twice", "The compute engines are started twice.",
          lambda b: edit(b, lambda s: (s, s) if is_op(s, STARTUP) else None)),
     _one(C, "startup-order-wrong", "Source registers are set up in the other order.",
-         lambda b: edit(b, with_arg(STARTUP, 0, {"Forward": "Reverse", "Reverse": "Forward"}.get)),
+         lambda b: edit(b, with_arg(STARTUP, 0, {"Regular": "Reverse", "Reverse": "Regular"}.get)),
          None),
     _one(C, "startup-output-wrong", "The packer is set up for an operand's format.",
          lambda b: edit(b, lambda s: (replace(s, args=(*s.args[:3], s.args[1])),)

@@ -29,8 +29,8 @@ def gemm(**parameters: Any) -> CompiledKernel:
 
 def operands(spec: OpSpec) -> tuple[Any, ...]:
     """Operands an op could have."""
-    if spec.name == "typecast_tile":
-        return (0, "Float32", "Float16_b")
+    if spec.name in ("typecast_tile", "typecast_tile_init"):
+        return (*range(len(spec.operands) - 2), "Float32", "Float16_b")
     return tuple(o.choices[0] if o.kind == "enum" else _EXAMPLE[o.kind] for o in spec.operands)
 
 

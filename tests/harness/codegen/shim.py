@@ -154,7 +154,7 @@ def _line(
     spec = OPS[op.name]
     kinds = {o.name: (o.kind, a) for o, a in zip(spec.operands, op.args, strict=True)}
     plain = Scope({n: n for n in env}, {}, lambda o, i: f"{o}({i})")
-    fields = Fields(spec, op.args, plain, buffers, kernel.compute, kernel.noc, None)
+    fields = Fields(spec, op.args, plain, buffers, kernel.compute, kernel.noc)
     text = LINES[op.name].text.split("//")[0]
     call = re.search(r"\((.*)\)", text)
     name = called(op.name) or re.match(r"\w+", fields[text[1 : text.index("}")]])[0]  # type: ignore[index]

@@ -37,7 +37,11 @@ def test_every_line_can_be_filled(thread: str) -> None:
         (Op(name="fill_tile", args=(2, -0.5)), "fill_tile(2, -0.5f);"),
         (Op(name="fill_tile", args=(2, float("-inf"))), "fill_tile(2, -__builtin_inff());"),
         (Op(name="mul_unary_tile", args=(0, 0.125)), "mul_unary_tile(0, 0x3e000000u);  // 0.125f"),
-        (Op(name="floor_tile_init"), "rounding_op_tile_init();"),
+        (Op(name="rounding_op_tile_init"), "rounding_op_tile_init();"),
+        (Op(name="typecast_tile_init", args=("Float32", "Int32")),
+         "typecast_tile_init<(uint32_t)DataFormat::Float32, (uint32_t)DataFormat::Int32>();"),
+        (Op(name="typecast_tile", args=(1, "Int32", "Float32")),
+         "typecast_tile<(uint32_t)DataFormat::Int32, (uint32_t)DataFormat::Float32>(1);"),
         (Op(name="gelu_tile", args=(0,)), "gelu_tile<false>(0);"),
         (Op(name="where_tile", args=(0, 1, 2, 3)), "where_tile<DataFormat::Float32>(0, 1, 2, 3);"),
         (Op(name="reduce_tile", args=("SUM", "REDUCE_ROW", 0, 1, 2, 0, 3)),
@@ -85,13 +89,4 @@ def test_an_op_without_a_spelling_is_refused_with_its_place() -> None:
     body = (Op(name="teleport_tile", loc="kernel.py:3:5"),)
     program = Program(name="compute", thread="compute", runtime_args=("count",), body=body)
     with pytest.raises(CodegenError, match=r"kernel.py:3:5: NotPrintable: .*teleport_tile"):
-        print_kernel(samples.gemm().plan, samples.kernel("compute"), program)
-
-
-def test_typecasts_of_two_pairs_of_formats_are_refused() -> None:
-    """The init op names no formats, so they must follow from the program."""
-    body = (Op(name="typecast_tile_init"), Op(name="typecast_tile", args=(0, "Float32", "Int32")),
-            Op(name="typecast_tile", args=(0, "Int32", "Float32")))  # fmt: skip
-    program = Program(name="compute", thread="compute", runtime_args=("count",), body=body)
-    with pytest.raises(CodegenError, match="formats of its typecasts"):
         print_kernel(samples.gemm().plan, samples.kernel("compute"), program)

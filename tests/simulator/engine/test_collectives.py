@@ -149,7 +149,7 @@ def reduction_tree(levels: int) -> Sketch:
         *_packed(2),
     )
     compute = (
-        op("compute_kernel_hw_startup", "Forward", 0, 0, 2),
+        op("compute_kernel_hw_startup", "Regular", 0, 0, 2),
         *_through(0, 2),
         op("add_init", 2, 1),
         loop("l", "adds", *add),

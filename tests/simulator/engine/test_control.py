@@ -11,7 +11,7 @@ from simulator.program import Stmt
 from tests.simulator.builders import Sketch, layout, let, loop, op, plus, times, when
 from tests.simulator.pipes import COPY, codes, pipe, run
 
-START = (op("compute_kernel_hw_startup", "Forward", 0, 0, 1), op("copy_init", 0))
+START = (op("compute_kernel_hw_startup", "Regular", 0, 0, 1), op("copy_init", 0))
 
 
 def stages(per_tile: Any, wrap: Any, tiles: int, cores: tuple[int, int], **fields: Any) -> Sketch:

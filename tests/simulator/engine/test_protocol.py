@@ -113,13 +113,24 @@ BROKEN: dict[str, tuple[str, Sketch]] = {
     "op without its init": (
         "StaleConfig",
         pipe(FOUR, compute=compute_of(FOUR, *COPY, head=(
-            op("compute_kernel_hw_startup", "Forward", 0, 0, 1),))),
+            op("compute_kernel_hw_startup", "Regular", 0, 0, 1),))),
+    ),
+    "cast of other formats than its init's": (
+        "StaleConfig",
+        computing(*swap(COPY, "copy_tile", op("copy_tile", 0, 0, 0),
+                        op("typecast_tile_init", "Float16_b", "Int32"),
+                        op("typecast_tile", 0, "Float16_b", "UInt16"))),
+    ),
+    "rounding under another function's init": (
+        "StaleConfig",
+        computing(*swap(COPY, "copy_tile", op("copy_tile", 0, 0, 0),
+                        op("rounding_op_tile_init"), op("sqrt_tile_init"), op("floor_tile", 0))),
     ),
     "op before start-up": ("StaleConfig", pipe(FOUR, compute=compute_of(FOUR, *COPY, head=()))),
     "two start-ups": (
         "StaleConfig",
         pipe(FOUR, compute=compute_of(FOUR, *COPY, head=(
-            op("compute_kernel_hw_startup", "Forward", 0, 0, 1),) * 2)),
+            op("compute_kernel_hw_startup", "Regular", 0, 0, 1),) * 2)),
     ),
     "pages left over": (
         "DirtyExit",
@@ -165,6 +176,15 @@ def test_a_right_program_has_no_finding() -> None:
     assert result.completed
 
 
+def test_floor_ceil_and_round_share_an_init() -> None:
+    """One configuration serves the three, as on the device."""
+    rounding = [op(f"{name}_tile", 0) for name in ("floor", "ceil", "round")]
+    body = swap(COPY, "copy_tile", op("copy_tile", 0, 0, 0), op("rounding_op_tile_init"), *rounding)
+    result = run(computing(*body))
+    assert codes(result) == []
+    assert result.completed
+
+
 def test_wrap_is_found() -> None:
     """Blocks of 2 pages in a buffer of 3 run past its end in the second revolution."""
     body = (
@@ -197,7 +217,7 @@ def test_format_change_without_reconfigure() -> None:
         0: ("Float16_b", 2, "ncrisc", "compute"),
         1: ("Float32", 2, "compute", "brisc"),
     }
-    head = (op("compute_kernel_hw_startup", "Forward", 0, 0, 0), op("copy_init", 0))
+    head = (op("compute_kernel_hw_startup", "Regular", 0, 0, 0), op("copy_init", 0))
     tensors = {
         "A": layout("bfloat16", (32, 128), "input"),
         "C": layout("float32", (32, 128), "output"),
@@ -218,7 +238,7 @@ def test_a_buffer_unpacked_to_dst_cannot_feed_the_fpu() -> None:
     body = tuple(
         op("add_tiles", 0, 0, 0, 0, 0) if getattr(s, "name", "") == "copy_tile" else s for s in COPY
     )
-    head = (op("compute_kernel_hw_startup", "Forward", 0, 0, 1), op("add_init", 0, 0))
+    head = (op("compute_kernel_hw_startup", "Regular", 0, 0, 1), op("add_init", 0, 0))
     sketch = pipe(
         FOUR,
         compute=compute_of(FOUR, *body, head=head),

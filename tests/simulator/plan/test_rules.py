@@ -37,7 +37,7 @@ L1_OUT = {
 RULES: list[tuple[str, Any, str, str, str]] = [
     # place, new value, code, location, words of the message
     ("schema_version", 2, "InvalidPlan", "$.schema_version", "found 2; expected 1"),
-    ("op_table_version", 9, "InvalidPlan", "$.op_table_version", "expected 1"),
+    ("op_table_version", 9, "InvalidPlan", "$.op_table_version", "expected 2"),
     ("programs_sha256", "F" * 64, "InvalidPlan", "$.programs_sha256", "hexadecimal"),
     ("programs_sha256", "0" * 64, "PlanInconsistent", "$.programs_sha256", "other programs"),
     ("name", "", "InvalidPlan", "$.name", "no name"),
