@@ -230,8 +230,11 @@ class Machine:
             raise ExprError("the kernel has no compute configuration")
         return compute
 
-    def mode(self, key: str) -> Mode:
-        """Numeric settings of a compute kernel."""
+    def mode(self, key: str, *src: DataFormat) -> Mode:
+        """Numeric settings of an op of a compute kernel that reads buffers of the formats ``src``.
+
+        DST has one format a kernel, Src registers have one a buffer.
+        """
         config = self._compute(key)
         half = any(cb.fmt is DataFormat.Float16 for cb in self.cbs.values())
         narrow = Dest.FP16 if half else Dest.BF16
@@ -241,7 +244,7 @@ class Machine:
             chip=Chip.BLACKHOLE if self.arch.family == "blackhole" else Chip.WORMHOLE,
             errata=self.errata,
             bfp8_precise=config.bfp8_pack_precise,
-            half_src=half,
+            half_src=bool(src) and all(f is DataFormat.Float16 for f in src),
         )
 
     def tf32(self, key: str) -> bool:

@@ -30,7 +30,11 @@ def build_eltwise(c: OpContext) -> Step:
     base, _, suffix = name.partition("_tiles")
     kind = _KINDS[suffix.removeprefix("_bcast_")]
     check = checker(name, math=(OPS[name].config,), src_a=in0.fmt, src_b=in1.fmt)
-    mode, tf32, model = machine.mode(c.code.key), machine.tf32(c.code.key), machine.model
+    mode, tf32, model = (
+        machine.mode(c.code.key, in0.fmt, in1.fmt),
+        machine.tf32(c.code.key),
+        machine.model,
+    )
     tally, slot = machine.tally, machine.slot(name)
 
     def run(group: Group, i: int, j: int, d: int, shape: Shape) -> None:
@@ -121,7 +125,7 @@ def build_reduce(c: OpContext) -> Step:
     a, b = (scaler.fmt, data.fmt) if swapped else (data.fmt, scaler.fmt)
     check = checker("reduce_tile", math=key, src_a=a, src_b=b)
     machine = c.machine
-    mode, tf32, model = machine.mode(c.code.key), machine.tf32(c.code.key), machine.model
+    mode, tf32, model = machine.mode(c.code.key, a, b), machine.tf32(c.code.key), machine.model
     tally, slot = machine.tally, machine.slot("reduce_tile")
 
     def step(group: Group) -> int:

@@ -60,7 +60,8 @@ class Matmul:
         machine = c.machine
         self.in0, self.in1 = c.cb(0), c.cb(1)
         self.model, self.pool = machine.model, machine.pool
-        self.mode, self.tf32 = machine.mode(c.code.key), machine.tf32(c.code.key)
+        self.mode = machine.mode(c.code.key, self.in0.fmt, self.in1.fmt)
+        self.tf32 = machine.tf32(c.code.key)
         self.tile = (self.in0.tile[0], self.in1.tile[1])
         self.products = Products(self.model, self.mode, self.pool)
         self.arithmetic = machine.arithmetic
