@@ -151,8 +151,11 @@ def rounded(x: Approx, bits: int, tiny: float, huge: float, steps: float = 1.0) 
     """X after a rounding to ``bits`` significand bits by ``steps`` half units in the last place.
 
     ``steps`` is 1 for rounding to nearest, 2 for cutting. Results below ``tiny`` may be flushed to
-    zero, results above ``huge`` may be infinite. Exact values the format holds stay exact.
+    zero, results above ``huge`` may be infinite. Exact values the format holds stay exact. Float16
+    has no infinities on the device: they become numbers, of which nothing is known.
     """
+    if x.taint is not None and huge <= _HALF_HUGE:
+        x = replace(x, taint=np.where(x.taint == CLEAN, CLEAN, FREE).astype(np.uint8))
     if x.is_exact and x.taint is None:
         if _fits(x, bits, tiny, huge):
             return x

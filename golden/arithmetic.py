@@ -81,8 +81,6 @@ class Arithmetic:
             x = self.narrowed(x)
         if dtype == source:
             return x
-        if dtype == "float16" and x.taint is not None:  # which has no infinities on the device
-            x = replace(x, taint=np.where(x.taint == CLEAN, CLEAN, FREE).astype(np.uint8))
         if dtype == "float32" and source in ("bfloat16", "float16", "float32"):
             return x
         # The packer rounds to nearest, but cuts to float16 on Wormhole, and from a 16-bit register.
@@ -94,8 +92,6 @@ class Arithmetic:
         """What a 16-bit DST leaves: cut to bfloat16, as float32 is, and within float16 range."""
         dest = find_format(self.contract.dest)
         bits = min(dest.bits, find_format("bfloat16").bits)
-        if dest.name == "float16" and x.taint is not None:  # infinities become numbers there
-            x = replace(x, taint=np.where(x.taint == CLEAN, CLEAN, FREE).astype(np.uint8))
         return rounded(x, bits, dest.tiny, dest.huge, 2.0)
 
     def to_integer(self, x: Approx, dtype: str) -> Approx:

@@ -134,6 +134,9 @@ class _Join:
         """The rewritten function."""
         for place in places(self.kernel):
             self._check_place(place)
+        for dim, call in self.ties.summed:
+            if self.is_grown(dim):
+                self._no("an op combines the elements of each", call)
         for buffer in self.kernel.onchip:
             shape = [constant(d) or 0 for d in buffer.ty.shape]
             new = [d * self.factor if self.is_grown((buffer, i)) else d

@@ -23,10 +23,14 @@ Dim = tuple[Any, Any]
 
 @dataclass
 class Ties:
-    """Union-find over dimensions; ``loops`` are the parallel loop variables met."""
+    """Union-find over dimensions; ``loops`` are the parallel loop variables met.
+
+    ``summed`` holds the dimensions an op makes one value of, with the op.
+    """
 
     parent: dict[Any, Any] = field(default_factory=dict)
     loops: list[Any] = field(default_factory=list)
+    summed: list[tuple[Dim, Call]] = field(default_factory=list)
 
     def find(self, item: Any) -> Any:
         """The representative of an item."""
@@ -164,11 +168,11 @@ def _tie_op(call: Call, ties: Ties) -> None:
         ties.join(ties.key(a, m), ties.key(c, rc - 2))
         ties.join(ties.key(b, n), ties.key(c, rc - 1))
         ties.join(ties.key(a, k), ties.key(b, k2))
-        ties.join(ties.key(a, k), ("summed", None))
+        ties.summed.append((ties.key(a, k), call))
     elif name == REDUCE:
         src, dst, dim = args[0], args[1], constant(args[3]) or 0
         kept = [i for i in range(len(src.region)) if i != dim]
-        ties.join(ties.key(src, dim), ("summed", None))
+        ties.summed.append((ties.key(src, dim), call))
         for i, j in zip(reversed(kept), reversed(range(len(dst.region))), strict=False):
             ties.join(ties.key(src, i), ties.key(dst, j))
     elif name != FILL:

@@ -66,11 +66,15 @@ def seconds(value: float) -> str:
     return f"{value * 1e3:.1f} ms" if value < 1 else f"{value:.2f} s"
 
 
-def number(value: float | None) -> str:
-    """A number with at most four significant digits; a dash for none."""
+def number(value: float | str | None) -> str:
+    """A number with at most four significant digits; a dash for none.
+
+    Text is a number JSON has no literal for: ``inf``, ``-inf`` or ``nan``.
+    """
     if value is None:
         return "-"
-    if float(value).is_integer() and abs(value) < 1e15:
+    value = float(value)
+    if value.is_integer() and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:.4g}"
 

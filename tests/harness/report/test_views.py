@@ -47,8 +47,8 @@ def test_columns_align_and_leave_no_trailing_space() -> None:
 
 def test_numbers_and_durations_read_well() -> None:
     """Protects figures from twelve digits and from scientific noise."""
-    assert [number(v) for v in (None, 0.0, 1234567.0, 0.123456, float("inf"))] == [
-        "-", "0", "1,234,567", "0.1235", "inf",
+    assert [number(v) for v in (None, 0.0, 1234567.0, 0.123456, float("inf"), "-inf")] == [
+        "-", "0", "1,234,567", "0.1235", "inf", "-inf",
     ]  # fmt: skip
     assert [seconds(v) for v in (0.00123, 1.5)] == ["1.2 ms", "1.50 s"]
 
