@@ -125,6 +125,31 @@ def finite_peak(x: Approx) -> float:
     return peak
 
 
+def one_branch(x: Approx, second: bool) -> Approx:
+    """One alternative alone."""
+    if x.value2 is None:
+        return x
+    if second:
+        return replace(x, value=x.value2, bound=x.bound2, value2=None, bound2=None)
+    return replace(x, value2=None, bound2=None)
+
+
+def cleaned(x: Approx) -> Approx:
+    """X with zero, exactly, where it is not a finite number."""
+    if x.taint is None:
+        return x
+    clean = x.taint == CLEAN
+    bound = None if x.bound is None else np.where(clean, x.bound, 0.0)
+    return replace(x, value=np.where(clean, x.value, 0.0), bound=bound)
+
+
+def freed(x: Approx) -> Approx:
+    """X with any answer right where it is not a finite number."""
+    if x.taint is None:
+        return x
+    return replace(x, taint=np.where(x.taint == CLEAN, CLEAN, FREE).astype(np.uint8))
+
+
 def merged_taint(*parts: Approx) -> U8 | None:
     """The worst taint of the operands, element by element."""
     taints = [p.taint for p in parts if p.taint is not None]
@@ -154,8 +179,8 @@ def rounded(x: Approx, bits: int, tiny: float, huge: float, steps: float = 1.0) 
     zero, results above ``huge`` may be infinite. Exact values the format holds stay exact. Float16
     has no infinities on the device: they become numbers, of which nothing is known.
     """
-    if x.taint is not None and huge <= _HALF_HUGE:
-        x = replace(x, taint=np.where(x.taint == CLEAN, CLEAN, FREE).astype(np.uint8))
+    if huge <= _HALF_HUGE:
+        x = freed(x)
     if x.is_exact and x.taint is None:
         if _fits(x, bits, tiny, huge):
             return x
@@ -163,14 +188,8 @@ def rounded(x: Approx, bits: int, tiny: float, huge: float, steps: float = 1.0) 
         if _fits(x, bits, tiny, huge):
             return x
     if x.value2 is not None:
-        first = rounded(replace(x, value2=None, bound2=None), bits, tiny, huge, steps)
-        second = rounded(
-            replace(x, value=x.value2, bound=x.bound2, value2=None, bound2=None),
-            bits,
-            tiny,
-            huge,
-            steps,
-        )
+        first = rounded(one_branch(x, second=False), bits, tiny, huge, steps)
+        second = rounded(one_branch(x, second=True), bits, tiny, huge, steps)
         return paired(first, second)
     with np.errstate(invalid="ignore", over="ignore"):
         magnitude = np.abs(x.value)
@@ -185,9 +204,7 @@ def rounded(x: Approx, bits: int, tiny: float, huge: float, steps: float = 1.0) 
             kept &= x.bound == 0
         bound = np.asarray(x.error + np.where(kept, 0.0, added))
         taint = x.taint
-        beyond = (top > huge) & (np.zeros(top.shape, np.bool_) if taint is None else taint == CLEAN)
-        if taint is None:
-            beyond = top > huge
+        beyond = top > huge if taint is None else (top > huge) & (taint == CLEAN)
         value = x.value
         if beyond.any():
             # Float16 saturates at a finite number on the device; the others become infinite.

@@ -9,6 +9,7 @@ first. Work typed bfloat16 or float16 may run on either unit and may be rounded 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,8 +22,10 @@ from golden.approx import (
     U8,
     Approx,
     exact,
+    freed,
     merged_jumps,
     merged_taint,
+    one_branch,
     paired,
     rounded,
 )
@@ -39,17 +42,8 @@ _ALIGN: Final = 2.0**-11
 _LEAST_FACTOR: Final = 2.0**-20
 """Infinity times less than this may be an ordinary number on the matrix unit; times more it is
 beyond ``golden.approx.BEYOND`` at least, and behaves like infinity."""
-_ABSORBS: Final = 2.0**100
+ABSORBS: Final = 2.0**100
 """Infinity is 2**128 to the matrix unit: finite terms below this leave it infinite."""
-
-
-def one_branch(x: Approx, second: bool) -> Approx:
-    """One alternative alone."""
-    if x.value2 is None:
-        return x
-    if second:
-        return replace(x, value=x.value2, bound=x.bound2, value2=None, bound2=None)
-    return replace(x, value2=None, bound2=None)
 
 
 @dataclass(frozen=True)
@@ -76,7 +70,7 @@ class Arithmetic:
             return x
         fmt = find_format(dtype)
         if fmt.is_integer:
-            return x if dtype == source else self.to_integer(x, dtype)
+            return x if dtype == source else self.to_integer(x)
         if not self.contract.fp32_dest and (dtype != source or dtype != self.contract.dest):
             x = self.narrowed(x)
         if dtype == source:
@@ -94,9 +88,8 @@ class Arithmetic:
         bits = min(dest.bits, find_format("bfloat16").bits)
         return rounded(x, bits, dest.tiny, dest.huge, 2.0)
 
-    def to_integer(self, x: Approx, dtype: str) -> Approx:
+    def to_integer(self, x: Approx) -> Approx:
         """Cut towards zero; where the interval holds a whole number, either side."""
-        del dtype
         value = np.trunc(x.value)
         if x.is_exact or not self.bounded:
             return replace(x, value=value, grain=1.0)
@@ -229,9 +222,8 @@ class Arithmetic:
         return max(sizes) < 2.0**least and x.grain * y.grain >= least_grain(self.contract)
 
 
-def two_sided(function: object, x: Approx, y: Approx) -> Approx:
+def two_sided(function: Callable[[Approx, Approx], Approx], x: Approx, y: Approx) -> Approx:
     """``function(x, y)`` with the alternatives of both; where both jump, intervals are joined."""
-    assert callable(function)  # noqa: S101  (for the type checker)
     first = function(one_branch(x, second=False), one_branch(y, second=False))
     second = function(one_branch(x, second=True), one_branch(y, second=True))
     if x.value2 is None or y.value2 is None:
@@ -280,7 +272,7 @@ def _sum_taint(x: Approx, y: Approx) -> U8 | None:
     with np.errstate(invalid="ignore"):
         opposed = np.isnan(x.value + y.value) & (taint == INFINITE)
         opposed &= ~(np.isnan(x.value) | np.isnan(y.value))
-        large = (np.abs(x.value) > _ABSORBS) & (np.abs(y.value) > _ABSORBS)
+        large = (np.abs(x.value) > ABSORBS) & (np.abs(y.value) > ABSORBS)
         large &= np.isfinite(x.value) | np.isfinite(y.value)
         # A NaN is some number beyond 2**128 to the matrix unit.
         two = np.isnan(x.value) & ~np.isfinite(y.value) | np.isnan(y.value) & ~np.isfinite(x.value)

@@ -14,8 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from golden.formats import F64, round_even
-from golden.inputs import TILE
+from golden.formats import F64, TILE, round_even
 from golden.judgement import Judgement, WrongTile
 from golden.products import Product, find_product
 from golden.result import GoldenResult, TensorResult

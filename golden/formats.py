@@ -18,6 +18,9 @@ from golden.errors import GoldenError
 
 F64 = npt.NDArray[np.float64]
 
+TILE: Final = 32
+"""Rows and columns of a tile."""
+
 _EXPONENT: Final = np.int64(0x7FF0000000000000)
 
 

@@ -14,8 +14,18 @@ from typing import Any, Final
 import numpy as np
 
 from golden.accuracy import find_accuracy
-from golden.approx import CLEAN, FREE, INFINITE, Approx, exact, merged_jumps, merged_taint, paired
-from golden.arithmetic import Arithmetic, interval_choice, one_branch, two_sided
+from golden.approx import (
+    CLEAN,
+    FREE,
+    INFINITE,
+    Approx,
+    exact,
+    merged_jumps,
+    merged_taint,
+    one_branch,
+    paired,
+)
+from golden.arithmetic import Arithmetic, interval_choice, two_sided
 from golden.curves import CURVES, Curve
 from golden.errors import GoldenError
 from golden.formats import F64, find_format, power_of_two

@@ -14,13 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.errors import GoldenError
-from golden.formats import find_format
+from golden.formats import TILE, find_format
 from golden.source import BufferInfo, Kernel, read_kernel
 
 Array = npt.NDArray[Any]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
-
-TILE: Final = 32
 
 
 def generator(seed: int, name: str) -> np.random.Generator:

@@ -4,7 +4,7 @@ The unit multiplies parts of the significands in phases (fidelity), aligns the p
 neighbours along K to the largest exponent among them, and adds two such group sums at a time to
 DST (tt-isa-documentation, TensixCoprocessor/MVMUL). Each of these steps has its term below; every
 term holds for any order of the K elements inside one product. Products follow one another in
-source order.
+source order. K is padded with zeros to whole tiles.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Final
 
 import numpy as np
 
-from golden.approx import CLEAN, FREE, U8, Approx, merged_jumps
+from golden.approx import CLEAN, FREE, U8, Approx, cleaned, freed, merged_jumps
 from golden.contract import NumericContract
 from golden.errors import GoldenError
-from golden.formats import F64, find_format, power_of_two
+from golden.formats import F64, TILE, find_format, power_of_two
 
 GROUP: Final = 8
 """Products that share one exponent."""
@@ -25,11 +25,8 @@ GROUP: Final = 8
 STEP: Final = 16
 """K elements one MVMUL adds to DST: two groups."""
 
-TILE: Final = 32
-"""K is padded with zeros to whole tiles."""
-
 _PHASE_WEIGHT: Final = (1.0, 2.0**-5, 2.0**-7, 2.0**-12)
-_SLOP: Final = 1 + 2.0**-20
+SLOP: Final = 1 + 2.0**-20
 """Covers float64 rounding in the bound's own evaluation."""
 _HALF_ZERO_SLACK: Final = 2.0**-26
 """Float16 operands: a zero product counts with exponent -30 or above in the alignment, so sums
@@ -92,7 +89,7 @@ def multiply_accumulate(
             return Approx(acc.value + np.matmul(a.value, b.value))
     if find_format(in0.dtype).is_integer and find_format(in1.dtype).is_integer:
         return _whole_product(acc, a, b)
-    clean_a, clean_b = _finite(a), _finite(b)
+    clean_a, clean_b = cleaned(a), cleaned(b)
     product = np.matmul(clean_a.value, clean_b.value)
     exact = _exact_product(acc, replace(in0, data=a), replace(in1, data=b), contract)
     if exact is not None:
@@ -124,14 +121,6 @@ def _whole_product(acc: Approx, a: Approx, b: Approx) -> Approx:
             next_step="use smaller integers or a shorter K",
         )
     return Approx(acc.value + np.matmul(a.value, b.value), grain=1.0, peak=peak)
-
-
-def _finite(x: Approx) -> Approx:
-    if x.taint is None:
-        return x
-    clean = x.taint == CLEAN
-    bound = None if x.bound is None else np.where(clean, x.bound, 0.0)
-    return replace(x, value=np.where(clean, x.value, 0.0), bound=bound)
 
 
 def _exact_product(
@@ -206,7 +195,7 @@ def _bound(acc: Approx, in0: Operand, in1: Operand, contract: NumericContract) -
         inherited = high - weight + high * 2.0**-48
     loss = fidelity_loss(contract.fidelity, bits0, bits1) + cut0 + cut1
     weights = sum(_PHASE_WEIGHT[: contract.phases])
-    groups = np.matmul(_group_powers(high_a, -1), _group_powers(high_b, -2))
+    groups = np.matmul(group_powers(high_a, -1), group_powers(high_b, -2))
     steps = 2 * -(-k // TILE) * contract.phases
     largest = np.abs(acc.value) + acc.error + high
     step = step_error(contract)
@@ -219,7 +208,7 @@ def _bound(acc: Approx, in0: Operand, in1: Operand, contract: NumericContract) -
     bound += largest * (steps * step * (1 + step) ** steps)
     if contract.dest == "float16":
         bound += vanished(high, largest, k, steps)
-    bound *= _SLOP
+    bound *= SLOP
     bound += slack if np.isfinite(slack) else 2.0**-100
     if acc.taint is not None:
         bound = np.where(acc.taint == CLEAN, bound, 0.0)
@@ -260,7 +249,7 @@ def step_error(contract: NumericContract) -> float:
     return wide + 3 * 2.0**-11 + 2.0**-bits
 
 
-def _group_powers(magnitude: F64, axis: int) -> F64:
+def group_powers(magnitude: F64, axis: int) -> F64:
     """Powers of two of the largest magnitude in each group of eight along an axis."""
     starts = np.arange(0, magnitude.shape[axis], GROUP)
     return power_of_two(np.maximum.reduceat(magnitude, starts, axis=axis))
@@ -286,7 +275,7 @@ def _taint(acc: Approx, a: Approx, b: Approx) -> U8 | None:
         return None
     terms = a.value.shape[-1] * a.peak * b.peak
     if acc.taint is not None and not terms < 2.0**100:
-        acc = replace(acc, taint=np.where(acc.taint != CLEAN, FREE, CLEAN).astype(np.uint8))
+        acc = freed(acc)
     if a.taint is None and b.taint is None:
         return acc.taint
     shape = acc.value.shape
@@ -301,7 +290,7 @@ def _taint(acc: Approx, a: Approx, b: Approx) -> U8 | None:
 
 def _infinities(x: Approx, acc: Approx, factors: tuple[Approx, Approx], limit: float) -> Approx:
     """Sums that may have passed the largest exponent on the way: nothing is certain about them."""
-    sizes = [np.abs(_finite(f).value) + _finite(f).error for f in factors]
+    sizes = [np.abs(f.value) + f.error for f in map(cleaned, factors)]
     with np.errstate(invalid="ignore", over="ignore"):
         terms = np.matmul(*sizes)
         beyond = np.abs(acc.value) + acc.error + terms >= limit

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from golden.inputs import TILE
+from golden.formats import TILE
 from golden.products import Product
 
 Array = npt.NDArray[Any]

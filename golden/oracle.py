@@ -8,26 +8,23 @@ else.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.approx import BEYOND, CLEAN, FREE, Bools
 from golden.errors import GoldenError
-from golden.formats import F64
-from golden.judgement import Judgement, WrongTile
+from golden.formats import F64, TILE
+from golden.judgement import Judgement, Verdict, WrongTile
 from golden.result import GoldenResult, TensorResult
-
-Oracle = Literal["auto", "exact", "bound"]
 
 ORACLES: Final = ("auto", "exact", "bound")
 PARTIAL_SHARE: Final = 0.01
 """Share of jumped elements above which the oracle's name is downgraded."""
 WORST: Final = 8
 """Wrong tiles described."""
-TILE: Final = 32
 
 
 @dataclass(frozen=True)
@@ -140,7 +137,7 @@ def _summary(parts: list[_Comparison], golden: GoldenResult) -> Judgement:
     name = "exact" if exact == compared else "bound"
     if name == "bound" and jumped > PARTIAL_SHARE:
         name = "bound-partial"
-    verdict: Literal["pass", "fail"] = "fail" if wrong or empty else "pass"
+    verdict: Verdict = "fail" if wrong or empty else "pass"
     if not parts:
         verdict, reason = "fail", "the kernel writes no tensor: nothing was compared"
     elif empty:
@@ -271,9 +268,4 @@ def _describe(part: _Comparison, key: tuple[int, ...], members: npt.NDArray[np.i
     )
 
 
-def with_note(judgement: Judgement, note: str) -> Judgement:
-    """The judgement with one more remark."""
-    return replace(judgement, notes=(*judgement.notes, note))
-
-
-__all__ = ["ORACLES", "judge", "with_note"]
+__all__ = ["ORACLES", "judge"]

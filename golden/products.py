@@ -49,7 +49,7 @@ def find_product(func: Any) -> Product | None:
     loops = [s for s in statements(kernel.body) if isinstance(s, tirx.For)]
     if len(loops) != 1 or _known(fills[0].args[1]) != 0 or constant(loops[0].min) != 0:
         return None
-    if any(e is None for e in [constant(loops[0].extent)]):
+    if constant(loops[0].extent) is None:
         return None
     a, b, c = (region.source for region in gemms[0].args[:3])
     trans_a, trans_b, clear = (bool(constant(x)) for x in gemms[0].args[3:6])

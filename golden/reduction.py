@@ -8,20 +8,21 @@ alignment and accumulation terms; an extremum selects, after float32 data were c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from golden.approx import CLEAN, FREE, INFINITE, U8, Approx, Bools
-from golden.arithmetic import Arithmetic
+from golden.approx import CLEAN, FREE, INFINITE, U8, Approx, Bools, cleaned
+from golden.arithmetic import ABSORBS, Arithmetic
 from golden.errors import GoldenError
-from golden.formats import F64, find_format, power_of_two
+from golden.formats import F64, find_format
 from golden.functions import Functions
 from golden.matmul import (
-    GROUP,
+    SLOP,
     STEP,
     fidelity_loss,
+    group_powers,
     least_grain,
     source_bits,
     step_error,
@@ -30,8 +31,6 @@ from golden.matmul import (
 
 KINDS: Final = ("sum", "max", "min", "absmax", "absmin", "abssum")
 _WEIGHTS: Final = 1 + 2.0**-5 + 2.0**-7 + 2.0**-12
-_ABSORBS: Final = 2.0**100
-_SLOP: Final = 1 + 2.0**-20
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class Reducer:
         """The sum along an axis."""
         if not self.arithmetic.bounded:
             return Approx(x.value.sum(axis=axis, keepdims=True))
-        clean = _cleaned(x)
+        clean = cleaned(x)
         count = x.value.shape[axis]
         value = clean.value.sum(axis=axis, keepdims=True)
         whole = x.value.ndim == 2
@@ -106,7 +105,7 @@ class Reducer:
             return Approx(value, jumped=_any(x, axis), grain=x.grain, peak=x.peak * count)
         high = np.abs(clean.value) + clean.error
         weight = high.sum(axis=axis, keepdims=True)
-        groups = _groups(high, axis).sum(axis=axis, keepdims=True)
+        groups = group_powers(high, axis).sum(axis=axis, keepdims=True)
         error = _inherited(clean, axis) + self._sum_error(weight, groups, count, dtype, whole)
         taint = _sum_taint(x, axis, weight)
         value = _with_infinities(value, x, axis, taint)
@@ -127,7 +126,7 @@ class Reducer:
 
         if not self.arithmetic.bounded:
             return Approx(run(x.value))
-        clean = _cleaned(x)
+        clean = cleaned(x)
         value, count = run(clean.value), x.value.shape[axis]
         if x.taint is None and self._sums_exactly(x, count, dtype, whole=False):
             jumped = None if x.jumped is None else run(x.jumped.astype(np.float64)) > 0
@@ -173,29 +172,15 @@ class Reducer:
         error = error + groups * (7 * 2.0**-11 * _WEIGHTS)
         if contract.dest == "float16":
             error = error + vanished(weight, weight, count, steps)
-        return error * _SLOP + (weight > 0) * (steps * 2.0**-118)
+        return error * SLOP + (weight > 0) * (steps * 2.0**-118)
 
 
 def _any(x: Approx, axis: int) -> Bools | None:
     return None if x.jumped is None else np.asarray(x.jumped.any(axis=axis, keepdims=True))
 
 
-def _cleaned(x: Approx) -> Approx:
-    if x.taint is None:
-        return x
-    clean = x.taint == CLEAN
-    bound = None if x.bound is None else np.where(clean, x.bound, 0.0)
-    return replace(x, value=np.where(clean, x.value, 0.0), bound=bound)
-
-
 def _inherited(x: Approx, axis: int) -> F64 | float:
     return 0.0 if x.bound is None else x.bound.sum(axis=axis, keepdims=True)
-
-
-def _groups(magnitude: F64, axis: int) -> F64:
-    """Powers of two of the largest magnitude among eight neighbours along the axis."""
-    starts = np.arange(0, magnitude.shape[axis], GROUP)
-    return power_of_two(np.maximum.reduceat(magnitude, starts, axis=axis))
 
 
 def _sum_taint(x: Approx, axis: int, weight: F64) -> U8 | None:
@@ -206,7 +191,7 @@ def _sum_taint(x: Approx, axis: int, weight: F64) -> U8 | None:
         positive = ((x.taint == INFINITE) & (x.value > 0)).any(axis=axis, keepdims=True)
         negative = ((x.taint == INFINITE) & (x.value < 0)).any(axis=axis, keepdims=True)
         free = bad.any(axis=axis, keepdims=True) | (positive & negative)
-        free |= (positive | negative) & (weight > _ABSORBS)
+        free |= (positive | negative) & (weight > ABSORBS)
         taint = np.where(free, FREE, np.where(positive | negative, INFINITE, CLEAN))
         taint = taint.astype(np.uint8)
     beyond = weight >= 2.0**126

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from golden.approx import exact
 from golden.contract import NumericContract
-from golden.formats import F64, find_format, round_even
-from golden.matmul import GROUP, STEP, TILE, source_bits
+from golden.formats import F64, TILE, find_format, round_even
+from golden.matmul import GROUP, STEP, source_bits
 from golden.products import find_product
 from golden.result import GoldenResult, TensorResult
 from golden.source import read_kernel

@@ -9,7 +9,8 @@ import numpy as np
 from golden.contract import NumericContract, contract_for
 from golden.errors import GoldenError
 from golden.exact_inputs import ExactInputs, inexactness
-from golden.inputs import TILE, Array, as_parameter, wanted
+from golden.formats import TILE
+from golden.inputs import Array, as_parameter, wanted
 from golden.interpret import evaluate
 from golden.source import BufferInfo, read_kernel
 

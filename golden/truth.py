@@ -8,8 +8,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from golden.approx import CLEAN, FREE, Approx, Bools, exact, merged_jumps, merged_taint
-from golden.arithmetic import one_branch
+from golden.approx import (
+    CLEAN,
+    FREE,
+    Approx,
+    Bools,
+    exact,
+    merged_jumps,
+    merged_taint,
+    one_branch,
+)
 from golden.errors import GoldenError, location_of
 
 _OPS: Final = MappingProxyType(

@@ -45,7 +45,7 @@ def store(
     if buffer in tensors:
         shape = space.shape
         points = [np.broadcast_to(p, shape) for p in _points(space, indices)]
-        _check_injective(space, points, new, where, lanes=True)
+        _check_injective(space, points, new, where)
         writer = space.on_blocks(space.chunk.numbers)
         tensors[buffer].write_points(points, new, space.mask, writer)
         return
@@ -201,7 +201,7 @@ def _store_points(
             )
     shape = space.shape
     points = [np.broadcast_to(i, shape) for i in index]
-    _check_injective(space, points[1:], new, where, lanes=False)
+    _check_injective(space, points[1:], new, where)
     new = new.map(lambda a: np.broadcast_to(a, shape))
     if space.mask is not None:
         chosen = np.broadcast_to(space.mask, shape)
@@ -211,11 +211,8 @@ def _store_points(
     cell.planes.clean_taint()
 
 
-def _check_injective(
-    space: Space, points: list[Any], new: Approx, where: str | None, lanes: bool
-) -> None:
+def _check_injective(space: Space, points: list[Any], new: Approx, where: str | None) -> None:
     """Iterations of one block must not write one element with different values."""
-    del lanes
     if not space.rank or not points:
         return
     shape = space.shape
@@ -227,8 +224,7 @@ def _check_injective(
     rows = flat.reshape(shape[0], -1)
     values = np.broadcast_to(new.value, shape).reshape(shape[0], -1)
     mask = None if space.mask is None else np.broadcast_to(space.mask, shape).reshape(shape[0], -1)
-    total = int(np.prod(sizes))
-    if mask is None and _is_dense(rows, total):
+    if mask is None and _is_increasing(rows):
         return
     for lane in range(shape[0]):
         line, data = rows[lane], values[lane]
@@ -247,7 +243,6 @@ def _check_injective(
             )
 
 
-def _is_dense(rows: Any, total: int) -> bool:
+def _is_increasing(rows: Any) -> bool:
     """Whether every row is strictly increasing, hence free of repeats: the common case."""
-    del total
     return rows.shape[1] < 2 or bool((np.diff(rows, axis=1) > 0).all())

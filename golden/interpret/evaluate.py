@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from golden.approx import CLEAN, FREE, Approx, exact
+from golden.approx import Approx, exact, freed
 from golden.contract import NumericContract, contract_for
 from golden.errors import GoldenError
 from golden.formats import F64, find_format, round_even
@@ -106,9 +105,8 @@ def _tensor(
         data = exact(values) if bounded else Approx(values)
         if bounded:
             data = _without_denormals(data, info.dtype)
-            if info.dtype == "float16" and data.taint is not None:  # a huge number on the device
-                taint = np.where(data.taint == CLEAN, CLEAN, FREE).astype(np.uint8)
-                data = replace(data, taint=taint)
+            if info.dtype == "float16":  # infinity is a huge number on the device
+                data = freed(data)
         return Tensor(info.name, data, info.dtype)
     if info.name in kernel.inputs and info.name not in kernel.outputs:
         raise GoldenError(f"input {info.name} is missing", code="InvalidInputs")

@@ -29,6 +29,12 @@ def _neutral(name: str, planes: Planes) -> Any:
     return {"bound": 0.0, "taint": 0, "jumped": False}[name]
 
 
+def part_of(new: Approx, name: str) -> Any:
+    """A plane of new content, or what its absence stands for."""
+    part = getattr(new, name)
+    return {"value2": new.value, "bound2": new.error}.get(name, 0) if part is None else part
+
+
 _DTYPES: Final = MappingProxyType(
     {
         "bound": np.float64,
@@ -68,10 +74,7 @@ class Planes:
         self.ensure(present)
         self._put(self.value, index, new.value, mask)
         for name, plane in self.extra.items():
-            part = getattr(new, name)
-            if part is None:
-                part = {"value2": new.value, "bound2": new.error}.get(name, 0)
-            self._put(plane, index, part, mask)
+            self._put(plane, index, part_of(new, name), mask)
 
     def ensure(self, names: Sequence[str]) -> None:
         """Allocate optional planes with what their absence stood for."""

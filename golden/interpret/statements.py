@@ -150,22 +150,17 @@ class Statements:
             raise GoldenError(f"a loop of {longest} iterations")
         try:
             for trip in range(longest):
+                self.chunk.env[stmt.loop_var] = self._bound_index(start + trip * step)
                 running = trip < trips
-                if not np.all(running):
-                    self.chunk.env[stmt.loop_var] = self._bound_index(start, step, trip, space)
-                    self._guarded(stmt.body, space, np.asarray(running))
-                else:
-                    self.chunk.env[stmt.loop_var] = self._bound_index(start, step, trip, space)
+                if np.all(running):
                     self.run(stmt.body, space)
+                else:
+                    self._guarded(stmt.body, space, np.asarray(running))
         finally:
             self.chunk.env.pop(stmt.loop_var, None)
 
-    def _bound_index(self, start: Any, step: Any, trip: int, space: Space) -> Any:
-        value = start + trip * step
-        if np.ndim(value) == 0:
-            return int(value)
-        del space
-        return Bound(self._over_blocks(value))
+    def _bound_index(self, value: Any) -> Any:
+        return int(value) if np.ndim(value) == 0 else Bound(self._over_blocks(value))
 
     def _parallel(self, stmt: Any, space: Space, start: Any, extent: Any) -> None:
         if np.ndim(start) or int(start) != 0:

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from golden.approx import PLANES, Approx, Bools
 from golden.errors import GoldenError
-from golden.interpret.memory import Index, Planes
+from golden.interpret.memory import Index, Planes, part_of
 
 NOBODY = -1
 """Owner of an element no block has written."""
@@ -158,11 +158,8 @@ class Tensor:
         value_view, _ = place(planes.value)
         value_view[index] = new.value
         for name, plane in planes.extra.items():
-            part = getattr(new, name)
-            if part is None:
-                part = {"value2": new.value, "bound2": new.error}.get(name, 0)
             plane_view, _ = place(plane)
-            plane_view[index] = part
+            plane_view[index] = part_of(new, name)
         overlap = view[index] != blocks
         if overlap.any():
             self._check_equal(value_view[index], new.value, overlap)
