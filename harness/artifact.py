@@ -21,6 +21,7 @@ from simulator.program import ProgramFile
 from simulator.run import RunOptions, RunResult, execute
 
 if TYPE_CHECKING:
+    from golden import NumericContract
     from harness.compiler.options import CompileOptions
     from harness.compiler.pipeline import Compilation
 
@@ -82,6 +83,18 @@ class Artifact:
     options: CompileOptions
     source: Any = field(repr=False)
     compilation: Compilation = field(repr=False)
+
+    @property
+    def contract(self) -> NumericContract:
+        """The precision owed to source and options; plan and programs have no say in it.
+
+        Raises:
+            golden.GoldenError: options that contradict the source.
+        """
+        from golden import contract_for
+
+        chosen = self.options
+        return contract_for(self.source, chosen.arch.family, chosen.fidelity, chosen.fp32_dest)
 
     def run(self, inputs: Arrays, options: RunOptions | None = None) -> Result:
         """Execute on the simulator.
@@ -184,10 +197,10 @@ def compile(  # noqa: A001  (the verb users know)
     made = compile_all(kernel, options, **keywords)
     if function is None and len(made) == 1:
         return made[0]
-    names = ", ".join(a.name for a in made)
     for artifact in made:
         if artifact.name == function:
             return artifact
+    names = ", ".join(a.name for a in made)
     what = "several kernels; name one" if function is None else f"no kernel {function!r}"
     raise OptionError(f"the module has {what}", location="function", next_step=f"one of {names}")
 

@@ -7,10 +7,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from harness import inputs as drawn
-from harness.artifact import Artifact, compile_all
+from harness.artifact import Artifact
+from harness.artifact import compile as compile_kernel
 from harness.declared import declared
 from harness.errors import OptionError
 from harness.quality import quality
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from harness.compiler.options import CompileOptions
     from simulator.plan.schema import Plan
     from simulator.program import ProgramFile
+
+_JUDGING: Final = frozenset(
+    ("inputs", "oracle", "input_kind", "seed", "numbers", "run_options", "backend")
+)
+"""Keywords of :func:`check` that are not the compiler's."""
 
 
 @dataclass
@@ -93,21 +99,13 @@ def check(
         harness.backends.protocol.NotRun: the backend executes nothing here.
         simulator.errors.SimulatorError: an artifact that cannot be read, inputs of a wrong shape.
     """
-    from golden import contract_for
-
     _known("oracle", oracle, ("auto", "exact", "bound"))
     _known("numbers", numbers, ("fast", "exact"))
     if input_kind is not None:
         _known("input_kind", input_kind, drawn.KINDS)
     started = time.perf_counter()
-    made = _choose(compile_all(kernel, options, **keywords), function)
-    chosen = made.options
-    family = chosen.arch.family
-    case = _Case(
-        made, made.plan, made.programs,
-        contract_for(made.source, family, chosen.fidelity, chosen.fp32_dest),
-    )  # fmt: skip
-    case.backend = backend
+    made = compile_kernel(kernel, function=function, options=options, **keywords)
+    case = _Case(made, made.plan, made.programs, made.contract, backend=backend)
     case.timed("compile", started)
     case.timings |= {f"compile.{p.name}": p.seconds for p in made.compilation.passes}
     if artifact is not None:
@@ -117,7 +115,7 @@ def check(
             case.findings = list(error.findings)
             return _verdict(case, [], oracle="none", kind="none", seed=None)
         case.plan, case.programs = given.plan, given.programs
-    case.findings += declared(case.plan, made.source, chosen, case.contract, case.programs)
+    case.findings += declared(case.plan, made.source, made.options, case.contract, case.programs)
     return _judged(
         case,
         inputs,
@@ -134,13 +132,17 @@ def _known(what: str, value: object, accepted: tuple[str, ...]) -> None:
                           next_step=f"use one of {', '.join(accepted)}")  # fmt: skip
 
 
-def _choose(made: list[Artifact], function: str | None) -> Artifact:
-    for one in made:
-        if one.name == function or (function is None and len(made) == 1):
-            return one
-    names = ", ".join(a.name for a in made)
-    what = "several kernels" if function is None else f"no kernel {function!r}"
-    raise OptionError(f"the module has {what}", location="function", next_step=f"one of {names}")
+def check_kept(kernel: Any, artifacts: Path | None, **keywords: Any) -> Verdict:
+    """:func:`check` with its keywords; plan, programs and IR are kept in ``artifacts``, if given.
+
+    Raises:
+        HarnessError, golden.GoldenError, simulator.errors.SimulatorError: as :func:`check`.
+    """
+    if artifacts is not None:
+        compiled = {k: v for k, v in keywords.items() if k not in _JUDGING}
+        keywords["artifact"] = compile_kernel(kernel, **compiled)
+        keywords["artifact"].save(artifacts)
+    return check(kernel, **keywords)
 
 
 def _judged(

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from simulator.arch import DEFAULT_DEVICE
+
 if TYPE_CHECKING:
     from harness.verdict import Verdict
 
 MARKER: Final = "tt_device"
-DEFAULT_DEVICE: Final = "wormhole_n150"
 BACKENDS: Final = ("simulator", "ttnn")
 PROPERTIES: Final = ("tt_kernel", "tt_device", "tt_oracle", "tt_seed", "tt_bound_ratio")
 """JUnit properties of a test that checks a kernel; ``tt_artifacts`` where those are kept."""
@@ -102,18 +103,11 @@ def _artifacts(request: pytest.FixtureRequest, number: int) -> Path | None:
 
 def _checked(config: pytest.Config, kernel: Any, oracle: str, artifacts: Path | None,
              keywords: dict[str, Any]) -> tuple[Verdict, Path | None]:  # fmt: skip
-    from harness.artifact import compile as compile_kernel
-    from harness.checking import check
+    from harness.checking import check_kept
 
     if config.getoption("tt_backend") == "ttnn":
         return _on_board(kernel, oracle, artifacts, keywords)
-    judged = {"inputs", "input_kind", "seed", "numbers", "run_options"}
-    if artifacts is None:
-        return check(kernel, oracle=oracle, **keywords), None
-    options = {k: v for k, v in keywords.items() if k not in judged}
-    made = compile_kernel(kernel, **options)
-    made.save(artifacts)
-    return check(kernel, oracle=oracle, artifact=made, **keywords), artifacts
+    return check_kept(kernel, artifacts, oracle=oracle, **keywords), artifacts
 
 
 def _on_board(kernel: Any, oracle: str, artifacts: Path | None,

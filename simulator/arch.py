@@ -13,6 +13,9 @@ from typing import Final
 TILE: Final = 32
 """Rows and columns of a full tile (tt-metal ``tile.cpp``)."""
 
+DEFAULT_DEVICE: Final = "wormhole_n150"
+"""The device of the table that is meant where none is named."""
+
 
 @dataclass(frozen=True)
 class Arch:
@@ -35,7 +38,6 @@ class Arch:
         num_semaphores: L1 semaphores per core.
         max_runtime_args: words of unique plus common runtime arguments per kernel and core.
         fp32_dest: whether DST can hold 32-bit datums.
-        noc_burst: largest NoC packet in bytes.
     """
 
     name: str
@@ -52,7 +54,6 @@ class Arch:
     num_semaphores: int
     max_runtime_args: int
     fp32_dest: bool
-    noc_burst: int
 
     @property
     def board(self) -> str:
@@ -86,7 +87,6 @@ def _wormhole(board: str, grid: tuple[int, int]) -> Arch:
         num_semaphores=16,
         max_runtime_args=341,
         fp32_dest=True,
-        noc_burst=8192,
     )
 
 
@@ -106,7 +106,6 @@ def _blackhole(board: str, grid: tuple[int, int], dram_banks: int) -> Arch:
         num_semaphores=16,
         max_runtime_args=341,
         fp32_dest=True,
-        noc_burst=16384,
     )
 
 
@@ -132,7 +131,6 @@ ARCHS: Final = (
         num_semaphores=16,
         max_runtime_args=341,
         fp32_dest=False,
-        noc_burst=8192,
     ),
 )
 

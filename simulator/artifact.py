@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from simulator.errors import ArtifactError, UnreadableError
-from simulator.files import write_atomic
+from simulator.files import make_directory, write_atomic
 from simulator.findings import Finding
 from simulator.plan.load import dump_plan, dump_programs, load_plan, load_programs
 from simulator.plan.schema import Plan
@@ -76,12 +76,7 @@ def write_artifact(directory: Path | str, artifact: Artifact) -> Path:
         UnreadableError: the directory cannot be written to.
     """
     root = Path(directory)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnreadableError(
-            f"cannot be made: {error.strerror or error}", location=str(root)
-        ) from None
+    make_directory(root)
     write_atomic(root / PROGRAMS_FILE, dump_programs(artifact.programs))
     if artifact.manifest is not None:
         write_atomic(root / MANIFEST_FILE, render(artifact.manifest))

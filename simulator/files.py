@@ -47,6 +47,20 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory and those above it, where they are missing.
+
+    Raises:
+        UnreadableError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnreadableError(
+            f"cannot be made: {error.strerror or error}", location=str(path)
+        ) from None
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Write ``data`` to a temporary name beside ``path``, then rename; see :func:`replacing`."""
     with replacing(path) as stream:

@@ -30,8 +30,6 @@ TTNN_DTYPES = {
 """Data formats ttnn 0.81.1 has tensors of, by its names."""
 
 _DM = {"ncrisc": "RISCV_1", "brisc": "RISCV_0"}
-FORMAT_SLOTS = 64
-"""Entries of ComputeConfigDescriptor.unpack_to_dest_mode: one per circular buffer id."""
 
 
 def unsupported(plan: Plan) -> str | None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from harness.backends.device import TtnnBackend
-from harness.backends.interpreter import ENVIRONMENT, VERSIONS, Interpreter, find_interpreters
+from harness.backends.interpreter import (
+    ENVIRONMENT,
+    INSTALL,
+    VERSIONS,
+    Interpreter,
+    find_interpreters,
+)
 from harness.backends.mock import mock_environment
 from harness.codegen.gate.compile import find_compiler
 from harness.codegen.gate.wheel import find_headers
@@ -75,8 +80,8 @@ class DoctorReport:
         return "\n".join(lines)
 
 
-def doctor(*, fetch: bool = False) -> DoctorReport:
-    """Look around; nothing is changed, and the wheel is fetched only when asked.
+def doctor() -> DoctorReport:
+    """Look around; nothing is changed and nothing fetched.
 
     Never raises: what cannot be found out is part of the report.
     """
@@ -85,7 +90,7 @@ def doctor(*, fetch: bool = False) -> DoctorReport:
     backend = TtnnBackend(python=usable.path if usable else "")
     device = _device(backend)
     compiler = _sfpi(usable)
-    gpp, headers = _gpp(), _headers(fetch=fetch)
+    gpp, headers = _gpp(), _headers()
     items = (
         Item("this Python", "ok", f"{platform.python_version()}, runs compiler and simulator"),
         _interpreter(interpreters, usable),
@@ -100,8 +105,7 @@ def doctor(*, fetch: bool = False) -> DoctorReport:
 
 def _interpreter(found: tuple[Interpreter, ...], usable: Interpreter | None) -> Item:
     name = f"a Python with ttnn {TTNN_VERSION}"
-    takes = ("python3.12 -m venv DIR && DIR/bin/pip install 'ttnn==" + TTNN_VERSION
-             + f"' 'numpy<2', then {ENVIRONMENT}=DIR/bin/python")  # fmt: skip
+    takes = f"{INSTALL}, then {ENVIRONMENT}=DIR/bin/python"
     if usable is not None:
         what = f"{usable.path}: Python {usable.version}, ttnn {usable.ttnn}, numpy {usable.numpy}"
         if usable.ttnn != TTNN_VERSION:
@@ -133,8 +137,8 @@ def _gpp() -> Item:
     return Item("g++", "ok", f"{path}, version {done.stdout.strip()}")
 
 
-def _headers(*, fetch: bool) -> Item:
-    found = find_headers(fetch=fetch)
+def _headers() -> Item:
+    found = find_headers(fetch=False)
     name = f"headers of ttnn {TTNN_VERSION}"
     if found.root is None:
         return Item(name, "missing", str(found.reason),
@@ -171,9 +175,9 @@ def _device(backend: TtnnBackend) -> Item:
 def _tiers(
     usable: Interpreter | None, gpp: Item, headers: Item, sfpi: Item, device: Item
 ) -> tuple[Item, ...]:
-    def tier(name: str, *needs: Item | None, found: str = "") -> Item:
-        missing = [item.name for item in needs if item is not None and item.state != "ok"]
-        return Item(name, "missing" if missing else "ok", found, ", ".join(missing) or None)
+    def tier(name: str, *needs: Item) -> Item:
+        missing = [item.name for item in needs if item.state != "ok"]
+        return Item(name, "missing" if missing else "ok", "", ", ".join(missing) or None)
 
     python = Item(f"a Python with ttnn {TTNN_VERSION}", "ok" if usable else "missing", "")
     return (
@@ -200,8 +204,3 @@ def _mock_tier(usable: Interpreter | None, python: Item) -> Item:
         return Item(name, "broken", answer.message[:200])
     grid = "x".join(map(str, answer.result["grid"]))
     return Item(name, "ok", f"{answer.result['arch']}, {grid} cores")
-
-
-def has_board_node() -> bool:
-    """Whether the driver shows a board; cheap, for deciding whether to try at all."""
-    return Path(_DEVICES).exists() or shutil.which("tt-smi") is not None

@@ -11,11 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from harness.codegen.table import TTNN_VERSION
+
 ENVIRONMENT: Final = "TT_HARNESS_TTNN_PYTHON"
 """Names the interpreter that has ttnn."""
 
 VERSIONS: Final = ("3.12", "3.10")
 """Pythons ttnn 0.81.1 has wheels for; loaded into another, its extension crashes the process."""
+
+INSTALL: Final = f"python3.12 -m venv DIR && DIR/bin/pip install 'ttnn=={TTNN_VERSION}' 'numpy<2'"
+"""What makes an interpreter that has it."""
 
 CHECKOUT_ENVIRONMENT: Final = Path(__file__).resolve().parents[2] / ".venv-ttnn"
 """Where ``make ttnn`` installs ttnn in a checkout."""
@@ -113,9 +118,8 @@ def find_interpreter() -> tuple[Interpreter | None, str | None]:
         if interpreter.usable:
             return interpreter, None
     named = os.environ.get(ENVIRONMENT)
-    install = "python3.12 -m venv DIR && DIR/bin/pip install 'ttnn==0.81.1' 'numpy<2'"
     if named:
-        return None, f"{ENVIRONMENT} names {named}, which has no usable ttnn; {install}"
+        return None, f"{ENVIRONMENT} names {named}, which has no usable ttnn; {INSTALL}"
     fit = next((i for i in found if i.version in VERSIONS), None)
     where = f"{fit.version} is here, without ttnn" if fit else "no Python 3.12 or 3.10 was found"
-    return None, f"no interpreter has ttnn ({where}): {install}, then set {ENVIRONMENT}"
+    return None, f"no interpreter has ttnn ({where}): {INSTALL}, then set {ENVIRONMENT}"

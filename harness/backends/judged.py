@@ -43,19 +43,12 @@ def check_on_device(
         NotRun: there is no device, or it did not execute.
         OptionError: options of the simulator, which a device does not have.
     """
-    from harness.artifact import compile as compile_kernel
-    from harness.checking import check
+    from harness.checking import check_kept
 
     for name in ("numbers", "run_options"):
         if keywords.pop(name, None) is not None:
             raise OptionError(f"{name} is an option of the simulator", location=name)
-    backend = device_backend()
-    if artifacts is None:
-        return check(kernel, inputs, backend=backend, **keywords)
-    judged = {"oracle", "input_kind", "seed"}
-    made = compile_kernel(kernel, **{k: v for k, v in keywords.items() if k not in judged})
-    made.save(artifacts)
-    return check(kernel, inputs, artifact=made, backend=backend, **keywords)
+    return check_kept(kernel, artifacts, inputs=inputs, backend=device_backend(), **keywords)
 
 
 __all__ = ["NotRun", "check_on_device", "device_backend"]

@@ -10,6 +10,7 @@ import typer
 
 from harness.cli import options as o
 from harness.cli.session import Outcome, Session
+from simulator.arch import DEFAULT_DEVICE
 
 if TYPE_CHECKING:
     from harness.artifact import Artifact
@@ -22,7 +23,7 @@ def compile_kernel(
     ],
     param: o.ParamOpt = None,
     frontend: o.FrontendOpt = None,
-    device: o.DeviceOpt = o.DEFAULT_DEVICE,
+    device: o.DeviceOpt = DEFAULT_DEVICE,
     grid: o.GridOpt = None,
     core_ranges: o.RangesOpt = None,
     strategy: o.StrategyOpt = None,

@@ -12,13 +12,14 @@ from harness.cli import options as o
 from harness.cli.judge import Question
 from harness.cli.run import run_build
 from harness.cli.session import Outcome, Session
+from simulator.arch import DEFAULT_DEVICE
 
 
 def demo(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="artifact goes here")
     ] = Path("out/demo"),
-    device: o.DeviceOpt = o.DEFAULT_DEVICE,
+    device: o.DeviceOpt = DEFAULT_DEVICE,
     seed: o.SeedOpt = 0,
     json: o.JsonOpt = None,
 ) -> int:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import DEFAULT_DEVICE, BackendOpt, JsonOpt, SeedOpt
+from harness.cli.options import BackendOpt, JsonOpt, SeedOpt
 from harness.cli.session import Outcome, Session
+from simulator.arch import DEFAULT_DEVICE
 
 if TYPE_CHECKING:
     from harness.backends.smoke import SmokeReport, Step

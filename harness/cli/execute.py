@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import JsonOpt, NumbersOpt, SecondsOpt, StepsOpt
+from harness.cli.options import DirArg, JsonOpt, NumbersOpt, SecondsOpt, StepsOpt
 from harness.cli.session import Outcome, Session, check_writable, finding_json
 
 
 def execute(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="holds tt.plan.json")],
+    directory: DirArg,
     inputs: Annotated[Path, typer.Option("--inputs", metavar="NPZ", help="arrays by tensor name")],
     outputs: Annotated[Path, typer.Option("--outputs", metavar="NPZ", help="where arrays go")],
     json: JsonOpt = None,

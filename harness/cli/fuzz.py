@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -12,8 +11,6 @@ from harness.cli import options as o
 from harness.cli.failure import UsageError
 from harness.cli.session import Outcome, Session
 from simulator.job import FAIL, PASS
-
-_UNITS: Final = (("s", 1), ("m", 60), ("h", 3600))
 
 
 def fuzz(
@@ -54,7 +51,7 @@ def fuzz(
         if focus is not None and focus not in FOCI:
             raise UsageError(f"unknown focus {focus!r}", location="--focus",
                              next_step=f"use one of {', '.join(FOCI)}")  # fmt: skip
-        seconds = None if time is None else duration(time)
+        seconds = None if time is None else o.duration(time)
         if seconds is None and examples is None:
             seconds = 60.0
         chosen = Settings(
@@ -64,16 +61,3 @@ def fuzz(
         return Outcome(PASS if result.clean else FAIL, "", result.to_json(), campaign_lines(result))
 
     return Session("fuzz", json).conduct(body)
-
-
-def duration(text: str) -> float:
-    """Seconds of ``90``, ``90s``, ``30m`` or ``2h``.
-
-    Raises:
-        UsageError: anything else.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
-    if match is None or float(match[1]) == 0:
-        raise UsageError(f"{text!r} is no duration", location="--time",
-                         next_step="write e.g. 90s, 30m or 2h")  # fmt: skip
-    return float(match[1]) * dict(_UNITS).get(match[2], 1)

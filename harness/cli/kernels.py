@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import JsonOpt
+from harness.cli.options import DirArg, JsonOpt
 from harness.cli.session import Outcome, Session
 
 if TYPE_CHECKING:
     from harness.codegen.gate import GateReport, Unit
     from harness.report.terminal import Line
-
-DirArg = Annotated[Path, typer.Argument(metavar="DIR", help="holds tt.plan.json")]
 
 
 def source(

@@ -48,7 +48,7 @@ def mutants(
             [known[name] for name in chosen],
             budget=Budget(examples),
             jobs=jobs,
-            seconds=None if time is None else _seconds(time),
+            seconds=None if time is None else o.duration(time),
             progress=lambda name, done, total: session.progress.stage(f"{done} of {total} {name}"),
         ).to_json()
         if markdown is not None:
@@ -80,14 +80,3 @@ def _listed(known: Registry, family: str | None) -> Outcome:
     keys = ("name", "family", "where", "breaks")
     report = {"mutants": [dict(zip(keys, row, strict=True)) for row in rows]}
     return Outcome(0, "", report, columns(rows))
-
-
-def _seconds(given: str) -> float:
-    unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(given[-1:])
-    try:
-        value = float(given if unit is None else given[:-1]) * (unit or 1.0)
-    except ValueError:
-        value = 0.0
-    if not value > 0:
-        raise UsageError(f"--time {given!r} is no duration", next_step="write 90s, 10m or 1h")
-    return value

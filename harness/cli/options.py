@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 import typer
 
+from harness.cli.failure import UsageError
 from harness.cli.params import parse_params
 from harness.cli.source import load_kernel, parse_source
 from harness.errors import HarnessError, OptionError
+from simulator.arch import DEFAULT_DEVICE
 
 SourceArg = Annotated[
     str,
@@ -102,7 +106,22 @@ SecondsOpt = Annotated[
     float | None, typer.Option("--max-seconds", metavar="S", min=0, help="budget: time of the run")
 ]
 
-DEFAULT_DEVICE: Final = "wormhole_n150"
+DirArg = Annotated[Path, typer.Argument(metavar="DIR", help="holds tt.plan.json")]
+
+_UNITS: Final = MappingProxyType({"": 1, "s": 1, "m": 60, "h": 3600})
+
+
+def duration(text: str) -> float:
+    """Seconds of ``90``, ``90s``, ``30m`` or ``2h``, as ``--time`` takes them.
+
+    Raises:
+        UsageError: anything else.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise UsageError(f"{text!r} is no duration", location="--time",
+                         next_step="write e.g. 90s, 30m or 2h")  # fmt: skip
+    return float(match[1]) * _UNITS[match[2]]
 
 
 @dataclass(frozen=True)

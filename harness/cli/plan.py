@@ -11,6 +11,7 @@ from harness.cli.options import JsonOpt
 from harness.cli.session import Outcome, Session, check_writable, finding_json
 
 if TYPE_CHECKING:
+    from simulator.findings import Finding
     from simulator.plan.schema import Plan
 
 plan_app: Final = typer.Typer(
@@ -37,7 +38,7 @@ def show(
 
         if svg is not None:
             check_writable(svg)
-        plan = _valid_plan(directory)
+        plan = _valid_plan(directory)[0]
         summary = plan_summary(plan)
         if svg is not None:
             write_atomic(svg, plan_svg(summary).encode())
@@ -58,18 +59,12 @@ def validate(
         from harness.report.findings import finding_lines
         from harness.report.terminal import text
         from simulator.artifact import load_artifact
-        from simulator.errors import ArtifactError
-        from simulator.plan.load import load_plan
-        from simulator.plan.validate import validate_plan
 
         if file.is_dir():
             artifact = load_artifact(file)
             plan, findings = artifact.plan, artifact.warnings
         else:
-            plan = load_plan(file)
-            findings = validate_plan(plan)
-            if any(item.severity == "error" for item in findings):
-                raise ArtifactError(findings)
+            plan, findings = _valid_plan(file)
         line = text(f"{file}: valid plan of {plan.name} for {plan.device.name}", "green")
         report = {"valid": True, "findings": [finding_json(item) for item in findings]}
         return Outcome(0, "", report, [*finding_lines(findings), line])
@@ -94,7 +89,12 @@ def schema(
     return Session("plan schema", None).conduct(body)
 
 
-def _valid_plan(place: Path) -> Plan:
+def _valid_plan(place: Path) -> tuple[Plan, tuple[Finding, ...]]:
+    """The plan in a file or an artifact, and its warnings.
+
+    Raises:
+        UnreadableError, ArtifactError: there is none, or it is not valid.
+    """
     from simulator.artifact import PLAN_FILE
     from simulator.errors import ArtifactError
     from simulator.plan.load import load_plan
@@ -104,4 +104,4 @@ def _valid_plan(place: Path) -> Plan:
     findings = validate_plan(plan)
     if any(item.severity == "error" for item in findings):
         raise ArtifactError(findings)
-    return plan
+    return plan, findings

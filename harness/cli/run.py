@@ -13,6 +13,7 @@ from harness.cli import options as o
 from harness.cli.compile import compile_build, passes_json, save, save_ir
 from harness.cli.judge import Question, judge, outcome, prepare, reproducible
 from harness.cli.session import Outcome, Session
+from simulator.arch import DEFAULT_DEVICE
 
 OutputDir = Annotated[
     Path | None,
@@ -24,7 +25,7 @@ def run(
     source: o.SourceArg,
     param: o.ParamOpt = None,
     frontend: o.FrontendOpt = None,
-    device: o.DeviceOpt = o.DEFAULT_DEVICE,
+    device: o.DeviceOpt = DEFAULT_DEVICE,
     grid: o.GridOpt = None,
     core_ranges: o.RangesOpt = None,
     strategy: o.StrategyOpt = None,

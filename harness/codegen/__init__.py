@@ -6,31 +6,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
+from harness.backends.protocol import Compiled
 from harness.codegen.errors import CodegenError
 from harness.codegen.printer import print_kernel, programs_by_name
-from simulator.errors import UnreadableError
-from simulator.files import write_atomic
-from simulator.plan.schema import Plan
-from simulator.program import ProgramFile
+from simulator.files import make_directory, write_atomic
 
 KERNEL_DIRECTORY: Final = "kernels"
 """Where ``tt-harness compile`` writes kernels, below the artifact's directory."""
-
-
-class Compiled(Protocol):
-    """Anything with a plan and its programs: an artifact of the harness or of the simulator."""
-
-    @property
-    def plan(self) -> Plan:
-        """What runs where."""
-        ...
-
-    @property
-    def programs(self) -> ProgramFile:
-        """What each thread does."""
-        ...
 
 
 def print_kernels(artifact: Compiled) -> dict[str, str]:
@@ -55,12 +39,7 @@ def write_kernels(directory: Path | str, artifact: Compiled) -> list[Path]:
     """
     root = Path(directory) / KERNEL_DIRECTORY
     texts = print_kernels(artifact)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnreadableError(
-            f"cannot be made: {error.strerror or error}", location=str(root)
-        ) from None
+    make_directory(root)
     paths = []
     for name, text in texts.items():
         paths.append(root / f"{name}.cpp")
@@ -68,4 +47,4 @@ def write_kernels(directory: Path | str, artifact: Compiled) -> list[Path]:
     return paths
 
 
-__all__ = ["KERNEL_DIRECTORY", "CodegenError", "Compiled", "print_kernels", "write_kernels"]
+__all__ = ["KERNEL_DIRECTORY", "CodegenError", "print_kernels", "write_kernels"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from harness.codegen.errors import CodegenError
-from simulator.program_expr import Range, check_expression
+from simulator.program_expr import POINTERS, Range, check_expression
 
 ARGUMENT: Final = (0, 2**31 - 1)
 """Range of an argument's value as the text reads it (a non-negative ``int32_t``)."""
@@ -65,7 +65,7 @@ class Scope:
         if not isinstance(expr, (list, tuple)) or not expr:
             raise CodegenError(f"{expr!r} is not an expression")
         operator, operands = expr[0], expr[1:]
-        if operator in ("get_write_ptr", "get_read_ptr", "get_semaphore"):
+        if operator in POINTERS:
             return self.pointer(operator, operands[0]), _ATOM
         if operator in ("min", "max"):
             self.helpers.add("algorithm")

@@ -20,7 +20,7 @@ from harness.codegen.table import COMMON, DATAFLOW, LINES, TTNN_VERSION
 from simulator.isa import OPS
 from simulator.plan.schema import Kernel, Plan
 from simulator.program import If, Let, Loop, Op, Program, Stmt
-from simulator.program_expr import Range
+from simulator.program_expr import POINTERS, Range
 
 _INDENT: Final = "    "
 _ROLES: Final = {"ncrisc": "NCRISC (RISCV_1)", "brisc": "BRISC (RISCV_0)",
@@ -209,7 +209,7 @@ class _Printer:
         if name in args.semaphores:
             value = call.format(text, kind="uint32_t")
             return f"{_INDENT}const uint32_t {text} = get_semaphore({value});\n"
-        kind = "uint32_t" if dict(args.common).get(name) and _is_buffer(args, name) else "int32_t"
+        kind = "uint32_t" if _is_buffer(args, name) else "int32_t"
         return f"{_INDENT}const {kind} {text} = {call.format(text, kind=kind)};\n"
 
 
@@ -222,9 +222,7 @@ def _is_address(expr: Any) -> bool:
     """Whether an expression contains a pointer, and so is unsigned."""
     if not isinstance(expr, (list, tuple)):
         return False
-    return expr[0] in ("get_write_ptr", "get_read_ptr", "get_semaphore") or any(
-        _is_address(item) for item in expr[1:]
-    )
+    return expr[0] in POINTERS or any(_is_address(item) for item in expr[1:])
 
 
 def programs_by_name(

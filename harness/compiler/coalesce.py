@@ -18,7 +18,7 @@ from tvm.ir import TensorLoad, TensorRegion
 
 from harness.compiler.affine import affine
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, read_kernel
+from harness.compiler.kernel import Kernel, read_kernel, under_grid
 from harness.compiler.ties import Dim, Place, Ties, indices_of, places, step_of, tie
 from harness.language.regions import constant, is_buffer
 from simulator.arch import TILE
@@ -65,19 +65,7 @@ def _without_unit_axes(func: tirx.PrimFunc) -> tirx.PrimFunc:
     body = tvm_ffi.structural_map(
         kernel.body, [(tvm.ir.Var, variable), (TensorRegion, region)], order="post"
     )
-    return func.with_body(_replaced(func.body, kernel.body, body))
-
-
-def _replaced(stmt: Any, old: Any, new: Any) -> Any:
-    """``stmt`` with the kernel's body replaced, under the grid's attributes."""
-    if stmt.same_as(old):
-        return new
-    if isinstance(stmt, tirx.AttrStmt):
-        return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, _replaced(stmt.body, old, new),
-                             stmt.span)  # fmt: skip
-    if isinstance(stmt, tirx.SeqStmt) and len(stmt.seq) == 1:
-        return _replaced(stmt.seq[0], old, new)
-    return new
+    return func.with_body(under_grid(func.body, body))
 
 
 def _block_extent(kernel: Kernel, axis: int) -> int | None:
@@ -148,7 +136,7 @@ class _Join:
                 )
         self._check_expressions()
         body = self._rewrite(self.kernel.body)
-        return self.kernel.func.with_body(self._under_grid(self.kernel.func.body, body))
+        return self.kernel.func.with_body(under_grid(self.kernel.func.body, body, self._resized))
 
     def _no(self, what: str, node: Any) -> None:
         refuse(f"blocks along grid axis {'xyz'[self.axis]} are smaller than a tile and {what}",
@@ -244,16 +232,11 @@ class _Join:
         )
         return analyzer.simplify(scaled)
 
-    def _under_grid(self, stmt: Any, body: Any) -> Any:
-        if isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == "thread_extent":
-            node, value = stmt.node, stmt.value
-            if node.var.same_as(self.var):
-                grid = -(-self.kernel.grid[self.axis] // self.factor)
-                value = tirx.const(grid, "int32")
-                node = tirx.IterVar(tvm.ir.Range(0, grid), node.var, node.iter_type,
-                                    node.thread_tag)  # fmt: skip
-            return tirx.AttrStmt(node, stmt.attr_key, value, self._under_grid(stmt.body, body),
-                                 stmt.span)  # fmt: skip
-        if isinstance(stmt, tirx.SeqStmt) and len(stmt.seq) == 1:
-            return self._under_grid(stmt.seq[0], body)
-        return body
+    def _resized(self, stmt: tirx.AttrStmt) -> tuple[Any, Any]:
+        """Node and value of an axis of the grid, the joined one shorter."""
+        node = stmt.node
+        if not node.var.same_as(self.var):
+            return node, stmt.value
+        grid = -(-self.kernel.grid[self.axis] // self.factor)
+        node = tirx.IterVar(tvm.ir.Range(0, grid), node.var, node.iter_type, node.thread_tag)
+        return node, tirx.const(grid, "int32")

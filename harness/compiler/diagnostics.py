@@ -79,6 +79,21 @@ def record(error: HarnessError) -> None:
         sink.append(error)
 
 
+def module_pass(name: str, transform: Callable[[tvm.IRModule], tvm.IRModule]) -> tvm.transform.Pass:
+    """A function from module to module as a named TVM pass that records what it refuses."""
+
+    @tvm.transform.module_pass(opt_level=0, name=name)
+    def run(mod: tvm.IRModule, ctx: PassContext) -> tvm.IRModule:
+        del ctx
+        try:
+            return transform(mod)
+        except HarnessError as error:
+            record(error)
+            raise
+
+    return run
+
+
 class TTPass:
     """A module pass of the pipeline: callable on a module, usable in ``Sequential``.
 
@@ -90,17 +105,7 @@ class TTPass:
 
     def as_pass(self) -> tvm.transform.Pass:
         """The TVM pass object, named, so that instruments (timing, dumps) see it."""
-
-        @tvm.transform.module_pass(opt_level=0, name=self.name)
-        def run(mod: tvm.IRModule, ctx: PassContext) -> tvm.IRModule:
-            del ctx
-            try:
-                return self.transform_module(mod)
-            except HarnessError as error:
-                record(error)
-                raise
-
-        return run
+        return module_pass(self.name, self.transform_module)
 
     def __call__(self, mod: tvm.IRModule) -> tvm.IRModule:
         """Apply to a module; the module given is not changed.

@@ -5,11 +5,12 @@ Everything is read from IR: roles come from what the body reads and writes, neve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import tvm
+import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
@@ -67,7 +68,6 @@ def read_kernel(func: tirx.PrimFunc) -> Kernel:
     grid, block_vars = [1, 1, 1], [None, None, None]
     stmt = func.body
     found = False
-    prologue: list[Any] = []
     while True:
         if isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == "thread_extent":
             tag = str(stmt.node.thread_tag)
@@ -92,7 +92,6 @@ def read_kernel(func: tirx.PrimFunc) -> Kernel:
             node=func.body,
             next_step="put the body under `with T.Kernel(grid_x, …) as …:`",
         )
-    del prologue
     kernel.grid, kernel.block_vars = tuple(grid), tuple(block_vars)  # type: ignore[assignment]
     for param in func.params:
         if not is_buffer(param):
@@ -139,6 +138,19 @@ def children(stmt: Any) -> tuple[Any, ...]:
     return ()
 
 
+def under_grid(
+    stmt: Any, body: Any, axis: Callable[[Any], tuple[Any, Any]] = lambda s: (s.node, s.value)
+) -> Any:
+    """``body`` under the grid's attributes of a kernel; ``axis`` gives their node and value."""
+    if isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == "thread_extent":
+        node, value = axis(stmt)
+        return tirx.AttrStmt(node, stmt.attr_key, value, under_grid(stmt.body, body, axis),
+                             stmt.span)  # fmt: skip
+    if isinstance(stmt, tirx.SeqStmt) and len(stmt.seq) == 1:
+        return under_grid(stmt.seq[0], body, axis)
+    return body
+
+
 def accesses(stmt: Any) -> Iterator[Access]:
     """Every buffer access below, in program order, reads of a statement before its writes."""
     for node in statements(stmt):
@@ -161,8 +173,6 @@ def accesses(stmt: Any) -> Iterator[Access]:
 
 def loads(expr: Any) -> Iterator[Access]:
     """Element reads inside an expression."""
-    import tvm_ffi
-
     found: list[Access] = []
 
     def seen(load: TensorLoad) -> None:

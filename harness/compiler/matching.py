@@ -12,6 +12,7 @@ from harness.compiler import attrs
 from harness.compiler.attrs import CoreRange, WorkItem
 from harness.compiler.diagnostics import refuse
 from simulator.arch import Arch
+from simulator.plan.coords import core_key
 from simulator.plan.placement import bank_bytes
 from simulator.plan.schema import BlockMap, Layout
 from simulator.plan.shards import page_homes, shard_cores
@@ -108,10 +109,10 @@ def match_shard(
                     "shard the outputs alike, or use another strategy")  # fmt: skip
         owners = mine
         cores = shard_cores(layout.shard)
-        out = {f"({x},{y})": [] for x, y in cores}
+        out = {core_key(core): [] for core in cores}
         for (bx, by, bz), owner in zip(ids.tolist(), mine.tolist(), strict=True):
-            x, y = cores[owner]
-            out[f"({x},{y})"].append(WorkItem(by, bx, bo=bz, tile_order="match_shard"))
+            item = WorkItem(by, bx, bo=bz, tile_order="match_shard")
+            out[core_key(cores[owner])].append(item)
     return out
 
 

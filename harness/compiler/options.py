@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from harness.compiler.attrs import CoreRange
 from harness.errors import OptionError
-from simulator.arch import Arch, device_names, find_arch
+from simulator.arch import DEFAULT_DEVICE, Arch, device_names, find_arch
 
 STRATEGIES: Final = ("row_major", "column_major", "block", "z_order", "match_shard")
 FIDELITIES: Final = ("LoFi", "HiFi2", "HiFi3", "HiFi4")
@@ -62,7 +62,7 @@ class CompileOptions:
         multicast: blocks that a row or column of cores shares are read by one and multicast.
     """
 
-    device: str = "wormhole_n150"
+    device: str = DEFAULT_DEVICE
     grid: tuple[int, int] | None = None
     core_ranges: tuple[CoreRange, ...] | None = None
     strategy: str = "row_major"

@@ -14,6 +14,7 @@ from harness.compiler.kernel import Access, Kernel, accesses
 from harness.language.regions import constant
 from simulator.arch import TILE
 from simulator.plan.schema import BlockMap
+from simulator.plan.tensors import padded_shape
 from simulator.plan.work import canonical_block_map
 
 
@@ -78,9 +79,8 @@ def _block_map(
 
 
 def _tile_counts(shape: list[int]) -> tuple[int, ...]:
-    if len(shape) == 1:
-        shape = [1, *shape]
-    return (*shape[:-2], -(-shape[-2] // TILE), -(-shape[-1] // TILE))
+    *lead, rows, columns = padded_shape(shape)
+    return (*lead, rows // TILE, columns // TILE)
 
 
 def _outside(

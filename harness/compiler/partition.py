@@ -16,6 +16,7 @@ import numpy as np
 
 from harness.compiler.attrs import TT_WORK_PARTITION, CoreRange, WorkItem
 from harness.errors import CompileError, OptionError
+from simulator.plan.coords import core_key
 from simulator.plan.work import blocks_of_ids
 from simulator.plan.zorder import blocks_at, codes_of
 
@@ -64,7 +65,7 @@ def descriptors(
         core: {"form": "linear", "order": strategy, "start": start if count else 0, "count": count}
         for core, (start, count) in zip(cores, runs, strict=True)
     }
-    return {f"({x},{y})": dealt[(x, y)] for x, y in cores_of(ranges)}
+    return {core_key(core): dealt[core] for core in cores_of(ranges)}
 
 
 def _curve_runs(grid: Grid, runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -90,7 +91,7 @@ def _block(grid: Grid, ranges: Sequence[CoreRange]) -> dict[str, dict[str, Any]]
     for (r, j), (y0, h) in zip(rows, split(gy, len(rows)), strict=True):
         for i, (x0, w) in enumerate(columns):
             idle = w == 0 or h == 0
-            out[f"({r.start[0] + i},{r.start[1] + j})"] = {
+            out[core_key((r.start[0] + i, r.start[1] + j))] = {
                 "form": "rect",
                 "x0": 0 if idle else x0,
                 "y0": 0 if idle else y0,

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import tvm
 
 from harness.compiler import attrs
-from harness.compiler.diagnostics import TTPass, as_module, delivering, record, refuse
+from harness.compiler.diagnostics import TTPass, as_module, delivering, module_pass, refuse
 from harness.compiler.options import CompileOptions
 from harness.compiler.passes.core_map import TTTilesToCoreMap
 from harness.compiler.passes.infer_layout import InferTTLayout
@@ -19,7 +19,7 @@ from harness.compiler.passes.lower_tiles import LowerTTTileIntrinsics
 from harness.compiler.passes.persistent import GridToPersistentTT
 from harness.compiler.passes.propagate_layout import PropagateTTLayout
 from harness.compiler.split.translate import translate
-from harness.errors import HarnessError, OptionError
+from harness.errors import OptionError
 from simulator.isa import OP_TABLE_VERSION
 from simulator.plan.load import load_plan
 from simulator.plan.schema import Plan
@@ -101,18 +101,7 @@ def as_tvm_pass(given: PassLike) -> tvm.transform.Pass:
     if not callable(given):
         raise OptionError(f"{given!r} is no pass", location="custom_passes",
                           next_step="give passes, or functions from module to module")  # fmt: skip
-    name = getattr(given, "__name__", type(given).__name__)
-
-    @tvm.transform.module_pass(opt_level=0, name=name)
-    def run(mod: tvm.IRModule, ctx: Any) -> tvm.IRModule:
-        del ctx
-        try:
-            return given(mod)
-        except HarnessError as error:
-            record(error)
-            raise
-
-    return run
+    return module_pass(getattr(given, "__name__", type(given).__name__), given)
 
 
 def sequential(passes: Sequence[PassLike]) -> TTPipeline:

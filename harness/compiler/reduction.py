@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import tvm
+import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call
 
@@ -76,9 +78,6 @@ def _span(region: Any, from_end: int, around: tuple[Loop, ...]) -> int:
 
 
 def _variables(expr: Any) -> list[Any]:
-    import tvm
-    import tvm_ffi
-
     found: list[Any] = []
     tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
     return [v for i, v in enumerate(found) if not any(v.same_as(w) for w in found[:i])]

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import tvm
 
@@ -16,14 +15,12 @@ from harness.compiler.passes.persistent import GridToPersistentTT
 from harness.compiler.pipeline import PassLike, TTPipeline, as_tvm_pass, sequential, tt_passes
 from harness.compiler.runtime_plan import plan_paths, plans_of
 from harness.errors import HarnessError
-
-DEVICE = "wormhole_n150"
-"""The default of ``target_device``."""
+from simulator.arch import DEFAULT_DEVICE
 
 
 def build_tt_pipeline(
     plan_path: Path | str | None = None,
-    target_device: str = DEVICE,
+    target_device: str = DEFAULT_DEVICE,
     partition_strategy: str = "row_major",
     enable_double_buffer: bool = True,
     enable_prefetch: bool = True,
@@ -60,7 +57,7 @@ def build_tt_pipeline(
 def run_pipeline(
     mod: tvm.IRModule | tvm.tirx.PrimFunc,
     plan_path: Path | str | None = None,
-    target_device: str = DEVICE,
+    target_device: str = DEFAULT_DEVICE,
     partition_strategy: str = "row_major",
     enable_double_buffer: bool = True,
     enable_prefetch: bool = True,
@@ -104,7 +101,7 @@ def run_pipeline(
 
 
 def validate_module_for_tt(
-    mod: tvm.IRModule | tvm.tirx.PrimFunc, target_device: str = DEVICE
+    mod: tvm.IRModule | tvm.tirx.PrimFunc, target_device: str = DEFAULT_DEVICE
 ) -> list[str]:
     """Why the pipeline would refuse kernels of a module, one line each; empty if it takes them all.
 
@@ -145,4 +142,4 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)  # noqa: T201  (asked for by verbose; results go to the caller)
 
 
-__all__: list[Any] = ["DEVICE", "build_tt_pipeline", "run_pipeline", "validate_module_for_tt"]
+__all__ = ["build_tt_pipeline", "run_pipeline", "validate_module_for_tt"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def plan_lines(summary: Mapping[str, Any]) -> list[Line]:
     width, height = grid["core"]
     least, most = cores["least_blocks"], cores["most_blocks"]
     each = str(most) if least == most else f"{least} to {most}"
-    blocks = count(_volume(grid["work"]), "block")
+    blocks = count(math.prod(grid["work"]), "block")
     owned = f"{cores['active']} active with {each} each, {cores['idle']} idle"
     rows = [
         ("kernel", f"{summary['name']} on {summary['device']}"),
@@ -89,7 +90,7 @@ def _used(l1: Mapping[str, Any]) -> int:
 
 
 def _joined(grid: Mapping[str, Any]) -> str:
-    if _volume(grid["coalesce"]) == 1:
+    if math.prod(grid["coalesce"]) == 1:
         return ""
     return f" (each joins {_by(grid['coalesce'])} blocks of the source's {_by(grid['kernel'])})"
 
@@ -99,10 +100,3 @@ def _by(extents: Sequence[int]) -> str:
     if len(kept) == 3 and kept[2] == 1:
         kept = kept[:2]
     return "x".join(map(str, kept))
-
-
-def _volume(extents: Sequence[int]) -> int:
-    total = 1
-    for extent in extents:
-        total *= extent
-    return total

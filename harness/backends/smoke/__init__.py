@@ -20,9 +20,8 @@ from harness.backends.smoke.records import recheck
 from harness.backends.smoke.render import junit, page
 from harness.backends.smoke.report import PlanResult, SmokeReport, Step
 from harness.backends.smoke.steps import Run, run_plan
-from simulator.arch import Arch, find_arch
-from simulator.errors import UnreadableError
-from simulator.files import write_atomic
+from simulator.arch import DEFAULT_DEVICE, Arch, find_arch
+from simulator.files import make_directory, write_atomic
 from simulator.findings import Finding
 from simulator.strict_json import render
 
@@ -33,7 +32,7 @@ BUDGET: Final = 600.0
 def smoke(
     backend: str | Backend = "ttnn",
     *,
-    device: str = "wormhole_n150",
+    device: str = DEFAULT_DEVICE,
     plans: tuple[str, ...] | None = None,
     output: Path | str = "out/smoke",
     seed: int = 0,
@@ -60,12 +59,7 @@ def smoke(
     chosen, arch = choose(plans), find_arch(device)
     target = backend if not isinstance(backend, str) else _backend(backend)
     root = Path(output)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnreadableError(
-            f"cannot be made: {error.strerror or error}", location=str(root)
-        ) from None
+    make_directory(root)
     facts, findings = _device_facts(target, arch)
     run = Run(target, device, root, seed)
     results: list[PlanResult] = []

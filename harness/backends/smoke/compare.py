@@ -11,9 +11,9 @@ import numpy as np
 from harness.artifact import Artifact
 from harness.backends.protocol import Array, Arrays
 from harness.codegen import write_kernels
+from harness.report.owner import owners
 from simulator.files import write_npz
 from simulator.plan.schema import Plan
-from simulator.plan.work import core_blocks, range_cores
 
 
 def first_difference(plan: Plan, simulated: Arrays, measured: Arrays) -> str | None:
@@ -46,28 +46,13 @@ def _explain(plan: Plan, name: str, ours: Array, theirs: Array, differs: Array) 
         slice(tile[-1] * width, (tile[-1] + 1) * width),
     )
     block = view[region]
-    core = writer_of(plan, name, tile)
-    where = f"written by core {core}" if core else "of no known core"
+    found = owners(plan, name, tile)
+    where = f"written by core {found[0].core}" if found else "of no known core"
     return (
         f"{name}: {int(differs.sum())} of {differs.size} elements differ, first in tile"
         f" {list(tile)} ({where}; {int(block.sum())} of its {block.size} elements): element"
         f" {list(at)} is {theirs[at]!s} on the device, {ours[at]!s} on the simulator"
     )
-
-
-def writer_of(plan: Plan, name: str, tile: tuple[int, ...]) -> tuple[int, int] | None:
-    """The core whose work covers a tile of an output."""
-    block = plan.output_blocks.get(name)
-    if block is None:
-        return None
-    for core in range_cores(plan.core_ranges):
-        for x, y, z in core_blocks(plan, core):
-            first = [b + i * x + j * y + k * z for b, i, j, k in
-                     zip(block.base, block.x, block.y, block.z, strict=True)]  # fmt: skip
-            spans = zip(tile, first, block.extent, strict=True)
-            if all(f <= t < f + e for t, f, e in spans):
-                return core
-    return None
 
 
 def save_case(

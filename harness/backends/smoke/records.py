@@ -16,6 +16,7 @@ from harness.backends.protocol import Array, Arrays
 from harness.backends.simulated import SimulatorBackend
 from harness.backends.smoke.compare import first_difference
 from harness.backends.smoke.report import Step
+from simulator.artifact import Artifact as MachineArtifact
 from simulator.files import write_atomic
 from simulator.plan.load import dump_plan, dump_programs, load_plan, load_programs
 
@@ -57,7 +58,7 @@ def recheck(path: Path) -> Step:
     programs = load_programs(json.dumps(record["programs"]).encode())
     inputs = {name: _unpack(item) for name, item in record["inputs"].items()}
     outputs = {name: _unpack(item) for name, item in record["outputs"].items()}
-    outcome = SimulatorBackend().run(_Held(plan, programs), inputs)
+    outcome = SimulatorBackend().run(MachineArtifact(plan, programs), inputs)
     if not outcome.ok:
         said = outcome.findings[0].message if outcome.findings else "it did not complete"
         return Step(path.stem, "fail", f"the simulator: {said}")
@@ -65,14 +66,6 @@ def recheck(path: Path) -> Step:
     if told is None:
         return Step(path.stem, "pass", "equal bit for bit")
     return Step(path.stem, "fail" if record["kind"] == "exact" else "pass", told)
-
-
-class _Held:
-    """A plan and programs read from a record."""
-
-    def __init__(self, plan: Any, programs: Any) -> None:
-        self.plan = plan
-        self.programs = programs
 
 
 def _pack(array: Array) -> dict[str, Any]:

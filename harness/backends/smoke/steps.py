@@ -91,12 +91,19 @@ def _conduct(state: _Plan, artifact: Artifact) -> None:
             arrays, golden = _draw(artifact, kind, state.run.seed)
         except GoldenError as error:
             state.steps.append(Step(f"{kind} inputs", "skip", str(error)))
-            continue
-        ours: list[Outcome] = []
-        if state.step(f"simulate {kind}", lambda a=arrays, g=golden, o=ours:  # type: ignore[misc]
-                      _simulate(state, artifact, kind, a, g, o)):  # noqa: B023  # fmt: skip
-            state.step(f"device {kind}", lambda a=arrays, g=golden, o=ours:  # type: ignore[misc]
-                       _device(state, artifact, kind, a, g, o[0]))  # noqa: B023  # fmt: skip
+        else:
+            _compare(state, artifact, kind, arrays, golden)
+
+
+def _compare(
+    state: _Plan, artifact: Artifact, kind: str, arrays: Arrays, golden: GoldenResult | None
+) -> None:
+    """The simulator's answer, and if it is right, the device's beside it."""
+    ours: list[Outcome] = []
+    if state.step(f"simulate {kind}",
+                  lambda: _simulate(state, artifact, kind, arrays, golden, ours)):  # fmt: skip
+        state.step(f"device {kind}",
+                   lambda: _device(state, artifact, kind, arrays, golden, ours[0]))  # fmt: skip
 
 
 def _draw(artifact: Artifact, kind: str, seed: int) -> tuple[Arrays, GoldenResult | None]:
@@ -105,11 +112,9 @@ def _draw(artifact: Artifact, kind: str, seed: int) -> tuple[Arrays, GoldenResul
     Raises:
         GoldenError: there are no such inputs for this kernel.
     """
-    from golden import GoldenError, contract_for, evaluate
+    from golden import GoldenError, evaluate
 
-    options = artifact.options
-    contract = contract_for(artifact.source, options.arch.family, options.fidelity,
-                            options.fp32_dest)  # fmt: skip
+    contract = artifact.contract
     arrays, golden = drawn.draw(artifact.source, kind, contract, seed)
     try:
         return arrays, golden or evaluate(artifact.source, arrays, contract)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
+CB_SLOTS = 64
+"""Entries of ComputeConfigDescriptor.unpack_to_dest_mode: one per circular buffer id."""
 
 
 @dataclass
@@ -79,7 +81,7 @@ def kernel_config(ttnn: Any, spec: Json) -> Any:
         mode = ttnn._ttnn.program_descriptor.UnpackToDestMode  # noqa: SLF001
         chosen = set(spec["unpack_to_dest"])
         config.unpack_to_dest_mode.extend(
-            [mode.UnpackToDestFp32 if i in chosen else mode.Default for i in range(64)]
+            [mode.UnpackToDestFp32 if i in chosen else mode.Default for i in range(CB_SLOTS)]
         )
     return config
 

@@ -85,14 +85,12 @@ def _write(place: Path, root: Path, thread: Thread, text: str, plan: Plan, kerne
         "sfpi_names.h": sfpi_names(root),
         "chlkc_descriptors.h": chlkc_descriptors(plan, kernel.compute, thread),
         "defines_generated.h": "",
-        "kernel.cpp": text,
+        "kernel.cpp": f"#define NOC_COLUMNS {cores}\n#define NOC_ROWS {cores}\n#line 1\n{text}",
         "kernel_includes.hpp": '#include "kernel.cpp"\n',
         **{f"chlkc_{stage}.cpp": '#include "kernel.cpp"\n' for stage in COMPUTE},
     }
     for file, content in files.items():
         (place / file).write_text(content, encoding="utf-8")
-    defines = f"#define NOC_COLUMNS {cores}\n#define NOC_ROWS {cores}\n"
-    (place / "kernel.cpp").write_text(f"{defines}#line 1\n{text}", encoding="utf-8")
 
 
 def _complaints(

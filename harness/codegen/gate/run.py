@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.codegen import KERNEL_DIRECTORY, Compiled, print_kernels
+from harness.backends.protocol import Compiled
+from harness.codegen import KERNEL_DIRECTORY, print_kernels
 from harness.codegen.gate.banned import find_banned
 from harness.codegen.gate.compile import Complaint, check_unit, find_compiler, threads_of
 from harness.codegen.gate.flags import TARGETS, Target

@@ -15,11 +15,12 @@ from harness.compiler.compat.table import TABLE
 from harness.compiler.diagnostics import as_module
 from harness.compiler.options import CompileOptions
 from harness.compiler.pipeline import tt_passes
+from simulator.arch import DEFAULT_DEVICE
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-DEVICE: Final = "wormhole_n150"
+DEVICE: Final = DEFAULT_DEVICE
 """Default device: 8 x 8 = 64 cores, the number the legacy schedule had written down."""
 
 _EVIDENCE: Final = (attrs.TT_KERNEL_GRID, attrs.TT_ONCHIP_DESC, attrs.TT_WORK_DESCRIPTORS,

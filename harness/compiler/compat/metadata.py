@@ -14,9 +14,10 @@ from harness.compiler.compat.common import DEVICE, each, legacy, staged, work_gr
 from harness.compiler.diagnostics import refuse
 from harness.compiler.options import CompileOptions
 from harness.compiler.partition import cores_of, split
-from harness.compiler.passes.infer_layout import padded
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
+from simulator.plan.coords import core_key
+from simulator.plan.tensors import padded_shape
 
 Facts = dict[str, Any]
 
@@ -112,7 +113,7 @@ def shard(func: tirx.PrimFunc) -> Facts:
     """The attributes of infer_default_tt_shard."""
     out: Facts = {"tt_shard": {}}
     for name, shape in shapes(func).items():
-        full = list(padded(tuple(shape)))
+        full = list(padded_shape(shape))
         parts = {
             "layout": "dram_interleaved",
             "tile_shape": [TILE, TILE],
@@ -136,12 +137,12 @@ def shapes(func: tirx.PrimFunc) -> dict[str, list[int]]:
 def layouts(func: tirx.PrimFunc) -> Facts:
     """The attributes of infer_tt_layout."""
     out = {}
+    logical = shapes(func)
+    keys = ("memory", "layout", "tile_shape", "dtype", "padded_shape")
     for name, desc in attrs.get(func, attrs.TT_LAYOUT_DESC).items():
-        keys = ("memory", "layout", "tile_shape", "dtype", "padded_shape")
-        logical = shapes(func)[name]
         out[f"tt.buffer.{name}"] = {
             **{key: desc[key] for key in keys},
-            "needs_padding": desc["padded_shape"] != logical,
+            "needs_padding": desc["padded_shape"] != logical[name],
         }
     return out
 
@@ -201,7 +202,7 @@ def core_map(func: tirx.PrimFunc) -> Facts:
                next_step="read tt.work_partition")  # fmt: skip
     places, runs = [], []
     for x, y in cores_of(ranges):
-        run = dealt[f"({x},{y})"]
+        run = dealt[core_key((x, y))]
         runs.append([run["start"], run["count"]])
         if run["count"]:
             places.append([x, y, x, y, *runs[-1]])

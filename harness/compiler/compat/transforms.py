@@ -13,7 +13,6 @@ from harness.compiler.compat.common import DEVICE, each, kernels, legacy, staged
 from harness.compiler.compat.metadata import core_map, shapes, tile_facts
 from harness.compiler.diagnostics import as_module
 from harness.compiler.kernel import read_kernel
-from harness.compiler.passes.infer_layout import padded
 from harness.compiler.passes.persistent import GridToPersistentTT, circular_buffers
 from harness.compiler.pipeline import kernels_of
 from harness.compiler.runtime_plan import emit_tt_plan
@@ -21,6 +20,7 @@ from harness.compiler.split.tree import parse
 from harness.errors import CompileError, HarnessError
 from harness.language.regions import is_buffer
 from simulator.findings import Finding
+from simulator.plan.tensors import padded_shape
 from simulator.plan.validate import validate_artifact
 
 Facts = dict[str, Any]
@@ -89,7 +89,7 @@ def padding(func: tirx.PrimFunc) -> Facts:
     """The attribute of tile_pad_tt; tensors of whole tiles are left out."""
     out = {}
     for name, shape in shapes(func).items():
-        full = list(padded(tuple(shape)))
+        full = list(padded_shape(shape))
         if full != shape:
             out[name] = {
                 "needs_padding": True,

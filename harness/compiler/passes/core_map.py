@@ -29,6 +29,7 @@ from harness.compiler.reduction import len_k
 from harness.errors import CompileError
 from harness.language.regions import constant
 from simulator.arch import TILE
+from simulator.plan.coords import core_key
 from simulator.plan.work import MAX_BLOCKS
 
 
@@ -93,7 +94,7 @@ class TTTilesToCoreMap(TTPass):
         if not user and matched:
             user = match_shard(layouts, blocks, kernel.grid)
         if user:
-            cores = [f"({x},{y})" for x, y in cores_of(ranges)]
+            cores = [core_key(core) for core in cores_of(ranges)]
             dealt = _described(user, kernel.grid, cores, matched=matched)
             partition = _completed({core: user.get(core, []) for core in cores}, length)
         else:

@@ -20,6 +20,7 @@ from harness.errors import OptionError
 from harness.language.regions import constant
 from harness.language.tensors import DTYPES
 from simulator.arch import TILE
+from simulator.plan.tensors import padded_shape
 
 
 def roles(kernel: Kernel) -> dict[str, str]:
@@ -49,13 +50,6 @@ def roles(kernel: Kernel) -> dict[str, str]:
         refuse(f"kernel {kernel.name!r} writes no tensor", code="NoOutput", node=kernel.body,
                next_step="copy a result to a tensor parameter")  # fmt: skip
     return out
-
-
-def padded(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape with its last two dimensions rounded up to tiles; a 1-D shape is 1 x N."""
-    if len(shape) == 1:
-        shape = (1, *shape)
-    return (*shape[:-2], *(-(-d // TILE) * TILE for d in shape[-2:]))
 
 
 class InferTTLayout(TTPass):
@@ -119,7 +113,7 @@ class InferTTLayout(TTPass):
         if any(d is None or d < 1 for d in shape):
             refuse(f"tensor {name!r} has a dimension that is not a positive constant",
                    code="DynamicShape", location=where)  # fmt: skip
-        whole = padded(shape)  # type: ignore[arg-type]
+        whole = padded_shape(shape)  # type: ignore[arg-type]
         user = merged(name, whole, sources)
         if not user.keys() & {"memory", "layout"}:
             user |= normalised(name, whole, self.defaults)

@@ -31,7 +31,7 @@ from harness.compiler.block.normalise import normalise
 from harness.compiler.block.read import read_block
 from harness.compiler.block.transfer import TransferEmitter
 from harness.compiler.diagnostics import TTPass, refuse
-from harness.compiler.kernel import Kernel, read_kernel
+from harness.compiler.kernel import Kernel, read_kernel, under_grid
 from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.passes.propagate_layout import describe_onchip
 from harness.compiler.tt_ops import seq
@@ -75,7 +75,7 @@ class LowerTTTileIntrinsics(TTPass):
         capacity = options.arch.dst_tiles(fp32_dest=options.use_fp32_dest, full_sync=False)
         normalise(program, capacity)
         body = _Lowering(kernel, capacity).run(program.body)
-        func = func.with_body(_under_grid(func.body, body))
+        func = func.with_body(under_grid(func.body, body))
         config = {
             "math_fidelity": options.math_fidelity,
             "fp32_dest_acc_en": options.use_fp32_dest,
@@ -193,13 +193,3 @@ class _Lowering:
             return []
         return [tirx.For(node.loop_var, node.min, node.extent, tirx.ForKind.SERIAL, seq(inner),
                          annotations=node.annotations, span=node.span)]  # fmt: skip
-
-
-def _under_grid(stmt: Any, body: Any) -> Any:
-    """The grid's AttrStmts around a new body."""
-    if isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == "thread_extent":
-        return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, _under_grid(stmt.body, body),
-                             stmt.span)  # fmt: skip
-    if isinstance(stmt, tirx.SeqStmt) and len(stmt.seq) == 1:
-        return _under_grid(stmt.seq[0], body)
-    return body

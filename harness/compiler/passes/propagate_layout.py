@@ -6,6 +6,7 @@ about its form is an error with both places.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import tvm
@@ -19,16 +20,13 @@ from harness.language.regions import constant
 from harness.language.tensors import DTYPES
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
+from simulator.plan.tensors import padded_shape
 
 
 def tile_grid(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """(leading, row tiles, column tiles) of an on-chip shape; 1-D is one row."""
-    if len(shape) == 1:
-        shape = (1, *shape)
-    lead = 1
-    for d in shape[:-2]:
-        lead *= d
-    return lead, -(-shape[-2] // TILE), -(-shape[-1] // TILE)
+    *lead, rows, columns = padded_shape(shape)
+    return math.prod(lead), rows // TILE, columns // TILE
 
 
 def describe_onchip(kernel: Kernel) -> dict[str, dict[str, Any]]:
@@ -61,16 +59,15 @@ class PropagateTTLayout(TTPass):
             refuse("tt.layout_desc is missing", code="PassOrder", node=func.body,
                    next_step="run InferTTLayout first")  # fmt: skip
         kernel = read_kernel(func)
-        written = {a.buffer.name for a in accesses(kernel.body) if a.write}
+        found = list(accesses(kernel.body))
+        written = {a.buffer.name for a in found if a.write}
         for buffer in kernel.onchip:
             dtype = str(buffer.ty.dtype)
             if dtype not in DTYPES:
                 refuse(f"buffer {buffer.name!r} has dtype {dtype}", code="UnsupportedDtype",
                        node=kernel.body, next_step=f"use one of {', '.join(DTYPES)}")  # fmt: skip
-            for access in accesses(kernel.body):
-                if access.buffer.same_as(buffer):
-                    if not access.write and buffer.name not in written:
-                        refuse(f"buffer {buffer.name!r} is read but never written",
-                               code="UninitialisedBuffer", node=access.node)  # fmt: skip
-                    break
+            first = next((a for a in found if a.buffer.same_as(buffer)), None)
+            if first is not None and buffer.name not in written:
+                refuse(f"buffer {buffer.name!r} is read but never written",
+                       code="UninitialisedBuffer", node=first.node)  # fmt: skip
         return [(var, func.with_attr(attrs.TT_ONCHIP_DESC, describe_onchip(kernel)))]

@@ -11,7 +11,7 @@ from tvm import tirx
 from tvm.ir import Call
 
 from harness.compiler.split.buffers import Circular
-from harness.compiler.tt_ops import MATMUL_TRANSPOSED, TILE_ADDR, address
+from harness.compiler.tt_ops import TILE_ADDR, address
 from harness.language.regions import is_buffer
 
 
@@ -40,8 +40,3 @@ def bind(stmt: Any, thread: str, circular: Mapping[Any, Circular]) -> Any:
         return Call(call.op, args, ret_ty=call.ty, span=call.span)
 
     return tvm_ffi.structural_map(stmt, [(Call, rewrite)], order="pre")
-
-
-def is_transposed(call: Call) -> bool:
-    """Whether a product is of the form whose transpose belongs to its init."""
-    return bool(call.op.name == MATMUL_TRANSPOSED)

@@ -13,6 +13,7 @@ from tvm import tirx
 from tvm.ir import Call
 
 from harness.compiler import attrs
+from harness.compiler.kernel import statements
 from harness.compiler.split.needs import UNINIT, Buffers, Need, all_needs, init_op, needs
 from harness.compiler.tt_ops import MATMUL_TRANSPOSED, call, seq
 
@@ -71,7 +72,7 @@ def _around(found: list[Need], inner: list[Any], state: State, span: Any) -> lis
 
 def _nested(stmt: Any, cbs: Buffers, state: State) -> list[Any]:
     wanted = all_needs([stmt], cbs)
-    scoped = any(isinstance(s, tirx.AttrStmt) for s in _flat(stmt))
+    scoped = any(isinstance(s, tirx.AttrStmt) for s in statements(stmt))
     single = [n for n in _single(wanted) if not (scoped and n.field == "math")]
     before, undo = establish(single, state, stmt.span)
     changing = [f for f, v in wanted.items() if len(v) > 1 or (scoped and f == "math" and v)]
@@ -89,12 +90,6 @@ def _nested(stmt: Any, cbs: Buffers, state: State) -> list[Any]:
     for name in [*changing, *(["math"] if undo else [])]:
         state.pop(name, None)
     return [*before, made, *undo]
-
-
-def _flat(stmt: Any) -> list[Any]:
-    from harness.compiler.kernel import statements
-
-    return list(statements(stmt))
 
 
 def establish(found: list[Need], state: State, span: Any) -> tuple[list[Any], list[Any]]:

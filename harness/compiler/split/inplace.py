@@ -19,6 +19,7 @@ from harness.compiler.split.tree import Block, Cond, Loop, Node, calls, walk
 from harness.compiler.tt_ops import TILE_ADDR
 from harness.compiler.values import value_of
 from harness.language.regions import constant
+from simulator.plan.coords import core_key
 from simulator.plan.schema import Layout
 from simulator.plan.shards import resident_pages
 from simulator.plan.tensors import shard_pages
@@ -108,7 +109,7 @@ def _exact(block: Block, around: list[Node], layout: Layout, work: Work) -> bool
     inner = [extent for _, _, extent, mine in loops if mine]
     pages = shard_pages(layout)
     for core, resident in resident_pages(layout).items():
-        items = np.array(work.items.get(f"({core[0]},{core[1]})", ()), np.int64).reshape(-1, 3)
+        items = np.array(work.items.get(core_key(core), ()), np.int64).reshape(-1, 3)
         if len(resident) != pages or len(items) * int(np.prod(trips)) != pages:
             return False
         env: dict[Any, Any] = {}

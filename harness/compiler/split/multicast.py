@@ -15,11 +15,12 @@ from tvm import tirx
 
 from harness.compiler.attrs import CoreRange
 from harness.compiler.diagnostics import refuse
-from harness.compiler.split.persistent import uses_var
+from harness.compiler.split.persistent import free_name, uses_var
 from harness.compiler.split.tree import Block, Cond, Loop, Node, calls
 from harness.compiler.tt_ops import TILE_ADDR, address, call, seq
 from harness.language.regions import constant
 from simulator.formats.dataformat import DataFormat
+from simulator.plan.coords import core_key, parse_core_key
 
 Items = Mapping[str, Sequence[tuple[int, int, int]]]
 
@@ -42,8 +43,7 @@ class Multicast:
 
     def value(self, name: str, core: str) -> int:
         """The argument of one core, by its key."""
-        x, y = core.strip("()").split(",")
-        return int(x) if list(self.arguments).index(name) == 0 else int(y)
+        return parse_core_key(core)[list(self.arguments).index(name)]
 
 
 NO_MULTICAST: Final = Multicast({}, ())
@@ -70,8 +70,8 @@ def multicast(
             f"multicast, and cores have {min(counts)} to {max(counts)} blocks",
             f"{_DIVIDE}, and --strategy block",
         )
-    own = {_free(name, tensors): tirx.Var(_free(name, tensors), "int32")
-           for name in ("core_x", "core_y")}  # fmt: skip
+    names = [free_name(name, "own_", tensors) for name in ("core_x", "core_y")]
+    own = {name: tirx.Var(name, "int32") for name in names}
     places = _Places(ranges[0], items, block_vars, tuple(own.values()))
     found = _loads(nodes, [], places)
     if not found:
@@ -88,13 +88,6 @@ def multicast(
 def _refuse(message: str, step: str, node: Any = None) -> NoReturn:
     refuse(message, code="NoMulticast", node=node,
            location=None if node is not None else "multicast", next_step=step)  # fmt: skip
-
-
-def _free(name: str, tensors: Sequence[str]) -> str:
-    taken = {n for t in tensors for n in (t, f"{t}_addr")}
-    while name in taken:
-        name = f"own_{name}"
-    return name
 
 
 def _loads(nodes: list[Node], around: list[Any], places: _Places) -> list[tuple[Block, str]]:
@@ -144,7 +137,7 @@ class _Places:
         (x0, y0), (w, h) = self.cores.start, self.cores.extent
         for x in range(x0, x0 + w):
             for y in range(y0, y0 + h):
-                listed = self.items[f"({x},{y})"]
+                listed = self.items[core_key((x, y))]
                 seen[x, y] = [tuple(item[a] for a in axes) for item in listed]
         if w > 1 and all(found == seen[x0, y] for (_, y), found in seen.items()):
             return "row"

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tvm import tirx
 from tvm.ir import Call, StringImm
 
-from harness.compiler.kernel import statements
 from harness.compiler.split.buffers import Circular
+from harness.compiler.split.tree import calls
 from harness.compiler.tt_ops import MATMUL_TRANSPOSED
 from harness.language.regions import constant
 from simulator.isa import OPS
@@ -93,8 +92,7 @@ def all_needs(stmts: Iterable[Any], cbs: Buffers) -> dict[str, dict[Any, Need]]:
     """Every needed value per field below some statements, in program order."""
     out: dict[str, dict[Any, Need]] = {f: {} for f in FIELDS}
     for stmt in stmts:
-        for node in statements(stmt):
-            if isinstance(node, tirx.Evaluate) and isinstance(node.value, Call):
-                for need in needs(node.value, cbs):
-                    out[need.field].setdefault(need.value, need)
+        for op in calls(stmt):
+            for need in needs(op, cbs):
+                out[need.field].setdefault(need.value, need)
     return out

@@ -31,14 +31,16 @@ class WorkForm:
 
     def names(self, tensors: Iterable[str]) -> dict[str, str]:
         """Name to field of the runtime arguments, kept apart from the tensors' own names."""
-        taken = {name for tensor in tensors for name in (tensor, f"{tensor}_addr")}
-        out = {}
-        for field in self.arguments:
-            name = field
-            while name in taken:
-                name = f"work_{name}"
-            out[name] = field
-        return out
+        known = tuple(tensors)
+        return {free_name(field, "work_", known): field for field in self.arguments}
+
+
+def free_name(name: str, prefix: str, tensors: Sequence[str]) -> str:
+    """An argument's name, prefixed until it is no tensor's and no tensor's address."""
+    taken = {n for tensor in tensors for n in (tensor, f"{tensor}_addr")}
+    while name in taken:
+        name = prefix + name
+    return name
 
 
 def work_form(descriptors: Sequence[dict[str, Any]]) -> WorkForm:

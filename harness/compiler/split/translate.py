@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import PurePath
 from typing import Any, Final
 
 import tvm
 from tvm import tirx
 from tvm.ir import Call, StringImm
 
+from harness.compiler.diagnostics import place
 from harness.language.regions import constant, is_buffer
 from simulator.isa import OPS
 from simulator.program import If, Let, Loop, Op, Program, Stmt
@@ -43,13 +43,6 @@ def translate(func: tirx.PrimFunc, name: str, thread: str) -> Program:
     )
 
 
-def _loc(node: Any) -> str | None:
-    span = getattr(node, "span", None)
-    if span is None or span.source_name is None:
-        return None
-    return f"{PurePath(span.source_name.name).name}:{span.line}:{span.column}"
-
-
 class _Translator:
     def __init__(self, names: Mapping[Any, str], taken: set[str]) -> None:
         self.names = dict(names)
@@ -78,10 +71,10 @@ class _Translator:
             var = self.name(stmt.loop_var)
             inner = tuple(self.body(stmt.body))
             self.taken.discard(var)
-            return [Loop(loc=_loc(stmt), var=var, start=start, stop=stop, body=inner)]
+            return [Loop(loc=place(stmt), var=var, start=start, stop=stop, body=inner)]
         if isinstance(stmt, tirx.IfThenElse):
             other = () if stmt.else_case is None else tuple(self.body(stmt.else_case))
-            return [If(loc=_loc(stmt), cond=self.expr(stmt.condition),
+            return [If(loc=place(stmt), cond=self.expr(stmt.condition),
                        then=tuple(self.body(stmt.then_case)), orelse=other)]  # fmt: skip
         if isinstance(stmt, tirx.Bind):
             value = self.expr(stmt.value)
@@ -104,7 +97,7 @@ class _Translator:
                 args.append(self.names[value])
             else:
                 args.append(self.expr(value))
-        return Op(loc=_loc(call), name=name, args=tuple(args))
+        return Op(loc=place(call), name=name, args=tuple(args))
 
     def expr(self, value: Any) -> Any:
         number = constant(value)

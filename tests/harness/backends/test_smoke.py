@@ -22,9 +22,10 @@ from harness.backends.protocol import (
 )
 from harness.backends.simulated import SimulatorBackend
 from harness.backends.smoke import PLANS, recheck, smoke
-from harness.backends.smoke.compare import first_difference, writer_of
+from harness.backends.smoke.compare import first_difference
 from harness.backends.smoke.report import SmokeReport, Step
 from harness.errors import HarnessError
+from harness.report.owner import owners
 from simulator.artifact import load_artifact
 from simulator.files import read_npz
 from tests.harness.backends.plans import packaged
@@ -247,10 +248,13 @@ def test_equal_outputs_have_no_difference() -> None:
 def test_every_tile_of_a_gemm_has_its_core() -> None:
     """As the work partition deals them."""
     plan = packaged()[0].plan
-    assert writer_of(plan, "C", (0, 0)) == (0, 0)
-    assert writer_of(plan, "C", (0, 2)) == (1, 0)
-    assert writer_of(plan, "C", (2, 0)) == (6, 0)
-    assert writer_of(plan, "D", (0, 0)) is None
+    for name, tile, cores in (
+        ("C", (0, 0), [(0, 0)]),
+        ("C", (0, 2), [(1, 0)]),
+        ("C", (2, 0), [(6, 0)]),
+        ("D", (0, 0), []),
+    ):
+        assert [owner.core for owner in owners(plan, name, tile)] == cores
 
 
 def test_shared_reasons_stand_once() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from harness.cli import main
 from harness.cli.failure import UsageError
-from harness.cli.fuzz import duration
+from harness.cli.options import duration
 from harness.fuzz.case import Case, CaseError, load_case
 
 ROOT = Path(__file__).resolve().parents[3]

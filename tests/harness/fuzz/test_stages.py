@@ -40,7 +40,7 @@ def test_drawn_kernels_are_right_after_every_pass(case: Case) -> None:
 
 def test_a_wrong_role_is_the_first_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """A padded shape that is not the source's is blamed on InferTTLayout."""
-    monkeypatch.setattr(infer_layout, "padded", lambda shape: (*shape[:-1], shape[-1] + 32))
+    monkeypatch.setattr(infer_layout, "padded_shape", lambda shape: (*shape[:-1], shape[-1] + 32))
     assert blamed() == PASSES[0]
 
 
