@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -161,7 +162,7 @@ def place_of(program: Program, plan: Plan) -> Place:
     tensors: dict[str, Layout] = {}
     dst_tiles = None
     if kernel is not None:
-        for name, value in chain_args(kernel.compile_args, kernel.common_args):
+        for name, value in chain(kernel.compile_args.items(), kernel.common_args.items()):
             if type(value) is int and 0 <= value <= MAX_INT:
                 values[name] = value, value
             elif isinstance(value, dict) and isinstance(value.get("accessor"), str):
@@ -184,12 +185,6 @@ def place_of(program: Program, plan: Plan) -> Place:
         values,
         tensors,
     )
-
-
-def chain_args(*maps: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    """Names and values of several argument maps."""
-    for table in maps:
-        yield from table.items()
 
 
 def check_operand(spec: OpSpec, operand: Operand, value: Any, place: Place, say: Say) -> None:

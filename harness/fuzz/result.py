@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from harness.fuzz import outcome as o
 from harness.fuzz.coverage import TOTAL
 
 Key = tuple[str, str, str, str]
-REFUSALS_SHOWN: Final = 12
 
 
 @dataclass

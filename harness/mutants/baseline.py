@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import tvm
 
-from golden import GoldenError, GoldenResult, contract_for, evaluate
+from golden import GoldenError, GoldenResult, evaluate
 from harness.artifact import Artifact, compile_all
 from harness.compiler.options import CompileOptions, parse_core_ranges
 from harness.errors import HarnessError
-from harness.inputs import draw
+from harness.inputs import EXACT, draw
 from harness.mutants.cases import Case
 from harness.mutants.edit import Built, dropped, edit, edit_bodies, is_op, replace, swapped
 from harness.mutants.sources import SOURCES
@@ -35,6 +35,11 @@ class Round:
     inputs: Arrays
     golden: GoldenResult
     reference: dict[str, npt.NDArray[np.float64]]
+
+    @property
+    def oracle(self) -> str:
+        """How outputs are judged."""
+        return "exact" if self.kind in EXACT else "bound"
 
 
 @dataclass
@@ -81,7 +86,7 @@ class Baseline:
 
     def reference(self, inputs: Arrays, result: GoldenResult) -> Arrays:
         """The packaged NumPy answer, by output."""
-        given = [inputs[t.name].astype(np.float64) for t in _params(self.artifact.source)
+        given = [inputs[t.name].astype(np.float64) for t in self.artifact.source.params
                  if t.name in inputs]  # fmt: skip
         extra = {k: v for k, v in self.case.params.items() if k in ("trans_A", "trans_B")}
         with np.errstate(all="ignore"):
@@ -106,12 +111,10 @@ def prepare(case: Case) -> Baseline | None:
     except HarnessError:
         return None
     built = case.edited(Built(artifact.plan, artifact.programs)).sealed()
-    chosen = artifact.options
-    contract = contract_for(artifact.source, chosen.arch.family, chosen.fidelity, chosen.fp32_dest)
     layouts = built.plan.layouts.values()
     tiles = max(-(-d // TILE) for la in layouts for d in la.padded_shape[-2:])
     cores = sum(1 for items in built.plan.work_partition.values() if items)
-    return Baseline(case, artifact, built, tiles, cores, contract)
+    return Baseline(case, artifact, built, tiles, cores, artifact.contract)
 
 
 def canaries(base: Baseline) -> list[Built]:
@@ -165,7 +168,3 @@ def answers(base: Baseline, kind: str, seed: int) -> Any:
             else execute(base.built.plan, base.built.programs, one.inputs, OPTIONS)
         )  # fmt: skip
     return base.outputs[key]
-
-
-def _params(func: Any) -> list[Any]:
-    return list(func.params)

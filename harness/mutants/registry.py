@@ -62,6 +62,25 @@ class Mutant:
     equivalent: str | None = None
 
 
+def in_built(
+    family: str, name: str, breaks: str, apply: Callable[..., Any], equivalent: str | None = None
+) -> Mutant:
+    """A fault in what the last pass built."""
+    return Mutant(name, family, Where.PASS5, Kind.BUILT, breaks, apply, equivalent)
+
+
+def substitution(
+    family: str, name: str, where: Where, breaks: str, *parts: tuple[Any, str, Any]
+) -> Mutant:
+    """Objects in place of others; ``parts`` are (owner, attribute, wrapper of the old one)."""
+
+    def apply(base: Any) -> list[tuple[Any, str, Any]]:
+        del base
+        return [(owner, attr, wrap(getattr(owner, attr))) for owner, attr, wrap in parts]
+
+    return Mutant(name, family, where, Kind.SUBSTITUTE, breaks, apply)
+
+
 class Registry:
     """Mutants by name, filled once by :func:`registry` and not changed afterwards."""
 
@@ -92,7 +111,3 @@ class Registry:
     def families(self) -> list[str]:
         """Families in order of first appearance."""
         return list(dict.fromkeys(m.family for m in self._by_name.values()))
-
-    def of(self, family: str | None) -> list[Mutant]:
-        """Mutants of a family, or all."""
-        return [m for m in self._by_name.values() if family in (None, m.family)]

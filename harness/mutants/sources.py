@@ -6,16 +6,12 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
-
 from harness.kernels.table import KERNELS, Packaged
 from harness.mutants import kernels
-from harness.mutants.edit import Built
+from harness.mutants.edit import Built, replace
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.schema import Semaphore
 from simulator.program import If, Op
-
-replace = msgspec.structs.replace
 
 
 def _packed(built: Built) -> Built:

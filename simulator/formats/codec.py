@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.formats import bfp
-from simulator.formats.bits import floats_of, words_of
+from simulator.formats.bits import MAGNITUDE, floats_of, words_of
 from simulator.formats.dataformat import BFP_GROUP, DataFormat
 from simulator.formats.errors import FormatError
 from simulator.formats.integers import check_range, from_sign_magnitude, to_sign_magnitude
@@ -83,7 +83,7 @@ def half_of(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint16]:
     (tt-isa-documentation, Packers/FormatConversion).
     """
     sign = (words >> np.uint32(16)) & np.uint32(0x8000)
-    magnitude = words & np.uint32(0x7FFFFFFF)
+    magnitude = words & MAGNITUDE
     exponent = (magnitude >> np.uint32(23)).astype(np.int32) - 112
     normal = (magnitude >> np.uint32(13)) - np.uint32(112 << 10)
     shift = np.clip(14 - exponent, 13, 31).astype(np.uint32)

@@ -23,7 +23,6 @@ from simulator.plan.tensors import page_bytes, page_count, round_up, tile_grid
 Array = npt.NDArray[Any]
 WHOLE: Final = 32
 NOBODY: Final = -1
-SEVERAL: Final = -2
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,6 @@ class Tensor:
         values: (pages, height, width), decoded.
         valid: extents (pages, 2) of valid data, None where all of every page is.
         owner: core that wrote a page in this run, NOBODY before; None for read-only buffers.
-        reader: core that read a page, SEVERAL for more than one; for written buffers only.
         written_in: (kernel, NoC write epoch) of a page's last write.
         writable: some program of the plan writes it.
         transfers: different reads so far, as (pages by lane, first page, extents); see least_read.
@@ -80,7 +78,6 @@ class Tensor:
         self.values: Array = np.empty((0, *self.tile), self.fmt.value_dtype)
         self.valid: npt.NDArray[np.int16] | None = None
         self.owner: npt.NDArray[np.int32] | None = None
-        self.reader: npt.NDArray[np.int32] | None = None
         self.written_in: npt.NDArray[np.int64] | None = None
         self.writable = False
         self.transfers: set[tuple[Pages, int, tuple[int, int, int, int]]] = set()
@@ -91,7 +88,6 @@ class Tensor:
         """Prepare for writes: an owner per page."""
         self.writable = True
         self.owner = np.full(self.pages, NOBODY, np.int32)
-        self.reader = np.full(self.pages, NOBODY, np.int32)
         self.written_in = np.zeros((self.pages, 2), np.int64)
 
     def least_read(self) -> int:

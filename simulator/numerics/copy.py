@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.formats.bits import Floats, floats_of, words_of
+from simulator.formats.bits import INFINITY, SIGN, Floats, floats_of, words_of
 from simulator.numerics.modes import Mode
 
 
@@ -17,10 +17,10 @@ def src_to_dst(src: Floats, mode: Mode) -> Floats:
     if not mode.dest.is_fp32:
         return src
     words = words_of(src)
-    exponent = words & np.uint32(0x7F800000)
-    odd = (exponent == 0) & (words != 0) | (exponent == np.uint32(0x7F800000))
+    exponent = words & INFINITY
+    odd = (exponent == 0) & (words != 0) | (exponent == INFINITY)
     if not odd.any():
         return src
     words = np.where(exponent == 0, np.uint32(0), words)
-    infinite = (words & np.uint32(0x80000000)) | np.uint32(0x7F800000)
-    return floats_of(np.where(exponent == np.uint32(0x7F800000), infinite, words))
+    infinite = (words & SIGN) | INFINITY
+    return floats_of(np.where(exponent == INFINITY, infinite, words))

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from simulator.formats.bits import Floats, Words, words_of
+from simulator.formats.bits import SIGN, Floats, Words, words_of
 from simulator.numerics.accumulate import Terms, accumulate
 from simulator.numerics.extended import Doubles, exponent_of, extend, extend_words, narrow
 from simulator.numerics.modes import Dest, Mode
@@ -41,7 +41,7 @@ def add_exact(in0: Floats, in1: Floats, mode: Mode, acc: Floats | None = None) -
 
 def sub_exact(in0: Floats, in1: Floats, mode: Mode, acc: Floats | None = None) -> Floats:
     """in0 - in1 (+ acc): an addition with the sign of in1 inverted."""
-    return add_exact(in0, (words_of(in1) ^ np.uint32(0x80000000)).view(np.float32), mode, acc)
+    return add_exact(in0, (words_of(in1) ^ SIGN).view(np.float32), mode, acc)
 
 
 def mul_exact(in0: Floats, in1: Floats, mode: Mode, acc: Floats | None = None) -> Floats:

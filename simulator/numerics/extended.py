@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simulator.formats.bits import Floats, Words, words_of
+from simulator.formats.bits import MAGNITUDE, SIGN, Floats, Words, words_of
 
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[Any]
@@ -33,10 +33,10 @@ def extend(values: Floats) -> Doubles:
 
 def extend_words(words: Words) -> Doubles:
     """Extended values of float32 patterns; denormals and zeros become +0."""
-    magnitude = (words & np.uint32(0x7FFFFFFF)).astype(np.uint64)
+    magnitude = (words & MAGNITUDE).astype(np.uint64)
     normal = magnitude >= np.uint64(0x00800000)
     bits = (magnitude + np.uint64(_REBIAS)) << np.uint64(29)
-    bits |= (words & np.uint32(0x80000000)).astype(np.uint64) << np.uint64(32)
+    bits |= (words & SIGN).astype(np.uint64) << np.uint64(32)
     bits *= normal
     return bits.view(np.float64)
 

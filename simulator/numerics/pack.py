@@ -15,7 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.formats import bfp
-from simulator.formats.bits import Floats, Words, by_chunks, floats_of, words_of
+from simulator.formats.bits import (
+    HIGH_HALF,
+    INFINITY,
+    Floats,
+    Words,
+    by_chunks,
+    floats_of,
+    words_of,
+)
 from simulator.formats.dataformat import BFP_GROUP, DataFormat
 from simulator.formats.errors import FormatError
 from simulator.formats.tilize import from_faces, to_faces
@@ -76,7 +84,7 @@ def _pack(words: Words, fmt: DataFormat, mode: Mode, relu: Relu | None) -> Float
     if relu is not None:
         words = relu.apply(words, exact_threshold=True)
     if mode.dest is Dest.FP16 and fmt is DataFormat.Float16_b:
-        words &= np.uint32(0xFFFF0000)
+        words &= HIGH_HALF
     return floats_of(words)
 
 
@@ -87,8 +95,8 @@ def _bfp_source(words: Words, mode: Mode) -> Words:
         return early_bfp8(words, mode.dest.is_fp32)
     if not mode.dest.is_fp32:
         return early_bf16(words, wide=False)
-    cut = words & np.uint32(0xFFFF0000)
-    return np.where(cut & np.uint32(0x7F800000), cut, np.uint32(0))
+    cut = words & HIGH_HALF
+    return np.where(cut & INFINITY, cut, np.uint32(0))
 
 
 def _pack_bfp(words: Words, fmt: DataFormat, relu: Relu | None) -> Floats:

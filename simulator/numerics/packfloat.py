@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.formats.bits import Words, words_of
+from simulator.formats.bits import HIGH_HALF, INFINITY, MAGNITUDE, SIGN, Words, words_of
 from simulator.formats.codec import float_of_half, half_of
 
-_SIGN = np.uint32(0x80000000)
-_INFINITY = np.uint32(0x7F800000)
-_HIGH = np.uint32(0xFFFF0000)
 _SIX_BITS = np.uint32(0xFFFE0000)
 
 
@@ -22,7 +19,7 @@ def early_bf16(words: Words, wide: bool) -> Words:
     result = _no_nan(words)
     if wide:
         result += np.uint32(0x8000)
-        result &= _HIGH
+        result &= HIGH_HALF
     return _no_denormals(result)
 
 
@@ -35,7 +32,7 @@ def early_bfp8(words: Words, wide: bool) -> Words:
     result = _no_nan(words)
     if not wide:
         result = _no_denormals(result)
-    result &= _HIGH
+    result &= HIGH_HALF
     result += np.uint32(0x10000)
     result &= _SIX_BITS
     return _no_denormals(result)
@@ -43,9 +40,7 @@ def early_bfp8(words: Words, wide: bool) -> Words:
 
 def early_half(words: Words) -> Words:
     """Float16 source datums of a Float16 DST: denormals and -0 become +0."""
-    flushed: Words = np.where(
-        (words & np.uint32(0x7FFFFFFF)) < np.uint32(113 << 23), np.uint32(0), words
-    )
+    flushed: Words = np.where((words & MAGNITUDE) < np.uint32(113 << 23), np.uint32(0), words)
     return flushed
 
 
@@ -62,11 +57,11 @@ def late_half(words: Words, rounded: bool) -> Words:
 
 def _no_nan(words: Words) -> Words:
     """A copy with infinity of the same sign for every NaN."""
-    nan = (words & np.uint32(0x7FFFFFFF)) > _INFINITY
-    result: Words = np.where(nan, (words & _SIGN) | _INFINITY, words)
+    nan = (words & MAGNITUDE) > INFINITY
+    result: Words = np.where(nan, (words & SIGN) | INFINITY, words)
     return result
 
 
 def _no_denormals(words: Words) -> Words:
-    result: Words = np.where(words & _INFINITY, words, np.uint32(0))
+    result: Words = np.where(words & INFINITY, words, np.uint32(0))
     return result

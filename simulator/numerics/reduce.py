@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simulator.formats.bits import Floats, Words, floats_of, words_of
+from simulator.formats.bits import HIGH_HALF, INFINITY, Floats, Words, floats_of, words_of
 from simulator.formats.errors import FormatError
 from simulator.numerics.copy import src_to_dst
 from simulator.numerics.extended import Doubles, extend, narrow
@@ -148,14 +148,14 @@ def _pool_max(data: Floats, axis: int, mode: Mode, acc: Floats | None) -> Floats
     """The largest datum along ``axis`` and of ``acc``, by sign and magnitude."""
     keys = _keys(words_of(data)).max(axis=axis, keepdims=True)
     if acc is not None:
-        mask = np.uint32(0xFFFFE000) if mode.dest.is_fp32 else np.uint32(0xFFFF0000)
+        mask = np.uint32(0xFFFFE000) if mode.dest.is_fp32 else HIGH_HALF
         keys = np.maximum(keys, _keys(words_of(acc) & mask))
     return floats_of(_unkey(np.maximum(keys, _LEAST)))
 
 
 def _keys(words: Words) -> npt.NDArray[np.int32]:
     """Integers in the order of sign and magnitude; denormals count as +0."""
-    flushed = np.where(words & np.uint32(0x7F800000), words, np.uint32(0))
+    flushed = np.where(words & INFINITY, words, np.uint32(0))
     return _flip(flushed.view(np.int32))
 
 

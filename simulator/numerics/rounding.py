@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.formats.bits import CHUNK, Floats, chunks
+from simulator.formats.bits import CHUNK, HIGH_HALF, Floats, chunks
 from simulator.numerics.packfloat import early_bf16
 
 _HALF = np.uint32(0x8000)
-_HIGH = np.uint32(0xFFFF0000)
 _LIMIT = np.float32(3.3961775e38)
 """Magnitudes of at least this round up to infinity; below it the two passes cannot carry into a
 NaN (2**128 - 2**119, half a bfloat16 step below 2**128)."""
@@ -30,7 +29,7 @@ def round_bf16_away(values: Floats, out: Floats | None = None) -> Floats:
         words = piece.view(np.uint32)
         if piece.max() < _LIMIT and piece.min() > -_LIMIT:
             np.add(words, _HALF, out=target)
-            np.bitwise_and(target, _HIGH, out=target)
+            np.bitwise_and(target, HIGH_HALF, out=target)
         else:
             target[...] = early_bf16(words, wide=True)
     return out

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simulator.formats.bits import Floats, floats_of, round_nearest_even, words_of
+from simulator.formats.bits import HIGH_HALF, Floats, floats_of, round_nearest_even, words_of
 from simulator.formats.dataformat import DataFormat
 from simulator.formats.errors import FormatError, UnknownFormatError
 from simulator.numerics.extended import Doubles
@@ -103,7 +103,7 @@ def _to_dst(values: Floats, store: Store, mode: Mode) -> Floats:
     if mode.dest is Dest.FP16:
         return floats_of(late_half(words_of(values), rounded=store is Store.NEAREST))
     if store is Store.CUT:
-        return floats_of(words_of(values) & np.uint32(0xFFFF0000))
+        return floats_of(words_of(values) & HIGH_HALF)
     return _nearest_bf16(values)
 
 

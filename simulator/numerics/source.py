@@ -9,12 +9,21 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simulator.formats.bits import Floats, Words, floats_of, words_of
+from simulator.formats.bits import (
+    FRACTION,
+    HIGH_HALF,
+    INFINITY,
+    MAGNITUDE,
+    SIGN,
+    Floats,
+    Words,
+    floats_of,
+    words_of,
+)
 from simulator.formats.dataformat import DataFormat
 from simulator.numerics.modes import Dest, Mode
 
 _TF32 = np.uint32(0xFFFFE000)
-_BF16 = np.uint32(0xFFFF0000)
 _HALF_TINY = np.float32(2.0**-14)
 
 
@@ -41,7 +50,7 @@ def dst_to_src(dst: Floats, mode: Mode, tf32: bool = False) -> Floats:
 
     Which of the two depends on the format of the circular buffer the op was configured with.
     """
-    mask = _TF32 if tf32 and mode.dest.is_fp32 else _BF16
+    mask = _TF32 if tf32 and mode.dest.is_fp32 else HIGH_HALF
     return dst if mode.dest is Dest.FP16 else floats_of(words_of(dst) & mask)
 
 
@@ -49,15 +58,15 @@ def _cut(values: Floats, tf32: bool) -> Floats:
     words = words_of(values)
     if tf32:
         return floats_of(words & _TF32)
-    cut = words & _BF16
-    cut[(words & np.uint32(0x7F800000)) == 0] &= np.uint32(0x80000000)
+    cut = words & HIGH_HALF
+    cut[(words & INFINITY) == 0] &= SIGN
     return floats_of(cut)
 
 
 def _wrap_denormals(values: Floats) -> Floats:
     """BFP values below the normal range: the unpacker's 8-bit exponent wraps around."""
     words = words_of(values)
-    magnitude = words & np.uint32(0x7FFFFFFF)
+    magnitude = words & MAGNITUDE
     low = (magnitude != 0) & (magnitude < np.uint32(0x00800000))
     if not low.any():
         return values
@@ -67,10 +76,10 @@ def _wrap_denormals(values: Floats) -> Floats:
 
 
 def _wrapped(words: Words) -> npt.NDArray[np.uint32]:
-    fraction = (words & np.uint32(0x007FFFFF)).astype(np.float64)
+    fraction = (words & FRACTION).astype(np.float64)
     mantissa, exponent = np.frexp(fraction)
     biased = (exponent.astype(np.int64) - 23) & 255
     bits = ((mantissa * 2 - 1) * 2.0**23).astype(np.int64)
-    sign = (words & np.uint32(0x80000000)).astype(np.int64)
+    sign = (words & SIGN).astype(np.int64)
     result: npt.NDArray[np.uint32] = (sign | (biased << 23) | bits).astype(np.uint32)
     return result

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Code, Step
 from simulator.engine.group import Group
 from simulator.engine.machine import Machine
 from simulator.engine.segs import NEVER, Seg
-from simulator.engine.strand import Strand
 from simulator.errors import InputError
 from simulator.observe.location import FORMS, Location, LocationError, listing
 from simulator.observe.origins import Origins
-from simulator.observe.tiles import Dump, TileView, locate, tile_of
+from simulator.observe.tiles import Dump, TileView, locate, strand_of, tile_of
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ class Breakpoint:
         core = machine.cores.index(self.core or cores[0])
         buffers = []
         for cb in machine.cbs.values():
-            strand = _strand(cb, core)
+            strand = strand_of(cb, core)
             if strand is not None:
                 buffers.append(BufferState(cb.number, strand.occ, strand.reserved, strand.waited,
                                            cb.depth))  # fmt: skip
@@ -180,7 +178,7 @@ class Breakpoint:
         """A page counted from the oldest readable one; behind them come those not pushed yet."""
         machine = self._origins.machine
         cb = machine.cbs[dump.cb or 0]
-        strand = _strand(cb, core)
+        strand = strand_of(cb, core)
         name, spot = f"cb{cb.number}[{dump.tile}]", machine.cores[core]
         if strand is None:
             return TileView(name, spot, "no such tile now", format=cb.fmt.value)
@@ -226,11 +224,6 @@ class Breakpoint:
                                 values=values if machine.arithmetic else None,
                                 origin=known.get(dump.tile))  # fmt: skip
         return TileView(name, spot, "no such tile now")
-
-
-def _strand(cb: CircularBuffer, core: int) -> Strand | None:
-    """The state of a circular buffer on a core."""
-    return next((strand for strand in cb.strands if strand.lanes.mask >> core & 1), None)
 
 
 def _in_order(segs: Sequence[Seg]) -> list[tuple[int, Seg]]:

@@ -9,7 +9,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from simulator.engine.cb import CircularBuffer
 from simulator.engine.segs import WHOLE, Seg
+from simulator.engine.strand import Strand
 from simulator.errors import InputError
 
 _FORM: Final = re.compile(
@@ -116,3 +118,8 @@ def locate(segs: list[tuple[int, Seg]], page: int) -> tuple[Seg, int] | None:
         if start <= page < start + seg.pages:
             return seg, page - start
     return None
+
+
+def strand_of(cb: CircularBuffer, core: int) -> Strand | None:
+    """The state of a circular buffer on a core."""
+    return next((strand for strand in cb.strands if strand.lanes.mask >> core & 1), None)

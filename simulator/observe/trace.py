@@ -23,6 +23,7 @@ from simulator.engine.waits import PagesWait, SemaphoreWait
 from simulator.errors import InputError
 from simulator.isa import OPS
 from simulator.observe.events import Events
+from simulator.observe.tiles import strand_of
 
 CORES: Final = 4
 """Cores traced where none are named: enough to see neighbours, few enough to read."""
@@ -253,7 +254,8 @@ class Tracer:
 
 
 def _occupied(cb: CircularBuffer, core: int) -> int:
-    return next((strand.occ for strand in cb.strands if strand.lanes.mask >> core & 1), 0)
+    strand = strand_of(cb, core)
+    return 0 if strand is None else strand.occ
 
 
 def _steps(flow: Flow, sign: int) -> list[tuple[int, int, int]]:

@@ -26,13 +26,12 @@ ORDERS = ("row_major", "column_major", "block", "z_order", "match_shard")
 """Values of ``tile_order`` for a list that follows from a descriptor."""
 
 
-def check_work(facts: Facts, report: Report) -> bool:
-    """Check lists and descriptors; True when every block has exactly one core."""
+def check_work(facts: Facts, report: Report) -> None:
+    """Check lists and descriptors, and that every block has exactly one core."""
     plan = facts.plan
     _keys(plan.work_partition, facts, "$.work_partition", report)
     _keys(plan.work_descriptors, facts, "$.work_descriptors", report)
     lists: dict[Core, Blocks] = {}
-    before = len(report.findings)
     for core in facts.cores:
         key = core_key(core)
         items = plan.work_partition.get(key)
@@ -47,9 +46,8 @@ def check_work(facts: Facts, report: Report) -> bool:
             _agree(core, blocks, descriptor, facts, report)
     _alike(plan, report)
     _tables(plan, report)
-    whole = len(lists) == len(facts.cores)
-    once = _once(lists, facts.grid, report) if whole else False
-    return once and len(report.findings) == before
+    if len(lists) == len(facts.cores):
+        _once(lists, facts.grid, report)
 
 
 def _keys(table: Mapping[str, object], facts: Facts, path: str, report: Report) -> None:
@@ -182,13 +180,13 @@ def _tables(plan: Plan, report: Report) -> None:
             report.add(f'$.layouts["{name}"].role', "no work descriptor reads this table")
 
 
-def _once(lists: Mapping[Core, Blocks], grid: Grid, report: Report) -> bool:
+def _once(lists: Mapping[Core, Blocks], grid: Grid, report: Report) -> None:
     """Every id of the work grid over all lists exactly once."""
     ids = [work_ids(blocks, grid) for blocks in lists.values()]
     flat: npt.NDArray[np.int64] = np.concatenate(ids) if ids else np.zeros(0, np.int64)
     counts = np.bincount(flat, minlength=prod(grid))
     if len(counts) == len(flat) and (counts == 1).all():
-        return True
+        return
     missing, twice = np.nonzero(counts == 0)[0], np.nonzero(counts > 1)[0]
     if len(missing):
         report.add("$.work_partition", f"{len(missing)} of {prod(grid)} blocks belong to no core",
@@ -199,7 +197,6 @@ def _once(lists: Mapping[Core, Blocks], grid: Grid, report: Report) -> bool:
         report.add("$.work_partition", f"block {_block(_one(ident, grid))} is listed"
                    f" {counts[ident]} times, by {', '.join(owners[:4])}",
                    expected="every block exactly once")  # fmt: skip
-    return False
 
 
 def _one(ident: int, grid: Grid) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
@@ -39,10 +39,6 @@ class Case:
     def source(self) -> Any:
         """The kernel, made anew."""
         return FACTORIES[self.kernel](**self.params)
-
-    def compiled_as(self, **options: Any) -> Case:
-        """The same kernel with other options."""
-        return replace(self, options=self.options | options)
 
     @property
     def extents(self) -> tuple[int, int, int]:

@@ -14,15 +14,11 @@ from harness.mutants.edit import (
     swap_args,
     with_arg,
 )
-from harness.mutants.registry import Kind, Mutant, Where
+from harness.mutants.registry import in_built as _one
 from simulator.program import If, Loop, Op
 
 DST: Final = ("tile_regs_acquire", "tile_regs_commit", "tile_regs_wait", "tile_regs_release")
 ZERO: Final = "zero_tile_region"
-
-
-def _one(family: str, name: str, breaks: str, apply: Any, equivalent: str | None = None) -> Mutant:
-    return Mutant(name, family, Where.PASS5, Kind.BUILT, breaks, apply, equivalent)
 
 
 def _arg(name: str, index: int, change: Any, which: str = "all") -> Any:

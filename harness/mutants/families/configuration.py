@@ -15,16 +15,12 @@ from harness.mutants.edit import (
     with_arg,
     with_plan,
 )
-from harness.mutants.registry import Kind, Mutant, Where
+from harness.mutants.registry import in_built as _one
 from simulator.formats.dataformat import DataFormat
 from simulator.program import Op
 
 STARTUP: Final = "compute_kernel_hw_startup"
 RECONFIG: Final = ("reconfig_data_format", "reconfig_data_format_srca")
-
-
-def _one(family: str, name: str, breaks: str, apply: Any, equivalent: str | None = None) -> Mutant:
-    return Mutant(name, family, Where.PASS5, Kind.BUILT, breaks, apply, equivalent)
 
 
 def _dropped(*names: str) -> Any:

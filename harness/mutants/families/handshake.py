@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from harness.mutants.edit import (
@@ -14,7 +15,7 @@ from harness.mutants.edit import (
     replace,
     with_arg,
 )
-from harness.mutants.registry import Kind, Mutant, Where
+from harness.mutants.registry import Mutant, in_built
 from simulator.program import If, Loop, Op
 
 FAMILY: Final = "handshake"
@@ -22,8 +23,7 @@ NAMES: Final = {"ncrisc": "reader", "compute": "compute", "brisc": "writer"}
 CB_OPS: Final = ("cb_reserve_back", "cb_push_back", "cb_wait_front", "cb_pop_front")
 
 
-def _one(name: str, breaks: str, apply: Any, equivalent: str | None = None) -> Mutant:
-    return Mutant(name, FAMILY, Where.PASS5, Kind.BUILT, breaks, apply, equivalent)
+_one = partial(in_built, FAMILY)
 
 
 def _missing() -> list[Mutant]:

@@ -15,19 +15,13 @@ import numpy as np
 from golden import arithmetic, exact_inputs, functions, matmul, oracle, reduction
 from golden.approx import FREE
 from golden.interpret import tensors, tileops
-from harness.mutants.registry import Kind, Mutant, Where
+from harness.mutants.registry import Mutant, Where, substitution
 
 FAMILY: Final = "golden"
 
 
 def _one(name: str, breaks: str, *parts: tuple[Any, str, Any]) -> Mutant:
-    """``parts`` are (owner, attribute, wrapper of the old one)."""
-
-    def apply(base: Any) -> list[tuple[Any, str, Any]]:
-        del base
-        return [(owner, attr, wrap(getattr(owner, attr))) for owner, attr, wrap in parts]
-
-    return Mutant(f"golden-{name}", FAMILY, Where.GOLDEN, Kind.SUBSTITUTE, breaks, apply)
+    return substitution(FAMILY, f"golden-{name}", Where.GOLDEN, breaks, *parts)
 
 
 def _wider(factor: float) -> Any:

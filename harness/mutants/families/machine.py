@@ -13,7 +13,7 @@ import numpy as np
 
 import simulator.formats.host as formats_host
 import simulator.run
-from harness.mutants.registry import Kind, Mutant, Where
+from harness.mutants.registry import Mutant, Where, substitution
 from simulator import host
 from simulator.engine import (
     arguments,
@@ -34,13 +34,7 @@ HUGE: Final = 1 << 60
 
 
 def _one(name: str, breaks: str, *parts: tuple[Any, str, Any]) -> Mutant:
-    """``parts`` are (owner, attribute, wrapper of the old one)."""
-
-    def apply(base: Any) -> list[tuple[Any, str, Any]]:
-        del base
-        return [(owner, attr, wrap(getattr(owner, attr))) for owner, attr, wrap in parts]
-
-    return Mutant(f"machine-{name}", FAMILY, Where.SIMULATOR, Kind.SUBSTITUTE, breaks, apply)
+    return substitution(FAMILY, f"machine-{name}", Where.SIMULATOR, breaks, *parts)
 
 
 def _result(change: Any) -> Any:

@@ -16,15 +16,11 @@ from harness.mutants.edit import (
     with_arg,
     with_plan,
 )
-from harness.mutants.registry import Kind, Mutant, Where
+from harness.mutants.registry import in_built as _one
 from simulator.program import If, Let, Loop
 
 READ: Final = "noc_async_read_page"
 WRITE: Final = "noc_async_write_page"
-
-
-def _one(family: str, name: str, breaks: str, apply: Any, equivalent: str | None = None) -> Mutant:
-    return Mutant(name, family, Where.PASS5, Kind.BUILT, breaks, apply, equivalent)
 
 
 def _op(*names: str) -> Any:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from harness.mutants.edit import Built, change_kernels, replace, with_plan
-from harness.mutants.registry import Kind, Mutant, Where
+from harness.mutants.registry import in_built
 from simulator.plan.schema import Linear
 
 FAMILY: Final = "work partition"
 
 
-def _one(name: str, breaks: str, apply: Any, equivalent: str | None = None) -> Mutant:
-    return Mutant(name, FAMILY, Where.PASS5, Kind.BUILT, breaks, apply, equivalent)
+_one = partial(in_built, FAMILY)
 
 
 def _busy(built: Built) -> list[str]:

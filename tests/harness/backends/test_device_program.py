@@ -24,7 +24,6 @@ from tests.harness.backends.plans import packaged
 from tests.vectors.cases import facts
 
 GEMM = 0
-FLOAT32_SPILL = 6
 
 
 def test_every_packaged_plan_is_plain_json() -> None:

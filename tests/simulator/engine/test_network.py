@@ -192,6 +192,16 @@ def test_increments_of_one_step_are_summed() -> None:
     assert codes(run(network((8, 1), 1, body, 8, extra=extra))) == []
 
 
+def _drop_first_page(sketch: Sketch) -> None:
+    """Have compute pop a page before its loop."""
+    compute = sketch.programs["compute"]
+    skip = (op("cb_wait_front", 0, 2), op("cb_pop_front", 0, 1))
+    *head, tiles = compute.body
+    sketch.programs["compute"] = Program(
+        name="compute", thread="compute", runtime_args=("x", "y"), body=(*head, *skip, tiles)
+    )
+
+
 def test_ring_exchange() -> None:
     """Each core hands its page to the right neighbour, which stores it."""
     width = 4
@@ -210,12 +220,7 @@ def test_ring_exchange() -> None:
         op("cb_push_back", 0, 2),
     )  # fmt: skip
     sketch = network((width, 1), 1, body, width, extra={"semaphores": everywhere((width, 1), 0, 0)})
-    compute = sketch.programs["compute"]
-    skip = (op("cb_wait_front", 0, 2), op("cb_pop_front", 0, 1))
-    *head, tiles = compute.body
-    sketch.programs["compute"] = Program(
-        name="compute", thread="compute", runtime_args=("x", "y"), body=(*head, *skip, tiles)
-    )
+    _drop_first_page(sketch)
     result = run(sketch)
     assert codes(result) == []
     source = source_pages(sketch)
@@ -239,12 +244,7 @@ def test_reading_from_a_neighbour() -> None:
         op("cb_push_back", 0, 2),
     )  # fmt: skip
     sketch = network((2, 1), 1, body, 2, extra={"semaphores": everywhere((2, 1), 0, 0)})
-    compute = sketch.programs["compute"]
-    skip = (op("cb_wait_front", 0, 2), op("cb_pop_front", 0, 1))
-    *head, tiles = compute.body
-    sketch.programs["compute"] = Program(
-        name="compute", thread="compute", runtime_args=("x", "y"), body=(*head, *skip, tiles)
-    )
+    _drop_first_page(sketch)
     result = run(sketch)
     assert codes(result) == []
     source = source_pages(sketch)

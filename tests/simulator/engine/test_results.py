@@ -8,7 +8,7 @@ import pytest
 from simulator.errors import InputError
 from simulator.formats.dataformat import DataFormat
 from simulator.run import RunOptions, Workspace, execute
-from tests.simulator.builders import gemm, layout
+from tests.simulator.builders import Sketch, gemm, layout
 from tests.simulator.eltwise_builder import elementwise
 from tests.simulator.pipes import codes, pipe, run
 
@@ -136,22 +136,25 @@ def test_a_workspace_lends_memory_and_nothing_else() -> None:
         np.testing.assert_array_equal(got, want)
 
 
-@pytest.mark.parametrize("dtype", ["int32", "uint32", "uint16", "uint8", "int8"])
-@pytest.mark.parametrize("columns", [128, 100])
-def test_copies_of_integers(dtype: str, columns: int) -> None:
-    """Integers pass through buffers and DST as they are, ragged padding included."""
+def _copy_of(dtype: str, shape: tuple[int, int]) -> Sketch:
+    """A copy of a tensor through two buffers of its format."""
     fmt = DataFormat.from_ir(dtype)
-    sketch = pipe(
+    return pipe(
         4,
         buffers={
             0: (fmt.value, 2, "ncrisc", "compute"),
             1: (fmt.value, 2, "compute", "brisc"),
         },
-        tensors={
-            "A": layout(dtype, (32, columns), "input"),
-            "C": layout(dtype, (32, columns), "output"),
-        },
+        tensors={"A": layout(dtype, shape, "input"), "C": layout(dtype, shape, "output")},
     )
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "uint16", "uint8", "int8"])
+@pytest.mark.parametrize("columns", [128, 100])
+def test_copies_of_integers(dtype: str, columns: int) -> None:
+    """Integers pass through buffers and DST as they are, ragged padding included."""
+    fmt = DataFormat.from_ir(dtype)
+    sketch = _copy_of(dtype, (32, columns))
     high = min(fmt.spec.high, 2**31 - 1)
     a = np.random.default_rng(0).integers(max(fmt.spec.low, 0), high, (32, columns))
     result = run(sketch, A=a)
@@ -163,18 +166,7 @@ def test_copies_of_integers(dtype: str, columns: int) -> None:
 @pytest.mark.parametrize("dtype", ["bfloat8_b", "bfloat4_b", "float16"])
 def test_copies_of_narrow_floats(dtype: str) -> None:
     """Small integers survive every float format; block formats pad with zeros."""
-    fmt = DataFormat.from_ir(dtype)
-    sketch = pipe(
-        4,
-        buffers={
-            0: (fmt.value, 2, "ncrisc", "compute"),
-            1: (fmt.value, 2, "compute", "brisc"),
-        },
-        tensors={
-            "A": layout(dtype, (32, 100), "input"),
-            "C": layout(dtype, (32, 100), "output"),
-        },
-    )
+    sketch = _copy_of(dtype, (32, 100))
     a = (np.arange(3200).reshape(32, 100) % 5).astype(np.float32)
     result = run(sketch, A=a)
     assert codes(result) == []

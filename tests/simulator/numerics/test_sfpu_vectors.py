@@ -7,6 +7,8 @@ the chips differ from each other and from IEEE.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -43,9 +45,8 @@ def _codes(values: Floats) -> npt.NDArray[np.int64]:
     return np.where(high & 0x8000, -(high & 0x7FFF), high & 0x7FFF)
 
 
-@pytest.mark.parametrize("name", case_ids("sfpu"))
-def test_functions_are_within_one_ulp(name: str) -> None:
-    """Every case on both chips."""
+def _runs(name: str) -> Iterator[tuple[str, npt.NDArray[np.bool_], Floats, Floats]]:
+    """By chip: which operands are usual numbers, the result, and what the kernel gave."""
     params = case("sfpu", name)
     function, immediates = NAMES.get(params["op"], (params["op"], ()))
     fmt = FORMATS[params["out_format"]]
@@ -57,6 +58,13 @@ def test_functions_are_within_one_ulp(name: str) -> None:
         tiles = [EXACT.copy(x, mode) for x in operands]
         result = EXACT.pack(sfpu(function, *tiles, *immediates, mode=mode), fmt, mode)
         expected = from_faces(decode_datums(arrays("sfpu")[out], fmt))
+        yield chip, usual, result, expected
+
+
+@pytest.mark.parametrize("name", case_ids("sfpu"))
+def test_functions_are_within_one_ulp(name: str) -> None:
+    """Every case on both chips."""
+    for chip, usual, result, expected in _runs(name):
         compared = usual & np.isfinite(expected) & np.isfinite(result)
         assert compared.mean() > 0.4
         apart = np.abs(_codes(result) - _codes(expected))[compared]
@@ -83,16 +91,6 @@ def test_functions_are_within_one_ulp(name: str) -> None:
 )
 def test_rounding_on_the_way_to_dst_is_exact(name: str) -> None:
     """Functions without a polynomial match in every usual datum, which pins how they are stored."""
-    params = case("sfpu", name)
-    function, immediates = NAMES.get(params["op"], (params["op"], ()))
-    fmt = FORMATS[params["out_format"]]
-    stored = [arrays("sfpu")[params[key]] for key in ("x", "a", "b") if key in params]
-    operands = [from_faces(decode_datums(codes, DataFormat.Float16_b)) for codes in stored]
-    usual = np.logical_and.reduce([np.isfinite(x) & (np.abs(x) >= TINY) for x in operands])
-    for chip, out in params["out"].items():
-        mode = mode_of(params, chip)
-        tiles = [EXACT.copy(x, mode) for x in operands]
-        result = EXACT.pack(sfpu(function, *tiles, *immediates, mode=mode), fmt, mode)
-        expected = from_faces(decode_datums(arrays("sfpu")[out], fmt))
+    for _, usual, result, expected in _runs(name):
         compared = usual & np.isfinite(expected)
         assert np.array_equal(words_of(result)[compared], words_of(expected)[compared])
