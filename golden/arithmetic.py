@@ -22,7 +22,6 @@ from golden.approx import (
     U8,
     Approx,
     exact,
-    freed,
     merged_jumps,
     merged_taint,
     one_branch,
