@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -28,6 +29,7 @@ from golden.approx import (
     paired,
     rounded,
 )
+from golden.blocks import BLOCK_FORMATS
 from golden.contract import NumericContract
 from golden.formats import F64, find_format, power_of_two
 from golden.matmul import fidelity_loss, least_grain, step_error
@@ -38,6 +40,11 @@ _VECTOR_STEPS: Final = 2.0
 half (tt-isa-documentation, VectorUnit)."""
 _ALIGN: Final = 2.0**-11
 """ELWADD rounds the smaller operand to 10 bits below the larger one's exponent."""
+_HELD: Final = MappingProxyType({
+    "float32": ("bfloat16", "float16", "float32", *BLOCK_FORMATS),
+    "bfloat16": BLOCK_FORMATS,
+})  # fmt: skip
+"""Types whose every value another type holds."""
 _LEAST_FACTOR: Final = 2.0**-20
 """Infinity times less than this may be an ordinary number on the matrix unit; times more it is
 beyond ``golden.approx.BEYOND`` at least, and behaves like infinity."""
@@ -74,7 +81,7 @@ class Arithmetic:
             x = self.narrowed(x)
         if dtype == source:
             return x
-        if dtype == "float32" and source in ("bfloat16", "float16", "float32"):
+        if source in _HELD.get(dtype, ()):
             return x
         # The packer rounds to nearest, but cuts to float16 on Wormhole, and from a 16-bit register.
         cut = dtype == "float16" and self.contract.family != "blackhole"

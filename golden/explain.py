@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from golden.formats import F64, TILE, round_even
+from golden.blocks import stored_by_host
+from golden.formats import F64, TILE
 from golden.judgement import Judgement, WrongTile
 from golden.products import Product, find_product
 from golden.result import GoldenResult, TensorResult
@@ -57,7 +58,7 @@ def explain(
     """One sentence for each of the worst wrong tiles whose content is recognised."""
     kernel = read_kernel(func)
     stored = {
-        t.name: round_even(np.asarray(inputs[t.name]), t.dtype)
+        t.name: stored_by_host(np.asarray(inputs[t.name]), t.dtype)
         for t in kernel.tensors
         if t.name in inputs
     }

@@ -109,7 +109,7 @@ def round_even(values: npt.NDArray[Any], dtype: str) -> F64:
         return _check_integers(np.asarray(values), fmt)
     if dtype == "float64":
         return np.asarray(values, np.float64)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # invalid: NaN that signal
         single = np.asarray(values).astype(np.float32)
         if dtype == "float32":
             return single.astype(np.float64)

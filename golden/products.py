@@ -16,7 +16,8 @@ import numpy.typing as npt
 import tvm
 from tvm import tirx
 
-from golden.formats import F64, round_even
+from golden.blocks import stored_by_host
+from golden.formats import F64
 from golden.source import COPY, FILL, GEMM, Kernel, calls, constant, read_kernel, statements
 
 _ROUNDS: Final = 3
@@ -154,7 +155,7 @@ def freivalds(
 
     Returns None where the numbers are not integers small enough for exact arithmetic.
     """
-    a, b = (round_even(np.asarray(inputs[n]), dtypes[n]) for n in (product.a, product.b))
+    a, b = (stored_by_host(np.asarray(inputs[n]), dtypes[n]) for n in (product.a, product.b))
     c = np.asarray(actual, np.float64)
     if product.trans_a:
         a = a.swapaxes(-1, -2)

@@ -93,6 +93,12 @@ def constant(expr: Any) -> int | None:
     return int(simplified) if isinstance(simplified, tirx.IntImm) else None
 
 
+def dtype_of(value: Any) -> str:
+    """Dtype of a buffer or expression; TVM spells one it does not know itself ``custom[name]``."""
+    text = str(value.ty.dtype)
+    return text[len("custom[") : text.index("]")] if text.startswith("custom[") else text
+
+
 def op_name(call: Any) -> str:
     """Name of the op a call names, ``""`` where it calls something else."""
     return str(getattr(call.op, "name", ""))
@@ -105,7 +111,7 @@ def _info(var: Any, is_tensor: bool) -> BufferInfo:
             f"buffer {var.name} has a size that is not a constant",
             next_step="give every dynamic size a value",
         )
-    dtype = str(var.ty.dtype)
+    dtype = dtype_of(var)
     find_format(dtype)
     return BufferInfo(
         var, str(var.name), tuple(s for s in shape if s is not None), dtype, is_tensor

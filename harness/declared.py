@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simulator.arch import TILE
 from simulator.findings import Finding, finding
+from simulator.formats.dataformat import DataFormat
 from simulator.plan.schema import CoreRange, Linear, Plan
 from simulator.program import If, Loop, Op, ProgramFile, Stmt
 
@@ -120,7 +121,11 @@ def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
             ("dtype", have.dtype, want.dtype),
             ("logical_shape", have.logical_shape, want.shape),
             ("role", have.role, _role(name, kernel)),
-            *(() if have.layout == "sharded" else (("padding", have.padding, "unspecified"),)),
+            *(
+                ()
+                if have.layout == "sharded"
+                else (("padding", have.padding, _padding(want.dtype)),)
+            ),
         )
         for fact, found, wanted in facts:
             if found != wanted:
@@ -129,6 +134,10 @@ def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
                     f"tensor {name!r}: {fact} is {found}, the source says {wanted}",
                     location=f"$.layouts.{name}.{fact}",
                 )
+
+
+def _padding(dtype: str) -> str:
+    return "zero" if DataFormat.from_ir(dtype).is_bfp else "unspecified"
 
 
 def _role(name: str, kernel: Any) -> str:

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.approx import Approx, exact, freed
+from golden.blocks import BLOCK_FORMATS, stored_by_host
 from golden.contract import NumericContract, contract_for
 from golden.errors import GoldenError
-from golden.formats import F64, find_format, round_even
+from golden.formats import F64, find_format
 from golden.interpret.machine import Chunk, Machine
 from golden.interpret.space import Space
 from golden.interpret.statements import Statements
@@ -92,9 +93,7 @@ def quantised(info: BufferInfo, array: npt.NDArray[Any]) -> F64:
         raise GoldenError(
             f"{info.name} has shape {array.shape}, {info.shape} is expected", code="InvalidInputs"
         )
-    if info.dtype in ("bfloat8_b", "bfloat4_b"):
-        raise GoldenError(f"{info.name}: block formats are not supported yet", code="InvalidInputs")
-    return round_even(array, info.dtype)
+    return stored_by_host(array, info.dtype)
 
 
 def _tensor(
@@ -105,7 +104,8 @@ def _tensor(
         data = exact(values) if bounded else Approx(values)
         if bounded:
             data = _without_denormals(data, info.dtype)
-            if info.dtype == "float16":  # infinity is a huge number on the device
+            # On the device a huge number, or one whose neighbours decide what it is.
+            if info.dtype in ("float16", *BLOCK_FORMATS):
                 data = freed(data)
         return Tensor(info.name, data, info.dtype)
     if info.name in kernel.inputs and info.name not in kernel.outputs:

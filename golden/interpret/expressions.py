@@ -21,16 +21,11 @@ from golden.formats import find_format
 from golden.functions import Functions
 from golden.interpret.access import is_rearranged, load
 from golden.interpret.space import Along, Bound, Space
-from golden.source import is_buffer, op_name
+from golden.source import dtype_of, is_buffer, op_name
 from golden.truth import Truth, choose, compare, truth_of
 
 Value = Any
 """int, bool, an integer or boolean array, an Approx or a Truth."""
-
-
-def dtype_of(expr: Any) -> str:
-    """Element type of an expression."""
-    return str(expr.ty.dtype)
 
 
 def _floor_div(a: Any, b: Any) -> Any:

@@ -11,12 +11,12 @@ from tvm import tirx
 
 from golden.errors import GoldenError, location_of
 from golden.interpret.access import store
-from golden.interpret.expressions import Evaluator, Value, as_approx, dtype_of
+from golden.interpret.expressions import Evaluator, Value, as_approx
 from golden.interpret.machine import Chunk
 from golden.interpret.memory import OnChip
 from golden.interpret.space import Along, Bound, Space
 from golden.interpret.tileops import TileOps
-from golden.source import constant, op_name
+from golden.source import constant, dtype_of, op_name
 from golden.truth import Truth
 
 _SERIAL, _PARALLEL, _VECTORIZED, _UNROLLED = 0, 1, 2, 3
@@ -69,7 +69,7 @@ class Statements:
     def _allocate(self, stmt: Any) -> None:
         buffer = stmt.buffer
         shape = tuple(constant(s) or 0 for s in buffer.ty.shape)
-        dtype = str(buffer.ty.dtype)
+        dtype = dtype_of(buffer)
         self.chunk.buffers[buffer] = OnChip(len(self.chunk.numbers), shape, dtype)
 
     def _evaluate(self, stmt: Any, space: Space) -> None:
@@ -82,7 +82,7 @@ class Statements:
 
     def _store(self, stmt: Any, space: Space) -> None:
         evaluator = Evaluator(space)
-        dtype, source = str(stmt.buffer.ty.dtype), dtype_of(stmt.value)
+        dtype, source = dtype_of(stmt.buffer), dtype_of(stmt.value)
         value = as_approx(evaluator.value(stmt.value))
         new = evaluator.arithmetic.stored(value, dtype, source)
         indices = [evaluator.integer(i) for i in stmt.indices]

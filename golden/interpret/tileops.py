@@ -16,7 +16,7 @@ from golden.interpret.machine import Chunk
 from golden.interpret.memory import Lanes, OnChip
 from golden.matmul import Operand, multiply_accumulate
 from golden.reduction import Reducer
-from golden.source import COPY, CUMSUM, FILL, GEMM, REDUCE, constant, op_name
+from golden.source import COPY, CUMSUM, FILL, GEMM, REDUCE, constant, dtype_of, op_name
 
 _CACHE_ELEMENTS: Final = 1 << 17
 """Accumulator elements multiplied at once, so that operands and sums stay in the cache."""
@@ -33,7 +33,7 @@ class Region:
     @property
     def dtype(self) -> str:
         """Element type."""
-        return str(self.buffer.ty.dtype)
+        return dtype_of(self.buffer)
 
     @property
     def core(self) -> tuple[int, ...]:
@@ -121,7 +121,7 @@ class TileOps:
         rank = len(target.extents)
         data = data.map(lambda a: a.reshape(-1, *(1,) * rank))
         shape = (len(self.chunk.active), *target.extents)
-        stored = evaluator.arithmetic.stored(data, target.dtype, str(value.ty.dtype))
+        stored = evaluator.arithmetic.stored(data, target.dtype, dtype_of(value))
         self.write(target, stored.map(lambda a: np.broadcast_to(a, shape)))
 
     def _reduce(self, args: Sequence[Any], evaluator: Evaluator) -> None:

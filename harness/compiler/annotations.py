@@ -9,7 +9,9 @@ from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
 from harness.compiler.attrs import CoreRange, WorkItem
+from harness.compiler.retensor import like, with_tensors
 from harness.errors import OptionError
+from harness.language.blockformats import BLOCK_FORMATS, VALUES, carried, dtype_of
 
 _ELSEWHERE: Final = (
     ("grid_tiles", "the tile grid follows from T.Kernel and the tensors' shapes"),
@@ -25,13 +27,25 @@ def annotate_tt_layout(
     """A copy of ``func`` with layouts for some of its tensors (``tt.user_layout``).
 
     InferTTLayout merges them over the defaults, and refuses what it cannot place or what
-    contradicts the kernel.
+    contradicts the kernel. ``"dtype": "bfloat8_b"`` (or ``bfloat4_b``) makes a bfloat16 tensor one
+    that the host stores so: part of the kernel's meaning, as if its parameter had been declared so.
 
     Raises:
         TypeError: not a PrimFunc.
     """
     _check(func, "annotate_tt_layout")
+    func = _stored(func, layouts)
     return func.with_attr(attrs.TT_USER_LAYOUT, {k: dict(v) for k, v in layouts.items()})
+
+
+def _stored(func: tirx.PrimFunc, layouts: Mapping[str, Mapping[str, Any]]) -> tirx.PrimFunc:
+    """The kernel whose tensors have the block formats the layouts name."""
+    new = {}
+    for param in func.params:
+        dtype = layouts.get(param.name, {}).get("dtype")
+        if dtype in BLOCK_FORMATS and dtype_of(param) == VALUES:
+            new[param] = like(param, param.ty.shape, carried(dtype))
+    return with_tensors(func, new) if new else func
 
 
 def annotate_tt_schedule(func: tirx.PrimFunc, schedule: Mapping[str, Any]) -> tirx.PrimFunc:

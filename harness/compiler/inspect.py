@@ -13,6 +13,7 @@ from tvm.ir import Call, StringImm
 from harness.compiler import attrs
 from harness.compiler.block.names import L1_SCOPE
 from harness.compiler.kernel import read_kernel, statements
+from harness.language.blockformats import dtype_of
 from harness.language.regions import constant, is_buffer
 
 Node = tuple[Any, ...]
@@ -32,7 +33,7 @@ def block_program(
     reader = _Reader()
     axes = tuple(None if v is None else reader.name(v) for v in kernel.block_vars)
     buffers = {
-        reader.name(s.buffer): (constant(s.buffer.ty.shape[0]) or 1, str(s.buffer.ty.dtype))
+        reader.name(s.buffer): (constant(s.buffer.ty.shape[0]) or 1, dtype_of(s.buffer))
         for s in statements(kernel.body)
         if isinstance(s, tirx.AllocBuffer) and s.buffer.ty.storage_scope == L1_SCOPE
     }

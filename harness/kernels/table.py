@@ -10,7 +10,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from harness.kernels import attention, batched, elementary, elementwise, gemm, linear, norm, softmax
+from harness.kernels import (
+    attention,
+    batched,
+    elementary,
+    elementwise,
+    gemm,
+    linear,
+    norm,
+    quantised,
+    softmax,
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,11 @@ KERNELS: Final = MappingProxyType(
         "gemm": Packaged(gemm.matmul, gemm.reference, {"M": 100, "N": 70, "K": 50}),
         "batched_gemm": Packaged(
             batched.batched_matmul, batched.reference, {"M": 100, "N": 33, "K": 50}
+        ),
+        "dequantised_gemm": Packaged(
+            quantised.dequantised_gemm,
+            quantised.dequantised_gemm_reference,
+            {"M": 100, "N": 70, "K": 50},
         ),
         "copy": Packaged(elementwise.copy, _same, {"M": 100, "N": 70}),
         "sharded_copy": Packaged(elementwise.sharded_copy, _same, {"M": 100, "N": 70}),

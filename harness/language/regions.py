@@ -11,6 +11,7 @@ from tvm.ir import Range, TensorLoad, TensorRegion
 from tvm.tirx.stmt import BufferRegionType
 
 from harness.errors import LanguageError
+from harness.language.blockformats import dtype_of
 
 
 def is_buffer(value: object) -> bool:
@@ -88,7 +89,7 @@ class Region:
     @property
     def dtype(self) -> str:
         """Element type of the buffer."""
-        return str(self.buffer.ty.dtype)
+        return dtype_of(self.buffer)
 
     def sized_like(self, other: Region) -> Region:
         """A point region grown to the other side's shape, aligned at the last dimension."""

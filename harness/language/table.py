@@ -37,7 +37,8 @@ _WORKS: Final = {
     "empty": "an output of an eager kernel",
     "dynamic": "a size known at the call; one plan per concrete size, kept",
     "symbolic": "the older name of T.dynamic",
-    "Tensor": "a tensor in device memory",
+    "Tensor": "a tensor in device memory; the host may store one that is only read as bfloat8_b or"
+    " bfloat4_b, whose values are bfloat16 once read",
     "Buffer": "the older name of T.Tensor",
     "Kernel": "the grid of blocks; threads have no meaning here",
     "Parallel": "independent iterations over a tile",

@@ -9,11 +9,14 @@ import tvm
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
+from harness.language.blockformats import BLOCK_FORMATS, VALUES, carried
 from harness.language.dynamic import open_sizes
 from harness.language.regions import constant
 
 DTYPES = ("float32", "bfloat16", "float16")
 """Element types the pipeline computes with."""
+TENSOR_DTYPES = (*DTYPES, *BLOCK_FORMATS)
+"""Element types of tensors."""
 
 SHARED, FRAGMENT, LOCAL = "shared.dyn", "local.fragment", "local"
 """Storage scopes of T.alloc_shared, T.alloc_fragment and T.alloc_local."""
@@ -32,6 +35,10 @@ def dtype_name(dtype: object, *, accepted: Sequence[str] = DTYPES) -> str:
     name = {"float": "float32", "bf16": "bfloat16", "fp16": "float16", "fp32": "float32",
             "half": "float16"}.get(str(name), str(name))  # fmt: skip
     if name not in accepted:
+        if name in BLOCK_FORMATS:
+            raise LanguageError(f"{name} is how a tensor may be stored; no block or value has it",
+                                code="UnsupportedDtype",
+                                next_step=f"use {VALUES}, which holds its values")  # fmt: skip
         raise LanguageError(f"dtype {name!r} is not supported", code="UnsupportedDtype",
                             next_step=f"use one of {', '.join(accepted)}")  # fmt: skip
     return name
@@ -56,7 +63,8 @@ class _TensorType:
 
     def __call__(self, shape: object, dtype: object = "float32", *_: object, **__: object) -> Any:
         """``A: T.Tensor((M, K), dtype)``: a tensor in device memory, row-major on the host."""
-        return S.buffer(_tensor_shape(shape), dtype_name(dtype))
+        name = dtype_name(dtype, accepted=TENSOR_DTYPES)
+        return S.buffer(_tensor_shape(shape), carried(name))
 
     def __getitem__(self, item: Any) -> Any:
         """``A: T.Tensor[[M, K], dtype]``: the same."""

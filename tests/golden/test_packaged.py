@@ -9,7 +9,7 @@ import pytest
 
 from golden import evaluate
 from golden.approx import FREE
-from golden.formats import round_even
+from golden.blocks import stored_by_host
 from golden.inputs import draw_inputs
 from golden.source import read_kernel
 from harness.kernels.table import KERNELS
@@ -32,7 +32,7 @@ def test_reference(name: str, ragged: bool, dtype: str) -> None:
     func = packaged.factory(**params)
     kernel = read_kernel(func)
     inputs = draw_inputs(func, "random", 7)
-    stored = [round_even(inputs[t.name], t.dtype) for t in kernel.tensors if t.name in inputs]
+    stored = [stored_by_host(inputs[t.name], t.dtype) for t in kernel.tensors if t.name in inputs]
     expected = packaged.reference(*stored)
     (result,) = evaluate(func, inputs).outputs.values()
     np.testing.assert_allclose(result.answer.value, expected, rtol=1e-9, atol=1e-9)

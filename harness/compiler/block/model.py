@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from harness.language.blockformats import BLOCK_FORMATS, VALUES
 from simulator.formats.dataformat import DataFormat
 
 
@@ -39,15 +40,20 @@ class Buffer:
         """Storage format in L1."""
         return DataFormat.from_ir(self.dtype)
 
+    @property
+    def computed(self) -> str:
+        """Dtype of values computed from it: block formats are for what is only loaded."""
+        return VALUES if self.dtype in BLOCK_FORMATS else self.dtype
+
     def like(self, name: str, dtype: str | None = None) -> Buffer:
         """Another buffer of the same extent."""
-        return Buffer(name, dtype or self.dtype, self.lead, self.rows, self.cols, self.shape,
+        return Buffer(name, dtype or self.computed, self.lead, self.rows, self.cols, self.shape,
                       self.form)  # fmt: skip
 
     def turned(self, name: str) -> Buffer:
         """A buffer for the transpose."""
         form = {"row": "col", "col": "row"}.get(self.form, self.form)
-        return Buffer(name, self.dtype, self.lead, self.cols, self.rows, self.shape[::-1], form)
+        return Buffer(name, self.computed, self.lead, self.cols, self.rows, self.shape[::-1], form)
 
 
 @dataclass(frozen=True)

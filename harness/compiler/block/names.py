@@ -7,6 +7,7 @@ from typing import Any, Final
 from tvm import tirx
 
 from harness.compiler.block.model import Buffer
+from harness.language.blockformats import carried
 
 L1_SCOPE: Final = "tt.l1"
 """Storage scope of a named L1 tile array, shape (tiles, 32, 32)."""
@@ -23,7 +24,7 @@ class Names:
         """The TIR variable of a block buffer."""
         if buffer not in self._known:
             self._known[buffer] = tirx.decl_buffer(
-                (buffer.tiles, 32, 32), buffer.dtype, name=buffer.name, scope=L1_SCOPE
+                (buffer.tiles, 32, 32), carried(buffer.dtype), name=buffer.name, scope=L1_SCOPE
             )
         return self._known[buffer]
 

@@ -26,6 +26,7 @@ from harness.compiler.block.model import (
     Unary,
 )
 from harness.compiler.diagnostics import refuse
+from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.regions import constant
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Nest:
             expr = self.expr(stmt.value)
             return [*self.before, Eltwise(stmt, block, expr)]
         region = self.region(buffer, indices, stmt)
-        block = make_buffer(self.reader.temp(f"{buffer.name}_block"), str(buffer.ty.dtype),
+        block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
                             tuple(self.extents))  # fmt: skip
         self.target = block
         expr = self.expr(stmt.value)
@@ -165,7 +166,7 @@ class Nest:
         region = self.region(buffer, indices, node)
         used = [k for k, v in enumerate(self.variables) if any(_mentions(i, [v]) for i in indices)]
         rank, text = len(self.variables), str(region.starts)
-        dtype = str(buffer.ty.dtype)
+        dtype = dtype_of(buffer)
         if used == list(range(rank)):
             access, shape, form = None, tuple(self.extents), "full"
         elif used == [rank - 1]:
@@ -199,6 +200,9 @@ class Nest:
             if value.source.name in self.reader.buffers:
                 return self.leaf(value.source, list(value.indices), value)
             return self.tensor(value.source, list(value.indices), value)
+        if dtype_of(value) in BLOCK_FORMATS:
+            refuse(f"arithmetic of {dtype_of(value)} values", node=value, code="UnsupportedDtype",
+                   next_step=f"cast them to {VALUES} or float32 first")  # fmt: skip
         if not _is_float(value):
             return self.condition(value) if str(value.ty.dtype) == "bool" else self.index(value)
         for kind, op in _ARITHMETIC:
@@ -237,6 +241,8 @@ class Nest:
         source = str(inner.ty.dtype)
         if isinstance(expr, Const) or target in ("float32", source):
             return expr
+        if dtype_of(inner) in BLOCK_FORMATS and target == VALUES:
+            return expr  # which holds their values
         if value.same_as(self.node.value) or not _is_float(inner):
             return expr  # rounding is the store's
         return Convert(target, expr)

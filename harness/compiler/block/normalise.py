@@ -28,6 +28,7 @@ from harness.compiler.block.model import (
 from harness.compiler.block.rewrite import redirect, replace_uses, rewrite_lists
 from harness.compiler.block.webs import propagate_copies, rename_webs
 from harness.compiler.diagnostics import refuse
+from harness.language.blockformats import dtype_of
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
 
@@ -218,13 +219,13 @@ def _stores_of(program: BlockProgram, buffer: Buffer) -> tuple[int, int, int]:
 def _separate_stores(program: BlockProgram) -> None:
     """What the writer reads is written for it alone, in the tensor's own dtype."""
     converted = {s.src for s in walk(program.body) if isinstance(s, Store)
-                 and str(s.region.tensor.ty.dtype) != s.src.dtype}  # fmt: skip
+                 and dtype_of(s.region.tensor) != s.src.dtype}  # fmt: skip
 
     def visit(body: list[Statement]) -> list[Statement]:
         out: list[Statement] = []
         for stmt in body:
             if isinstance(stmt, Store):
-                dtype = str(stmt.region.tensor.ty.dtype)
+                dtype = dtype_of(stmt.region.tensor)
                 _, other, _ = _stores_of(program, stmt.src)
                 defs = sum(stmt.src in s.defs() for s in walk(program.body))
                 if other or stmt.src in converted or defs > 1:

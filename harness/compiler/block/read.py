@@ -31,7 +31,8 @@ from harness.compiler.block.nest import Nest
 from harness.compiler.diagnostics import refuse
 from harness.compiler.forms import infer_forms
 from harness.compiler.kernel import Kernel, region_access
-from harness.compiler.passes.propagate_layout import tile_grid
+from harness.compiler.passes.propagate_layout import onchip_dtypes, tile_grid
+from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY, FILL, GEMM, REDUCE
 from harness.language.regions import constant
 from simulator.arch import TILE
@@ -51,13 +52,13 @@ def read_block(kernel: Kernel) -> BlockProgram:
 
 class _Reader:
     def __init__(self, kernel: Kernel) -> None:
-        forms = infer_forms(kernel)
+        forms, dtypes = infer_forms(kernel), onchip_dtypes(kernel)
         self.params = {p.name: p for p in kernel.params}
         self.buffers: dict[str, Buffer] = {}
         self.names: set[str] = set()
         for b in kernel.onchip:
             shape = tuple(constant(d) or 0 for d in b.ty.shape)
-            self.buffers[b.name] = make_buffer(b.name, str(b.ty.dtype), shape, forms[b.name])
+            self.buffers[b.name] = make_buffer(b.name, dtypes[b.name], shape, forms[b.name])
 
     def body(self, stmt: Any) -> list[Statement]:
         if isinstance(stmt, tirx.SeqStmt):
@@ -144,7 +145,7 @@ class _Reader:
 
     def load(self, node: Any, buffer: Buffer, region: Region) -> list[Statement]:
         """A load; where tensor and buffer differ in dtype, through a buffer of the tensor's."""
-        dtype = str(region.tensor.ty.dtype)
+        dtype = dtype_of(region.tensor)
         if buffer.form == "col" and _row_region(region):
             raw = buffer.turned(self.temp(f"{buffer.name}_{region.tensor.name}"))
             raw.dtype = dtype

@@ -17,8 +17,9 @@ from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, accesses, read_kernel
 from harness.compiler.layouts import Conflict, merged, normalised
 from harness.errors import OptionError
+from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.regions import constant
-from harness.language.tensors import DTYPES
+from harness.language.tensors import TENSOR_DTYPES
 from simulator.arch import TILE
 from simulator.plan.tensors import padded_shape
 
@@ -105,10 +106,14 @@ class InferTTLayout(TTPass):
     ) -> dict[str, Any]:
         name, where = param.name, f"{attrs.TT_LAYOUT_DESC}.{param.name}"
         conflict = Conflict(name)
-        dtype = str(param.ty.dtype)
-        if dtype not in DTYPES:
+        dtype = dtype_of(param)
+        if dtype not in TENSOR_DTYPES:
             refuse(f"tensor {name!r} has dtype {dtype}", code="UnsupportedDtype", location=where,
-                   next_step=f"use one of {', '.join(DTYPES)}")  # fmt: skip
+                   next_step=f"use one of {', '.join(TENSOR_DTYPES)}")  # fmt: skip
+        if dtype in BLOCK_FORMATS and role != "input":
+            refuse(f"tensor {name!r} is written, and {dtype} is for tensors the host stores",
+                   code="UnsupportedDtype", location=where,
+                   next_step=f"write {VALUES}")  # fmt: skip
         shape = tuple(constant(d) for d in param.ty.shape)
         if any(d is None or d < 1 for d in shape):
             refuse(f"tensor {name!r} has a dimension that is not a positive constant",
@@ -120,8 +125,9 @@ class InferTTLayout(TTPass):
         memory, kind = user.get("memory", "DRAM"), user.get("layout", "interleaved")
         if kind == "sharded" and "sharding" not in user:
             conflict("sharded, and nothing says how", "annotate the tensor with a sharding")
-        if user.get("padding", "unspecified") != "unspecified":
-            conflict(f"padding {user['padding']!r}", "the host leaves padding unspecified, and the"
+        padding = "zero" if dtype in BLOCK_FORMATS else "unspecified"  # which shares exponents
+        if user.get("padding", padding) != padding:
+            conflict(f"padding {user['padding']!r}", f"the host leaves padding {padding}, and the"
                      " reader zeroes what a copy reads out of bounds")  # fmt: skip
         order = user.get("tile_id_order", "row_major")
         if order != "row_major":
@@ -143,6 +149,6 @@ class InferTTLayout(TTPass):
             "interleave": kind == "interleaved",
             "tile_id_order": "row_major",
             "tile_shape": [TILE, TILE],
-            "padding": "unspecified",
+            "padding": padding,
             **({"sharding": user["sharding"]} if kind == "sharded" else {}),
         }

@@ -11,11 +11,14 @@ from typing import Any
 
 import tvm
 from tvm import tirx
+from tvm.ir import Call
 
 from harness.compiler import attrs
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.forms import infer_forms
 from harness.compiler.kernel import Kernel, accesses, read_kernel
+from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
+from harness.language.ops import COPY
 from harness.language.regions import constant
 from harness.language.tensors import DTYPES
 from simulator.arch import TILE
@@ -29,13 +32,36 @@ def tile_grid(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return math.prod(lead), rows // TILE, columns // TILE
 
 
+def onchip_dtypes(kernel: Kernel) -> dict[str, str]:
+    """Dtype of every on-chip buffer as it is kept.
+
+    A buffer filled by copies from tensors of one block format, and by nothing else, keeps their
+    format: what reads it sees the same values, in half the space or less.
+    """
+    sources: dict[str, set[str]] = {}
+    params = {p.name for p in kernel.params}
+    for access in accesses(kernel.body):
+        if access.write:
+            call = access.node
+            is_copy = isinstance(call, Call) and call.op.name == COPY
+            loaded = is_copy and call.args[0].source.name in params
+            made = dtype_of(call.args[0].source) if loaded else ""
+            sources.setdefault(access.buffer.name, set()).add(made)
+    out = {}
+    for buffer in kernel.onchip:
+        own, found = dtype_of(buffer), sources.get(buffer.name, set())
+        (only,) = found if len(found) == 1 else ("",)
+        out[buffer.name] = only if own == VALUES and only in BLOCK_FORMATS else own
+    return out
+
+
 def describe_onchip(kernel: Kernel) -> dict[str, dict[str, Any]]:
     """What ``tt.onchip_desc`` must say of a kernel; LowerTTTileIntrinsics holds it to that."""
-    forms = infer_forms(kernel)
+    forms, dtypes = infer_forms(kernel), onchip_dtypes(kernel)
     out: dict[str, dict[str, Any]] = {}
     for buffer in kernel.onchip:
         shape = tuple(constant(d) for d in buffer.ty.shape)
-        fmt = DataFormat.from_ir(str(buffer.ty.dtype))
+        fmt = DataFormat.from_ir(dtypes[buffer.name])
         out[buffer.name] = {
             "data_format": fmt.value,
             "page_bytes": fmt.tile_bytes(),
@@ -62,7 +88,7 @@ class PropagateTTLayout(TTPass):
         found = list(accesses(kernel.body))
         written = {a.buffer.name for a in found if a.write}
         for buffer in kernel.onchip:
-            dtype = str(buffer.ty.dtype)
+            dtype = dtype_of(buffer)
             if dtype not in DTYPES:
                 refuse(f"buffer {buffer.name!r} has dtype {dtype}", code="UnsupportedDtype",
                        node=kernel.body, next_step=f"use one of {', '.join(DTYPES)}")  # fmt: skip

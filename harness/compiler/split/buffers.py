@@ -12,6 +12,7 @@ from harness.compiler.options import CompileOptions
 from harness.compiler.split.inplace import Backed
 from harness.compiler.split.lifetimes import Span, disjoint, lifetimes
 from harness.compiler.split.tree import Block, Cond, Loop, Node, calls
+from harness.language.blockformats import dtype_of
 from harness.language.frames import NUM_STAGES
 from harness.language.regions import constant
 from simulator.formats.dataformat import DataFormat
@@ -130,7 +131,7 @@ def allocate(
                    next_step="give the block program one producer and one consumer per"
                    " buffer")  # fmt: skip
         (producer,), (consumer,) = ends
-        fmt = DataFormat.from_ir(str(buffer.ty.dtype))
+        fmt = DataFormat.from_ir(dtype_of(buffer))
         made = Circular(
             id=-1,
             name=str(buffer.name),

@@ -18,6 +18,7 @@ from harness.compiler.matching import plan_layout
 from harness.compiler.split.tree import Block, Cond, Loop, Node, calls, walk
 from harness.compiler.tt_ops import TILE_ADDR
 from harness.compiler.values import value_of
+from harness.language.blockformats import dtype_of
 from harness.language.regions import constant
 from simulator.plan.coords import core_key
 from simulator.plan.schema import Layout
@@ -61,7 +62,7 @@ def backed_buffers(
             if (desc.get("sharding") or {}).get("core_ranges") != list(work.ranges):
                 continue
             layout = plan_layout(desc)
-            if str(buffer.ty.dtype) == desc["dtype"] and _exact(block, around, layout, work):
+            if dtype_of(buffer) == desc["dtype"] and _exact(block, around, layout, work):
                 out[buffer] = Backed(name, shard_pages(layout))
                 block.in_place = True
                 used.add(name)

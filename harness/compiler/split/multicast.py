@@ -18,6 +18,7 @@ from harness.compiler.diagnostics import refuse
 from harness.compiler.split.persistent import free_name, uses_var
 from harness.compiler.split.tree import Block, Cond, Loop, Node, calls
 from harness.compiler.tt_ops import TILE_ADDR, address, call, seq
+from harness.language.blockformats import dtype_of
 from harness.language.regions import constant
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.coords import core_key, parse_core_key
@@ -152,7 +153,7 @@ class _Places:
         ready, there = SEMAPHORES[direction]
         (buffer,) = block.defs
         size = (constant(buffer.ty.shape[0]) or 1) * DataFormat.from_ir(
-            str(buffer.ty.dtype)).tile_bytes()  # fmt: skip
+            dtype_of(buffer)).tile_bytes()  # fmt: skip
         if direction == "row":
             mine, first, others = x, x0, w - 1
             sender, rectangle = (x0, y), (x0 + 1, y, x0 + w - 1, y)

@@ -9,6 +9,7 @@ import pytest
 
 import harness
 from golden import contract_for, evaluate
+from golden.blocks import stored_by_host
 from golden.inputs import draw_inputs
 from harness.kernels.table import KERNELS
 
@@ -50,7 +51,4 @@ def test_golden_agrees_with_the_reference(name: str, dtype: str, ragged: bool) -
 
 def evaluate_inputs(arrays: dict[str, Any], layouts: Any) -> dict[str, Any]:
     """The inputs as the device stores them, in float64."""
-    import ml_dtypes
-
-    kinds = {"bfloat16": ml_dtypes.bfloat16, "float16": np.float16, "float32": np.float32}
-    return {n: a.astype(kinds[layouts[n].dtype]).astype(np.float64) for n, a in arrays.items()}
+    return {n: stored_by_host(a, layouts[n].dtype) for n, a in arrays.items()}
