@@ -18,6 +18,7 @@ from simulator.formats.tilize import untilize
 from simulator.memory.dram import Tensor, placement_of
 from simulator.plan.placement import place
 from simulator.plan.schema import Layout, Plan
+from simulator.plan.views import restored, stored, stored_shape
 
 Array = npt.NDArray[Any]
 
@@ -86,7 +87,7 @@ def load_tensors(plan: Plan, inputs: Mapping[str, Array], pool: Pool) -> dict[st
         else:
             zero = layout.padding == "zero" or tensor.fmt.is_bfp
             if pool.arithmetic:
-                tensor.values = _pages(tensor, array, pool, zero=zero)
+                tensor.values = _pages(tensor, stored(array, layout.view), pool, zero=zero)
             if not zero:
                 tensor.valid = tensor.logical_extents()
         tensors[name] = tensor
@@ -130,11 +131,12 @@ def written(tensor: Tensor) -> npt.NDArray[np.bool_]:
 
 def _logical(values: Array, tensor: Tensor, pool: Pool | None = None) -> Array:
     """Pages (pages, height, width) as an array of the logical shape."""
-    shape = tensor.layout.logical_shape
+    shape = stored_shape(tensor.layout)
     rows, columns = (1, *shape)[-2:]
     lead = tensor.grid[:-2]
     tiles = values.reshape(*lead, -1, *tensor.tile)
     room = None
     if pool is not None and pool.arithmetic and len(shape) == 2:
         room = pool.take(shape, values.dtype)
-    return untilize(tiles, rows, columns, tensor.tile, room).reshape(shape)
+    whole = untilize(tiles, rows, columns, tensor.tile, room).reshape(shape)
+    return restored(whole, tensor.layout.view)

@@ -19,6 +19,7 @@ from harness.backends.protocol import (
 )
 from simulator.findings import Finding
 from simulator.host import check_inputs
+from simulator.plan.views import restored, stored_shape
 
 TIMEOUT: Final = 120.0
 """Seconds a plan may take on a device, compilation of its kernels included."""
@@ -121,8 +122,10 @@ class TtnnBackend:
         if answer.state != "ok":
             finding = self._failure(answer, artifact)
             return Outcome(self.name, findings=(finding,), timings=times)
-        outputs = {name: array.reshape(plan.layouts[name].logical_shape)
-                   for name, array in answer.arrays.items()}  # fmt: skip
+        outputs = {}
+        for name, array in answer.arrays.items():
+            layout = plan.layouts[name]
+            outputs[name] = restored(array.reshape(stored_shape(layout)), layout.view)
         seen = str(answer.result.get("device", {}).get("arch", plan.device.arch))
         findings: tuple[Finding, ...] = ()
         if plan.device.arch not in seen:

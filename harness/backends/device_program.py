@@ -20,6 +20,7 @@ from simulator.formats.dataformat import DataFormat
 from simulator.plan.placement import cb_bytes, place
 from simulator.plan.schema import CircularBuffer, CoreRange, Kernel, Layout, Plan
 from simulator.plan.tensors import page_bytes, round_up
+from simulator.plan.views import stored, stored_shape
 from simulator.plan.work import table_contents
 from simulator.program import Program
 
@@ -76,7 +77,8 @@ def _cores(ranges: Sequence[CoreRange]) -> list[list[int]]:
 
 
 def _tensor(layout: Layout) -> dict[str, Any]:
-    shape = layout.logical_shape if len(layout.logical_shape) > 1 else (1, *layout.logical_shape)
+    shape = stored_shape(layout)
+    shape = shape if len(shape) > 1 else (1, *shape)
     shard = layout.shard and {
         "strategy": layout.shard.strategy,
         "cores": _cores(layout.shard.core_ranges),
@@ -173,6 +175,7 @@ def device_inputs(plan: Plan, inputs: Arrays) -> dict[str, Array]:
             continue
         fmt = DataFormat.from_ir(layout.dtype)
         kind = np.dtype(np.float32) if fmt.is_float else np.dtype(TTNN_DTYPES[fmt.value])
-        shape = layout.logical_shape if len(layout.logical_shape) > 1 else (1, -1)
-        out[name] = np.ascontiguousarray(array, dtype=kind).reshape(shape)
+        placed = stored(np.asarray(array, dtype=kind), layout.view)
+        shape = placed.shape if placed.ndim > 1 else (1, -1)
+        out[name] = np.ascontiguousarray(placed).reshape(shape)
     return out

@@ -8,9 +8,11 @@ row users go through a transpose.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tvm
+import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call
 
@@ -50,6 +52,31 @@ def infer_forms(kernel: Kernel) -> dict[str, str]:
     }
 
 
+def in_order(stmt: tirx.BufferStore, variables: Sequence[Any]) -> list[int]:
+    """Loops of T.Parallel in the order in which what is stored runs along them.
+
+    Iterations are independent, so the order of the loops says nothing; that of the target does.
+    """
+    places = []
+    for number, var in enumerate(variables):
+        found = [at for at, index in enumerate(stmt.indices) if mentions(index, [var])]
+        if len(found) != 1:
+            return list(range(len(variables)))
+        places.append((found[0], number))
+    if len({at for at, _ in places}) < len(places):
+        return list(range(len(variables)))
+    return [number for _, number in sorted(places)]
+
+
+def mentions(expr: Any, variables: Sequence[Any]) -> bool:
+    """Whether an index uses one of the variables."""
+    if not isinstance(expr, tvm.ir.Expr):
+        return False
+    found: list[Any] = []
+    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
+    return any(f.same_as(v) for f in found for v in variables)
+
+
 def _nest(
     loop: tirx.For, vectors: set[str], columns: set[str], parent: dict[str, str], find: Any
 ) -> None:
@@ -62,6 +89,7 @@ def _nest(
     for stmt in statements(body):
         if not isinstance(stmt, tirx.BufferStore):
             continue
+        order = in_order(stmt, variables)
         used = [(stmt.buffer, list(stmt.indices))]
         used += [(a.buffer, list(a.starts)) for a in loads(stmt.value)]
         met = None
@@ -72,5 +100,5 @@ def _nest(
                 if met is not None:
                     parent[find(buffer.name)] = find(met)
                 met = buffer.name
-            elif indices[0].same_as(variables[-2]):
+            elif indices[0].same_as(variables[order[-2]]):
                 columns.add(buffer.name)

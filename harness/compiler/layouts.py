@@ -20,7 +20,7 @@ MEMORIES: Final = {"DRAM": "DRAM", "DDR": "DRAM", "L1": "L1", "SRAM": "L1"}
 STRATEGIES: Final = ("height", "width", "block", "nd")
 KEYS: Final = frozenset(
     ("memory", "layout", "shard", "interleave", "tile_id_order", "tile_shape", "dtype", "role",
-     "logical_shape", "padded_shape", "padding", "sharding", "nd_shard")
+     "logical_shape", "padded_shape", "view", "padding", "sharding", "nd_shard")
 )  # fmt: skip
 _SHARDING: Final = frozenset(("strategy", "grid", "core_ranges", "shape", "orientation"))
 _PLACING: Final = frozenset(("memory", "shard", "layout", "interleave", "sharding", "nd_shard"))

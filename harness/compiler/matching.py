@@ -20,7 +20,7 @@ from simulator.plan.tensors import round_up, tile_grid
 from simulator.plan.work import Grid, block_rectangle, blocks_of_ids
 
 FIELDS = ("dtype", "logical_shape", "padded_shape", "role", "memory", "layout", "tile_shape",
-          "padding")  # fmt: skip
+          "padding", "view")  # fmt: skip
 
 Descs = Mapping[str, Mapping[str, Any]]
 

@@ -13,11 +13,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from simulator.plan.views import viewed
+
 TILE: Final = 32
 FORMATS: Final = MappingProxyType({
     "float32": ("Float32", 4096), "bfloat16": ("Float16_b", 2048), "float16": ("Float16", 2048),
     "int32": ("Int32", 4096), "int8": ("Int8", 1024), "uint8": ("UInt8", 1024),
     "uint16": ("UInt16", 2048), "uint32": ("UInt32", 4096),
+    "bfloat8_b": ("Bfp8_b", 1088), "bfloat4_b": ("Bfp4_b", 576),
 })  # fmt: skip
 """Data format and tile bytes by dtype."""
 FORMS: Final = ("full", "row", "col", "scalar")
@@ -47,8 +50,9 @@ def infer_layout(kernel: Any, found: Mapping[str, Any]) -> str:
     for tensor in kernel.tensors:
         read, written = tensor.name in kernel.inputs, tensor.name in kernel.outputs
         role = "inout" if read and written else "output" if written else "input"
+        stored = viewed(tensor.shape, layouts[tensor.name].get("view", ()))
         want = {"dtype": tensor.dtype, "role": role, "logical_shape": list(tensor.shape),
-                "padded_shape": _padded(tensor.shape)}  # fmt: skip
+                "padded_shape": _padded(stored)}  # fmt: skip
         for key, value in want.items():
             if layouts[tensor.name].get(key) != value:
                 return f"{tensor.name}: {key} is {layouts[tensor.name].get(key)}, not {value}"
@@ -64,7 +68,11 @@ def propagate_layout(kernel: Any, found: Mapping[str, Any]) -> str:
         data = known.get(buffer.name)
         if data is None:
             return f"{buffer.name} has no description"
-        name, size = FORMATS[buffer.dtype]
+        kept = FORMATS[buffer.dtype]
+        if buffer.dtype == "bfloat16":  # which may keep the block format of what it is loaded from
+            blocks = {FORMATS[t.dtype] for t in kernel.tensors if t.dtype.endswith("_b")}
+            kept = next((f for f in blocks if f[0] == data.get("data_format")), kept)
+        name, size = kept
         rows, columns = [1, *buffer.shape][-2:]
         lead = int(np.prod(buffer.shape[:-2], dtype=np.int64))
         tiles = [lead, -(-rows // TILE), -(-columns // TILE)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.fuzz import claims
 from harness.fuzz.blockrun import BlockRun, tiled, untiled
+from simulator.plan.views import restored, stored, viewed
 
 PASSES: Final = ("InferTTLayout", "PropagateTTLayout", "TTTilesToCoreMap", "LowerTTTileIntrinsics",
                  "GridToPersistentTT")  # fmt: skip
@@ -48,16 +49,19 @@ def validate(artifact: Any, seed: int = 0, kind: str = "auto") -> Blame:
     after = [function(p.module, artifact.name) for p in artifact.compilation.passes[:4]]
     source = read_kernel(artifact.source)
     found = [attributes(f) for f in after]
-    written = {name: t.written for name, t in golden.outputs.items()}
+    views = {n: d.get("view", ()) for n, d in found[0].get("tt.layout_desc", {}).items()}
+    written = {n: stored(t.written, views.get(n, ())) for n, t in golden.outputs.items()}
     for step, checker in ((0, claims.infer_layout), (1, claims.propagate_layout)):
         reason = checker(source, found[step])
         if not reason and not same_body(artifact.source, after[step]):
             reason = "the body is not the source's any more"
+            if any(views.values()):  # then it is the source's on tensors in another order
+                reason = _rewritten(after[step], inputs, golden, contract, views)
         if reason:
             return Blame(PASSES[step], reason)
     reason = claims.core_map(source, read_kernel(after[2]), found[2], written)
     if not reason and not same_body(artifact.source, after[2]):
-        reason = _joined(after[2], inputs, golden, contract)
+        reason = _rewritten(after[2], inputs, golden, contract, views)
     if reason:
         return Blame(PASSES[2], reason)
     reason = _executed(after[3], found[3], inputs, golden)
@@ -78,24 +82,27 @@ def _inputs(source: Any, contract: Any, seed: int, kind: str) -> tuple[dict[str,
     raise AssertionError("random inputs can always be drawn")
 
 
-def _joined(func: Any, inputs: Mapping[str, Any], golden: Any, contract: Any) -> str:
-    """Whether a kernel whose blocks were joined still answers what the source answers."""
+def _rewritten(
+    func: Any, inputs: Mapping[str, Any], golden: Any, contract: Any, views: Mapping[str, Any]
+) -> str:
+    """Whether a kernel whose blocks were joined, or tensors turned, still answers as the source."""
     from golden import evaluate
 
-    again = evaluate(func, dict(inputs), contract)
+    again = evaluate(func, {n: stored(a, views[n]) for n, a in inputs.items()}, contract)
     for name, want in golden.outputs.items():
         have = again.outputs.get(name)
-        if have is None or not np.array_equal(have.written, want.written):
-            return f"after joining blocks, {name} is written elsewhere"
-        if not np.array_equal(have.answer.value, want.answer.value, equal_nan=True):
-            return f"after joining blocks, {name} has other values"
+        if have is None or not np.array_equal(restored(have.written, views[name]), want.written):
+            return f"after the rewriting, {name} is written elsewhere"
+        value = restored(have.answer.value, views[name])
+        if not np.array_equal(value, want.answer.value, equal_nan=True):
+            return f"after the rewriting, {name} has other values"
     return ""
 
 
 def _executed(func: Any, found: Mapping[str, Any], inputs: Mapping[str, Any], golden: Any) -> str:
     """Whether the block program, executed in sequence, answers what the source answers."""
     from golden import judge
-    from golden.formats import round_even
+    from golden.blocks import stored_by_host
     from harness.compiler.inspect import block_program
 
     body, axes, buffers = block_program(func)
@@ -104,8 +111,8 @@ def _executed(func: Any, found: Mapping[str, Any], inputs: Mapping[str, Any], go
     for name, layout in layouts.items():
         given = inputs.get(name)
         start = np.full(layout["logical_shape"], np.nan) if given is None else (
-            round_even(np.asarray(given), layout["dtype"]))  # fmt: skip
-        tensors[name] = tiled(start)
+            stored_by_host(np.asarray(given), layout["dtype"]))  # fmt: skip
+        tensors[name] = tiled(stored(start, layout["view"]))
     grid = [1, 1, 1]
     for axis, (want, factor) in enumerate(
         zip(found["tt.kernel_grid"], found["tt.coalesce"], strict=True)
@@ -115,6 +122,9 @@ def _executed(func: Any, found: Mapping[str, Any], inputs: Mapping[str, Any], go
         BlockRun(body, axes, grid, buffers, tensors).run()
     except Exception as error:  # noqa: BLE001  (whatever it stumbles over is the pass's doing)
         return f"{type(error).__name__}: {error}"
-    outputs = {n: untiled(tensors[n], layouts[n]["logical_shape"]) for n in golden.outputs}
+    outputs = {}
+    for n in golden.outputs:
+        shape, view = layouts[n]["logical_shape"], layouts[n]["view"]
+        outputs[n] = restored(untiled(tensors[n], viewed(shape, view)), view)
     judged = judge(outputs, golden)
     return "" if judged.passed else judged.reason

@@ -41,7 +41,7 @@ _WORKS: Final = {
     " bfloat4_b, whose values are bfloat16 once read",
     "Buffer": "the older name of T.Tensor",
     "Kernel": "the grid of blocks; threads have no meaning here",
-    "Parallel": "independent iterations over a tile",
+    "Parallel": "independent iterations over a tile, in any order of the loops",
     "Pipelined": "a loop whose copies may run ahead of its computation",
     "serial": "a sequential loop, with a step if wanted",
     "Serial": "as T.serial",
@@ -53,7 +53,8 @@ _WORKS: Final = {
     "alloc_shared": "a block on chip",
     "alloc_fragment": "a block on chip",
     "alloc_local": "a block on chip",
-    "copy": "between tensors and blocks, or blocks of one shape",
+    "copy": "between tensors and blocks, or blocks of one shape; a block may run along any two"
+    " dimensions of a tensor",
     "fill": "a block set to a number, infinities included",
     "clear": "a block set to zero",
     "gemm": "C += A B on blocks, both transposes",

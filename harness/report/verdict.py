@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +14,8 @@ from harness.report.terminal import Line, columns, count, number, seconds, secti
 
 if TYPE_CHECKING:
     from harness.verdict import Verdict
-    from simulator.plan.schema import Plan
+    from simulator.plan.views import stored_place
+from simulator.plan.schema import Plan
 
 WORST: Final = 4
 """Wrong tiles shown."""
@@ -121,8 +122,7 @@ def _tile_lines(tile: Mapping[str, Any], plan: Plan | None, notes: Sequence[str]
         rows.append(("worst", f"{element} {wanted}, got {number(tile['got'])}"))
     rows += [("seen", note) for note in notes]
     if plan is not None:
-        index = _tile_index(tile)
-        rows += [("owner", words) for words in _owner_words(plan, tile["tensor"], index)]
+        rows += [("owner", words) for words in _owner_words(plan, tile)]
     return [head, *(text("  ") + line for line in columns(rows))]
 
 
@@ -135,8 +135,14 @@ def _what(tile: Mapping[str, Any]) -> str:
     return f"{part} wrong"
 
 
-def _owner_words(plan: Plan, tensor: str, index: Iterable[int]) -> list[str]:
-    found = owners(plan, tensor, tuple(index))
+def _owner_words(plan: Plan, tile: Mapping[str, Any]) -> list[str]:
+    tensor = tile["tensor"]
+    layout = plan.layouts[tensor]
+    index = _tile_index(tile)
+    if layout.view:  # golden's tiles are the host's; the worst element says where it is stored
+        *lead, row, column = stored_place(tile["element"], layout.view)
+        index = (*lead, row // layout.tile_shape[0], column // layout.tile_shape[1])
+    found = owners(plan, tensor, index)
     if not found:
         return ["no core of the plan"]
     return [f"core ({o.core[0]},{o.core[1]}), block {block_names(plan, o.block)}" for o in found]

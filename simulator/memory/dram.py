@@ -19,6 +19,7 @@ from simulator.formats.dataformat import DataFormat
 from simulator.plan.schema import Layout
 from simulator.plan.shards import page_homes, shard_cores
 from simulator.plan.tensors import page_bytes, page_count, round_up, tile_grid
+from simulator.plan.views import stored_shape
 
 Array = npt.NDArray[Any]
 WHOLE: Final = 32
@@ -111,7 +112,7 @@ class Tensor:
 
     def logical_extents(self) -> npt.NDArray[np.int16] | None:
         """Extents (pages, 2) of the logical shape inside each page; None if it fills all."""
-        shape = self.layout.logical_shape
+        shape = stored_shape(self.layout)
         rows, columns = (1, *shape)[-2:]
         height, width = self.tile
         if rows % height == 0 and columns % width == 0:

@@ -91,9 +91,10 @@ class Shard(_Strict, frozen=True):
 class Layout(_Strict, frozen=True):
     """One buffer that lives in DRAM or L1.
 
-    Shapes are in elements. ``padded_shape`` rounds the last two dimensions up to tiles (a 1-D
-    buffer is stored as 1 x N). Pages are tiles, row-major over (…, row tile, column tile).
-    ``padding`` says what the host writes beyond the logical shape.
+    Shapes are in elements; ``logical_shape`` is the host's. ``view``, where given, is the order its
+    dimensions are stored in (``plan.views``). ``padded_shape`` is the stored shape with its last
+    two dimensions rounded up to tiles (a 1-D buffer is stored as 1 x N). Pages are tiles, row-major
+    over (…, row tile, column tile). ``padding`` says what the host writes beyond the logical shape.
     """
 
     dtype: str
@@ -105,6 +106,7 @@ class Layout(_Strict, frozen=True):
     tile_shape: tuple[Positive, Positive] = (32, 32)
     shard: Shard | None = None
     padding: Literal["unspecified", "zero"] = "unspecified"
+    view: tuple[Annotated[int, Meta(ge=-1, le=7)], ...] = ()
 
 
 class BlockMap(_Strict, frozen=True):

@@ -115,6 +115,7 @@ def _tensors(plan: Plan, arch: Arch, placement: Placement) -> list[dict[str, Any
             "role": layout.role,
             "dtype": layout.dtype,
             "shape": list(layout.logical_shape),
+            "view": list(layout.view),
             "padded": list(layout.padded_shape),
             "memory": layout.memory,
             "layout": layout.layout if layout.shard is None else f"{layout.shard.strategy} sharded",

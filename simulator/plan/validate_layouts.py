@@ -11,6 +11,7 @@ from simulator.plan.facts import Facts, check_ranges
 from simulator.plan.report import Report
 from simulator.plan.schema import Layout, Plan, Shard
 from simulator.plan.tensors import padded_shape, shard_count, shard_grid
+from simulator.plan.views import is_view, stored_shape
 
 MAX_RANK: Final = 8
 """ttnn shapes have at most eight dimensions."""
@@ -42,10 +43,14 @@ def _shape(layout: Layout, path: str, report: Report) -> bool:
                    found=list(layout.tile_shape),
                    expected="height of 1, 2, 4, 8, 16, 32 by width of 16, 32")  # fmt: skip
         return False
-    want = padded_shape(logical, layout.tile_shape)
+    if layout.view and not is_view(layout.view, len(logical)):
+        report.add(f"{path}.view", "not another order of the dimensions", found=list(layout.view),
+                   expected=f"0 to {len(logical) - 1}, each once")  # fmt: skip
+        return False
+    want = padded_shape(stored_shape(layout), layout.tile_shape)
     if layout.padded_shape != want:
         report.add(f"{path}.padded_shape",
-                   "not the logical shape with its last two dimensions rounded up to tiles",
+                   "not the stored shape with its last two dimensions rounded up to tiles",
                    found=list(layout.padded_shape), expected=list(want),
                    code="PlanInconsistent")  # fmt: skip
         return False

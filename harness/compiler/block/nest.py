@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
@@ -26,6 +25,7 @@ from harness.compiler.block.model import (
     Unary,
 )
 from harness.compiler.diagnostics import refuse
+from harness.compiler.forms import mentions
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.regions import constant
 
@@ -144,13 +144,13 @@ class Nest:
         starts, sizes, used = [], [], 0
         for index in indices:
             positions = [k for k in range(used, len(self.variables))
-                         if _mentions(index, [self.variables[k]])]  # fmt: skip
-            if not _mentions(index, self.variables):
+                         if mentions(index, [self.variables[k]])]  # fmt: skip
+            if not mentions(index, self.variables):
                 starts.append(index)
                 sizes.append(1)
                 continue
             rest = ana.simplify(index - self.variables[positions[0]]) if positions else index
-            if not positions or _mentions(rest, self.variables):
+            if not positions or mentions(rest, self.variables):
                 refuse(f"tensor {buffer.name!r} is not indexed by start + loop variable in order",
                        node=node, code="UnsupportedIndex",
                        next_step="index as tensor[start + i, start + j]")  # fmt: skip
@@ -159,12 +159,24 @@ class Nest:
             used = positions[0] + 1
         return Region(buffer, starts, sizes)
 
+    def _is_turned(self, indices: list[Any]) -> bool:
+        """Whether two loops run over a tensor's elements the other way round."""
+        used = [k for index in indices for k, v in enumerate(self.variables)
+                if mentions(index, [v])]  # fmt: skip
+        return len(self.variables) == 2 and used == [1, 0]
+
     def tensor(self, buffer: Any, indices: list[Any], node: Any) -> Expr:
         """An element of a tensor: its region is loaded to a block of its own."""
         from harness.compiler.block.read import make_buffer
 
+        if self._is_turned(indices):
+            turned = Nest(self.reader, self.variables[::-1], self.extents[::-1])
+            block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
+                                tuple(turned.extents))  # fmt: skip
+            self.before += self.reader.load(node, block, turned.region(buffer, indices, node))
+            return Leaf(self._turned(block))
         region = self.region(buffer, indices, node)
-        used = [k for k, v in enumerate(self.variables) if any(_mentions(i, [v]) for i in indices)]
+        used = [k for k, v in enumerate(self.variables) if any(mentions(i, [v]) for i in indices)]
         rank, text = len(self.variables), str(region.starts)
         dtype = dtype_of(buffer)
         if used == list(range(rank)):
@@ -308,11 +320,3 @@ def _binary(op: str, a: Expr, b: Expr) -> Expr:
 
 def _is_float(value: Any) -> bool:
     return "float" in str(value.ty.dtype)
-
-
-def _mentions(expr: Any, variables: list[Any]) -> bool:
-    if not isinstance(expr, tvm.ir.Expr):
-        return False
-    found: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
-    return any(f.same_as(v) for f in found for v in variables)

@@ -29,7 +29,7 @@ from harness.compiler.block.model import (
 )
 from harness.compiler.block.nest import Nest
 from harness.compiler.diagnostics import refuse
-from harness.compiler.forms import infer_forms
+from harness.compiler.forms import in_order, infer_forms
 from harness.compiler.kernel import Kernel, region_access
 from harness.compiler.passes.propagate_layout import onchip_dtypes, tile_grid
 from harness.language.blockformats import dtype_of
@@ -184,7 +184,9 @@ class _Reader:
             if not isinstance(stmt, tirx.BufferStore):
                 refuse(f"a {type(stmt).__name__} inside T.Parallel", node=stmt,
                        next_step="store an elementwise expression; use T.if_then_else")  # fmt: skip
-            out += Nest(self, variables, extents).store(stmt)
+            order = in_order(stmt, variables)
+            loops = [variables[k] for k in order], [extents[k] for k in order]
+            out += Nest(self, *loops).store(stmt)
         return out
 
     def reduce(self, call: Call, args: list[Any]) -> list[Statement]:

@@ -16,12 +16,14 @@ from harness.compiler import attrs, ir_sugar
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, accesses, read_kernel
 from harness.compiler.layouts import Conflict, merged, normalised
+from harness.compiler.views import View, find_views, with_views
 from harness.errors import OptionError
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.regions import constant
 from harness.language.tensors import TENSOR_DTYPES
 from simulator.arch import TILE
 from simulator.plan.tensors import padded_shape
+from simulator.plan.views import restored_shape
 
 
 def roles(kernel: Kernel) -> dict[str, str]:
@@ -51,6 +53,12 @@ def roles(kernel: Kernel) -> dict[str, str]:
         refuse(f"kernel {kernel.name!r} writes no tensor", code="NoOutput", node=kernel.body,
                next_step="copy a result to a tensor parameter")  # fmt: skip
     return out
+
+
+def _viewed_before(func: tirx.PrimFunc) -> dict[str, View]:
+    """Views of tensors that are in stored order already: the pass may run again."""
+    layouts = attrs.get(func, attrs.TT_LAYOUT_DESC, {})
+    return {n: tuple(d["view"]) for n, d in layouts.items() if d.get("view")}
 
 
 class InferTTLayout(TTPass):
@@ -94,15 +102,24 @@ class InferTTLayout(TTPass):
                        code="LayoutConflict", location=attrs.TT_LAYOUT_DESC,
                        next_step=f"annotate one of {', '.join(sorted(names))}")  # fmt: skip
         inferred = roles(kernel)
+        views = self._views(func, kernel)
+        func = with_views(func, {n: v for n, v in views.items() if n not in _viewed_before(func)})
+        kernel = read_kernel(func)
         layouts = {
-            p.name: self._layout(p, inferred[p.name], user.get(p.name, {})) for p in kernel.params
+            p.name: self._layout(p, inferred[p.name], user.get(p.name, {}), views.get(p.name, ()))
+            for p in kernel.params
         }
         func = ir_sugar.with_core_grid(func, kernel.grid[0], kernel.grid[1])
         func = func.with_attr(attrs.TT_KERNEL_GRID, list(kernel.grid))
         return [(var, ir_sugar.with_layout_desc(func, layouts))]
 
+    @staticmethod
+    def _views(func: tirx.PrimFunc, kernel: Kernel) -> dict[str, View]:
+        """Views found now, and those an earlier run of the pass gave the tensors."""
+        return {**find_views(kernel), **_viewed_before(func)}
+
     def _layout(
-        self, param: Any, role: str, sources: Mapping[str, Mapping[str, Any]]
+        self, param: Any, role: str, sources: Mapping[str, Mapping[str, Any]], view: View
     ) -> dict[str, Any]:
         name, where = param.name, f"{attrs.TT_LAYOUT_DESC}.{param.name}"
         conflict = Conflict(name)
@@ -114,6 +131,10 @@ class InferTTLayout(TTPass):
             refuse(f"tensor {name!r} is written, and {dtype} is for tensors the host stores",
                    code="UnsupportedDtype", location=where,
                    next_step=f"write {VALUES}")  # fmt: skip
+        if dtype in BLOCK_FORMATS and view and view[-1] != max(view):
+            refuse(f"tensor {name!r} is used along other dimensions than its last, and {dtype}"
+                   " shares exponents along the last", code="LayoutConflict", location=where,
+                   next_step="pass the tensor with its dimensions in another order")  # fmt: skip
         shape = tuple(constant(d) for d in param.ty.shape)
         if any(d is None or d < 1 for d in shape):
             refuse(f"tensor {name!r} has a dimension that is not a positive constant",
@@ -135,8 +156,9 @@ class InferTTLayout(TTPass):
                      " order of blocks is the option strategy")  # fmt: skip
         if list(user.get("tile_shape", (TILE, TILE))) != [TILE, TILE]:
             conflict(f"tile_shape {user['tile_shape']}", "tiles are 32x32")
-        facts = {"dtype": dtype, "role": role, "logical_shape": list(shape),
-                 "padded_shape": list(whole)}  # fmt: skip
+        hosts = restored_shape(shape, view)  # type: ignore[arg-type]
+        facts = {"dtype": dtype, "role": role, "logical_shape": list(hosts),
+                 "padded_shape": list(whole), "view": list(view)}  # fmt: skip
         for key, fact in facts.items():
             if key in user and user[key] != fact:
                 conflict(f"{key} {user[key]} contradicts the kernel's {fact}",

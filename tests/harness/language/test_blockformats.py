@@ -31,6 +31,17 @@ def _scaled(weights: str, out: str = "float32", halved: bool = False) -> Any:
     return main
 
 
+def _planes(weights: str) -> Any:
+    @T.prim_func
+    def main(A: T.Tensor((64, 64, 3), weights), C: T.Tensor((3, 64, 64), "bfloat16")):
+        with T.Kernel(2, 2, 3) as (bx, by, bz):
+            a = T.alloc_shared((32, 32), "bfloat16")
+            T.copy(A[by * 32 : by * 32 + 32, bx * 32 : bx * 32 + 32, bz], a)
+            T.copy(a, C[bz, by * 32, bx * 32])
+
+    return main
+
+
 @pytest.mark.parametrize("weights", ["bfloat8_b", "bfloat4_b"])
 @pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
@@ -82,5 +93,7 @@ def test_refusals() -> None:
         harness.compile(_scaled("bfloat16", "bfloat8_b"))
     with pytest.raises(HarnessError, match="arithmetic of bfloat8_b values"):
         harness.compile(_scaled("bfloat8_b", halved=True))
+    with pytest.raises(HarnessError, match="shares exponents along the last"):
+        harness.compile(_planes("bfloat8_b"))
     with pytest.raises(HarnessError, match="contradicts the kernel's float32"):
         harness.compile(annotate_tt_layout(_scaled("float32"), {"A": {"dtype": "bfloat8_b"}}))

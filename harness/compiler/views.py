@@ -1,0 +1,159 @@
+"""Which two dimensions of a tensor lie along rows and columns of tiles.
+
+Tiles hold the last two dimensions, unless a kernel moves blocks along others: of a tensor
+(batch, sequence, heads, dim) a block runs along sequence and dim, of a vector per head along its
+last dimension alone. Such a tensor is stored with those dimensions last. What is decided is the
+view of the plan's layout: host dimensions in stored order, -1 for a dimension of one element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+
+from harness.compiler.diagnostics import refuse
+from harness.compiler.kernel import Kernel, accesses, statements
+from harness.compiler.retensor import like, with_tensors
+from harness.language.blockformats import carried, dtype_of
+from harness.language.regions import constant
+from simulator.plan.views import UNIT
+
+View = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Use:
+    """One access of a tensor: dimensions it runs along, and the grid variables of the others."""
+
+    tensor: Any
+    wide: tuple[int, ...]
+    fixed: Mapping[int, tuple[Any, ...]]
+    node: Any
+
+
+def find_views(kernel: Kernel) -> dict[str, View]:
+    """The view of every tensor that is not stored in its host's order.
+
+    Raises:
+        CompileError: one tensor is used along dimensions that cannot both be those of tiles.
+    """
+    uses: dict[Any, list[_Use]] = {}
+    for use in _uses(kernel):
+        uses.setdefault(use.tensor, []).append(use)
+    views: dict[str, View] = {}
+    for tensor, found in uses.items():
+        view = _along_blocks(len(tensor.ty.shape), found)
+        if view:
+            views[tensor.name] = view
+    outer = _outer_variables(uses, views)
+    for tensor, found in uses.items():
+        if tensor.name not in views:
+            view = _along_vectors(len(tensor.ty.shape), found, outer)
+            if view:
+                views[tensor.name] = view
+    return views
+
+
+def with_views(func: tirx.PrimFunc, views: Mapping[str, View]) -> tirx.PrimFunc:
+    """The kernel on tensors in stored order."""
+    new, moved = {}, {}
+    for param in func.params:
+        view = views.get(param.name)
+        if view:
+            shape = [1 if d == UNIT else param.ty.shape[d] for d in view]
+            new[param] = like(param, shape, carried(dtype_of(param)))
+            moved[param] = _mover(view)
+    return with_tensors(func, new, moved) if new else func
+
+
+def _mover(view: View) -> Any:
+    def move(given: Sequence[Any]) -> list[Any]:
+        zero = tirx.const(0, "int32")
+        is_region = isinstance(given[0], tvm.ir.Range)
+        unit = tvm.ir.Range.from_min_extent(zero, tirx.const(1, "int32")) if is_region else zero
+        return [unit if d == UNIT else given[d] for d in view]
+
+    return move
+
+
+def _along_blocks(rank: int, uses: list[_Use]) -> View:
+    """The view that puts the dimensions of blocks last; empty where they are."""
+    wanted: tuple[int, ...] = ()
+    first: _Use | None = None
+    for use in uses:
+        if len(use.wide) < 2:
+            continue
+        pair = use.wide[-2:]
+        if first is not None and pair != wanted:
+            refuse(
+                f"tensor {use.tensor.name!r} is used along dimensions {list(pair)} here and"
+                f" {list(wanted)} elsewhere, and its tiles can lie along two only",
+                node=use.node,
+                code="LayoutConflict",
+                next_step="take the tensor as two parameters, one per use",
+            )
+        wanted, first = pair, use
+    if not wanted:
+        return ()
+    order = (*(d for d in range(rank) if d not in wanted), *wanted)
+    return () if order == tuple(range(rank)) else order
+
+
+def _outer_variables(uses: Mapping[Any, list[_Use]], views: Mapping[str, View]) -> list[Any]:
+    """Grid variables that index some tensor outside the dimensions of its tiles."""
+    found = []
+    for tensor, several in uses.items():
+        rank = len(tensor.ty.shape)
+        last = views.get(tensor.name, tuple(range(rank)))[-2:]
+        for use in several:
+            found += [v for d, vs in use.fixed.items() if d not in last for v in vs]
+    return found
+
+
+def _along_vectors(rank: int, uses: list[_Use], outer: Sequence[Any]) -> View:
+    """The view that gives each vector rows of tiles of its own; empty where tiles may hold several.
+
+    Several lie in one tile where the blocks that use them can be joined, which cannot be where
+    their variable also chooses among whole tiles of another tensor.
+    """
+    lone = {use.wide for use in uses if use.wide}
+    if len(lone) != 1 or len(min(lone)) != 1 or rank < 2:
+        return ()
+    ((along,),) = lone
+    beside = [d for d in (rank - 2, rank - 1) if d != along]
+    chosen = [v for use in uses for d in beside for v in use.fixed.get(d, ())]
+    if not any(v.same_as(o) for v in chosen for o in outer):
+        return ()
+    return (*(d for d in range(rank) if d != along), UNIT, along)
+
+
+def _uses(kernel: Kernel) -> Iterator[_Use]:
+    params = {p.name for p in kernel.params}
+    parallel = [s.loop_var for s in statements(kernel.body)
+                if isinstance(s, tirx.For) and s.kind == tirx.ForKind.PARALLEL]  # fmt: skip
+    grid = [v for v in kernel.block_vars if v is not None]
+    for access in accesses(kernel.body):
+        if access.buffer.name not in params:
+            continue
+        wide, fixed = [], {}
+        sizes = [constant(d) for d in access.buffer.ty.shape]
+        for d, (start, extent) in enumerate(zip(access.starts, access.extents, strict=True)):
+            if extent > 1 or _mentioned(start, parallel):
+                wide.append(d)
+            elif sizes[d] != 1:
+                fixed[d] = tuple(_mentioned(start, grid))
+        yield _Use(access.buffer, tuple(wide), fixed, access.node)
+
+
+def _mentioned(expr: Any, variables: Sequence[Any]) -> list[Any]:
+    """Variables that occur in an index."""
+    if not isinstance(expr, tvm.ir.Expr):
+        return []
+    found: list[Any] = []
+    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
+    return [v for v in variables if any(f.same_as(v) for f in found)]

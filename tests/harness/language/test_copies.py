@@ -1,0 +1,136 @@
+"""Tensors whose blocks run along any dimensions, and accesses that turn rows into columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import harness
+import harness.language as T
+from harness.errors import CompileError
+from harness.fuzz.stages import validate
+
+DEVICES = ["wormhole_n150", "blackhole_p150"]
+
+
+def _per_head(batch: int, seq: int, heads: int, dim: int, dtype: str) -> Any:
+    """Rows of (batch, sequence, heads, dim) scaled by their sums, and the sums per head."""
+
+    @T.prim_func
+    def main(
+        X: T.Tensor((batch, seq, heads, dim), dtype),
+        Y: T.Tensor((batch, seq, heads, dim), dtype),
+        S: T.Tensor((batch, heads, seq), "float32"),
+    ):
+        with T.Kernel(T.ceildiv(seq, 32), heads, batch) as (bx, by, bz):
+            x = T.alloc_shared((32, dim), dtype)
+            y = T.alloc_fragment((32, dim), "float32")
+            s = T.alloc_fragment((32,), "float32")
+            T.copy(X[bz, bx * 32 : (bx + 1) * 32, by, :], x)
+            T.copy(x, y)
+            T.reduce_sum(y, s, dim=1)
+            for i, j in T.Parallel(32, dim):
+                y[i, j] = y[i, j] * s[i]
+            T.copy(y, Y[bz, bx * 32 : (bx + 1) * 32, by, :])
+            T.copy(s, S[bz, by, bx * 32 : (bx + 1) * 32])
+
+    return main
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("seq", [64, 70])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_heads_between_rows_and_columns(device: str, seq: int, dtype: str) -> None:
+    """(batch, sequence, heads, dim) and a vector per head, aligned and ragged."""
+    verdict = harness.check(_per_head(2, seq, 3, 64, dtype), device=device)
+    assert verdict.passed, verdict.reason
+
+
+def test_answers_are_in_the_hosts_order() -> None:
+    """Arrays go in and come out in the shapes the kernel declares, each element in its place."""
+    artifact = harness.compile(_per_head(2, 32, 3, 32, "float32"))
+    views = {n: tuple(la.view) for n, la in artifact.plan.layouts.items()}
+    assert views == {"X": (0, 2, 1, 3), "Y": (0, 2, 1, 3), "S": (0, 1, -1, 2)}
+    x = np.random.default_rng(0).integers(-3, 4, (2, 32, 3, 32)).astype(np.float32)
+    out = artifact.run({"X": x}).outputs
+    assert np.array_equal(out["S"], x.sum(-1).transpose(0, 2, 1))
+    assert np.array_equal(out["Y"], x * x.sum(-1, keepdims=True))
+    assert validate(artifact).name == ""
+
+
+def _turned(how: str, M: int, N: int, dtype: str) -> Any:
+    @T.prim_func
+    def main(A: T.Tensor((M, N), dtype), C: T.Tensor((N, M), dtype)):
+        with T.Kernel(T.ceildiv(N, 32), T.ceildiv(M, 64)) as (bx, by):
+            a = T.alloc_shared((64, 32), dtype)
+            b = T.alloc_shared((32, 64), dtype)
+            if how == "block":
+                T.copy(A[by * 64, bx * 32], a)
+                for i, j in T.Parallel(64, 32):
+                    b[j, i] = a[i, j]
+                T.copy(b, C[bx * 32, by * 64])
+            elif how == "load":
+                for i, j in T.Parallel(32, 64):
+                    b[i, j] = A[by * 64 + j, bx * 32 + i]
+                T.copy(b, C[bx * 32, by * 64])
+            else:
+                for i, j in T.Parallel(64, 32):
+                    C[bx * 32 + j, by * 64 + i] = A[by * 64 + i, bx * 32 + j]
+
+    return main
+
+
+@pytest.mark.parametrize("how", ["block", "load", "tensors"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize("shape", [(64, 96), (100, 70)])
+def test_transposed_access(how: str, dtype: str, shape: tuple[int, int]) -> None:
+    """Rows become columns on the way in, between blocks and on the way out."""
+    verdict = harness.check(_turned(how, *shape, dtype))
+    assert verdict.passed, verdict.reason
+
+
+def test_vectors_follow_the_loop_they_are_indexed_by() -> None:
+    """In a transposing loop the target's rows decide which vector is a column."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((64, 64), "float32"),
+        r: T.Tensor((64,), "float32"),
+        c: T.Tensor((64,), "float32"),
+        C: T.Tensor((64, 64), "float32"),
+    ):
+        with T.Kernel(2, 2) as (bx, by):
+            a = T.alloc_fragment((32, 32), "float32")
+            b = T.alloc_fragment((32, 32), "float32")
+            rows = T.alloc_fragment((32,), "float32")
+            columns = T.alloc_fragment((32,), "float32")
+            T.copy(A[by * 32, bx * 32], a)
+            T.copy(r[by * 32], rows)
+            T.copy(c[bx * 32], columns)
+            for i, j in T.Parallel(32, 32):
+                b[j, i] = a[i, j] * rows[i] + columns[j]
+            T.copy(b, C[bx * 32, by * 32])
+
+    assert harness.check(main).passed
+
+
+def test_one_tensor_along_two_pairs_of_dimensions_is_refused() -> None:
+    """Tiles lie along two dimensions: a second use along others names both."""
+
+    @T.prim_func
+    def main(X: T.Tensor((64, 64, 64), "float32"), Y: T.Tensor((64, 64), "float32")):
+        with T.Kernel(2, 2) as (bx, by):
+            a = T.alloc_fragment((32, 32), "float32")
+            b = T.alloc_fragment((32, 32), "float32")
+            T.copy(X[by * 32 : by * 32 + 32, bx, 0:32], a)
+            T.copy(X[0:32, 0:32, by], b)
+            for i, j in T.Parallel(32, 32):
+                a[i, j] += b[i, j]
+            T.copy(a, Y[by * 32, bx * 32])
+
+    with pytest.raises(CompileError, match=r"along dimensions \[0, 1\] here and \[0, 2\]") as error:
+        harness.compile(main)
+    assert "two parameters" in str(error.value.next_step)
+    assert error.value.location is not None
