@@ -19,6 +19,7 @@ _HOME: Final = MappingProxyType(
         "Verdict": "harness.verdict",
         "check": "harness.checking",
         "compile": "harness.artifact",
+        "sequence": "harness.compiler.sequence",
     }
 )
 
@@ -30,4 +31,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'harness' has no attribute {name!r}")
 
 
-__all__ = ["Artifact", "Result", "Verdict", "check", "compile"]
+__all__ = ["Artifact", "Result", "Verdict", "check", "compile", "sequence"]

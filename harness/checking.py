@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from harness import inputs as drawn
-from harness.artifact import Artifact
+from harness.artifact import Artifact, compile_all
 from harness.artifact import compile as compile_kernel
 from harness.declared import declared
 from harness.errors import OptionError
 from harness.quality import quality
+from harness.sequences import check_sequence
 from harness.verdict import Verdict
 from simulator.artifact import load_artifact
 from simulator.errors import ArtifactError
@@ -79,13 +80,15 @@ def check(
     """Does the compiled kernel compute what its source says?
 
     Args:
-        kernel: a PrimFunc or IRModule.
+        kernel: a PrimFunc or IRModule; of a sequence (``harness.sequence``) every kernel is judged
+            on what the ones before it answered.
         inputs: arrays by tensor name; drawn where absent: exact integers first, judged by
             equality, then reals, judged by the derived bound.
         input_kind: draw one kind only, of ``harness.inputs.KINDS``.
         seed: seed of drawn inputs.
         run_options: number model, checking level and budgets of the machine.
-        artifact: judge this artifact (or directory) instead of what the compiler makes now.
+        artifact: judge this artifact (or directory) instead of what the compiler makes now; of a
+            sequence a directory that holds one directory per kernel.
         oracle: ``auto``, ``exact`` or ``bound``.
         numbers: the machine's number model, ``fast`` or ``exact``.
         function: which kernel, where a module has several.
@@ -99,10 +102,19 @@ def check(
         harness.backends.protocol.NotRun: the backend executes nothing here.
         simulator.errors.SimulatorError: an artifact that cannot be read, inputs of a wrong shape.
     """
+    from harness.compiler.sequence import order_of
+
     _known("oracle", oracle, ("auto", "exact", "bound"))
     _known("numbers", numbers, ("fast", "exact"))
     if input_kind is not None:
         _known("input_kind", input_kind, drawn.KINDS)
+    order = order_of(kernel) if function is None else ()
+    if order:
+        return check_sequence(
+            kernel, order, inputs, _kinds(input_kind, oracle), artifact=_directory(artifact),
+            oracle=oracle, seed=seed, numbers=numbers, options=options, run_options=run_options,
+            backend=backend, **keywords,
+        )  # fmt: skip
     started = time.perf_counter()
     made = compile_kernel(kernel, function=function, options=options, **keywords)
     case = _Case(made, made.plan, made.programs, made.contract, backend=backend)
@@ -135,14 +147,30 @@ def _known(what: str, value: object, accepted: tuple[str, ...]) -> None:
 def check_kept(kernel: Any, artifacts: Path | None, **keywords: Any) -> Verdict:
     """:func:`check` with its keywords; plan, programs and IR are kept in ``artifacts``, if given.
 
+    Of a sequence, every kernel's in a directory of its name.
+
     Raises:
         HarnessError, golden.GoldenError, simulator.errors.SimulatorError: as :func:`check`.
     """
+    from harness.compiler.sequence import order_of
+
     if artifacts is not None:
         compiled = {k: v for k, v in keywords.items() if k not in _JUDGING}
-        keywords["artifact"] = compile_kernel(kernel, **compiled)
-        keywords["artifact"].save(artifacts)
+        if order_of(kernel) and compiled.get("function") is None:
+            for one in compile_all(kernel, **compiled):
+                one.save(artifacts / one.name)
+            keywords["artifact"] = artifacts
+        else:
+            keywords["artifact"] = compile_kernel(kernel, **compiled)
+            keywords["artifact"].save(artifacts)
     return check(kernel, **keywords)
+
+
+def _directory(artifact: Artifact | Path | str | None) -> Path | str | None:
+    if isinstance(artifact, Artifact):
+        raise OptionError("one artifact for a sequence of kernels", location="artifact",
+                          next_step="give the directory that holds one per kernel")  # fmt: skip
+    return artifact
 
 
 def _judged(

@@ -33,6 +33,7 @@ class Verdict:
         quality: traffic, tile products and memory beside their minima, see harness.quality.
         reason: one sentence of the judge.
         notes: what the worst wrong tiles turned out to hold, where that was recognised.
+        steps: the verdict of each kernel, where a sequence was checked.
         outputs: the last run's arrays, where it completed; not part of the JSON.
     """
 
@@ -55,6 +56,7 @@ class Verdict:
     quality: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
     notes: tuple[str, ...] = ()
+    steps: tuple[Verdict, ...] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -65,6 +67,7 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         """Plain data, as ``--json`` writes it."""
         data = {k: getattr(self, k) for k in self.__dataclass_fields__ if k != "outputs"}
+        data["steps"] = [s.to_json() for s in self.steps]
         data["findings"] = [msgspec.to_builtins(f) for f in self.findings]
         return data
 

@@ -51,12 +51,14 @@ def check(
                         backend=backend)  # fmt: skip
 
     def body(session: Session) -> Outcome:
+        from harness.compiler.sequence import order_of
         from simulator.artifact import PLAN_FILE
 
         arrays = prepare(question)
         session.progress.stage("loading")
         kernel = build.kernel()
-        plan = _plan(artifact)
+        several = build.function is None and order_of(kernel)
+        plan = None if several else _plan(artifact)
         verdict = judge(session, build, kernel, question, arrays, artifact)
         more = ("--artifact", artifact, *question.arguments())
         again = build.command("check", *more)

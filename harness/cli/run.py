@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from harness.cli.compile import compile_build, passes_json, save, save_ir
 from harness.cli.judge import Question, judge, outcome, prepare, reproducible
 from harness.cli.session import Outcome, Session
 from simulator.arch import DEFAULT_DEVICE
+
+if TYPE_CHECKING:
+    from harness.artifact import Artifact
 
 OutputDir = Annotated[
     Path | None,
@@ -87,12 +90,15 @@ def run_build(
         HarnessError, SimulatorError: whatever is refused on the way.
     """
     from harness.cli.failure import UsageError
+    from harness.compiler.sequence import order_of
     from harness.report.compiled import artifact_lines, pass_lines, plan_lines
     from harness.report.terminal import section
     from simulator.plan.show import plan_summary
 
     arrays = prepare(question)
     made = compile_build(build, session)
+    if build.function is None and order_of(made[0].compilation.source):
+        return _run_sequence(session, build, question, output, dump_ir, again, made)
     if len(made) > 1:
         names = ", ".join(item.name for item in made)
         raise UsageError("there are several kernels", location="function",
@@ -115,3 +121,30 @@ def run_build(
         after=section("Artifact", artifact_lines(output)),
     )
     return replace(result, report={**result.report, "passes": passes})
+
+
+def _run_sequence(
+    session: Session, build: o.Build, question: Question, output: Path, dump_ir: Path | None,
+    again: str | None, made: list[Artifact],
+) -> Outcome:  # fmt: skip
+    """Kernels one after another; the artifact of each lands in a directory of its name."""
+    from harness.cli.failure import UsageError
+    from harness.report.compiled import artifact_lines
+    from harness.report.terminal import section
+    from harness.report.verdict import step_lines
+
+    arrays = prepare(question)
+    if question.observer is not None:
+        raise UsageError("--profile, --trace, --break and --dump look at one kernel",
+                         location="function", next_step="name one with --function")  # fmt: skip
+    written = []
+    for artifact in made:
+        plan_path, _ = save(artifact, output / artifact.name)
+        written += artifact_lines(plan_path.parent)
+    save_ir(made[0], dump_ir)
+    verdict = judge(session, build, made[0].compilation.source, question, arrays, output)
+    again = again or build.command("run", *question.arguments())
+    steps = section("Kernels, in order", step_lines(verdict.steps))
+    result = outcome(reproducible(verdict, again, output), None, before=steps,
+                     after=section("Artifacts", written))  # fmt: skip
+    return replace(result, report={**result.report, "passes": passes_json(made[0])})

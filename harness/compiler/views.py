@@ -28,7 +28,7 @@ View = tuple[int, ...]
 
 @dataclass(frozen=True)
 class _Use:
-    """One access of a tensor: dimensions it runs along, and the grid variables of the others."""
+    """One access of a tensor: dimensions it runs along, and the variables that place the others."""
 
     tensor: Any
     wide: tuple[int, ...]
@@ -50,7 +50,7 @@ def find_views(kernel: Kernel) -> dict[str, View]:
         view = _along_blocks(len(tensor.ty.shape), found)
         if view:
             views[tensor.name] = view
-    outer = _outer_variables(uses, views)
+    outer = [*_outer_variables(uses, views), *_loops(kernel, parallel=False)]
     for tensor, found in uses.items():
         if tensor.name not in views:
             view = _along_vectors(len(tensor.ty.shape), found, outer)
@@ -105,7 +105,7 @@ def _along_blocks(rank: int, uses: list[_Use]) -> View:
 
 
 def _outer_variables(uses: Mapping[Any, list[_Use]], views: Mapping[str, View]) -> list[Any]:
-    """Grid variables that index some tensor outside the dimensions of its tiles."""
+    """Variables that index some tensor outside the dimensions of its tiles."""
     found = []
     for tensor, several in uses.items():
         rank = len(tensor.ty.shape)
@@ -119,7 +119,7 @@ def _along_vectors(rank: int, uses: list[_Use], outer: Sequence[Any]) -> View:
     """The view that gives each vector rows of tiles of its own; empty where tiles may hold several.
 
     Several lie in one tile where the blocks that use them can be joined, which cannot be where
-    their variable also chooses among whole tiles of another tensor.
+    their variable also chooses among whole tiles of another tensor, or is that of a loop.
     """
     lone = {use.wide for use in uses if use.wide}
     if len(lone) != 1 or len(min(lone)) != 1 or rank < 2:
@@ -134,9 +134,8 @@ def _along_vectors(rank: int, uses: list[_Use], outer: Sequence[Any]) -> View:
 
 def _uses(kernel: Kernel) -> Iterator[_Use]:
     params = {p.name for p in kernel.params}
-    parallel = [s.loop_var for s in statements(kernel.body)
-                if isinstance(s, tirx.For) and s.kind == tirx.ForKind.PARALLEL]  # fmt: skip
-    grid = [v for v in kernel.block_vars if v is not None]
+    parallel = _loops(kernel, parallel=True)
+    grid = [v for v in kernel.block_vars if v is not None] + _loops(kernel, parallel=False)
     for access in accesses(kernel.body):
         if access.buffer.name not in params:
             continue
@@ -148,6 +147,12 @@ def _uses(kernel: Kernel) -> Iterator[_Use]:
             elif sizes[d] != 1:
                 fixed[d] = tuple(_mentioned(start, grid))
         yield _Use(access.buffer, tuple(wide), fixed, access.node)
+
+
+def _loops(kernel: Kernel, *, parallel: bool) -> list[Any]:
+    """Variables of T.Parallel, or of the other loops."""
+    loops = [s for s in statements(kernel.body) if isinstance(s, tirx.For)]
+    return [s.loop_var for s in loops if (s.kind == tirx.ForKind.PARALLEL) == parallel]
 
 
 def _mentioned(expr: Any, variables: Sequence[Any]) -> list[Any]:

@@ -22,13 +22,19 @@ def flash_attention(
     block_N: int = 64,
     is_causal: bool = False,
     groups: int = 1,
+    window: int = 0,
     dtype: str = "bfloat16",
     num_stages: int = 2,
 ) -> Any:
-    """O of shape (batch, heads, seq_len, dim); ``groups`` query heads share a key/value head."""
+    """O of shape (batch, heads, seq_len, dim); ``groups`` query heads share a key/value head.
+
+    With ``window`` a causal query sees itself and the ``window - 1`` keys before it.
+    """
     scale = LOG2_E / math.sqrt(dim)
     shape = (batch, heads, seq_len, dim)
     kv_shape = (batch, heads // groups, seq_len, dim)
+    # A block outside the window of a row must leave a finite maximum behind; 2**-200 is nothing.
+    least = -200.0 / scale if window else -math.inf
 
     @T.prim_func
     def main(
@@ -54,15 +60,26 @@ def flash_attention(
             T.copy(Q[bz, by, bx * block_M : (bx + 1) * block_M, :], Q_shared)
             T.fill(acc_o, 0)
             T.fill(logsum, 0)
-            T.fill(scores_max, -T.infinity("float32"))
+            T.fill(scores_max, least)
             loop_range = (
                 T.min(T.ceildiv(seq_len, block_N), T.ceildiv((bx + 1) * block_M, block_N))
                 if is_causal
                 else T.ceildiv(seq_len, block_N)
             )
-            for k in T.Pipelined(loop_range, num_stages=num_stages):
+            first = T.max(0, (bx * block_M - window + 1) // block_N) if window > 0 else 0
+            for k in T.Pipelined(first, loop_range, num_stages=num_stages):
                 T.copy(K[bz, by // groups, k * block_N : (k + 1) * block_N, :], K_shared)
-                if is_causal:
+                if window:
+                    for i, j in T.Parallel(block_M, block_N):
+                        acc_s[i, j] = T.if_then_else(
+                            T.And(
+                                bx * block_M + i >= k * block_N + j,
+                                bx * block_M + i < k * block_N + j + window,
+                            ),
+                            0,
+                            least,
+                        )
+                elif is_causal:
                     for i, j in T.Parallel(block_M, block_N):
                         acc_s[i, j] = T.if_then_else(
                             bx * block_M + i >= k * block_N + j, 0, -T.infinity("float32")
@@ -72,7 +89,7 @@ def flash_attention(
                 T.gemm(Q_shared, K_shared, acc_s, transpose_B=True,
                        policy=T.GemmWarpPolicy.FullRow)  # fmt: skip
                 T.copy(scores_max, scores_max_prev)
-                T.fill(scores_max, -T.infinity("float32"))
+                T.fill(scores_max, least)
                 T.reduce_max(acc_s, scores_max, dim=1, clear=False)
                 for i in T.Parallel(block_M):
                     scores_max[i] = T.max(scores_max[i], scores_max_prev[i])
@@ -102,12 +119,15 @@ def reference(
     V: npt.NDArray[np.float64],
     is_causal: bool = False,
     groups: int = 1,
+    window: int = 0,
 ) -> Any:
     """Attention in float64."""
     K, V = np.repeat(K, groups, axis=1), np.repeat(V, groups, axis=1)
     scores = Q @ K.swapaxes(-1, -2) / math.sqrt(Q.shape[-1])
     if is_causal:
         n = Q.shape[2]
-        scores = np.where(np.tril(np.ones((n, n), bool)), scores, -np.inf)
+        seen = np.tril(np.ones((n, n), bool))
+        seen &= ~np.tril(seen, -window) if window else seen
+        scores = np.where(seen, scores, -np.inf)
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     return (weights / weights.sum(-1, keepdims=True)) @ V

@@ -13,6 +13,8 @@ import numpy as np
 from harness.kernels import (
     attention,
     batched,
+    convolution,
+    decoding,
     elementary,
     elementwise,
     gemm,
@@ -20,6 +22,7 @@ from harness.kernels import (
     norm,
     quantised,
     softmax,
+    splitk,
 )
 
 
@@ -89,6 +92,33 @@ KERNELS: Final = MappingProxyType(
             partial(attention.reference, is_causal=True),
             {"seq_len": 200},
         ),
+        "grouped_query_attention": Packaged(
+            partial(attention.flash_attention, heads=4, groups=2),
+            partial(attention.reference, groups=2),
+        ),
+        "sliding_window_attention": Packaged(
+            partial(attention.flash_attention, is_causal=True, window=70),
+            partial(attention.reference, is_causal=True, window=70),
+            {"seq_len": 200},
+        ),
+        "conv2d": Packaged(
+            convolution.conv2d, convolution.conv2d_reference, {"N": 40, "C": 50, "F": 40}
+        ),
+        "strided_conv2d": Packaged(
+            partial(convolution.conv2d, stride=2, H=7),
+            partial(convolution.conv2d_reference, stride=2),
+        ),
     }
 )
 """Name to kernel."""
+SEQUENCES: Final = MappingProxyType(
+    {
+        "split_k": Packaged(
+            splitk.split_k, splitk.split_k_reference, {"M": 100, "N": 70, "K": 300}
+        ),
+        "flash_decoding": Packaged(
+            decoding.flash_decoding, decoding.flash_decoding_reference, {"group": 20}
+        ),
+    }
+)
+"""Name to a sequence of kernels; the reference gives the result of the last one."""

@@ -11,11 +11,11 @@ from harness.report.findings import finding_lines
 from harness.report.machine import machine_lines
 from harness.report.owner import block_names, owners
 from harness.report.terminal import Line, columns, count, number, seconds, section, text
+from simulator.plan.views import stored_place
 
 if TYPE_CHECKING:
     from harness.verdict import Verdict
-    from simulator.plan.views import stored_place
-from simulator.plan.schema import Plan
+    from simulator.plan.schema import Plan
 
 WORST: Final = 4
 """Wrong tiles shown."""
@@ -47,6 +47,16 @@ def verdict_lines(verdict: Verdict, plan: Plan | None) -> list[Line]:
         lines += [text(), text("  and more tiles; --json describes the worst")]
     lines += [text(f"  {note}") for note in notes]
     return lines
+
+
+def step_lines(steps: Sequence[Verdict]) -> list[Line]:
+    """One line for each kernel of a sequence and kind of inputs."""
+    rows = []
+    for step in steps:
+        ratio = "" if step.bound_ratio is None else f", {number(step.bound_ratio)} of its bound"
+        what = f"{step.verdict}, {step.input_kind} inputs, oracle {step.oracle}{ratio}"
+        rows.append((step.kernel, what))
+    return columns(rows)
 
 
 def wrong_tiles(verdict: Verdict) -> list[Mapping[str, Any]]:

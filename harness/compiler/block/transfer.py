@@ -17,7 +17,7 @@ from harness.compiler.affine import affine
 from harness.compiler.block.model import IndexTiles, Load, Region, Scaler, Store
 from harness.compiler.block.names import Names
 from harness.compiler.diagnostics import refuse
-from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, thread
+from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, seq, thread
 from harness.language.regions import constant
 from simulator.arch import TILE
 
@@ -48,23 +48,33 @@ class TransferEmitter:
             ana.bind(var, tvm.ir.Range.from_min_extent(start, extent))
         return ana
 
-    def _axes(self, region: Region, node: Any) -> tuple[list[tuple[Any, int, int]], Axis, Axis]:
-        """Leading dimensions (start, extent, size) and the row and column axes."""
+    def _axes(
+        self, region: Region, node: Any
+    ) -> tuple[list[tuple[Any, int, int]], Axis, Axis, Any | None]:
+        """Leading dimensions (start, extent, size), the row and column axes, and a condition.
+
+        The condition says where the leading indices are inside the tensor; None where always.
+        """
         shape = [constant(d) or 0 for d in region.tensor.ty.shape]
         starts, extents = list(region.starts), list(region.extents)
         if len(shape) == 1:
             shape, starts, extents = [1, *shape], [0, *starts], [1, *extents]
         lead = list(zip(starts[:-2], extents[:-2], shape[:-2], strict=True))
         ana = self._analyzer()
+        inside: Any | None = None
         for start, extent, size in lead:
-            if not _proves(ana, start >= 0) or not _proves(ana, start + extent <= size):
-                refuse(f"tensor {region.tensor.name!r}: a leading index may leave the tensor",
-                       node=node, code="OutOfBounds",
-                       next_step="keep batch indices inside the tensor")  # fmt: skip
+            for test in (start >= 0, start + extent <= size):
+                if _proves(ana, test):
+                    continue
+                if extent > 1:
+                    refuse(f"tensor {region.tensor.name!r}: several leading indices at once may"
+                           " leave the tensor", node=node, code="OutOfBounds",
+                           next_step="move one leading index at a time")  # fmt: skip
+                inside = test if inside is None else tirx.And(inside, test)
         rows, cols = (self._axis(region, s, e, n, node)
                       for s, e, n in zip(starts[-2:], extents[-2:], shape[-2:],
                                          strict=True))  # fmt: skip
-        return lead, rows, cols
+        return lead, rows, cols, inside
 
     def _axis(self, region: Region, start: Any, extent: int, size: int, node: Any) -> Axis:
         start = tirx.const(start, "int32") if isinstance(start, int) else start
@@ -122,7 +132,7 @@ class TransferEmitter:
             self.names[stmt.dst],
             stmt.region.tensor,
         )
-        lead, rows, cols = self._axes(stmt.region, stmt.node)
+        lead, rows, cols, inside = self._axes(stmt.region, stmt.node)
         ana = self._analyzer()
 
         def read(page: Any, index: Any, i: Any, j: Any) -> list[Any]:
@@ -130,9 +140,11 @@ class TransferEmitter:
             op = call("noc_async_read_page", ana.simplify(page), tensor, where, span=span)
             return self._guard(ana, rows, cols, i, j, op)
 
-        out = self._tiles(lead, rows, cols, read)
+        out = _where(inside, self._tiles(lead, rows, cols, read))
         out.append(call("noc_async_read_barrier", span=span))
         keep_rows, keep_cols = self._keep(ana, rows), self._keep(ana, cols)
+        if inside is not None:
+            keep_rows = _nothing_outside(inside, keep_rows)
         if keep_rows is not None or keep_cols is not None:
 
             def zero(_page: Any, index: Any, i: Any, j: Any) -> list[Any]:
@@ -196,7 +208,7 @@ class TransferEmitter:
             self.names[stmt.src],
             stmt.region.tensor,
         )
-        lead, rows, cols = self._axes(stmt.region, stmt.node)
+        lead, rows, cols, inside = self._axes(stmt.region, stmt.node)
         ana = self._analyzer()
         for axis in (rows, cols):
             if axis.extent % TILE and not _proves(ana, axis.start + axis.extent >= axis.elements):
@@ -213,9 +225,24 @@ class TransferEmitter:
             op = call("noc_async_write_page", ana.simplify(page), tensor, where, span=span)
             return self._guard(ana, rows, cols, i, j, op)
 
-        out = self._tiles(lead, rows, cols, write)
+        out = _where(inside, self._tiles(lead, rows, cols, write))
         out.append(call("noc_async_write_barrier", span=span))
         return thread("writer", out)
+
+
+def _where(condition: Any | None, stmts: list[Any]) -> list[Any]:
+    """Statements under a condition, if there is one."""
+    return stmts if condition is None else [tirx.IfThenElse(condition, seq(stmts), None)]
+
+
+def _nothing_outside(inside: Any, keep: Any | None) -> Any:
+    """Rows of tile ``i`` to keep: none where the leading indices are outside the tensor."""
+
+    def rows(i: Any) -> Any:
+        kept = tirx.const(TILE, "int32") if keep is None else keep(i)
+        return tirx.Select(inside, kept, tirx.const(0, "int32"))
+
+    return rows
 
 
 def _proves(ana: Any, condition: Any) -> bool:

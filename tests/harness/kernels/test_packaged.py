@@ -26,7 +26,7 @@ def _made(name: str, dtype: str, ragged: bool) -> Any:
     return kernel.factory(dtype=dtype, **(kernel.ragged if ragged else {}))
 
 
-@pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p100"])
+@pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
 @pytest.mark.parametrize(("name", "dtype", "ragged"), CASES)
 def test_kernel_passes_its_check(name: str, dtype: str, ragged: bool, device: str) -> None:
     """A packaged kernel answers as its source says, aligned and ragged, on both chips."""

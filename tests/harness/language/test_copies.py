@@ -134,3 +134,28 @@ def test_one_tensor_along_two_pairs_of_dimensions_is_refused() -> None:
         harness.compile(main)
     assert "two parameters" in str(error.value.next_step)
     assert error.value.location is not None
+
+
+def _shifted(by: int) -> Any:
+    """Whole matrices of a stack, each in the place of one ``by`` before it."""
+
+    @T.prim_func
+    def main(X: T.Tensor((4, 40, 70), "bfloat16"), Y: T.Tensor((4, 40, 70), "bfloat16")):
+        with T.Kernel(3, 2, 4) as (bx, row, bz):
+            x = T.alloc_shared((32, 32), "bfloat16")
+            T.copy(X[bz + by, row * 32, bx * 32], x)
+            T.copy(x, Y[bz, row * 32, bx * 32])
+
+    return main
+
+
+@pytest.mark.parametrize("by", [-1, 2])
+def test_a_leading_index_outside_reads_zero(by: int) -> None:
+    """As rows and columns do: T.copy reads zero beyond a tensor, in every dimension."""
+    x = np.random.default_rng(1).integers(1, 9, (4, 40, 70)).astype(np.float32)
+    want = np.zeros_like(x)
+    for n in range(4):
+        if 0 <= n + by < 4:
+            want[n] = x[n + by]
+    assert np.array_equal(harness.compile(_shifted(by)).run({"X": x}).outputs["Y"], want)
+    assert harness.check(_shifted(by)).passed

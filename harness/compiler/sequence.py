@@ -1,0 +1,85 @@
+"""Kernels that run one after another: a module that says in which order.
+
+Tensors of one name are one tensor. What one kernel writes and a later one reads is an intermediate;
+what remains are the sequence's inputs and results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import tvm
+
+from harness.compiler.kernel import read_kernel
+from harness.compiler.passes.infer_layout import roles
+from harness.errors import HarnessError
+from harness.language.blockformats import dtype_of
+from harness.language.regions import constant
+
+TT_SEQUENCE: Final = "tt.sequence"
+"""Module attribute: names of its kernels in the order they run."""
+
+
+class SequenceError(HarnessError):
+    """Kernels that do not follow one another."""
+
+    code = "InvalidSequence"
+
+
+def sequence(*kernels: Any) -> tvm.IRModule:
+    """A module of kernels that run in the order given, each on what the ones before it wrote.
+
+    Raises:
+        SequenceError: no kernels, two of one name, tensors of one name that differ, or a tensor
+            written twice or read before it is written.
+    """
+    names = [str((k.attrs or {}).get("global_symbol", "main")) for k in kernels]
+    if not kernels or len(set(names)) < len(names):
+        raise SequenceError(f"a sequence of {names or 'nothing'}",
+                            next_step="give kernels of different function names")  # fmt: skip
+    seen: dict[str, tuple[Any, str]] = {}
+    written: dict[str, str] = {}
+    read: dict[str, str] = {}
+    for name, kernel in zip(names, kernels, strict=True):
+        for param, role in _roles(kernel).items():
+            var = next(p for p in kernel.params if p.name == param)
+            form = (tuple(constant(d) for d in var.ty.shape), dtype_of(var))
+            known, first = seen.setdefault(param, (form, name))
+            if known != form:
+                raise SequenceError(f"tensor {param!r} is {_words(known)} in {first!r} and"
+                                    f" {_words(form)} in {name!r}",
+                                    next_step="give different tensors different names")  # fmt: skip
+            if role != "input":
+                if param in written or param in read:
+                    other = written.get(param) or read[param]
+                    raise SequenceError(f"tensor {param!r} is written by {name!r}, and {other!r}"
+                                        " before it uses it",
+                                        next_step="give every result its own name")  # fmt: skip
+                written[param] = name
+            else:
+                read.setdefault(param, name)
+    functions = dict(zip(names, kernels, strict=True))
+    return tvm.IRModule(functions).with_attr(TT_SEQUENCE, names)
+
+
+def order_of(module: Any) -> tuple[str, ...]:
+    """Names of a sequence's kernels in order; empty for anything else."""
+    attributes = getattr(module, "attrs", None) if isinstance(module, tvm.IRModule) else None
+    if not attributes or TT_SEQUENCE not in attributes:
+        return ()
+    return tuple(str(name) for name in attributes[TT_SEQUENCE])
+
+
+def kernel_of(module: tvm.IRModule, name: str) -> Any:
+    """A module's kernel by name."""
+    return next(f for v, f in module.functions_items() if v.name_hint == name)
+
+
+def _roles(kernel: Any) -> Mapping[str, str]:
+    return roles(read_kernel(kernel))
+
+
+def _words(form: tuple[Any, str]) -> str:
+    shape, dtype = form
+    return f"{'x'.join(map(str, shape))} {dtype}"
