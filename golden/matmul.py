@@ -88,6 +88,12 @@ def multiply_accumulate(
         with np.errstate(invalid="ignore", over="ignore"):
             return Approx(acc.value + np.matmul(a.value, b.value))
     if find_format(in0.dtype).is_integer and find_format(in1.dtype).is_integer:
+        if contract.fidelity != "HiFi4":
+            raise GoldenError(
+                f"int8 products at {contract.fidelity} leave bits of their operands out",
+                code="InvalidContract",
+                next_step="use fidelity HiFi4",
+            )
         return _whole_product(acc, a, b)
     clean_a, clean_b = cleaned(a), cleaned(b)
     product = np.matmul(clean_a.value, clean_b.value)

@@ -19,6 +19,13 @@ from simulator.plan.schema import CircularBuffer, ComputeConfig
 _DATUM: Final[Mapping[int, str]] = {1: "uint8_t", 2: "uint16_t", 4: "uint32_t"}
 
 
+def _check_real(op: str, cb: CircularBuffer) -> None:
+    """The compute API's matrix calls are not known to take integers: those run simulated only."""
+    if DataFormat.from_name(cb.data_format).is_integer:
+        raise CodegenError(f"{op} of {cb.data_format} tiles (buffer {cb.name}): no call of tt-metal"
+                           " is known to multiply integers; run it on the simulator")  # fmt: skip
+
+
 class Fields(dict[str, str]):
     """Template fields of one op, made when asked for.
 
@@ -59,7 +66,10 @@ class Fields(dict[str, str]):
 
     def _operand(self, kind: str, value: Any) -> str:
         if kind == "cb":
-            return self._circular(value)[1]
+            circular, text = self._circular(value)
+            if self.spec.name in ("matmul_init", "matmul_tiles"):
+                _check_real(self.spec.name, circular)
+            return text
         if kind in ("expr", "dst", "l1"):
             return self.scope.print(value)
         if kind == "tensor":

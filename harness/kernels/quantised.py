@@ -48,3 +48,27 @@ def dequantised_gemm_reference(
 ) -> npt.NDArray[np.float64]:
     """A B in float64, of the weights as they are stored."""
     return A @ B
+
+
+def int8_gemm(M: int = 128, N: int = 96, K: int = 160, block_M: int = 64, block_N: int = 32,
+              block_K: int = 32, dtype: str = "int8") -> Any:  # fmt: skip
+    """C = A B in int32, of integers from -127 to 127; needs fidelity HiFi4."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((M, K), dtype),
+        B: T.Tensor((K, N), dtype),
+        C: T.Tensor((M, N), "int32"),
+    ):
+        with T.Kernel(T.ceildiv(N, block_N), T.ceildiv(M, block_M), threads=128) as (bx, by):
+            A_shared = T.alloc_shared((block_M, block_K), dtype)
+            B_shared = T.alloc_shared((block_K, block_N), dtype)
+            C_local = T.alloc_fragment((block_M, block_N), "int32")
+            T.clear(C_local)
+            for ko in T.Pipelined(T.ceildiv(K, block_K), num_stages=2):
+                T.copy(A[by * block_M, ko * block_K], A_shared)
+                T.copy(B[ko * block_K, bx * block_N], B_shared)
+                T.gemm(A_shared, B_shared, C_local)
+            T.copy(C_local, C[by * block_M, bx * block_N])
+
+    return main

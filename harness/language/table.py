@@ -15,7 +15,7 @@ from harness.language.dtypes import NAMES as DTYPE_NAMES
 from harness.language.hints import REASONS
 from harness.language.names import NAMES
 from harness.language.refusals import FAMILIES, REFUSED
-from harness.language.tensors import DTYPES
+from harness.language.tensors import DTYPES, INTEGERS
 
 Status = Literal["works", "ignored", "refused"]
 
@@ -57,7 +57,7 @@ _WORKS: Final = {
     " dimensions of a tensor",
     "fill": "a block set to a number, infinities included",
     "clear": "a block set to zero",
-    "gemm": "C += A B on blocks, both transposes",
+    "gemm": "C += A B on blocks, both transposes; int8 by int8 into int32 at fidelity HiFi4",
     "reduce": "a reduction by name: sum, max, min, absmax, abssum",
     "reduce_sum": "over an axis of a block, with or without clear",
     "reduce_max": "over an axis of a block, with or without clear",
@@ -117,8 +117,11 @@ def _entries() -> dict[str, Entry]:
     for name in _ELEMENTWISE:
         table[name] = Entry(name, "works", "elementwise, in T.Parallel")
     for name, target in DTYPE_NAMES.items():
-        computed = target in DTYPES
-        use = "tensors, blocks and casts" if computed else "indices, conditions and host code"
+        use = "indices, conditions and host code"
+        if target in DTYPES:
+            use = "tensors, blocks and casts"
+        elif target in INTEGERS:
+            use += "; tensors and blocks of int8 T.gemm, which runs simulated only"
         table[name] = Entry(name, "works", f"the dtype {target}: for {use}")
     for name, note in _IGNORED.items():
         table[name] = Entry(name, "ignored", note)

@@ -15,7 +15,11 @@ from harness.language.regions import constant
 
 DTYPES = ("float32", "bfloat16", "float16")
 """Element types the pipeline computes with."""
-TENSOR_DTYPES = (*DTYPES, *BLOCK_FORMATS)
+INTEGERS = ("int8", "int32")
+"""Element types of integer products: operands and sums."""
+BLOCK_DTYPES = (*DTYPES, *INTEGERS)
+"""Element types of on-chip blocks."""
+TENSOR_DTYPES = (*BLOCK_DTYPES, *BLOCK_FORMATS)
 """Element types of tensors."""
 
 SHARED, FRAGMENT, LOCAL = "shared.dyn", "local.fragment", "local"
@@ -87,22 +91,26 @@ def _tensor_shape(shape: object) -> tuple[Any, ...]:
     return _shape(dims, "T.Tensor")
 
 
+def _block_dtype(dtype: object) -> str:
+    return dtype_name(dtype, accepted=BLOCK_DTYPES)
+
+
 def alloc_shared(shape: object, dtype: object, scope: str = SHARED) -> Any:
     """``T.alloc_shared(shape, dtype)``: an on-chip block shared by the threads of a block."""
     if scope not in ("shared", SHARED):
         raise LanguageError(f"T.alloc_shared scope {scope!r}", next_step="leave scope out")
-    return S.alloc_buffer(_shape(shape, "T.alloc_shared"), dtype_name(dtype), scope=SHARED)
+    return S.alloc_buffer(_shape(shape, "T.alloc_shared"), _block_dtype(dtype), scope=SHARED)
 
 
 def alloc_fragment(shape: object, dtype: object, scope: str = FRAGMENT) -> Any:
     """``T.alloc_fragment(shape, dtype)``: an on-chip block held in registers on a GPU."""
     if scope != FRAGMENT:
         raise LanguageError(f"T.alloc_fragment scope {scope!r}", next_step="leave scope out")
-    return S.alloc_buffer(_shape(shape, "T.alloc_fragment"), dtype_name(dtype), scope=FRAGMENT)
+    return S.alloc_buffer(_shape(shape, "T.alloc_fragment"), _block_dtype(dtype), scope=FRAGMENT)
 
 
 def alloc_local(shape: object, dtype: object, scope: str = LOCAL) -> Any:
     """``T.alloc_local(shape, dtype)``: a small on-chip block, treated as a fragment."""
     if scope != LOCAL:
         raise LanguageError(f"T.alloc_local scope {scope!r}", next_step="leave scope out")
-    return S.alloc_buffer(_shape(shape, "T.alloc_local"), dtype_name(dtype), scope=LOCAL)
+    return S.alloc_buffer(_shape(shape, "T.alloc_local"), _block_dtype(dtype), scope=LOCAL)

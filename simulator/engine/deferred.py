@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from simulator.engine.pool import Block, Pool
+from simulator.numerics.int8 import matmul_int8
 from simulator.numerics.model import NumberModel
 from simulator.numerics.modes import Mode
 
@@ -26,13 +27,24 @@ MAX_STEPS: Final = 32
 
 
 class Products:
-    """What all matmuls of one kernel share."""
+    """What all matmuls of one kernel share; ``integers`` are products of Int8 tiles."""
 
-    def __init__(self, model: NumberModel, mode: Mode, pool: Pool) -> None:
+    def __init__(
+        self, model: NumberModel, mode: Mode, pool: Pool, *, integers: bool = False
+    ) -> None:
         self.model = model
         self.mode = mode
         self.pool = pool
-        self.dtype = np.dtype(np.float32)
+        self.integers = integers
+        self.dtype = np.dtype(np.int32 if integers else np.float32)
+
+    def add(self, acc: Any, a: Block, b: Block, out: Block, scratch: Block | None = None) -> None:
+        """Out = acc + a @ b, one K tile; ``acc`` None is a cleared DST."""
+        if not self.integers:
+            self.model.matmul(acc, a, b, self.mode, out=out, scratch=scratch)
+            return
+        before = np.zeros(out.shape, np.int32) if acc is None else acc
+        out[...] = matmul_int8(before, a, b, self.mode.fidelity)
 
 
 class Deferred:
@@ -84,27 +96,28 @@ class Deferred:
             start = start.reshape(self.shape)
         steps.reverse()
         products, shape = self.products, self.shape
-        out = products.pool.take(shape)
+        dtype = products.dtype
+        out = products.pool.take(shape, dtype)
         axis = 0 if shape[0] > 1 else 1
         lane_bytes = out.nbytes // shape[axis]
         count = min(max(1, CHUNK_BYTES // lane_bytes), shape[axis])
         some = list(shape)
         some[axis] = count
-        scratch = products.pool.take(tuple(some))
-        matmul, mode = products.model.matmul, products.mode
+        scratch = products.pool.take(tuple(some), dtype)
+        add = products.add
         for first in range(0, shape[axis], count):
             part: Any = slice(first, first + count)
             if axis:
                 part = (slice(None), part)
             acc = out[part]
-            room = scratch if acc.shape == scratch.shape else np.empty(acc.shape, np.float32)
+            room = scratch if acc.shape == scratch.shape else np.empty(acc.shape, dtype)
             rest = steps
             if start is None:
                 a, b = steps[0]
-                matmul(None, a[part], b[part], mode, out=acc)
+                add(None, a[part], b[part], acc)
                 rest = steps[1:]
             else:
                 np.copyto(acc, start[part])
             for a, b in rest:
-                matmul(acc, a[part], b[part], mode, out=acc, scratch=room)
+                add(acc, a[part], b[part], acc, room)
         return out

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from simulator.engine.code import Builders, OpContext, Step, uniform
+from simulator.engine.code import Builders, OpContext, Step, refusal, uniform
 from simulator.engine.deferred import Deferred, Products
 from simulator.engine.dst import Section
 from simulator.engine.expr import ExprError
@@ -63,14 +63,15 @@ class Matmul:
         self.mode = machine.mode(c.code.key, self.in0.fmt, self.in1.fmt)
         self.tf32 = machine.tf32(c.code.key)
         self.tile = (self.in0.tile[0], self.in1.tile[1])
-        self.products = Products(self.model, self.mode, self.pool)
+        integers = self.in0.fmt is DataFormat.Int8
+        self.products = Products(self.model, self.mode, self.pool, integers=integers)
         self.arithmetic = machine.arithmetic
         probe = np.ones((1, 1), np.float32)
-        self.exact_operands = machine.numbers == "fast" and all(
+        self.exact_operands = integers or (machine.numbers == "fast" and all(
             self.model.matmul_operand(probe, cb.fmt, self.mode, side, self.tf32) is probe
             and cb.fmt is DataFormat.Float16_b
             for side, cb in enumerate((self.in0, self.in1))
-        )
+        ))  # fmt: skip
         if self.in0.tile[1] != self.in1.tile[0]:
             raise ExprError(f"tiles {self.in0.tile} and {self.in1.tile} cannot be multiplied")
 
@@ -146,8 +147,24 @@ def _fixed(c: OpContext) -> tuple[MatmulPlan, tuple[int, int, int]] | None:
     return _plan(n, tuple(si), tuple(sj), tuple(sd)), (i, j, d)
 
 
+def _unfit(c: OpContext) -> Step | None:
+    """A refusal of integers the matrix unit does not multiply: Int8 with Int8 only, in 32 bits."""
+    formats = [c.cb(0).fmt, c.cb(1).fmt]
+    wide = c.machine.mode(c.code.key, *formats).dest.is_fp32
+    if not any(fmt.is_integer for fmt in formats):
+        return None
+    if wide and all(fmt is DataFormat.Int8 for fmt in formats):
+        return None
+    names = " by ".join(fmt.value for fmt in formats)
+    return refusal("ShapeMismatch", f"matmul_tiles of {names} in a {32 if wide else 16}-bit DST:"
+                   " integers are Int8 by Int8 in 32 bits")  # fmt: skip
+
+
 def build_matmul(c: OpContext) -> Step:
     """matmul_tiles."""
+    unfit = _unfit(c)
+    if unfit is not None:
+        return unfit
     matmul, following, machine = Matmul(c), c.next, c.machine
     in0, in1, counts = matmul.in0, matmul.in1, c.counts(3)
     index0, index1, target = c.index(2, 3), c.index(3, 3), c.index(4, 3)

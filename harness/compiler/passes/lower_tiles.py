@@ -15,6 +15,7 @@ from tvm import tirx
 
 from harness.compiler import attrs
 from harness.compiler.block.emit import ComputeEmitter
+from harness.compiler.block.integers import check_integers
 from harness.compiler.block.model import (
     Accumulate,
     For,
@@ -74,6 +75,7 @@ class LowerTTTileIntrinsics(TTPass):
         program = read_block(kernel)
         capacity = options.arch.dst_tiles(fp32_dest=options.use_fp32_dest, full_sync=False)
         normalise(program, capacity)
+        check_integers(program, options)
         body = _Lowering(kernel, capacity).run(program.body)
         func = func.with_body(under_grid(func.body, body))
         config = {

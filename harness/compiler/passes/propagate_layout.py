@@ -20,7 +20,7 @@ from harness.compiler.kernel import Kernel, accesses, read_kernel
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.ops import COPY
 from harness.language.regions import constant
-from harness.language.tensors import DTYPES
+from harness.language.tensors import BLOCK_DTYPES
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.tensors import padded_shape
@@ -89,9 +89,10 @@ class PropagateTTLayout(TTPass):
         written = {a.buffer.name for a in found if a.write}
         for buffer in kernel.onchip:
             dtype = dtype_of(buffer)
-            if dtype not in DTYPES:
+            if dtype not in BLOCK_DTYPES:
+                known = ", ".join(BLOCK_DTYPES)
                 refuse(f"buffer {buffer.name!r} has dtype {dtype}", code="UnsupportedDtype",
-                       node=kernel.body, next_step=f"use one of {', '.join(DTYPES)}")  # fmt: skip
+                       node=kernel.body, next_step=f"use one of {known}")  # fmt: skip
             first = next((a for a in found if a.buffer.same_as(buffer)), None)
             if first is not None and buffer.name not in written:
                 refuse(f"buffer {buffer.name!r} is read but never written",

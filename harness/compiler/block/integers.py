@@ -1,0 +1,71 @@
+"""Where integers may go in a block program: through copies as they are, and into int8 products."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from harness.compiler.block.model import (
+    BlockProgram,
+    Buffer,
+    Eltwise,
+    Gemm,
+    Leaf,
+    Reduce,
+    Statement,
+    Transpose,
+    walk,
+)
+from harness.compiler.diagnostics import refuse
+from harness.compiler.options import CompileOptions
+
+_EXACT = "HiFi4"
+"""The fidelity whose phases multiply all seven magnitude bits of both operands."""
+
+
+def check_integers(program: BlockProgram, options: CompileOptions) -> None:
+    """Refuse what the vector and matrix units would compute otherwise than in integers.
+
+    Raises:
+        CompileError: at the source line.
+    """
+    for stmt in walk(program.body):
+        if isinstance(stmt, Gemm):
+            _check_gemm(stmt, options)
+            continue
+        used = [b for b in (*stmt.defs(), *stmt.uses()) if b.format.is_integer]
+        if not used or not isinstance(stmt, (Eltwise, Reduce, Transpose)):
+            continue
+        if isinstance(stmt, Eltwise) and isinstance(stmt.expr, Leaf) and not stmt.expr.bcast:
+            if stmt.expr.buffer.dtype == stmt.dst.dtype:
+                continue
+            _no(stmt, f"{stmt.expr.buffer.dtype} {stmt.expr.buffer.name!r} becomes"
+                f" {stmt.dst.dtype}", "keep its dtype, and convert outside the kernel")  # fmt: skip
+        name, dtype = used[0].name, used[0].dtype
+        if isinstance(stmt, Eltwise) and not tuple(stmt.uses()):
+            _no(stmt, f"{dtype} block {name!r} is filled, and is not an accumulator that stays in"
+                " the destination register", "clear it right before the loop of its T.gemm, and"
+                " use smaller blocks")  # fmt: skip
+        _no(stmt, f"{dtype} block {name!r} in arithmetic", "compute in float32; integers go"
+            " through T.copy and T.gemm")  # fmt: skip
+
+
+def _check_gemm(stmt: Gemm, options: CompileOptions) -> None:
+    kinds = (stmt.a.dtype, stmt.b.dtype, stmt.c.dtype)
+    if not any(_is_integer(b) for b in (stmt.a, stmt.b, stmt.c)):
+        return
+    if kinds != ("int8", "int8", "int32"):
+        _no(stmt, f"a T.gemm of {kinds[0]} by {kinds[1]} into {kinds[2]}",
+            "integers are int8 by int8 into int32")  # fmt: skip
+    if not options.use_fp32_dest:
+        _no(stmt, "an int8 T.gemm in a 16-bit destination register", "leave --no-fp32-dest out")
+    if options.math_fidelity != _EXACT:
+        _no(stmt, f"an int8 T.gemm at {options.math_fidelity}, which drops bits of its operands",
+            f"use --fidelity {_EXACT}")  # fmt: skip
+
+
+def _is_integer(buffer: Buffer) -> bool:
+    return buffer.format.is_integer
+
+
+def _no(stmt: Statement, what: str, instead: str) -> NoReturn:
+    refuse(what, node=stmt.node, code="UnsupportedDtype", next_step=instead)
