@@ -22,6 +22,7 @@ from harness.backends.mock import mock_environment
 from harness.codegen.gate.compile import find_compiler
 from harness.codegen.gate.wheel import find_headers
 from harness.codegen.table import TTNN_VERSION
+from harness.frontend import bridge
 
 State = Literal["ok", "missing", "broken", "unused"]
 MARKS: Final = {"ok": "yes", "missing": "no", "broken": "NO", "unused": "-"}
@@ -99,6 +100,7 @@ def doctor() -> DoctorReport:
         headers,
         compiler,
         device,
+        _tilelang(),
     )
     return DoctorReport(items, _tiers(usable, gpp, headers, compiler, device))
 
@@ -116,6 +118,19 @@ def _interpreter(found: tuple[Interpreter, ...], usable: Interpreter | None) -> 
         return Item(name, "broken", f"{ENVIRONMENT} names one without ttnn or NumPy", takes)
     return Item(name, "missing", f"without ttnn: {', '.join(fit)}" if fit else "no Python of"
                 f" {' or '.join(VERSIONS)} found", takes)  # fmt: skip
+
+
+def _tilelang() -> Item:
+    """The Python that parses for ``--frontend tilelang``; nothing else wants it."""
+    name, takes = "a Python with tilelang", f"{bridge.INSTALL}, then {bridge.PYTHON}=DIR/bin/python"
+    why = bridge.unavailable(bridge.python())
+    if why is None:
+        return Item(name, "ok", bridge.python())
+    if os.environ.get(bridge.PYTHON):
+        return Item(
+            name, "broken", f"{bridge.PYTHON} names one that does not load it: {why}", takes
+        )
+    return Item(name, "missing", "only --frontend tilelang wants it", takes)
 
 
 def _environment() -> Item:

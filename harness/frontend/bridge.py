@@ -20,6 +20,8 @@ from harness.frontend.errors import FrontendError
 
 PYTHON: Final = "TT_HARNESS_TILELANG_PYTHON"
 """Environment variable: the Python that has TileLang."""
+INSTALL: Final = "python3 -m venv DIR && DIR/bin/pip install tilelang"
+"""What makes a Python that has it: an environment of its own, its apache-tvm-ffi is not ours."""
 _SECONDS: Final = 300
 _WALKER: Final = Path(__file__).with_name("walker.py")
 
@@ -57,7 +59,7 @@ def load_with_tilelang(path: Path, name: str, params: Mapping[str, Any]) -> Any:
     if why is not None:
         raise FrontendError(f"TileLang cannot be used: {why}", code="MissingLibrary",
                             location="frontend",
-                            next_step=f"name a Python that has tilelang in {PYTHON}")  # fmt: skip
+                            next_step=f"{INSTALL}, then {PYTHON}=DIR/bin/python")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "kernel.json"
         done = subprocess.run(  # noqa: S603  (our own script, the user's own file)

@@ -7,6 +7,8 @@ import pytest
 from harness.backends import doctor as module
 from harness.backends.doctor import doctor
 from harness.backends.interpreter import ENVIRONMENT
+from harness.frontend import bridge
+from harness.frontend.bridge import INSTALL, PYTHON
 
 
 def test_without_ttnn_every_gap_says_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +38,17 @@ def test_the_users_tt_metal_variables_are_listed(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv(ENVIRONMENT, "/no/such/python")
     monkeypatch.setenv("TT_METAL_SIMULATOR", "/opt/sim.so")
     assert "TT_METAL_SIMULATOR=/opt/sim.so" in str(doctor())
+
+
+def test_the_doctor_says_how_tilelang_gets_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python without it is a gap with a remedy, one that was named for it is broken."""
+    name = "a Python with tilelang"
+    monkeypatch.setattr(bridge, "unavailable", lambda _: "it is not there")
+    monkeypatch.delenv(PYTHON, raising=False)
+    item = {i.name: i for i in doctor().items}[name]
+    assert item.state == "missing"
+    assert item.takes == f"{INSTALL}, then {PYTHON}=DIR/bin/python"
+    monkeypatch.setenv(PYTHON, "/no/such/python")
+    item = {i.name: i for i in doctor().items}[name]
+    assert item.state == "broken"
+    assert "it is not there" in item.found

@@ -1,4 +1,5 @@
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,37 @@ def tilelang() -> None:
     why = unavailable(python())
     if why is not None:
         pytest.skip(f"TileLang cannot be used ({why}); name a Python that has it in {PYTHON}")
+
+
+PACKAGED: dict[str, dict[str, Any]] = {
+    "gemm.matmul": {"M": 100, "trans_A": True, "trans_B": True},
+    "batched.batched_matmul": {},
+    "linear.gemm_bias_relu": {},
+    "linear.gemv": {},
+    "linear.linear_attention": {},
+    "softmax.online_softmax": {},
+    "norm.layer_norm": {},
+    "elementwise.multiply_add": {},
+    "elementary.rotary": {},
+    "convolution.conv2d": {},
+    "attention.flash_attention": {"is_causal": True, "window": 70},
+}
+"""Packaged kernels, by module and factory, and the parameters to try."""
+
+
+@pytest.mark.usefixtures("tilelang")
+@pytest.mark.parametrize("name", PACKAGED)
+def test_packaged_kernels_are_tilelang(name: str, tmp_path: Path) -> None:
+    """With TileLang's own import line TileLang parses them, and the plan is the same."""
+    module = import_module(f"harness.kernels.{name.partition('.')[0]}")
+    factory, params = name.partition(".")[2], PACKAGED[name]
+    text = Path(str(module.__file__)).read_text()
+    text = text.replace("import harness.language as T", "import tilelang.language as T")
+    file = tmp_path / "kernels.py"
+    file.write_text(text.replace("from __future__ import annotations\n", ""))
+    ours = harness.compile(getattr(module, factory)(**params))
+    theirs = harness.compile(load_with_tilelang(file, factory, params))
+    assert without_hash(ours.plan) == without_hash(theirs.plan)
 
 
 @pytest.mark.usefixtures("tilelang")
