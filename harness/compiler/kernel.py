@@ -5,7 +5,7 @@ Everything is read from IR: roles come from what the body reads and writes, neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,8 +158,7 @@ def accesses(stmt: Any) -> Iterator[Access]:
             yield from _call_accesses(node)
         elif isinstance(node, tirx.BufferStore):
             yield from loads(node.value)
-            for index in node.indices:
-                yield from loads(index)
+            check_placed(node.indices, node)
             indices = tuple(node.indices)
             yield Access(node.buffer, indices, (1,) * len(indices), True, node)
         elif isinstance(node, tirx.Bind):
@@ -180,11 +179,29 @@ def loads(expr: Any) -> Iterator[Access]:
         found.append(Access(load.source, indices, (1,) * len(indices), False, load))
 
     tvm_ffi.structural_walk(expr, [(TensorLoad, seen)])
+    for access in found:
+        check_placed(access.starts, access.node)
     yield from found
+
+
+def check_placed(indices: Sequence[Any], node: Any) -> None:
+    """Refuse indices that are themselves read from a tensor.
+
+    Raises:
+        CompileError: at the access.
+    """
+    for index in indices:
+        if isinstance(index, tvm.ir.Expr):
+            for inner in loads(index):
+                refuse(f"an index is read from {inner.buffer.name!r}: programs compute addresses"
+                       " from block and loop indices, and have no way to read one from memory",
+                       node=node, code="UnsupportedIndex",
+                       next_step="gather on the host, or make the indices parameters")  # fmt: skip
 
 
 def region_access(region: TensorRegion, node: Any, *, write: bool) -> Access:
     """The access a region operand makes."""
+    check_placed([r.min for r in region.region], node)
     extents = tuple(constant(r.extent) for r in region.region)
     if any(e is None for e in extents):
         refuse("a region's extent is not a constant", node=node)

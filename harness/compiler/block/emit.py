@@ -6,6 +6,7 @@ from typing import Any
 
 from tvm import tirx
 
+from harness.compiler.block.exact import exact_transpose
 from harness.compiler.block.expression import Micro, registers_needed, schedule
 from harness.compiler.block.model import (
     Accumulate,
@@ -17,7 +18,6 @@ from harness.compiler.block.model import (
     Transpose,
 )
 from harness.compiler.block.names import Names
-from harness.compiler.block.normalise import exact_transpose
 from harness.compiler.diagnostics import refuse
 from harness.compiler.tt_ops import call, config_scope, loop, thread
 

@@ -6,6 +6,7 @@ is in the form its op takes, and accumulators that fit stay in DST.
 
 from __future__ import annotations
 
+from harness.compiler.block.exact import separate_exact
 from harness.compiler.block.model import (
     Accumulate,
     BlockProgram,
@@ -22,7 +23,6 @@ from harness.compiler.block.model import (
     Statement,
     Store,
     Transpose,
-    leaves,
     walk,
 )
 from harness.compiler.block.rewrite import redirect, replace_uses, rewrite_lists
@@ -30,7 +30,6 @@ from harness.compiler.block.webs import propagate_copies, rename_webs
 from harness.compiler.diagnostics import refuse
 from harness.language.blockformats import dtype_of
 from simulator.arch import TILE
-from simulator.formats.dataformat import DataFormat
 
 
 def normalise(program: BlockProgram, dst_tiles: int) -> None:
@@ -48,7 +47,7 @@ def normalise(program: BlockProgram, dst_tiles: int) -> None:
     _separate_loads(program)
     _separate_stores(program)
     _retarget(program)
-    _separate_exact(program)
+    separate_exact(program)
     _check_k_padding(program)
     _remove_dead(program)
 
@@ -298,58 +297,6 @@ def _retargetable(
         if touches(maker, y) or touches(maker, x):
             return None
     return None
-
-
-def fpu_operands(stmt: Statement) -> tuple[Buffer, ...]:
-    """Buffers a statement sends through the FPU's source registers."""
-    if isinstance(stmt, Gemm):
-        return (stmt.a, stmt.b)
-    if isinstance(stmt, Transpose):
-        return () if exact_transpose(stmt) else (stmt.src,)
-    if isinstance(stmt, Reduce):
-        return (stmt.src, stmt.scaler)
-    return ()
-
-
-def exact_transpose(stmt: Transpose) -> bool:
-    """Whether a transpose goes through DST as it is instead of through SrcA."""
-    return stmt.src.format is DataFormat.Float32
-
-
-def exact_operands(stmt: Statement) -> tuple[Buffer, ...]:
-    """Buffers a statement copies to DST as they are."""
-    if isinstance(stmt, Eltwise):
-        return tuple(dict.fromkeys(leaves(stmt.expr)))
-    if isinstance(stmt, Transpose) and exact_transpose(stmt):
-        return (stmt.src,)
-    if isinstance(stmt, Gemm) and stmt.acc is not None and not stmt.resident:
-        return (stmt.acc,)
-    return ()
-
-
-def _separate_exact(program: BlockProgram) -> None:
-    """A float32 buffer needed exactly and by the FPU gets a second circular buffer for the FPU.
-
-    UnpackToDestFp32 is a property of the circular buffer and excludes it from FPU use.
-    """
-    everywhere = list(walk(program.body))
-    both = {b for s in everywhere for b in exact_operands(s)} & {
-        b for s in everywhere for b in fpu_operands(s)
-    }
-    doubled = {b for b in both if b.format is DataFormat.Float32}
-
-    def visit(body: list[Statement]) -> list[Statement]:
-        out: list[Statement] = []
-        for stmt in body:
-            for buffer in fpu_operands(stmt):
-                if buffer in doubled:
-                    copy = buffer.like(program.fresh_name(f"{buffer.name}_fpu"))
-                    out.append(Eltwise(stmt.node, copy, Leaf(buffer)))
-                    replace_uses(stmt, buffer, copy)
-            out.append(stmt)
-        return out
-
-    rewrite_lists(program, visit)
 
 
 def _check_k_padding(program: BlockProgram) -> None:

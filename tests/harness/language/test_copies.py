@@ -159,3 +159,63 @@ def test_a_leading_index_outside_reads_zero(by: int) -> None:
             want[n] = x[n + by]
     assert np.array_equal(harness.compile(_shifted(by)).run({"X": x}).outputs["Y"], want)
     assert harness.check(_shifted(by)).passed
+
+
+def test_an_index_from_a_tensor_is_refused() -> None:
+    """A gather names the tensor, why it cannot be, and its line; the table is not called unused."""
+
+    @T.prim_func
+    def main(
+        K: T.Tensor((8, 32, 64), "bfloat16"),
+        table: T.Tensor((4,), "int32"),
+        Y: T.Tensor((4, 32, 64), "bfloat16"),
+    ):
+        with T.Kernel(4) as bx:
+            k = T.alloc_shared((32, 64), "bfloat16")
+            T.copy(K[table[bx], :, :], k)
+            T.copy(k, Y[bx, :, :])
+
+    with pytest.raises(CompileError, match="an index is read from 'table'") as error:
+        harness.compile(main)
+    assert "on the host" in str(error.value.next_step)
+    assert str(error.value.location).startswith("test_copies.py:")
+
+
+def _both_units(loaded_inside: bool) -> Any:
+    """A float32 operand of a product whose sum stays in DST, which is also needed as it is."""
+
+    @T.prim_func
+    def main(
+        X: T.Tensor((32, 64), "float32"),
+        R: T.Tensor((64, 64), "float32"),
+        Y: T.Tensor((32, 64), "float32"),
+    ):
+        with T.Kernel(1):
+            x = T.alloc_shared((32, 64), "float32")
+            r = T.alloc_shared((64, 64), "float32")
+            t = T.alloc_fragment((32, 64), "float32")
+            u = T.alloc_fragment((32, 64), "float32")
+            T.copy(R, r)
+            T.copy(X, x)
+            for i, j in T.Parallel(32, 64):
+                u[i, j] = x[i, j] * 3.0
+            T.clear(t)
+            for _k in T.serial(2):
+                if loaded_inside:
+                    T.copy(X, x)
+                T.gemm(x, r, t)
+            for i, j in T.Parallel(32, 64):
+                t[i, j] = u[i, j] + t[i, j]
+            T.copy(t, Y)
+
+    return main
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("loaded_inside", [False, True])
+def test_an_operand_of_both_units_while_a_sum_stays_in_dst(
+    device: str, loaded_inside: bool
+) -> None:
+    """What the matrix unit reads is made before the sum begins, or loaded again."""
+    verdict = harness.check(_both_units(loaded_inside), device=device)
+    assert verdict.passed, (verdict.reason, verdict.findings)
