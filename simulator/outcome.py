@@ -29,6 +29,8 @@ class RunOptions:
         max_bytes: bytes of tensors and blocks, or None.
         arithmetic: off computes shapes, addresses and protocol only.
         schedule: which group runs when; see simulator.engine.schedule.
+        cursors: give unpacker, math and packer of compute programs a cursor each from the start;
+            else only where one cursor gets stuck.
         repair: look for the smallest change of a depth that frees a deadlock.
         observer: watches the run; see simulator.observe.
         profile: time every op; slows the run by some tenths of a microsecond per op.
@@ -43,6 +45,7 @@ class RunOptions:
     max_bytes: int | None = 1 << 34
     arithmetic: bool = True
     schedule: Schedule = field(default_factory=RoundRobin)
+    cursors: bool = False
     repair: bool = True
     observer: Observer | None = None
     profile: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -28,6 +28,9 @@ from simulator.plan.schema import Plan
 from simulator.program import Program, ProgramFile
 
 Array = npt.NDArray[Any]
+
+STUCK: Final = frozenset({"Deadlock", "BudgetSpent"})
+"""Findings of a run that got no further, or not within its time."""
 
 __all__ = ["RunOptions", "RunResult", "RunStats", "Workspace", "advise_depths", "execute"]
 
@@ -56,7 +59,7 @@ def execute(
     result, machine = _execute(plan, listed, inputs, options, workspace=workspace)
     if machine is None:
         return result
-    if machine.by_order:
+    if machine.by_order and not options.cursors:
         again = _with_cursors(plan, listed, inputs, options, result.stats.run_seconds)
         if again is not None:
             return again
@@ -73,13 +76,17 @@ def _with_cursors(
     options: RunOptions,
     seconds: float,
 ) -> RunResult | None:
-    """The run with two cursors per compute program, if that goes well within ten times the time."""
+    """The run with three cursors per compute program, if it gets further within ten times the time.
+
+    Further is to the end, or to a broken rule other than this one.
+    """
     limit = max(10 * seconds, 0.5)
     if options.max_seconds is not None:
         limit = min(limit, options.max_seconds)
-    brief = replace(options, max_seconds=limit, schedule=RoundRobin())
-    result, _ = _execute(plan, programs, inputs, brief, cursors=True)
-    return result if result.completed and not result.findings else None
+    brief = replace(options, max_seconds=limit, schedule=RoundRobin(), cursors=True)
+    result, machine = _execute(plan, programs, inputs, brief)
+    stuck = any(item.code in STUCK for item in result.findings)
+    return None if machine is None or machine.by_order or stuck else result
 
 
 def _execute(
@@ -88,7 +95,6 @@ def _execute(
     inputs: Mapping[str, Array],
     options: RunOptions,
     *,
-    cursors: bool = False,
     workspace: Workspace | None = None,
 ) -> tuple[RunResult, Machine | None]:
     began = time.perf_counter()
@@ -110,7 +116,7 @@ def _execute(
         errata=options.errata,
         arithmetic=options.arithmetic,
         strict=options.level == "strict",
-        cursors=cursors,
+        cursors=options.cursors,
         observer=options.observer,
         pool=pool,
     )

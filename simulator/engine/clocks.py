@@ -2,7 +2,8 @@
 
 Every agent counts its releases (pushes, pops, semaphore updates). To know another's count t is to
 be ordered after all it did up to its release number t. The agents that touch L1 or DRAM are the two
-data movement RISCs, unpack and pack; math reaches memory only through them.
+data movement RISCs, unpack and pack; math comes last, as it reaches memory only through them and is
+no side of any access: it passes on to pack what it learned from unpack.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 Times = npt.NDArray[np.int32]
 
-AGENTS: Final = ("brisc", "ncrisc", "unpack", "pack")
-BRISC, NCRISC, UNPACK, PACK = range(4)
+AGENTS: Final = ("brisc", "ncrisc", "unpack", "pack", "math")
+BRISC, NCRISC, UNPACK, PACK, MATH = range(5)
 PENDING: Final = (1 << 31) - 1
 """Time of a transfer no barrier has waited for: nobody can know it."""
 KEPT_EVENTS: Final = 64

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 
 from simulator.engine import expr
-from simulator.engine.cursors import Cursor
 from simulator.engine.expr import ExprError, Poly, Scalar
 from simulator.engine.group import Diverge, Group
 from simulator.engine.violation import Violation
@@ -19,7 +18,9 @@ from simulator.program import INFINITIES, Op
 
 if TYPE_CHECKING:
     from simulator.engine.cb import CircularBuffer
+    from simulator.engine.cursors import Cursor
     from simulator.engine.machine import Machine
+    from simulator.engine.src import Port
     from simulator.memory.dram import Tensor
 
 Step: TypeAlias = "Callable[[Group], int]"
@@ -52,7 +53,7 @@ class Code:
     thread: str
     synchronised: bool = False
     number: int = 0
-    cursor: Cursor = "both"
+    cursor: Cursor = "all"
     steps: list[Step] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     loops: list[tuple[int, int, int, int]] = field(default_factory=list)
@@ -142,6 +143,7 @@ class OpContext:
         self.next = number + 1
         self.levels = levels
         self.scope = scope
+        self.ports: list[Port] = []
 
     def poly(self, operand: int) -> Poly:
         """The polynomial of an expression operand."""

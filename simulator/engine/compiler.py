@@ -11,6 +11,7 @@ from simulator.engine.cursors import executes
 from simulator.engine.expr import ExprError, Poly
 from simulator.engine.group import Group
 from simulator.engine.optable import BUILDERS, FUSED
+from simulator.engine.src import computing, unpacking
 from simulator.isa import OPS
 from simulator.program import If, Let, Loop, Op, Stmt
 
@@ -141,7 +142,12 @@ class Compiler:
         if builder is None:
             raise ExprError(f"{op.name} is not modelled")
         context = OpContext(self.names, op, len(self.code.steps), levels, scope)
+        apart = spec.effect == "unpack_math" and self.code.cursor != "all"
+        if apart and self.code.cursor == "unpack":
+            builder = unpacking
         step = builder(context)
+        if apart and self.code.cursor == "math":
+            step = computing(context, step)
         self.machine.contexts.append(context)
         self._emit(step, path, op.loc, op.name)
 
@@ -156,6 +162,8 @@ class Compiler:
         depth = FUSED.get(op.name)
         if depth is None or len(loops) > depth:
             return False
+        if self.code.cursor in ("unpack", "math") and OPS[op.name].effect == "unpack_math":
+            return False  # the banks of Src count tiles
         try:
             levels, inner = self._levels(loops, lets, scope)
         except ExprError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from simulator.engine.config import Config
 from simulator.engine.dst import Section, join_sections
@@ -20,8 +21,9 @@ class Local:
         reads, writes: epoch of the next NoC read or write; barriers start a new one.
         reads_done, flushed, written: last epochs known read, sent, and visible at destination.
         reading, writing: whether transfers of the current epochs are under way.
-        partner: state of the other cursor of the compute program, where there are two; the queue
-            is shared then.
+        partner: of math the packer's state and the other way round, where a compute program has a
+            cursor per part; the queue is shared then.
+        src: what unpacker and math share then.
         late: writes that a late NoC holds back; only groups of one lane have any.
         late_reads: reads that a late NoC lets happen at their barrier.
     """
@@ -38,6 +40,7 @@ class Local:
         "reading",
         "reads",
         "reads_done",
+        "src",
         "writes",
         "writing",
         "written",
@@ -58,6 +61,7 @@ class Local:
         self.late: list[Callable[[], None]] = []
         self.late_reads: list[Callable[[], None]] = []
         self.partner: Local | None = None
+        self.src: Any = None
 
     def held(self) -> int:
         """DST sections that are committed and not released."""

@@ -15,7 +15,7 @@ from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Code, Names, OpContext
 from simulator.engine.compiler import Compiler, bind_arguments
 from simulator.engine.config import Config
-from simulator.engine.cursors import Cursor
+from simulator.engine.cursors import PARTS, Cursor
 from simulator.engine.expr import ExprError
 from simulator.engine.gather import Patterns
 from simulator.engine.group import Group
@@ -185,9 +185,9 @@ class Machine:
                 [finding("InvalidPlan", "a compute program needs a compute configuration",
                          location=f"$.kernels[{number}].compute")]
             )  # fmt: skip
-        parts: tuple[Cursor, ...] = ("both",)
+        parts: tuple[Cursor, ...] = ("all",)
         if self.cursors and program.thread == "compute":
-            parts = ("math", "pack")
+            parts = PARTS
         for cursor in parts:
             self._compile(number, kernel, program, cursor)
 
@@ -333,7 +333,7 @@ class Machine:
             raise Violation("Unbarriered", "the program ends with NoC reads under way")
         if local.writing and local.written < local.writes:
             raise Violation("Unbarriered", "the program ends with NoC writes not known complete")
-        queued = local.queue and group.code.cursor != "math"
+        queued = local.queue and group.code.cursor in ("all", "pack")
         if local.math is not None or queued or local.packing is not None:
             raise Violation("DirtyExit", "the program ends while DST is held")
 

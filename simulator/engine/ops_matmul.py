@@ -17,6 +17,7 @@ from simulator.engine.operands import both, exact_only
 from simulator.engine.ops_config import checker
 from simulator.engine.ops_move import math_section, readable
 from simulator.engine.segs import WHOLE, Seg, full, normal, with_width
+from simulator.engine.src import tiles_of
 from simulator.engine.violation import Violation
 from simulator.formats.dataformat import DataFormat
 
@@ -58,7 +59,7 @@ class Matmul:
 
     def __init__(self, c: OpContext) -> None:
         machine = c.machine
-        self.in0, self.in1 = c.cb(0), c.cb(1)
+        self.in0, self.in1 = tiles_of(c, 0), tiles_of(c, 1)
         self.model, self.pool = machine.model, machine.pool
         self.mode = machine.mode(c.code.key, self.in0.fmt, self.in1.fmt)
         self.tf32 = machine.tf32(c.code.key)

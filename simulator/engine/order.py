@@ -5,9 +5,9 @@ order them. What remains is known when the programs are loaded: tensors that are
 in any other way, and circular buffers that take part in transfers between cores. For a plan without
 such ranges there is no :class:`Order` at all.
 
-Edges: push -> wait, pop -> reserve (of the very pages), commit -> tile_regs_wait, semaphore set
-and inc -> wait. A transfer is complete at its thread's next barrier; multicast data is also there
-when a semaphore multicast after it is.
+Edges: push -> wait, pop -> reserve (of the very pages), unpack -> math (a tile op), commit ->
+tile_regs_wait, semaphore set and inc -> wait. A transfer is complete at its thread's next barrier;
+multicast data is also there when a semaphore multicast after it is.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ SECTIONS: Final = 4
 
 
 class Order:
-    """The clocks of a machine and the records of what they must order."""
+    """The clocks of a machine and the records of what they must order.
+
+    Attributes:
+        news: bits of the cores whose unpacker has learned of others since its last tile op.
+    """
 
     def __init__(self, machine: Machine, tensors: list[Tensor], far: list[CircularBuffer]) -> None:
         self.machine = machine
@@ -49,6 +53,7 @@ class Order:
             self.flags[number] = np.zeros_like(self.clocks.known[0])
         self.sections = Queue(self.clocks, SECTIONS), np.zeros((2, cores), np.int64)
         self.transfers = Transfers()
+        self.news = 0
         self._places: list[tuple[str, str, str]] = []
         self._numbers: dict[tuple[str, int], int] = {}
 

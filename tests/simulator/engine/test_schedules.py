@@ -176,35 +176,6 @@ def test_a_deadlock_is_mended_by_the_smallest_depth() -> None:
     assert "depth of 3" not in str(silent.findings[0].next_step)
 
 
-def test_packer_and_math_are_cursors_of_their_own() -> None:
-    """Math may commit a third time before the text comes to the packer; one cursor cannot."""
-    tiles = 3
-    math = (
-        op("cb_wait_front", 0, 1),
-        op("tile_regs_acquire"),
-        op("copy_tile", 0, 0, 0),
-        op("tile_regs_commit"),
-        op("cb_pop_front", 0, 1),
-    )
-    pack = (
-        op("cb_reserve_back", 1, 1),
-        op("tile_regs_wait"),
-        op("pack_tile", 0, 1),
-        op("tile_regs_release"),
-        op("cb_push_back", 1, 1),
-    )
-    head = pipe(1).programs["compute"].body[:2]
-    ahead = pipe(tiles, compute=(*head, loop("t", tiles, *math), loop("u", tiles, *pack)))
-    result = run(ahead)
-    assert codes(result) == []
-    assert result.completed
-    assert result.written["C"].all()
-    behind = pipe(tiles, compute=(*head, loop("u", tiles, *pack), loop("t", tiles, *math)))
-    assert codes(run(behind)) == []
-    twice = pipe(tiles, compute=(*head, loop("t", tiles, *pack, *pack), loop("u", tiles, *math)))
-    assert codes(run(twice))[:1] in (["DstProtocol"], ["Deadlock"])
-
-
 def test_depth_advice() -> None:
     """One page each is enough for the pipe; two let its stages overlap."""
     sketch = pipe(4)
