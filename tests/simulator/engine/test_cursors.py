@@ -51,7 +51,8 @@ def held_back(after: int, tiles: int = 9) -> Sketch:
     )
     return pipe(
         tiles,
-        reader=(loop("t", after, *read), *token, loop("t", tiles - after, read[0], later, *read[2:])),
+        reader=(loop("t", after, *read), *token,
+                loop("t", tiles - after, read[0], later, *read[2:])),
         writer=(op("cb_wait_front", 2, 1), op("cb_pop_front", 2, 1),
                 *pipe(tiles).programs["writer"].body),
         buffers={0: ("Float16_b", 1, "ncrisc", "compute"), 1: ("Float16_b", 1, "compute", "brisc"),
