@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulator.engine.semaphores import semaphore_address
 from simulator.engine.values import Value, squeeze
 from simulator.errors import ArtifactError
 from simulator.findings import finding
@@ -64,7 +65,7 @@ def _resolve(value: Any, machine: Machine, where: str) -> int:
         if kind in ("addr", "accessor") and what in machine.tensors:
             return machine.tensors[what].placement.base
         if kind == "sem" and isinstance(what, int):
-            return machine.semaphore_address(what)
+            return semaphore_address(machine.arch, what)
         if kind == "noc_xy" and len(what) == 2:
             return int(what[1]) << 16 | int(what[0])
     raise _wrong(where, f"{value!r} is no argument value")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import prod
+from math import gcd, prod
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from simulator.engine import expr
 from simulator.engine.expr import ExprError, Poly, Scalar
 from simulator.engine.group import Diverge, Group
+from simulator.engine.semaphores import semaphore_address
 from simulator.engine.violation import Violation
 from simulator.engine.waits import Wait
 from simulator.program import INFINITIES, Op
@@ -27,6 +28,9 @@ Step: TypeAlias = "Callable[[Group], int]"
 """Executes one op: the index of the next one, or -1 when it must wait."""
 
 BLOCKED = -1
+
+POINTERS: Final = ("get_read_ptr", "get_write_ptr")
+"""Atoms of polynomials that stand for addresses of circular buffers."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Names:
         self.registers: dict[str, int] = {}
         self.varying: set[str] = set()
         self.pointers: dict[str, tuple[str, int]] = {}
+        self.multiples: dict[Any, int] = {}
 
     def register(self, name: str) -> int:
         """A new register for a name."""
@@ -101,7 +106,7 @@ class Names:
         if isinstance(item, str):
             return f"r[{self.registers[item]}]"
         if item[0] == "get_semaphore":
-            return str(self.machine.semaphore_address(item[1]))
+            return str(semaphore_address(self.machine.arch, item[1]))
         return f"P({item[1]}, {item[0] == 'get_write_ptr'}, r[0])"
 
     def compile(self, poly: Poly) -> Scalar:
@@ -111,6 +116,15 @@ class Names:
             return lambda _: constant
         text = expr.source_of(poly, self.text)
         return expr.compile_text(text, {"P": self.machine.pointer})
+
+    def multiple(self, poly: Poly) -> int:
+        """A number that the polynomial, pointers left out, is always a multiple of; 0 for zero."""
+        out = 0
+        for monomial, factor in poly.items():
+            if any(not isinstance(item, str) and item[0] in POINTERS for item in monomial):
+                continue
+            out = gcd(out, factor * prod(self.multiples.get(item, 1) for item in monomial))
+        return out
 
     def is_varying(self, item: Any) -> bool:
         """Whether a name may differ by lane."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any
 
 from simulator.engine import expr
@@ -69,6 +70,7 @@ class Compiler:
         value = self.names.compile(poly)
         unique = self._name(let.var, varying=self._varies(poly))
         register = self.names.registers[unique]
+        self.names.multiples[unique] = self.names.multiple(poly)
         pointers = [item for item in expr.names_in(poly) if not isinstance(item, str)]
         known = [self.names.pointers[n] for n in expr.names_in(poly) if n in self.names.pointers]
         if len(pointers) + len(known) == 1:
@@ -98,6 +100,7 @@ class Compiler:
             raise ExprError("a loop's step must not be 0")
         start, stop = (expr.poly_of(e, scope) for e in (loop.start, loop.stop))
         var = self._name(loop.var, varying=self._varies(start))
+        self.names.multiples[var] = gcd(self.names.multiple(start), loop.step)
         state = self._name("stop", varying=False)
         registers = self.names.registers[var], self.names.registers[state]
         enter = self._emit(refusal("InvalidProgram", "unreachable"), path, loc := loop.loc, "for")

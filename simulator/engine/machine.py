@@ -19,12 +19,13 @@ from simulator.engine.cursors import PARTS, Cursor
 from simulator.engine.expr import ExprError
 from simulator.engine.gather import Patterns
 from simulator.engine.group import Group
+from simulator.engine.l1map import L1Map
 from simulator.engine.lanes import Lanes, LaneTable, Vector
 from simulator.engine.observer import Observer
 from simulator.engine.order import Order
 from simulator.engine.ordering import make_order
 from simulator.engine.pool import Pool
-from simulator.engine.semaphores import SEMAPHORE_BYTES, Semaphores
+from simulator.engine.semaphores import Semaphores
 from simulator.engine.values import Value
 from simulator.engine.violation import Violation
 from simulator.errors import ArtifactError
@@ -97,6 +98,7 @@ class Machine:
             cores |= set(range_cores(item.core_ranges))
         self.cores = sorted(cores, key=lambda core: (core[1], core[0]))
         self._numbers = {core: number for number, core in enumerate(self.cores)}
+        self.l1 = L1Map(plan, self.arch, self.cores)
         self.cbs: dict[int, CircularBuffer] = {}
         self._make_buffers()
         self.semaphores = Semaphores(len(self.cores))
@@ -148,7 +150,7 @@ class Machine:
                 )  # fmt: skip
             self.cbs[spec.id] = CircularBuffer(
                 spec.id, spec.depth, fmt, spec.tile_shape, bases.get(spec.id, self.arch.l1_base),
-                self._lanes(spec.core_ranges), self.table, self.pool,
+                self._lanes(spec.core_ranges), self.table, self.pool, self.l1,
                 unpack_to_dest=spec.unpack_to_dest,
                 strict=self.strict, producer=spec.producer, consumer=spec.consumer,
             )  # fmt: skip
@@ -274,10 +276,6 @@ class Machine:
         if cb is None:
             raise Violation("InvalidProgram", f"there is no circular buffer {number}")
         return cb.pointer(group.lanes, write=write)
-
-    def semaphore_address(self, number: int) -> int:
-        """L1 address of a semaphore, below the circular buffers."""
-        return self.arch.l1_base - SEMAPHORE_BYTES * (self.arch.num_semaphores - number)
 
     def noc(self, key: str) -> int:
         """Which NoC a kernel uses: by default 1 on BRISC and 0 on NCRISC, as tt-metal's."""

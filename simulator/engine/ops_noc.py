@@ -77,7 +77,8 @@ def build_read_page(c: OpContext) -> Step:
             first = cb.phase(lanes, write=True)
             for a in range(n1):
                 for b in range(n2):
-                    machine.order.filled(cb, group, first + at + a * q1 + b * q2, 1, c.number)
+                    byte: Any = (first + at + a * q1 + b * q2) * cb.page_bytes
+                    machine.order.filled(cb, group, byte, cb.page_bytes, c.number)
         seg = Seg(total, block, valid, local.reads)
         local.reading = True
         if (n2 == 1 or q2 == 1) and (n1 == 1 or q1 == n2):

@@ -47,7 +47,7 @@ class Order:
         self.pushed = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
         self.popped = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
         self.tensors = {t.name: Records(self.clocks, t.pages) for t in tensors}
-        self.buffers = {cb.number: Records(self.clocks, cb.depth * cores) for cb in far}
+        self.buffers = {cb.number: Records(self.clocks, _units(cb) * cores) for cb in far}
         self.flags: dict[int, Any] = {}
         for number in machine.semaphores.values:
             self.flags[number] = np.zeros_like(self.clocks.known[0])
@@ -138,18 +138,25 @@ class Order:
 
     # --- L1 of other cores -----------------------------------------------------------------
 
-    def _what(self, cb: CircularBuffer, page: int) -> str:
-        core, slot = divmod(page, cb.depth)
-        return f"slot {slot} of circular buffer {cb.number} of core {self.machine.cores[core]}"
+    def _what(self, cb: CircularBuffer, unit: int) -> str:
+        core, at = divmod(unit, _units(cb))
+        slot, byte = divmod(at * cb.grain, cb.page_bytes)
+        where = f"slot {slot} of circular buffer {cb.number} of core {self.machine.cores[core]}"
+        return where if cb.grain == cb.page_bytes else f"byte {byte} of {where}"
+
+    def _span(self, cb: CircularBuffer, cores: Vector, first: Any, size: int) -> Any:
+        """Units (cores, n) of ``size`` bytes from byte ``first`` of a circular buffer on."""
+        units = np.reshape(first, (-1, 1)) // cb.grain + np.arange(size // cb.grain)
+        return cores[:, None] * _units(cb) + units % _units(cb)
 
     def _slots(self, cb: CircularBuffer, cores: Vector, first: Any, count: int) -> Any:
-        slots = (np.reshape(first, (-1, 1)) + np.arange(count)) % cb.depth
-        return cores[:, None] * cb.depth + slots
+        """Units of ``count`` slots."""
+        return self._span(cb, cores, first * cb.page_bytes, count * cb.page_bytes)
 
-    def sent(self, cb: CircularBuffer, group: Group, first: Any, count: int, at: int) -> None:
-        """Slots of the own window are read by a NoC write."""
+    def sent(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
+        """Bytes of the own window are read by a NoC write."""
         records, actor = self.buffers[cb.number], self.actor(group, at)
-        ids = self._slots(cb, group.lanes.ids, first, count)
+        ids = self._span(cb, group.lanes.ids, first, size)
         clash = records.after_writes(actor, ids, own=True)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
@@ -158,15 +165,15 @@ class Order:
 
     def delivered(
         self, cb: CircularBuffer, group: Group, pairs: tuple[Vector, Vector], first: int,
-        count: int, at: int, *, multicast: bool,
+        size: int, at: int, *, multicast: bool,
     ) -> None:  # fmt: skip
-        """Slots of receiving cores are written; ``pairs`` are rows of senders and receivers."""
+        """Bytes of receiving cores are written; ``pairs`` are rows of senders and receivers."""
         rows, cores = pairs
         if not len(cores):
             return
         records, actor = self.buffers[cb.number], self.actor(group, at)
         actor = Actor(actor.agent, actor.cores[rows], actor.place)
-        ids = self._slots(cb, cores, np.full(len(cores), first), count)
+        ids = self._span(cb, cores, np.full(len(cores), first), size)
         clash = records.after_writes(actor, ids) or records.after_reads(actor, ids, own=True)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
@@ -177,23 +184,23 @@ class Order:
         )
 
     def fetched(
-        self, cb: CircularBuffer, group: Group, cores: Vector, first: int, count: int, at: int
+        self, cb: CircularBuffer, group: Group, cores: Vector, first: int, size: int, at: int
     ) -> None:
-        """Slots of other cores are read."""
+        """Bytes of other cores are read."""
         records, actor = self.buffers[cb.number], self.actor(group, at)
-        ids = self._slots(cb, cores, np.full(len(cores), first), count)
+        ids = self._span(cb, cores, np.full(len(cores), first), size)
         clash = records.after_writes(actor, ids)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
         records.read(actor, ids)
         self.transfers.add(Transfer(READ, records, actor.agent, actor.cores[:, None], ids))
 
-    def filled(self, cb: CircularBuffer, group: Group, first: Any, count: int, at: int) -> None:
-        """Slots of the own window are written by a NoC read under way."""
+    def filled(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
+        """Bytes of the own window are written by a NoC read under way."""
         records = self.buffers.get(cb.number)
         if records is None:
             return
-        ids = self._slots(cb, group.lanes.ids, first, count)
+        ids = self._span(cb, group.lanes.ids, first, size)
         actor = self.actor(group, at)
         self._own_write(cb, records, actor, ids)
         records.write(actor, ids)
@@ -268,3 +275,8 @@ class Order:
         if thread == "compute":
             return PACK if producer else UNPACK
         return AGENTS.index(thread)
+
+
+def _units(cb: CircularBuffer) -> int:
+    """Pieces of a circular buffer on one core whose accesses are told apart."""
+    return cb.depth * cb.page_bytes // cb.grain

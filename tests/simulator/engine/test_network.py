@@ -252,13 +252,6 @@ def test_reading_from_a_neighbour() -> None:
     np.testing.assert_array_equal(pages_of(result)[1], source[0])
 
 
-def test_partial_pages_are_refused() -> None:
-    """Half a page is not whole pages."""
-    ptr = ["get_write_ptr", 0]
-    half = (op("noc_async_write_multicast", ptr, 1, "y", 3, "y", ptr, PAGE // 2, 3),)
-    assert codes(run(multicast((4, 1), 1, data=half)))[:1] == ["Misaligned"]
-
-
 def test_semaphores_absent_from_the_plan() -> None:
     """A semaphore the plan does not have is an invalid program, not a crash."""
     sketch = multicast((4, 1), 1)

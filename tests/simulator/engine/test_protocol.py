@@ -64,6 +64,10 @@ BROKEN: dict[str, tuple[str, Sketch]] = {
         "CBWindow",
         reader(READER[0], op("noc_async_read_page", "t", "A", plus(["get_write_ptr", 0], 2048))),
     ),
+    "write beyond the buffer": (
+        "StrayWrite",
+        reader(READER[0], op("noc_async_read_page", "t", "A", plus(["get_write_ptr", 0], 4096))),
+    ),
     "write in the middle of a page": (
         "CBWindow",
         reader(READER[0], op("noc_async_read_page", "t", "A", plus(["get_write_ptr", 0], 64))),
