@@ -146,8 +146,15 @@ class Order:
 
     def _span(self, cb: CircularBuffer, cores: Vector, first: Any, size: int) -> Any:
         """Units (cores, n) of ``size`` bytes from byte ``first`` of a circular buffer on."""
-        units = np.reshape(first, (-1, 1)) // cb.grain + np.arange(size // cb.grain)
-        return cores[:, None] * _units(cb) + units % _units(cb)
+        grain, whole = cb.grain, _units(cb)
+        if type(first) is int:
+            first //= grain
+            at: Any = np.arange(first, first + size // grain)
+            wraps = first + len(at) > whole
+        else:
+            at = first[:, None] // grain + np.arange(size // grain)
+            wraps = True
+        return cores[:, None] * whole + (at % whole if wraps else at)
 
     def _slots(self, cb: CircularBuffer, cores: Vector, first: Any, count: int) -> Any:
         """Units of ``count`` slots."""
@@ -173,7 +180,7 @@ class Order:
             return
         records, actor = self.buffers[cb.number], self.actor(group, at)
         actor = Actor(actor.agent, actor.cores[rows], actor.place)
-        ids = self._span(cb, cores, np.full(len(cores), first), size)
+        ids = self._span(cb, cores, first, size)
         clash = records.after_writes(actor, ids) or records.after_reads(actor, ids, own=True)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
@@ -188,7 +195,7 @@ class Order:
     ) -> None:
         """Bytes of other cores are read."""
         records, actor = self.buffers[cb.number], self.actor(group, at)
-        ids = self._span(cb, cores, np.full(len(cores), first), size)
+        ids = self._span(cb, cores, first, size)
         clash = records.after_writes(actor, ids)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
