@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from simulator.engine.observe import OpTime, Turn
 from simulator.engine.observer import Observer
 from simulator.engine.schedule import RoundRobin, Schedule
 from simulator.findings import Finding
@@ -33,8 +32,6 @@ class RunOptions:
             else only where one cursor gets stuck.
         repair: look for the smallest change of a depth that frees a deadlock.
         observer: watches the run; see simulator.observe.
-        profile: time every op; slows the run by some tenths of a microsecond per op.
-        trace: keep what ran when, as ``RunResult.turns``.
     """
 
     numbers: Literal["fast", "exact"] = "fast"
@@ -48,8 +45,6 @@ class RunOptions:
     cursors: bool = False
     repair: bool = True
     observer: Observer | None = None
-    profile: bool = False
-    trace: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,8 +97,6 @@ class RunResult:
         stats: counters and times.
         choices: what the schedule chose, for an Explicit schedule that replays the run.
         trace_hash: digest of which lanes ran which ops in which order; holds no tensor values.
-        profile: time by program and op, most first; empty unless asked for.
-        turns: what ran when, in order; empty unless asked for.
     """
 
     outputs: dict[str, Array]
@@ -115,5 +108,3 @@ class RunResult:
     stats: RunStats
     choices: tuple[tuple[int, int], ...] = ()
     trace_hash: str = ""
-    profile: tuple[OpTime, ...] = ()
-    turns: tuple[Turn, ...] = ()

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from simulator import depths, determinacy
 from simulator.arch import find_arch
-from simulator.engine import observe
 from simulator.engine.machine import Machine
 from simulator.engine.pool import Workspace
 from simulator.engine.schedule import RoundRobin
@@ -122,9 +121,6 @@ def _execute(
     )
     ready = time.perf_counter()
     scheduler = Scheduler(machine, options.max_steps, options.max_seconds, options.schedule)
-    times = observe.profile(machine) if options.profile else {}
-    if options.trace:
-        scheduler.turns = []
     if options.max_bytes is not None:
         pool.limit = options.max_bytes - need
     with np.errstate(all="ignore"):
@@ -164,8 +160,6 @@ def _execute(
         stats,
         tuple(scheduler.picker.choices),
         scheduler.picker.digest(),
-        tuple(sorted(times.values(), key=lambda row: -row.seconds)),
-        tuple(scheduler.turns or ()),
     )
     return result, machine
 
@@ -225,8 +219,6 @@ def _attempt(
         arithmetic=False,
         repair=False,
         schedule=RoundRobin(),
-        profile=False,
-        trace=False,
         observer=None,
     )
 
