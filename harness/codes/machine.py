@@ -73,19 +73,8 @@ HARDWARE: Final = MappingProxyType({
 TESTS: Final = MappingProxyType({
     "InvalidPlan": "simulator/plan/test_rules.py",
     "PlanInconsistent": "simulator/plan/test_rules.py",
-    "InvalidProgram": "simulator/engine/test_protocol.py",
-    "CBWrap": "simulator/engine/test_protocol.py::test_wrap_is_found",
-    "Race": "simulator/engine/test_races.py::test_writing_ahead_of_the_reader_is_a_race",
-    "L1Overflow": "simulator/engine/test_protocol.py::test_buffers_that_do_not_fit_l1",
-    "Misaligned":
-        "simulator/engine/test_extents.py::test_addresses_must_agree_modulo_the_alignment",
-    "DoubleWrite":
-        "simulator/engine/test_protocol.py::test_two_cores_must_not_write_one_page",
     "Unwritten": "simulator/test_job.py",
-    "ShapeMismatch":
-        "simulator/engine/test_protocol.py::test_formats_must_agree_byte_for_byte",
     "NumericModeMismatch": "harness/cli/test_judged.py",
-    "BudgetSpent": "simulator/engine/test_protocol.py::test_budgets_end_an_endless_program",
     "ErratumWH38306": "simulator/plan/test_rules.py",
 })  # fmt: skip
 """Where a rule's failing program stands below tests/, if not among the ones in examples.json."""

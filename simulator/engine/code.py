@@ -147,8 +147,15 @@ class OpContext:
     """
 
     def __init__(
-        self, names: Names, op: Op, number: int, levels: tuple[Level, ...], scope: dict[str, Poly]
+        self,
+        names: Names,
+        op: Op,
+        number: int,
+        levels: tuple[Level, ...],
+        scope: dict[str, Poly],
+        place: str,
     ) -> None:
+        self.place = place
         self.names = names
         self.machine = names.machine
         self.code = names.code

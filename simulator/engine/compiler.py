@@ -144,7 +144,8 @@ class Compiler:
         builder = BUILDERS.get(op.name)
         if builder is None:
             raise ExprError(f"{op.name} is not modelled")
-        context = OpContext(self.names, op, len(self.code.steps), levels, scope)
+        place = op.loc or ".".join(path)
+        context = OpContext(self.names, op, len(self.code.steps), levels, scope, place)
         apart = spec.effect == "unpack_math" and self.code.cursor != "all"
         if apart and self.code.cursor == "unpack":
             builder = unpacking

@@ -84,6 +84,7 @@ class Machine:
         self.accesses: dict[str, set[tuple[bool, str]]] = {}
         self.senders: set[str] = set()
         self.waiters: dict[int, set[str]] = {item.id: set() for item in plan.semaphores}
+        self.raisers: dict[int, list[tuple[str, str]]] = {}
         self.contexts: list[OpContext] = []
         self.order: Order | None = None
         self._found: dict[tuple[str, str | None, int], Finding] = {}

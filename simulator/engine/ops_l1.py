@@ -118,7 +118,7 @@ def _writer(c: OpContext, target: Resolve, dst_at: int, size_at: int) -> Step:
             load = load.take(rows[np.argsort(cores)])
             deliver = partial(_deliver, carrier, cb, lanes, to, size, load)
             if machine.late:
-                group.local.late.append(deliver)
+                group.local.late.append((deliver, multicast))
             else:
                 deliver()
         group.local.writing = True

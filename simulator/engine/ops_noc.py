@@ -191,7 +191,8 @@ def build_write_page(c: OpContext) -> Step:
         if machine.arithmetic:
             if machine.late:
                 block = seg.values()
-                local.late.append(lambda: store(tensor, pattern, start, shape, block, lanes))
+                arrive = partial(store, tensor, pattern, start, shape, block, lanes)
+                local.late.append((arrive, False))
             else:
                 store(tensor, pattern, start, shape, seg.values(), lanes)
         if not pointer.write:
