@@ -53,6 +53,12 @@ class Ends:
         size = uniform(group, self._size(group.regs))
         if size <= 0:
             raise Violation("OutOfBounds", f"{self.name} of {size} bytes")
+        most = mine.depth * mine.page_bytes
+        if size > most:
+            raise Violation(
+                "OutOfBounds",
+                f"{self.name} of {size} bytes, circular buffer {mine.number} has {most}",
+            )
         if mine.fmt is not other.fmt or mine.tile != other.tile:
             raise Violation("ShapeMismatch", f"{self.name} between circular buffers of different"
                             " formats")  # fmt: skip
