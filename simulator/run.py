@@ -83,9 +83,14 @@ def _with_cursors(
     if options.max_seconds is not None:
         limit = min(limit, options.max_seconds)
     brief = replace(options, max_seconds=limit, schedule=RoundRobin(), cursors=True)
-    result, machine = _execute(plan, programs, inputs, brief)
-    stuck = any(item.code in STUCK for item in result.findings)
-    return None if machine is None or machine.by_order or stuck else result
+    dry = replace(brief, arithmetic=False, observer=None)
+
+    def further(attempt: RunOptions) -> RunResult | None:
+        result, machine = _execute(plan, programs, inputs, attempt)
+        stuck = any(item.code in STUCK for item in result.findings)
+        return None if machine is None or machine.by_order or stuck else result
+
+    return further(brief) if further(dry) else None  # values do not decide who gets stuck
 
 
 def _execute(

@@ -15,7 +15,6 @@ from simulator.engine.violation import Violation
 from simulator.formats.dataformat import DataFormat
 from simulator.isa import BCAST_DIMS, OPS, POOL_TYPES, REDUCE_DIMS
 
-
 FORMATS: Final = tuple(fmt.value for fmt in DataFormat)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
+from simulator.engine.local import Local
 from simulator.engine.schedule import LateNoc, RoundRobin, Seeded
 from simulator.plan.schema import CoreRange, Semaphore
 from simulator.program import Program, Stmt
@@ -294,3 +296,15 @@ def test_semaphores_absent_from_the_plan() -> None:
     sketch = multicast((4, 1), 1)
     sketch = replace(sketch, extra={})
     assert codes(run(sketch))[:1] == ["InvalidProgram"]
+
+
+def test_what_a_late_noc_lets_arrive() -> None:
+    """A multicast flag brings the multicasts before it, a barrier everything, in order."""
+    local, seen = Local(), list[str]()
+    for name, many in (("a", True), ("b", False), ("c", True)):
+        local.late.append((partial(seen.append, name), many))
+    local.arrive(multicast=True)
+    assert seen == ["a", "c"]
+    local.arrive()
+    assert seen == ["a", "c", "b"]
+    assert local.late == []

@@ -64,3 +64,14 @@ def test_rows_of_a_tile_by_their_bytes() -> None:
     changed = decode_tiles(np.where(held, np.uint8(0), data), DataFormat.UInt32)
     assert (changed[0] == 0).all()
     np.testing.assert_array_equal(changed[1:], values[1:])
+
+
+@pytest.mark.parametrize(
+    ("byte", "want"), [(0, [0, 0]), (16, [WHOLE, 16]), (32, [16, WHOLE]), (48, [16, WHOLE])]
+)
+def test_a_datum_needs_its_exponent(byte: int, want: list[int]) -> None:
+    """Exponent byte 16 f + r belongs to row r of face f: without it those datums mean nothing."""
+    found = ByteMap(DataFormat.Bfp8_b, (32, 32))
+    held = np.ones(found.size, np.bool_)
+    held[byte] = False
+    assert found.extents_of(held).tolist() == want
