@@ -239,7 +239,7 @@ def gather_rows(early: bool = False) -> Sketch:
     )  # fmt: skip
     barrier = (op("noc_async_write_barrier"),)
     told = (op("noc_semaphore_inc", 0, 0, 1, 1),)
-    reader = (
+    reader: tuple[Stmt, ...] = (
         op("cb_reserve_back", 0, 1),
         op("cb_reserve_back", 2, 1),
         op("noc_async_read_page", "x", "A", ["get_write_ptr", 2]),
@@ -251,7 +251,7 @@ def gather_rows(early: bool = False) -> Sketch:
         *(told + barrier if early else barrier + told),
         when(["==", "x", 0], op("noc_semaphore_wait_min", 1, cores), op("cb_push_back", 0, 1)),
     )  # fmt: skip
-    writer = (
+    writer: tuple[Stmt, ...] = (
         when(["==", "x", 0], op("cb_wait_front", 0, 1),
              op("noc_async_write_page", 0, "C", ["get_read_ptr", 0]),
              op("noc_async_write_barrier"), op("cb_pop_front", 0, 1)),
