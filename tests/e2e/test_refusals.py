@@ -73,6 +73,9 @@ STATEMENTS = [
     ("gemm shapes", 'x = T.alloc_shared((64, 32), "bfloat16")\nT.gemm(s, x, f)', 1,
      "ShapeMismatch"),
     ("gemm of a number", "T.gemm(s, 3, f)", 0, "UnsupportedConstruct"),
+    ("loaded by a loop that may not run", ('x = T.alloc_shared((32, 32), "bfloat16")\n'
+     "for k in T.serial(bx):\n    T.copy(A[k * 32, 0], x)\nT.copy(x, s)"), 3,
+     "UninitialisedBuffer"),
     ("gemm onto nothing", "T.gemm(s, s, f)\nT.copy(f, s)", 0, "UninitialisedBuffer"),
     ("copy shapes", 'x = T.alloc_shared((64, 32), "bfloat16")\nT.copy(s, x)', 1, "ShapeMismatch"),
     ("copy ranks", 'x = T.alloc_shared((2, 32, 32), "bfloat16")\nT.copy(s, x)', 1,

@@ -6,6 +6,9 @@ is in the form its op takes, and accumulators that fit stay in DST.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from harness.compiler.affine import Bounds, surely_runs
 from harness.compiler.block.model import (
     Accumulate,
     BlockProgram,
@@ -32,15 +35,15 @@ from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
 
 
-def normalise(program: BlockProgram, dst_tiles: int) -> None:
-    """Rewrite a block program in place.
+def normalise(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -> None:
+    """Rewrite a block program in place; ``ranges`` bounds the grid's variables.
 
     Raises:
         CompileError: a construct no rewrite covers, at its source line.
     """
     _transposed_operands(program)
     _accumulate(program, dst_tiles)
-    _initialise(program)
+    _initialise(program, ranges)
     _one_scaler(program)
     rename_webs(program)
     propagate_copies(program)
@@ -177,10 +180,10 @@ def _fill_before(body: list[Statement], index: int, acc: Buffer) -> int | None:
     return None
 
 
-def _initialise(program: BlockProgram) -> None:
+def _initialise(program: BlockProgram, ranges: Sequence[Bounds]) -> None:
     """Refuse reads of buffers nothing has written on the way."""
 
-    def visit(body: list[Statement], written: set[Buffer]) -> set[Buffer]:
+    def visit(body: list[Statement], written: set[Buffer], ranges: Sequence[Bounds]) -> set[Buffer]:
         for stmt in body:
             for buffer in stmt.uses():
                 if buffer not in written:
@@ -189,16 +192,20 @@ def _initialise(program: BlockProgram) -> None:
                            next_step="T.clear, T.fill or T.copy into it first")  # fmt: skip
             branches = stmt.bodies()
             if len(branches) == 2:
-                after = [visit(b, set(written)) for b in branches]
+                after = [visit(b, set(written), ranges) for b in branches]
                 written |= after[0] & after[1]
-            elif branches:
-                inner = visit(branches[0], set(written))
-                if isinstance(stmt, Accumulate):
+            elif isinstance(stmt, For):
+                node = stmt.node
+                around = (*ranges, (node.loop_var, node.min, node.extent))
+                inner = visit(stmt.body, set(written), around)
+                if surely_runs(node, ranges):
                     written |= inner
+            elif branches:
+                written |= visit(branches[0], set(written), ranges)
             written |= set(stmt.defs())
         return written
 
-    visit(program.body, set())
+    visit(program.body, set(), ranges)
 
 
 def _stores_of(program: BlockProgram, buffer: Buffer) -> tuple[int, int, int]:

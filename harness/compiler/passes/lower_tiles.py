@@ -14,6 +14,7 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs
+from harness.compiler.affine import block_ranges
 from harness.compiler.block.emit import ComputeEmitter
 from harness.compiler.block.model import (
     Accumulate,
@@ -73,7 +74,7 @@ class LowerTTTileIntrinsics(TTPass):
         _check_accumulators(kernel, options)
         program = read_block(kernel)
         capacity = options.arch.dst_tiles(fp32_dest=options.use_fp32_dest, full_sync=False)
-        normalise(program, capacity)
+        normalise(program, capacity, block_ranges(kernel))
         body = _Lowering(kernel, capacity).run(program.body)
         func = func.with_body(under_grid(func.body, body))
         config = {
@@ -134,9 +135,7 @@ def _check_accumulators(kernel: Kernel, options: CompileOptions) -> None:
 class _Lowering:
     def __init__(self, kernel: Kernel, dst_tiles: int) -> None:
         self.names = Names()
-        self.ranges: list[tuple[Any, Any, Any]] = [
-            (v, 0, g) for v, g in zip(kernel.block_vars, kernel.grid, strict=True) if v is not None
-        ]
+        self.ranges = block_ranges(kernel)
         self.compute = ComputeEmitter(self.names, dst_tiles)
         self.transfer = TransferEmitter(self.names, self.ranges)
         self.bases: dict[Any, int] = {}

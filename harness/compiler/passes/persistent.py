@@ -13,6 +13,7 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
+from harness.compiler.affine import block_ranges
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, read_kernel
 from harness.compiler.matching import tensor_bytes
@@ -83,7 +84,7 @@ class GridToPersistentTT(TTPass):
                    next_step="run LowerTTTileIntrinsics first")  # fmt: skip
         name, kernel, options = str(var.name_hint), read_kernel(func), self.options_for(func)
         form = work_form(list(attrs.get(func, attrs.TT_WORK_DESCRIPTORS).values()))
-        nodes = parse(kernel.body)
+        nodes = parse(kernel.body, block_ranges(kernel))
         circular = circular_buffers(func, kernel, nodes, options)
         shared = self._multicast(func, kernel, nodes) if options.multicast else NO_MULTICAST
         by_buffer = {c.buffer: c for c in circular}
