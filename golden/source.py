@@ -13,6 +13,7 @@ from tvm import tirx
 
 from golden.errors import GoldenError, location_of
 from golden.formats import find_format
+from golden.kept import kept
 
 GRID_AXES: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 COPY: Final = "tl.copy"
@@ -44,7 +45,7 @@ class Kernel:
         scalars: scalar parameters, name to variable.
         grid: (variable, extent) of each axis of T.Kernel.
         body: the statement below the grid.
-        inputs: names of tensors whose elements are read.
+        inputs: names of tensors whose elements are read, or kept where others are stored.
         outputs: names of tensors that are written, in parameter order.
     """
 
@@ -190,6 +191,7 @@ def read_kernel(func: Any) -> Kernel:
         if tag in GRID_AXES:
             grid[GRID_AXES.index(tag)] = (stmt.node.var, extent)
     read, written = _accesses(func.body)
+    read |= kept(func.body, grid.values())
     attrs = func.attrs
     name = str(attrs["global_symbol"]) if attrs and "global_symbol" in attrs else "main"
     return Kernel(

@@ -18,7 +18,7 @@ from tvm.ir import TensorLoad, TensorRegion
 
 from harness.compiler.affine import affine
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, read_kernel, under_grid
+from harness.compiler.kernel import Kernel, read_kernel, with_body
 from harness.compiler.ties import Dim, Place, Ties, indices_of, places, step_of, tie
 from harness.language.regions import constant, is_buffer
 from simulator.arch import TILE
@@ -65,7 +65,7 @@ def _without_unit_axes(func: tirx.PrimFunc) -> tirx.PrimFunc:
     body = tvm_ffi.structural_map(
         kernel.body, [(tvm.ir.Var, variable), (TensorRegion, region)], order="post"
     )
-    return func.with_body(under_grid(func.body, body))
+    return with_body(func, body)
 
 
 def _block_extent(kernel: Kernel, axis: int) -> int | None:
@@ -136,7 +136,8 @@ class _Join:
                 )
         self._check_expressions()
         body = self._rewrite(self.kernel.body)
-        return self.kernel.func.with_body(under_grid(self.kernel.func.body, body, self._resized))
+        grid = -(-self.kernel.grid[self.axis] // self.factor)
+        return with_body(self.kernel.func, body, {self.var: grid})
 
     def _no(self, what: str, node: Any) -> None:
         refuse(f"blocks along grid axis {'xyz'[self.axis]} are smaller than a tile and {what}",
@@ -231,12 +232,3 @@ class _Join:
             expr, [(tvm.ir.Var, lambda v: v * self.factor if v.same_as(self.var) else v)]
         )
         return analyzer.simplify(scaled)
-
-    def _resized(self, stmt: tirx.AttrStmt) -> tuple[Any, Any]:
-        """Node and value of an axis of the grid, the joined one shorter."""
-        node = stmt.node
-        if not node.var.same_as(self.var):
-            return node, stmt.value
-        grid = -(-self.kernel.grid[self.axis] // self.factor)
-        node = tirx.IterVar(tvm.ir.Range(0, grid), node.var, node.iter_type, node.thread_tag)
-        return node, tirx.const(grid, "int32")

@@ -5,8 +5,9 @@ Everything is read from IR: roles come from what the body reads and writes, neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import tvm
@@ -120,6 +121,26 @@ def read_kernel(func: tirx.PrimFunc) -> Kernel:
     return kernel
 
 
+def with_body(
+    func: tirx.PrimFunc, body: Any, extents: Mapping[Any, int] = MappingProxyType({})
+) -> tirx.PrimFunc:  # fmt: skip
+    """The function with another body under its grid; ``extents`` of grid variables that change."""
+
+    def under(stmt: Any) -> Any:
+        if isinstance(stmt, tirx.SeqStmt) and len(stmt.seq) == 1:
+            return under(stmt.seq[0])
+        if not (isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == "thread_extent"):
+            return body
+        node, value = stmt.node, stmt.value
+        if node.var in extents:
+            extent = extents[node.var]
+            value = tirx.const(extent, "int32")
+            node = tirx.IterVar(tvm.ir.Range(0, extent), node.var, node.iter_type, node.thread_tag)
+        return tirx.AttrStmt(node, stmt.attr_key, value, under(stmt.body), stmt.span)
+
+    return func.with_body(under(func.body))
+
+
 def statements(stmt: Any) -> Iterator[Any]:
     """Every statement below, in program order, parents first."""
     yield stmt
@@ -136,19 +157,6 @@ def children(stmt: Any) -> tuple[Any, ...]:
     if isinstance(stmt, tirx.IfThenElse):
         return (stmt.then_case,) if stmt.else_case is None else (stmt.then_case, stmt.else_case)
     return ()
-
-
-def under_grid(
-    stmt: Any, body: Any, axis: Callable[[Any], tuple[Any, Any]] = lambda s: (s.node, s.value)
-) -> Any:
-    """``body`` under the grid's attributes of a kernel; ``axis`` gives their node and value."""
-    if isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == "thread_extent":
-        node, value = axis(stmt)
-        return tirx.AttrStmt(node, stmt.attr_key, value, under_grid(stmt.body, body, axis),
-                             stmt.span)  # fmt: skip
-    if isinstance(stmt, tirx.SeqStmt) and len(stmt.seq) == 1:
-        return under_grid(stmt.seq[0], body, axis)
-    return body
 
 
 def accesses(stmt: Any) -> Iterator[Access]:

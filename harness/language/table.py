@@ -40,7 +40,7 @@ _WORKS: Final = {
     "Tensor": "a tensor in device memory",
     "Buffer": "the older name of T.Tensor",
     "Kernel": "the grid of blocks; threads have no meaning here",
-    "Parallel": "independent iterations over a tile",
+    "Parallel": "independent iterations over a tile; a store under `if` updates where it holds",
     "Pipelined": "a loop whose copies may run ahead of its computation",
     "serial": "a sequential loop, with a step if wanted",
     "Serial": "as T.serial",

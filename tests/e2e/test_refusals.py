@@ -101,8 +101,8 @@ STATEMENTS = [
      "UnsupportedConstruct"),
     ("Parallel of block index", "for i, j in T.Parallel(bx, 32):\n    s[i, j] = 0.0", 0,
      "UnsupportedConstruct"),
-    ("if in Parallel", "for i, j in T.Parallel(32, 32):\n    if i > j:\n        s[i, j] = 0.0", 1,
-     "UnsupportedConstruct"),
+    ("copy under if in Parallel", ("for i, j in T.Parallel(32, 32):\n    if i > j:\n"
+     "        T.copy(s, f)"), 2, "UnsupportedConstruct"),
     ("op in Parallel", "for i, j in T.Parallel(32, 32):\n    T.clear(s)", 1,
      "UnsupportedConstruct"),
     ("gather", "for i, j in T.Parallel(32, 32):\n    s[i, j] = A[i * 2, j]", 1,

@@ -32,7 +32,7 @@ from harness.compiler.block.normalise import normalise
 from harness.compiler.block.read import read_block
 from harness.compiler.block.transfer import TransferEmitter
 from harness.compiler.diagnostics import TTPass, refuse
-from harness.compiler.kernel import Kernel, read_kernel, under_grid
+from harness.compiler.kernel import Kernel, read_kernel, with_body
 from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.passes.propagate_layout import describe_onchip
 from harness.compiler.tt_ops import seq
@@ -76,7 +76,7 @@ class LowerTTTileIntrinsics(TTPass):
         capacity = options.arch.dst_tiles(fp32_dest=options.use_fp32_dest, full_sync=False)
         normalise(program, capacity, block_ranges(kernel))
         body = _Lowering(kernel, capacity).run(program.body)
-        func = func.with_body(under_grid(func.body, body))
+        func = with_body(func, body)
         config = {
             "math_fidelity": options.math_fidelity,
             "fp32_dest_acc_en": options.use_fp32_dest,

@@ -1,0 +1,134 @@
+"""Kernels of conditions, slices, running sums and scalars, each with what NumPy says of it."""
+
+import numpy as np
+
+import harness.language as T
+
+
+def guarded(M, N):
+    """Bounds written out, as on a GPU."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), C: T.Tensor((M, N), "float32")):
+        with T.Kernel(T.ceildiv(N, 32), T.ceildiv(M, 32)) as (bx, by):
+            for i, j in T.Parallel(32, 32):
+                if by * 32 + i < M and bx * 32 + j < N:
+                    C[by * 32 + i, bx * 32 + j] = A[by * 32 + i, bx * 32 + j] * 2.0
+
+    return main, lambda A: 2 * A
+
+
+def masked_update(M, N):
+    """A mask over places and values, three ways."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), C: T.Tensor((M, N), "float32")):
+        with T.Kernel(T.ceildiv(N, 32), T.ceildiv(M, 32)) as (bx, by):
+            s = T.alloc_fragment((32, 32), "float32")
+            T.copy(A[by * 32, bx * 32], s)
+            for i, j in T.Parallel(32, 32):
+                if by * 32 + i >= bx * 32 + j:
+                    s[i, j] = s[i, j] * 2.0
+                elif s[i, j] > 0 or j == 3:
+                    s[i, j] = 0.5
+                else:
+                    s[i, j] = -1.0
+                if not (i + by * 32 < 5):
+                    s[i, j] += 1.0
+            T.copy(s, C[by * 32, bx * 32])
+
+    def reference(A):
+        i, j = np.arange(M)[:, None], np.arange(N)[None]
+        s = np.where(i >= j, 2 * A, np.where((A > 0) | (j % 32 == 3), 0.5, -1.0))
+        return s + (i >= 5)
+
+    return main, reference
+
+
+def mask_overwritten(M, N):
+    """A condition on what its own branch changes, beside one on the block."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), C: T.Tensor((M, N), "float32")):
+        with T.Kernel(T.ceildiv(N, 32), T.ceildiv(M, 32)) as (bx, by):
+            s = T.alloc_fragment((32, 32), "float32")
+            t = T.alloc_fragment((32, 32), "float32")
+            T.copy(A[by * 32, bx * 32], s)
+            T.clear(t)
+            for i, j in T.Parallel(32, 32):
+                if s[i, j] > 0:
+                    s[i, j] = -1.0
+                    t[i, j] = 1.0
+                else:
+                    t[i, j] = s[i, j]
+                if bx > 0:
+                    t[i, j] = t[i, j] + 3.0
+            for i, j in T.Parallel(32, 32):
+                t[i, j] += s[i, j] * 8.0
+            T.copy(t, C[by * 32, bx * 32])
+
+    def reference(A):
+        t = np.where(A > 0, 1.0, A) + 3.0 * (np.arange(N) >= 32)
+        return t + 8 * np.where(A > 0, -1.0, A)
+
+    return main, reference
+
+
+def kept_in_memory(M, N):
+    """A tensor of which only some elements are stored: the others stay."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), C: T.Tensor((M, N), "float32")):
+        with T.Kernel(T.ceildiv(N, 32), T.ceildiv(M, 32)) as (bx, by):
+            for i, j in T.Parallel(32, 32):
+                if A[by * 32 + i, bx * 32 + j] > 0:
+                    C[by * 32 + i, bx * 32 + j] = A[by * 32 + i, bx * 32 + j]
+
+    return main, lambda A, C: np.where(A > 0, A, C)
+
+
+def masked_vector(M, N):
+    """A vector with a tail that the source cuts off."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M,), "float32"), C: T.Tensor((M,), "float32")):
+        with T.Kernel(T.ceildiv(M, 64)) as bx:
+            v = T.alloc_fragment((64,), "float32")
+            for i in T.Parallel(64):
+                if bx * 64 + i < M - 10:
+                    v[i] = A[bx * 64 + i]
+                else:
+                    v[i] = -7.0
+            for i in T.Parallel(64):
+                if v[i] > 0 or i == 3:
+                    C[bx * 64 + i] = v[i]
+                else:
+                    C[bx * 64 + i] = v[i] * 0.5
+
+    def reference(A):
+        n = np.arange(M)
+        v = np.where(n < M - 10, A, -7.0)
+        return np.where((v > 0) | (n % 64 == 3), v, v / 2)
+
+    return main, reference
+
+
+def masked_small_blocks(M, N):
+    """Blocks smaller than a tile under a mask of places."""
+    N = 64
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), C: T.Tensor((M, N), "float32")):
+        with T.Kernel(T.ceildiv(M, 8)) as by:
+            s = T.alloc_fragment((8, N), "float32")
+            T.copy(A[by * 8, 0], s)
+            for i, j in T.Parallel(8, N):
+                if by * 8 + i < j:
+                    s[i, j] = 0.0
+            T.copy(s, C[by * 8, 0])
+
+    return main, np.tril
+
+
+CONDITIONS = (guarded, masked_update, mask_overwritten, kept_in_memory, masked_vector,
+              masked_small_blocks)  # fmt: skip
