@@ -98,10 +98,6 @@ def read_kernel(func: tirx.PrimFunc) -> Kernel:
         if not is_buffer(param):
             refuse(f"parameter {param.name!r} is not a tensor", node=param)
     kernel.params = tuple(func.params)
-    for param in kernel.params:
-        if any(param.name == f"{other.name}_addr" for other in kernel.params):
-            refuse(f"tensor {param.name!r} has the name of another tensor's address argument",
-                   code="DuplicateName", node=stmt, next_step="rename it")  # fmt: skip
     kernel.body = stmt
     for node in statements(stmt):
         if isinstance(node, tirx.AllocBuffer):

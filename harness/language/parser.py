@@ -26,6 +26,7 @@ from harness.language.locals import Locals
 from harness.language.located import (
     PARSER,
     TOKEN,
+    at,
     language_error,
     refuse_foreign,
     refuse_statement,
@@ -71,17 +72,23 @@ def _declare_parameters(self: Any, arguments: Any) -> None:
         raise LanguageError("a kernel takes no * or ** parameters",
                             next_step="name every tensor")  # fmt: skip
     for arg in arguments.args:
-        if arg.annotation is None:
-            raise LanguageError(f"parameter {arg.arg!r} has no type annotation",
-                                next_step=f"write {arg.arg}: T.Tensor(shape, dtype)")  # fmt: skip
-        annotation = self.eval_expr(arg.annotation)
-        if not is_buffer(annotation):
-            raise LanguageError(
-                f"parameter {arg.arg!r} is not a tensor",
-                next_step=f"write {arg.arg}: T.Tensor(shape, dtype), and take plain values as"
-                " parameters of the function around the kernel",
-            )
-        self.var_table.add(arg.arg, S.arg(arg.arg, annotation))
+        with at(self, arg.annotation or arg):
+            self.var_table.add(arg.arg, S.arg(arg.arg, _tensor(self, arg)))
+
+
+def _tensor(self: Any, arg: Any) -> Any:
+    """The tensor a parameter is annotated as."""
+    if arg.annotation is None:
+        raise LanguageError(f"parameter {arg.arg!r} has no type annotation",
+                            next_step=f"write {arg.arg}: T.Tensor(shape, dtype)")  # fmt: skip
+    annotation = self.eval_expr(arg.annotation)
+    if not is_buffer(annotation):
+        raise LanguageError(
+            f"parameter {arg.arg!r} is not a tensor",
+            next_step=f"write {arg.arg}: T.Tensor(shape, dtype), and take plain values as"
+            " parameters of the function around the kernel",
+        )
+    return annotation
 
 
 @register("For")

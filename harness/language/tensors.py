@@ -10,6 +10,7 @@ from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
 from harness.language.dynamic import open_sizes
+from harness.language.located import calling_line
 from harness.language.regions import constant
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -55,8 +56,16 @@ class _TensorType:
     """``T.Tensor``: called, or with brackets as in ``T.Tensor[[M, K], dtype]``."""
 
     def __call__(self, shape: object, dtype: object = "float32", *_: object, **__: object) -> Any:
-        """``A: T.Tensor((M, K), dtype)``: a tensor in device memory, row-major on the host."""
-        return S.buffer(_tensor_shape(shape), dtype_name(dtype))
+        """``A: T.Tensor((M, K), dtype)``: a tensor in device memory, row-major on the host.
+
+        Raises:
+            LanguageError: no such tensor, at the line that asks for it.
+        """
+        try:
+            return S.buffer(_tensor_shape(shape), dtype_name(dtype))
+        except LanguageError as error:
+            error.location = error.location or calling_line()
+            raise
 
     def __getitem__(self, item: Any) -> Any:
         """``A: T.Tensor[[M, K], dtype]``: the same."""

@@ -228,8 +228,11 @@ def test_the_refusals_of_statements_say_what_to_do(statements: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["int32", "float64", "float8_e4m3", "nonsense"])
 def test_a_tensor_of_another_type_is_refused(dtype: str) -> None:
-    """A parameter's dtype is checked when the annotation is evaluated."""
-    text = kernel(f"A: T.Tensor((64, 64), '{dtype}')", "T.clear(A)")
+    """A parameter's dtype is checked when the annotation is evaluated, and named with its line."""
+    text = kernel(f"A: T.Tensor((64, 64), 'bfloat16'),\n  B: T.Tensor((64, 64), '{dtype}')",
+                  "T.clear(A)")  # fmt: skip
     error = refusal(text)
     assert error.code == "UnsupportedDtype"
+    line = next(n for n, text in enumerate(text.splitlines(), 1) if dtype in text)
+    assert re.fullmatch(rf"kernel_\w+\.py:{line}:\d+", error.location or ""), str(error)
     assert error.next_step

@@ -10,6 +10,7 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
+from harness.compiler.split.arguments import argument_names
 from harness.compiler.tt_ops import seq
 from simulator.plan.zorder import bit_places
 
@@ -37,7 +38,7 @@ class WorkForm:
 
 def free_name(name: str, prefix: str, tensors: Sequence[str]) -> str:
     """An argument's name, prefixed until it is no tensor's and no tensor's address."""
-    taken = {n for tensor in tensors for n in (tensor, f"{tensor}_addr")}
+    taken = argument_names(tensors)
     while name in taken:
         name = prefix + name
     return name
