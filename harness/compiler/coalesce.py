@@ -18,8 +18,18 @@ from tvm.ir import TensorLoad, TensorRegion
 
 from harness.compiler.affine import affine
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, read_kernel, with_body
-from harness.compiler.ties import Dim, Place, Ties, indices_of, places, step_of, tie
+from harness.compiler.kernel import Kernel, accesses, read_kernel, with_body
+from harness.compiler.ties import (
+    Dim,
+    Place,
+    Ties,
+    elements,
+    indices_of,
+    nests,
+    places,
+    step_of,
+    tie,
+)
 from harness.language.regions import constant, is_buffer
 from simulator.arch import TILE
 
@@ -135,6 +145,7 @@ class _Join:
                     new, str(buffer.ty.dtype), name=buffer.name, scope=buffer.ty.storage_scope
                 )
         self._check_expressions()
+        self._check_parts()
         body = self._rewrite(self.kernel.body)
         grid = -(-self.kernel.grid[self.axis] // self.factor)
         return with_body(self.kernel.func, body, {self.var: grid})
@@ -157,6 +168,28 @@ class _Join:
         for before, after in zip(old, new, strict=True):
             if before not in (after, self.extent):
                 self._no(f"buffer {buffer.name!r} has extent {before} there", self.kernel.body)
+
+    def _check_parts(self) -> None:
+        """A block is used whole along the axis: a part of it would become another part."""
+        onchip = set(self.kernel.onchip)
+        for access in accesses(self.kernel.body):
+            if access.buffer not in onchip:
+                continue
+            for dim, extent in enumerate(access.extents):
+                point = isinstance(access.node, (TensorLoad, tirx.BufferStore))
+                if not point and self.is_grown((access.buffer, dim)) and extent != self.extent:
+                    self._no(f"part of buffer {access.buffer.name!r} is used", access.node)
+        for store, around in nests(self.kernel):
+            grown = [v for v in around if self.is_grown(("loop", v))]
+            for var in grown:
+                if around[var] != self.extent:
+                    self._no("a T.Parallel loop covers part of them", store)
+            for buffer, indices, node in elements(store):
+                for dim, index in enumerate(indices if buffer in onchip else ()):
+                    plain = any(index.same_as(v) for v in grown)
+                    along = self.is_grown((buffer, dim)) or any(step_of(index, v) for v in grown)
+                    if along and not plain:
+                        self._no(f"part of buffer {buffer.name!r} is used", node)
 
     def _check_expressions(self) -> None:
         """The axis variable and a grown loop variable occur only together, as a place along it."""

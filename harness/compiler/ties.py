@@ -76,7 +76,7 @@ def step_of(expr: Any, var: Any) -> int | None:
     return None if form is None else form.of(var)
 
 
-def _nests(kernel: Kernel) -> Iterator[tuple[tirx.BufferStore, dict[Any, int]]]:
+def nests(kernel: Kernel) -> Iterator[tuple[tirx.BufferStore, dict[Any, int]]]:
     """Stores inside T.Parallel with the extents of the loops around them."""
 
     def down(stmt: Any, around: dict[Any, int]) -> Iterator[tuple[Any, dict[Any, int]]]:
@@ -110,8 +110,8 @@ def places(kernel: Kernel) -> Iterator[Place]:
                     extent, key = constant(rng.extent) or 0, Ties.key(region, dim)
                     yield Place(region.source, dim, dim >= rank - 2, rng.min, extent, key,
                                 node.value)  # fmt: skip
-    for store, around in _nests(kernel):
-        for tensor, indices, node in _elements(store):
+    for store, around in nests(kernel):
+        for tensor, indices, node in elements(store):
             if tensor not in params:
                 continue
             for dim, index in enumerate(indices):
@@ -125,7 +125,8 @@ def places(kernel: Kernel) -> Iterator[Place]:
                 yield Place(tensor, dim, dim >= len(indices) - 2, start, extent, tied, node)
 
 
-def _elements(store: tirx.BufferStore) -> Iterator[tuple[Any, list[Any], Any]]:
+def elements(store: tirx.BufferStore) -> Iterator[tuple[Any, list[Any], Any]]:
+    """Buffer, indices and node of every element a store touches."""
     yield store.buffer, list(store.indices), store
     for access in loads(store.value):
         yield access.buffer, list(access.starts), access.node
@@ -141,11 +142,11 @@ def tie(kernel: Kernel, ties: Ties) -> None:
         if isinstance(node, tirx.Evaluate) and isinstance(node.value, Call):
             _tie_op(node.value, ties)
     onchip = set(kernel.onchip)
-    for store, around in _nests(kernel):
+    for store, around in nests(kernel):
         for var in around:
             if var not in ties.loops:
                 ties.loops.append(var)
-        for buffer, indices, _ in _elements(store):
+        for buffer, indices, _ in elements(store):
             for dim, index in enumerate(indices):
                 for var in around:
                     if buffer in onchip and isinstance(index, tvm.ir.Var) and index.same_as(var):
@@ -186,7 +187,7 @@ def indices_of(kernel: Kernel) -> Iterator[tuple[Any, Any]]:
             for bound in (node.min, node.extent):
                 if isinstance(bound, tvm.ir.Expr):
                     yield node, bound
-    for store, _ in _nests(kernel):
+    for store, _ in nests(kernel):
         found: list[Any] = []
 
         def compare(expr: Any, into: list[Any] = found) -> None:

@@ -132,3 +132,115 @@ def masked_small_blocks(M, N):
 
 CONDITIONS = (guarded, masked_update, mask_overwritten, kept_in_memory, masked_vector,
               masked_small_blocks)  # fmt: skip
+
+
+def halves(M, N):
+    """Rows and columns of a block read and written from offsets."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), C: T.Tensor((M, N), "float32")):
+        with T.Kernel(T.ceildiv(N, 64), T.ceildiv(M, 64)) as (bx, by):
+            s = T.alloc_shared((64, 64), "float32")
+            f = T.alloc_fragment((64, 64), "float32")
+            T.copy(A[by * 64, bx * 64], s)
+            for i, j in T.Parallel(32, 64):
+                f[i, j] = s[i + 32, j] * 2.0
+            for i, j in T.Parallel(32, 32):
+                f[i + 32, j + 32] = s[i, j] + s[i + 32, j]
+                f[i + 32, j] = f[i, j + 32] - s[32, j] + s[i, 32]
+            T.copy(f, C[by * 64, bx * 64])
+
+    def reference(A):
+        out = np.zeros((64 * -(-M // 64), 64 * -(-N // 64)))
+        padded = np.zeros_like(out)
+        padded[:M, :N] = A
+        for r in range(0, len(out), 64):
+            for c in range(0, out.shape[1], 64):
+                s, f = padded[r : r + 64, c : c + 64], out[r : r + 64, c : c + 64]
+                f[:32] = 2 * s[32:]
+                f[32:, 32:] = s[:32, :32] + s[32:, :32]
+                f[32:, :32] = f[:32, 32:] - s[32, :32] + s[:32, 32:33]
+        return out[:M, :N]
+
+    return main, reference
+
+
+def sliced(M, N):
+    """Slices on both sides of a copy, and as operands and result of a gemm."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, 96), "bfloat16"), B: T.Tensor((96, N), "bfloat16"),
+             C: T.Tensor((M, N), "float32")):  # fmt: skip
+        with T.Kernel(T.ceildiv(N, 32), T.ceildiv(M, 64)) as (bx, by):
+            a = T.alloc_shared((64, 96), "bfloat16")
+            b = T.alloc_shared((96, 32), "bfloat16")
+            c = T.alloc_fragment((64, 32), "float32")
+            T.copy(A[by * 64, 0], a[:, 0:32])
+            T.copy(A[by * 64 : by * 64 + 64, 32:96], a[0:64, 32:96])
+            for k in T.serial(3):
+                T.copy(B[k * 32, bx * 32], b[k * 32 : k * 32 + 32, :])
+            T.clear(c)
+            for k in T.serial(3):
+                T.gemm(a[0:32, k * 32 : (k + 1) * 32], b[k * 32 : (k + 1) * 32, :], c[0:32, :])
+            T.gemm(a[32:64, :], b, c[32:64, :], clear_accum=True)
+            for h in T.serial(2):
+                T.copy(c[h * 32 : h * 32 + 32, :], C[by * 64 + h * 32, bx * 32])
+
+    return main, lambda A, B: A.astype(float) @ B
+
+
+def stacked(M, N):
+    """A block of several planes, used one at a time and by an index that turns."""
+
+    @T.prim_func
+    def main(A: T.Tensor((4, M, N), "float32"), C: T.Tensor((M, N), "float32")):
+        with T.Kernel(T.ceildiv(N, 32), T.ceildiv(M, 32)) as (bx, by):
+            s = T.alloc_shared((2, 32, 32), "float32")
+            f = T.alloc_fragment((32, 32), "float32")
+            T.clear(f)
+            for k in T.serial(4):
+                T.copy(A[k, by * 32, bx * 32], s[k % 2, :, :])
+                for i, j in T.Parallel(32, 32):
+                    f[i, j] = f[i, j] * 2.0 + s[k % 2, i, j]
+            for i, j in T.Parallel(32, 32):
+                f[i, j] -= s[0, i, j]
+            T.copy(f, C[by * 32, bx * 32])
+
+    return main, lambda A: 8 * A[0] + 4 * A[1] + 2 * A[2] + A[3] - A[2]
+
+
+def vector_parts(M, N):
+    """Parts of vectors, lying in rows and in columns."""
+    M, N = 64, 64
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), R: T.Tensor((N,), "float32"),
+             C: T.Tensor((M, N), "float32")):  # fmt: skip
+        with T.Kernel(1):
+            s = T.alloc_fragment((64, 64), "float32")
+            v = T.alloc_fragment((64,), "float32")
+            r = T.alloc_shared((64,), "float32")
+            T.copy(A, s)
+            T.copy(R, r)
+            T.reduce_max(s, v, dim=1)
+            for i, j in T.Parallel(32, 64):
+                s[i, j] = s[i, j] + v[i + 32]
+            for i, j in T.Parallel(64, 32):
+                s[i, j + 32] = s[i, j + 32] * r[j]
+            for i in T.Parallel(32):
+                r[i + 32] = r[i] * 2.0
+            for i, j in T.Parallel(64, 64):
+                s[i, j] += r[j]
+            T.copy(s, C)
+
+    def reference(A, R):
+        s, v, r = A.copy(), A.max(1), R.copy()
+        s[:32] += v[32:, None]
+        s[:, 32:] *= r[:32]
+        r[32:] = 2 * r[:32]
+        return s + r
+
+    return main, reference
+
+
+PARTS = (halves, sliced, stacked, vector_parts)

@@ -1,4 +1,4 @@
-"""Conditions inside T.Parallel, judged on both chips and against NumPy."""
+"""Conditions inside T.Parallel and parts of blocks, judged on both chips and against NumPy."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import pytest
 
 import harness
 from golden import evaluate
+from golden.formats import round_even
 from golden.inputs import draw_inputs
 from tests.e2e import control_kernels as k
 
 SIZES = {"aligned": (64, 96), "ragged": (50, 70)}
-KERNELS = k.CONDITIONS
+KERNELS = (*k.CONDITIONS, *k.PARTS)
 
 
 @pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
@@ -30,7 +31,9 @@ def test_answers_as_the_source_says(make: Any, size: str, device: str) -> None:
 def test_the_reading_is_what_numpy_says(make: Any, size: str) -> None:
     """Golden and NumPy, written apart, read the same meaning in a kernel."""
     func, reference = make(*SIZES[size])
+    dtypes = {p.name: p.ty.dtype for p in func.params}
     inputs = draw_inputs(func, "random", 3)
+    inputs = {n: round_even(a, str(dtypes[n])) for n, a in inputs.items()}
     ((_, result),) = evaluate(func, inputs, bounded=False).outputs.items()
     wanted = reference(*inputs.values())
     np.testing.assert_allclose(result.answer.value, wanted, rtol=1e-6, atol=1e-6)

@@ -105,11 +105,19 @@ STATEMENTS = [
      "        T.copy(s, f)"), 2, "UnsupportedConstruct"),
     ("op in Parallel", "for i, j in T.Parallel(32, 32):\n    T.clear(s)", 1,
      "UnsupportedConstruct"),
+    ("offset of part of a tile", ('x = T.alloc_shared((64, 32), "bfloat16")\nT.clear(x)\n'
+     "for i, j in T.Parallel(32, 32):\n    s[i, j] = x[i + 16, j]"), 3, "UnalignedBlock"),
+    ("part of a tile written", ('x = T.alloc_shared((64, 32), "bfloat16")\nT.clear(x)\n'
+     "for i, j in T.Parallel(16, 32):\n    x[i, j] = 1.0"), 3, "UnalignedBlock"),
+    ("slice across tiles", ('x = T.alloc_shared((64, 32), "bfloat16")\nT.clear(x)\n'
+     "T.copy(x[16:48, :], s)"), 2, "UnalignedBlock"),
+    ("slice of the block index", ('x = T.alloc_shared((64, 32), "bfloat16")\nT.clear(x)\n'
+     "T.copy(x[bx * 64 : bx * 64 + 32, :], s)"), 2, "OutOfBounds"),
     ("gather", "for i, j in T.Parallel(32, 32):\n    s[i, j] = A[i * 2, j]", 1,
      "UnsupportedIndex"),
     ("indirect index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[s[i, j], j]", 1, None),
     ("shifted index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[i + 1, j]", 1,
-     "UnsupportedIndex"),
+     "OutOfBounds"),
     ("loop over text", "for i in 'abc':\n    T.clear(s)", 0, "UnsupportedConstruct"),
     ("negative step", "for i in T.serial(4, 0, -1):\n    T.clear(s)", 0, "UnsupportedConstruct"),
     ("fractional bound", "for i in T.serial(2.5):\n    T.clear(s)", 0, "UnsupportedConstruct"),
@@ -236,3 +244,23 @@ def test_a_tensor_of_another_type_is_refused(dtype: str) -> None:
     line = next(n for n, text in enumerate(text.splitlines(), 1) if dtype in text)
     assert re.fullmatch(rf"kernel_\w+\.py:{line}:\d+", error.location or ""), str(error)
     assert error.next_step
+
+
+SMALL = {
+    "a fixed row": "for i, j in T.Parallel(8, 64):\n    s[i, j] = s[i, j] - s[0, j]",
+    "half the rows": "for i, j in T.Parallel(4, 64):\n    s[i, j] = 0.0",
+    "rows from the middle": "for i, j in T.Parallel(4, 64):\n    s[i, j] = s[i + 4, j]",
+    "a slice of rows": "T.clear(s[0:4, :])",
+}
+
+
+@pytest.mark.parametrize("what", SMALL)
+def test_parts_of_joined_blocks_are_refused(what: str) -> None:
+    """Blocks below a tile are joined; part of one is not the same part of the joined block."""
+    text = kernel("A: T.Tensor((40, 64), 'bfloat16'), B: T.Tensor((40, 64), 'bfloat16')",
+                  "with T.Kernel(5) as y:\n    s = T.alloc_shared((8, 64), 'bfloat16')\n"
+                  f"    T.copy(A[y * 8, 0], s)\n{textwrap.indent(SMALL[what], '    ')}\n"
+                  "    T.copy(s, B[y * 8, 0])")  # fmt: skip
+    error = refusal(text)
+    assert error.code == "UnalignedBlock"
+    assert error.location

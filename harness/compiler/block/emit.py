@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import tvm
 from tvm import tirx
 
 from harness.compiler.block.expression import Micro, registers_needed, schedule
@@ -17,7 +18,8 @@ from harness.compiler.block.model import (
     Transpose,
 )
 from harness.compiler.block.names import Names
-from harness.compiler.block.normalise import exact_transpose
+from harness.compiler.block.parts import Extract, Insert
+from harness.compiler.block.paths import exact_transpose
 from harness.compiler.diagnostics import refuse
 from harness.compiler.tt_ops import call, config_scope, loop, thread
 
@@ -25,6 +27,11 @@ from harness.compiler.tt_ops import call, config_scope, loop, thread
 def largest_divisor(n: int, limit: int) -> int:
     """The largest divisor of ``n`` that is at most ``limit``."""
     return max(d for d in range(1, min(n, limit) + 1) if n % d == 0)
+
+
+def simplified(expr: Any) -> Any:
+    """An index expression, shorter where it can be."""
+    return tvm.sym.Analyzer().simplify(expr)
 
 
 class ComputeEmitter:
@@ -129,6 +136,59 @@ class ComputeEmitter:
 
         return thread("compute", loop("r", dst.rows, row))
 
+    def extract(self, stmt: Extract) -> Any:
+        """Tiles of a part, one after another."""
+        span, part, whole, at = getattr(stmt.node, "span", None), stmt.dst, stmt.src, stmt.window
+        per = largest_divisor(part.cols, self.dst_tiles)
+
+        def row(lead: Any, i: Any) -> list[Any]:
+            first = (lead * whole.rows + at.row + i) * whole.cols + at.col
+
+            def segment(s: Any) -> list[Any]:
+                math = loop("t", per, lambda t: [call(
+                    "copy_tile", self.names[whole], simplified(first + s * per + t), t,
+                    span=span)])  # fmt: skip
+                packs = loop("t", per, lambda t: [call("pack_tile", t, self.names[part],
+                                                       span=span)])  # fmt: skip
+                return self.bracket(math, packs, span)
+
+            return loop("s", part.cols // per, segment)
+
+        def down(dims: tuple[Any, ...], lead: Any) -> list[Any]:
+            if not dims:
+                return loop("r", part.rows, lambda i: row(lead, i))
+            (start, extent, size), *rest = dims
+            return loop("b", extent, lambda b: down(tuple(rest), lead * size + start + b))
+
+        return thread("compute", down(at.lead, tirx.const(0, "int32")))
+
+    def insert(self, stmt: Insert) -> Any:
+        """Every tile of the block, from the part or from what the block held."""
+        span, part, whole, at = getattr(stmt.node, "span", None), stmt.src, stmt.dst, stmt.window
+
+        def tile(old: Any, new: Any, inside: list[Any]) -> list[Any]:
+            here, there = (call("copy_tile", self.names[b], simplified(i), 0, span=span)
+                           for b, i in ((part, new), (stmt.base, old)))  # fmt: skip
+            test = simplified(inside[0] if len(inside) == 1 else tirx.all(*inside))
+            packs = [call("pack_tile", 0, self.names[whole], span=span)]
+            return self.bracket([tirx.IfThenElse(test, here, there)], packs, span)
+
+        dims = [*at.lead, (at.row, part.rows, whole.rows), (at.col, part.cols, whole.cols)]
+
+        def down(rest: list[Any], old: Any, new: Any, inside: list[Any]) -> list[Any]:
+            if not rest:
+                return tile(old, new, inside)
+            (start, extent, size), *inner = rest
+
+            def step(i: Any) -> list[Any]:
+                own = [] if extent == size else [i >= start, i < start + extent]
+                return down(inner, old * size + i, new * extent + i - start, [*inside, *own])
+
+            return loop("i", size, step)
+
+        zero = tirx.const(0, "int32")
+        return thread("compute", down(dims, zero, zero, []))
+
     def gemm(self, stmt: Gemm) -> Any:
         """A product on memory accumulators: reload, accumulate, pack."""
         span, c = getattr(stmt.node, "span", None), stmt.c
@@ -206,4 +266,8 @@ class ComputeEmitter:
             return self.reduce(stmt)
         if isinstance(stmt, Gemm):
             return self.gemm(stmt)
+        if isinstance(stmt, Extract):
+            return self.extract(stmt)
+        if isinstance(stmt, Insert):
+            return self.insert(stmt)
         refuse(f"no lowering for {type(stmt).__name__}", node=stmt.node)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.compiler.affine import Bounds, surely_runs
+from harness.compiler.affine import Bounds
+from harness.compiler.block.initialise import initialise
 from harness.compiler.block.model import (
     Accumulate,
     BlockProgram,
@@ -25,14 +26,14 @@ from harness.compiler.block.model import (
     Statement,
     Store,
     Transpose,
-    leaves,
     walk,
 )
+from harness.compiler.block.parts import Extract, Insert
+from harness.compiler.block.paths import separate_exact
 from harness.compiler.block.rewrite import redirect, replace_uses, rewrite_lists
 from harness.compiler.block.webs import propagate_copies, rename_webs
 from harness.compiler.diagnostics import refuse
 from simulator.arch import TILE
-from simulator.formats.dataformat import DataFormat
 
 
 def normalise(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -> None:
@@ -43,14 +44,14 @@ def normalise(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -
     """
     _transposed_operands(program)
     _accumulate(program, dst_tiles)
-    _initialise(program, ranges)
+    initialise(program, ranges)
     _one_scaler(program)
     rename_webs(program)
     propagate_copies(program)
     _separate_loads(program)
     _separate_stores(program)
     _retarget(program)
-    _separate_exact(program)
+    separate_exact(program)
     _check_k_padding(program)
     _remove_dead(program)
 
@@ -180,34 +181,6 @@ def _fill_before(body: list[Statement], index: int, acc: Buffer) -> int | None:
     return None
 
 
-def _initialise(program: BlockProgram, ranges: Sequence[Bounds]) -> None:
-    """Refuse reads of buffers nothing has written on the way."""
-
-    def visit(body: list[Statement], written: set[Buffer], ranges: Sequence[Bounds]) -> set[Buffer]:
-        for stmt in body:
-            for buffer in stmt.uses():
-                if buffer not in written:
-                    refuse(f"buffer {buffer.name!r} is read before it is written", node=stmt.node,
-                           code="UninitialisedBuffer",
-                           next_step="T.clear, T.fill or T.copy into it first")  # fmt: skip
-            branches = stmt.bodies()
-            if len(branches) == 2:
-                after = [visit(b, set(written), ranges) for b in branches]
-                written |= after[0] & after[1]
-            elif isinstance(stmt, For):
-                node = stmt.node
-                around = (*ranges, (node.loop_var, node.min, node.extent))
-                inner = visit(stmt.body, set(written), around)
-                if surely_runs(node, ranges):
-                    written |= inner
-            elif branches:
-                written |= visit(branches[0], set(written), ranges)
-            written |= set(stmt.defs())
-        return written
-
-    visit(program.body, set(), ranges)
-
-
 def _stores_of(program: BlockProgram, buffer: Buffer) -> tuple[int, int, int]:
     """(stores, other uses, loads) of a buffer."""
     stores = other = loads = 0
@@ -285,6 +258,10 @@ def _retarget(program: BlockProgram) -> None:
     rewrite_lists(program, visit)
 
 
+_MAKERS = (Eltwise, Accumulate, Transpose, Reduce, Gemm, Extract, Insert)
+"""Statements of the compute thread that make a block."""
+
+
 def _retargetable(
     program: BlockProgram, body: list[Statement], position: int, stmt: Statement
 ) -> int | None:
@@ -299,63 +276,10 @@ def _retargetable(
     for source in range(position - 1, -1, -1):
         maker = body[source]
         if x in maker.defs():
-            kinds = (Eltwise, Accumulate, Transpose, Reduce)
-            return source if isinstance(maker, (*kinds, Gemm)) else None
+            return source if isinstance(maker, _MAKERS) else None
         if touches(maker, y) or touches(maker, x):
             return None
     return None
-
-
-def fpu_operands(stmt: Statement) -> tuple[Buffer, ...]:
-    """Buffers a statement sends through the FPU's source registers."""
-    if isinstance(stmt, Gemm):
-        return (stmt.a, stmt.b)
-    if isinstance(stmt, Transpose):
-        return () if exact_transpose(stmt) else (stmt.src,)
-    if isinstance(stmt, Reduce):
-        return (stmt.src, stmt.scaler)
-    return ()
-
-
-def exact_transpose(stmt: Transpose) -> bool:
-    """Whether a transpose goes through DST as it is instead of through SrcA."""
-    return stmt.src.format is DataFormat.Float32
-
-
-def exact_operands(stmt: Statement) -> tuple[Buffer, ...]:
-    """Buffers a statement copies to DST as they are."""
-    if isinstance(stmt, Eltwise):
-        return tuple(dict.fromkeys(leaves(stmt.expr)))
-    if isinstance(stmt, Transpose) and exact_transpose(stmt):
-        return (stmt.src,)
-    if isinstance(stmt, Gemm) and stmt.acc is not None and not stmt.resident:
-        return (stmt.acc,)
-    return ()
-
-
-def _separate_exact(program: BlockProgram) -> None:
-    """A float32 buffer needed exactly and by the FPU gets a second circular buffer for the FPU.
-
-    UnpackToDestFp32 is a property of the circular buffer and excludes it from FPU use.
-    """
-    everywhere = list(walk(program.body))
-    both = {b for s in everywhere for b in exact_operands(s)} & {
-        b for s in everywhere for b in fpu_operands(s)
-    }
-    doubled = {b for b in both if b.format is DataFormat.Float32}
-
-    def visit(body: list[Statement]) -> list[Statement]:
-        out: list[Statement] = []
-        for stmt in body:
-            for buffer in fpu_operands(stmt):
-                if buffer in doubled:
-                    copy = buffer.like(program.fresh_name(f"{buffer.name}_fpu"))
-                    out.append(Eltwise(stmt.node, copy, Leaf(buffer)))
-                    replace_uses(stmt, buffer, copy)
-            out.append(stmt)
-        return out
-
-    rewrite_lists(program, visit)
 
 
 def _check_k_padding(program: BlockProgram) -> None:

@@ -1,0 +1,73 @@
+"""Which way operands take to DST: exactly, or through the FPU's source registers."""
+
+from __future__ import annotations
+
+from harness.compiler.block.model import (
+    BlockProgram,
+    Buffer,
+    Eltwise,
+    Gemm,
+    Leaf,
+    Reduce,
+    Statement,
+    Transpose,
+    leaves,
+    walk,
+)
+from harness.compiler.block.parts import Extract, Insert
+from harness.compiler.block.rewrite import replace_uses, rewrite_lists
+from simulator.formats.dataformat import DataFormat
+
+
+def fpu_operands(stmt: Statement) -> tuple[Buffer, ...]:
+    """Buffers a statement sends through the FPU's source registers."""
+    if isinstance(stmt, Gemm):
+        return (stmt.a, stmt.b)
+    if isinstance(stmt, Transpose):
+        return () if exact_transpose(stmt) else (stmt.src,)
+    if isinstance(stmt, Reduce):
+        return (stmt.src, stmt.scaler)
+    return ()
+
+
+def exact_transpose(stmt: Transpose) -> bool:
+    """Whether a transpose goes through DST as it is instead of through SrcA."""
+    return stmt.src.format is DataFormat.Float32
+
+
+def exact_operands(stmt: Statement) -> tuple[Buffer, ...]:
+    """Buffers a statement copies to DST as they are."""
+    if isinstance(stmt, Eltwise):
+        return tuple(dict.fromkeys(leaves(stmt.expr)))
+    if isinstance(stmt, Transpose) and exact_transpose(stmt):
+        return (stmt.src,)
+    if isinstance(stmt, Gemm) and stmt.acc is not None and not stmt.resident:
+        return (stmt.acc,)
+    if isinstance(stmt, (Extract, Insert)):
+        return stmt.uses()
+    return ()
+
+
+def separate_exact(program: BlockProgram) -> None:
+    """A float32 buffer needed exactly and by the FPU gets a second circular buffer for the FPU.
+
+    UnpackToDestFp32 is a property of the circular buffer and excludes it from FPU use.
+    """
+    everywhere = list(walk(program.body))
+    both = {b for s in everywhere for b in exact_operands(s)} & {
+        b for s in everywhere for b in fpu_operands(s)
+    }
+    doubled = {b for b in both if b.format is DataFormat.Float32}
+
+    def visit(body: list[Statement]) -> list[Statement]:
+        out: list[Statement] = []
+        for stmt in body:
+            for buffer in fpu_operands(stmt):
+                if buffer in doubled:
+                    copy = buffer.like(program.fresh_name(f"{buffer.name}_fpu"))
+                    out.append(Eltwise(stmt.node, copy, Leaf(buffer)))
+                    replace_uses(stmt, buffer, copy)
+            out.append(stmt)
+        return out
+
+    rewrite_lists(program, visit)
