@@ -14,6 +14,7 @@ from typing import Any
 import tvm
 import tvm_ffi
 from tvm import tirx
+from tvm.ir import TensorLoad
 
 from harness.compiler.affine import Bounds, block_ranges
 from harness.compiler.diagnostics import refuse
@@ -52,6 +53,15 @@ def unmasked(func: tirx.PrimFunc) -> tirx.PrimFunc:
     work = _Masks(kernel)
     body = work.statement(kernel.body, tuple(block_ranges(kernel)))
     return with_body(func, seq([*work.allocated, body]))
+
+
+def keeps(store: tirx.BufferStore) -> bool:
+    """Whether a store gives some elements the value they have."""
+    value = store.value
+    if not isinstance(value, tirx.Select) or not isinstance(value.false_value, TensorLoad):
+        return False
+    old = value.false_value
+    return bool(old.source.same_as(store.buffer)) and str(old.indices) == str(store.indices)
 
 
 def _nests(stmt: Any) -> Iterator[tirx.For]:

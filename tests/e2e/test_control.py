@@ -11,6 +11,7 @@ import harness
 from golden import evaluate
 from golden.formats import round_even
 from golden.inputs import draw_inputs
+from harness.errors import CompileError
 from tests.e2e import control_kernels as k
 
 SIZES = {"aligned": (64, 96), "ragged": (50, 70)}
@@ -24,6 +25,13 @@ def test_answers_as_the_source_says(make: Any, size: str, device: str) -> None:
     """What compiles computes what the source says, whole tiles and ragged ones, on both chips."""
     verdict = harness.check(make(*SIZES[size])[0], device=device)
     assert verdict.passed, (verdict, verdict.reason, verdict.findings)
+
+
+def test_kept_elements_are_not_rounded() -> None:
+    """What a store leaves alone in a float32 tensor never passes a 16-bit destination."""
+    with pytest.raises(CompileError) as caught:
+        harness.check(k.kept_in_memory(64, 64)[0], fp32_dest=False)
+    assert caught.value.code == "NeedsFp32Dest"
 
 
 @pytest.mark.parametrize("size", SIZES)

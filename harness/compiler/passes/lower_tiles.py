@@ -32,7 +32,8 @@ from harness.compiler.block.normalise import normalise
 from harness.compiler.block.read import read_block
 from harness.compiler.block.transfer import TransferEmitter
 from harness.compiler.diagnostics import TTPass, refuse
-from harness.compiler.kernel import Kernel, read_kernel, with_body
+from harness.compiler.kernel import Kernel, read_kernel, statements, with_body
+from harness.compiler.masks import keeps
 from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.passes.propagate_layout import describe_onchip
 from harness.compiler.tt_ops import seq
@@ -72,6 +73,7 @@ class LowerTTTileIntrinsics(TTPass):
         kernel = read_kernel(func)
         _check_described(func, kernel)
         _check_accumulators(kernel, options)
+        _check_kept(kernel, options)
         program = read_block(kernel)
         capacity = options.arch.dst_tiles(fp32_dest=options.use_fp32_dest, full_sync=False)
         normalise(program, capacity, block_ranges(kernel))
@@ -129,6 +131,20 @@ def _check_accumulators(kernel: Kernel, options: CompileOptions) -> None:
                 code="NeedsFp32Dest",
                 node=kernel.body,
                 next_step="accept bfloat16 accumulation with --no-fp32-dest, or use bfloat16",
+            )
+
+
+def _check_kept(kernel: Kernel, options: CompileOptions) -> None:
+    """Elements a store leaves as they are pass DST as they are."""
+    for stmt in () if options.use_fp32_dest else statements(kernel.body):
+        kept = keeps(stmt) if isinstance(stmt, tirx.BufferStore) else False
+        if kept and stmt.buffer in kernel.params and str(stmt.buffer.ty.dtype) == "float32":
+            refuse(
+                f"tensor {stmt.buffer.name!r} keeps float32 elements where nothing is stored, and"
+                " the destination register would round them to 16 bits",
+                code="NeedsFp32Dest",
+                node=stmt,
+                next_step="use 32-bit DST, or store to every element",
             )
 
 
