@@ -15,7 +15,7 @@ from tvm import tirx
 from tvm.ir import Call
 
 from harness.compiler.kernel import Kernel, loads, statements
-from harness.language.ops import COPY, REDUCE
+from harness.language.ops import COPY, CUMSUM, REDUCE
 from harness.language.regions import constant
 
 
@@ -37,7 +37,7 @@ def infer_forms(kernel: Kernel) -> dict[str, str]:
                 rank, dim = len(args[0].region), constant(args[3])
                 if args[1].source.name in vectors and dim == rank - 1:
                     columns.add(args[1].source.name)
-            elif node.value.op.name == COPY:
+            elif node.value.op.name in (COPY, CUMSUM):
                 a, b = args[0].source.name, args[1].source.name
                 if a in vectors and b in vectors:
                     parent[find(a)] = find(b)

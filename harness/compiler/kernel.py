@@ -16,7 +16,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
 from harness.compiler.diagnostics import refuse
-from harness.language.ops import COPY, FILL, GEMM, REDUCE
+from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant, is_buffer
 
 AXES = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
@@ -206,7 +206,7 @@ def _call_accesses(stmt: tirx.Evaluate) -> Iterator[Access]:
     if not isinstance(call, Call) or not hasattr(call.op, "name"):
         return
     args = list(call.args)
-    if call.op.name == COPY:
+    if call.op.name in (COPY, CUMSUM):
         yield region_access(args[0], call, write=False)
         yield region_access(args[1], call, write=True)
     elif call.op.name == FILL:

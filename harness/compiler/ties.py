@@ -14,7 +14,7 @@ from tvm.ir import Call, TensorRegion
 from harness.compiler.affine import affine
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, loads, statements
-from harness.language.ops import COPY, FILL, GEMM, REDUCE
+from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant
 
 Dim = tuple[Any, Any]
@@ -155,8 +155,10 @@ def tie(kernel: Kernel, ties: Ties) -> None:
 
 def _tie_op(call: Call, ties: Ties) -> None:
     name, args = call.op.name, list(call.args)
-    if name == COPY:
+    if name in (COPY, CUMSUM):
         a, b = args[0], args[1]
+        if name == CUMSUM:
+            ties.join(ties.key(a, constant(args[2]) or 0), ("summed", None))
         ra, rb = len(a.region), len(b.region)
         for i in range(1, min(ra, rb) + 1):
             ties.join(ties.key(a, ra - i), ties.key(b, rb - i))

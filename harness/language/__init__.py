@@ -76,6 +76,7 @@ from harness.language.macros import macro
 from harness.language.ops import (
     clear,
     copy,
+    cumsum,
     fill,
     gemm,
     reduce,
@@ -158,6 +159,7 @@ __all__ = [
     "const",
     "copy",
     "cos",
+    "cumsum",
     "dtype",
     "dynamic",
     "empty",

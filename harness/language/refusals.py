@@ -28,8 +28,6 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
     "allocate": ("its scope is not said", "use T.alloc_shared or T.alloc_fragment"),
     "alloc_buffer": ("its scope is not said", "use T.alloc_shared or T.alloc_fragment"),
     "StridedTensor": ("tensors are stored in tiles, without strides", "use T.Tensor"),
-    "cumsum": ("running sums are not lowered",
-               "T.gemm with a triangular matrix of ones gives the running sum"),
     "cummax": ("running maxima are not lowered", "loop over columns outside the kernel"),
     "transpose": ("it is not lowered by itself",
                   "index the source as src[j, i] in T.Parallel, or use transpose_A/transpose_B"),

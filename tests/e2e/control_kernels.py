@@ -244,3 +244,68 @@ def vector_parts(M, N):
 
 
 PARTS = (halves, sliced, stacked, vector_parts)
+
+
+def cumsum_rows(M, N, dtype="float32"):
+    """Running sums along rows of several tiles, from both ends, one of them in place."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), dtype), C: T.Tensor((M, N), dtype), D: T.Tensor((M, N), dtype)):
+        with T.Kernel(T.ceildiv(M, 32)) as by:
+            s = T.alloc_shared((32, 96), dtype)
+            f = T.alloc_fragment((32, 96), dtype)
+            T.copy(A[by * 32, 0], s)
+            T.cumsum(s, f, dim=1, reverse=True)
+            T.cumsum(s, dim=-1)
+            T.copy(s, C[by * 32, 0])
+            T.copy(f, D[by * 32, 0])
+
+    return main, lambda A: (A.cumsum(1), A[:, ::-1].cumsum(1)[:, ::-1])
+
+
+def cumsum_columns(M, N):
+    """Running sums along columns, from both ends."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "bfloat16"), C: T.Tensor((M, N), "float32"),
+             D: T.Tensor((M, N), "float32")):  # fmt: skip
+        with T.Kernel(T.ceildiv(N, 32)) as bx:
+            s = T.alloc_shared((64, 32), "bfloat16")
+            f = T.alloc_fragment((64, 32), "float32")
+            T.copy(A[0, bx * 32], s)
+            T.cumsum(s, f)
+            T.copy(f, C[0, bx * 32])
+            T.cumsum(s, f, dim=0, reverse=True)
+            T.copy(f, D[0, bx * 32])
+
+    def reference(A):
+        A = A.astype(np.float64)
+        return A.cumsum(0), A[::-1].cumsum(0)[::-1]
+
+    return main, reference
+
+
+def cumsum_vectors(M, N):
+    """Running sums of vectors that lie in a row and in a column."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, 64), "float32"), R: T.Tensor((N,), "float32"),
+             C: T.Tensor((M, 64), "float32"), D: T.Tensor((N,), "float32")):  # fmt: skip
+        with T.Kernel(1):
+            s = T.alloc_fragment((64, 64), "float32")
+            v = T.alloc_fragment((64,), "float32")
+            r = T.alloc_fragment((96,), "float32")
+            T.copy(A[0:64, 0:64], s)
+            T.copy(R[0:96], r)
+            T.reduce_max(s, v, dim=1)
+            T.cumsum(v)
+            T.cumsum(r, reverse=True)
+            for i, j in T.Parallel(64, 64):
+                s[i, j] = s[i, j] - v[i]
+            T.copy(s, C[0:64, 0:64])
+            T.copy(r, D[0:96])
+
+    return main, lambda A, R: (A - A.max(1).cumsum()[:, None], R[::-1].cumsum()[::-1])
+
+
+RUNNING = (cumsum_rows, cumsum_columns, cumsum_vectors)

@@ -113,6 +113,12 @@ STATEMENTS = [
      "T.copy(x[16:48, :], s)"), 2, "UnalignedBlock"),
     ("slice of the block index", ('x = T.alloc_shared((64, 32), "bfloat16")\nT.clear(x)\n'
      "T.copy(x[bx * 64 : bx * 64 + 32, :], s)"), 2, "OutOfBounds"),
+    ("running sum over another shape", "T.cumsum(s[:, 0:16], f)", 0, "ShapeMismatch"),
+    ("running sum along a third axis", "T.cumsum(s, f, dim=2)", 0, "UnsupportedConstruct"),
+    ("running sum backwards from padding", (
+        'x = T.alloc_fragment((32, 20), "float32")\nT.fill(x, 1.0)\n'
+        "T.cumsum(x, dim=1, reverse=True)\nfor i, j in T.Parallel(32, 32):\n"
+        "    s[i, j] = x[i, 0]"), 2, "UnalignedBlock"),
     ("gather", "for i, j in T.Parallel(32, 32):\n    s[i, j] = A[i * 2, j]", 1,
      "UnsupportedIndex"),
     ("indirect index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[s[i, j], j]", 1, None),

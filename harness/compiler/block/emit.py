@@ -11,6 +11,7 @@ from harness.compiler.block.expression import Micro, registers_needed, schedule
 from harness.compiler.block.model import (
     Accumulate,
     Buffer,
+    Cumsum,
     Eltwise,
     Gemm,
     Reduce,
@@ -111,6 +112,27 @@ class ComputeEmitter:
             return self.bracket(math, packs, span)
 
         return thread("compute", [config_scope(loop("r", outer, one))])
+
+    def cumsum(self, stmt: Cumsum) -> Any:
+        """Each tile: the triangle times its own, ones times those before it (or behind)."""
+        span, src = getattr(stmt.node, "span", None), stmt.src
+        own, ones, axis = self.names[src], self.names[stmt.ones], stmt.axis
+        size, stride = (src.cols, 1) if axis == 1 else (src.rows, src.cols)
+
+        def tile(index: Any, at: Any) -> list[Any]:
+            count = size - at if stmt.reverse else at + 1
+            step = tirx.Var("t", "int32")
+            source = index + step * stride if stmt.reverse else index - step * stride
+            pair = [(own, simplified(source)), (ones, tirx.Min(step, tirx.const(1, "int32")))]
+            (a, i), (b, j) = pair if axis == 1 else pair[::-1]
+            product = call("matmul_tiles", a, b, i, j, 0, span=span)
+            math = tirx.For(step, 0, simplified(count), tirx.ForKind.SERIAL, product)
+            packs = [call("pack_tile", 0, self.names[stmt.dst], span=span)]
+            return self.bracket([math], packs, span)
+
+        return thread("compute", loop("b", src.lead, lambda b: loop("r", src.rows, lambda r: loop(
+            "c", src.cols, lambda c: tile((b * src.rows + r) * src.cols + c,
+                                          c if axis == 1 else r)))))  # fmt: skip
 
     def transpose(self, stmt: Transpose) -> Any:
         """Tile (i, j) of the result is tile (j, i) of the source, transposed."""
@@ -264,6 +286,8 @@ class ComputeEmitter:
             return self.transpose(stmt)
         if isinstance(stmt, Reduce):
             return self.reduce(stmt)
+        if isinstance(stmt, Cumsum):
+            return self.cumsum(stmt)
         if isinstance(stmt, Gemm):
             return self.gemm(stmt)
         if isinstance(stmt, Extract):

@@ -15,6 +15,7 @@ from harness.compiler.block.model import (
     BlockProgram,
     Buffer,
     Const,
+    Cumsum,
     Eltwise,
     For,
     Gemm,
@@ -258,7 +259,7 @@ def _retarget(program: BlockProgram) -> None:
     rewrite_lists(program, visit)
 
 
-_MAKERS = (Eltwise, Accumulate, Transpose, Reduce, Gemm, Extract, Insert)
+_MAKERS = (Eltwise, Accumulate, Transpose, Reduce, Cumsum, Gemm, Extract, Insert)
 """Statements of the compute thread that make a block."""
 
 
@@ -283,7 +284,7 @@ def _retargetable(
 
 
 def _check_k_padding(program: BlockProgram) -> None:
-    """A gemm over K that is no multiple of a tile needs operands the reader padded with zeros."""
+    """A sum over what is no multiple of a tile needs operands the reader padded with zeros."""
     makers: dict[Buffer, list[Statement]] = {}
     for stmt in walk(program.body):
         for buffer in stmt.defs():
@@ -299,13 +300,17 @@ def _check_k_padding(program: BlockProgram) -> None:
         )  # fmt: skip
 
     for stmt in walk(program.body):
-        if isinstance(stmt, Gemm) and stmt.a.shape[1] % TILE:
-            for buffer in (stmt.a, stmt.b):
-                if not zero_padded(buffer):
-                    refuse(
-                        f"a gemm sums over {stmt.a.shape[1]} elements, not a multiple of {TILE},"
-                        f" and {buffer.name!r} is computed, so its padding is not zero",
-                        node=stmt.node,
-                        code="UnalignedBlock",
-                        next_step=f"use a K extent that is a multiple of {TILE}",
-                    )
+        summed: dict[Buffer, int] = {}
+        if isinstance(stmt, Gemm):
+            summed = dict.fromkeys((stmt.a, stmt.b), stmt.a.shape[1])
+        elif isinstance(stmt, Cumsum) and stmt.reverse:
+            summed = {stmt.src: stmt.src.shape[stmt.axis]}
+        for buffer, extent in summed.items():
+            if extent % TILE and not zero_padded(buffer):
+                refuse(
+                    f"a sum runs over {extent} elements, not a multiple of {TILE}, and"
+                    f" {buffer.name!r} is computed, so its padding is not zero",
+                    node=stmt.node,
+                    code="UnalignedBlock",
+                    next_step=f"sum over a multiple of {TILE}",
+                )

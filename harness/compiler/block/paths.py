@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.compiler.block.model import (
     BlockProgram,
     Buffer,
+    Cumsum,
     Eltwise,
     Gemm,
     Leaf,
@@ -25,8 +26,8 @@ def fpu_operands(stmt: Statement) -> tuple[Buffer, ...]:
         return (stmt.a, stmt.b)
     if isinstance(stmt, Transpose):
         return () if exact_transpose(stmt) else (stmt.src,)
-    if isinstance(stmt, Reduce):
-        return (stmt.src, stmt.scaler)
+    if isinstance(stmt, (Reduce, Cumsum)):
+        return stmt.uses()
     return ()
 
 

@@ -14,11 +14,13 @@ from harness.compiler.block.model import (
     BlockProgram,
     Buffer,
     Const,
+    Cumsum,
     Eltwise,
     Expr,
     For,
     Gemm,
     If,
+    IndexTiles,
     Leaf,
     Load,
     Reduce,
@@ -35,7 +37,7 @@ from harness.compiler.diagnostics import refuse
 from harness.compiler.forms import infer_forms
 from harness.compiler.kernel import Kernel, region_access
 from harness.compiler.passes.propagate_layout import tile_grid
-from harness.language.ops import COPY, FILL, GEMM, REDUCE
+from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant
 from simulator.arch import TILE
 
@@ -115,6 +117,8 @@ class _Reader:
             return [Gemm(call, a, b, c, flags[0], flags[1], None if flags[2] else c)]
         if name == REDUCE:
             return self.reduce(call, args, parts)
+        if name == CUMSUM:
+            return self.cumsum(call, args, parts)
         refuse(f"{name} cannot be lowered", node=call)
 
     def block(
@@ -203,6 +207,26 @@ class _Reader:
                        next_step="store an elementwise expression; use T.if_then_else")  # fmt: skip
             out += Nest(self, variables, extents).store(stmt)
         return out
+
+    def cumsum(self, call: Call, args: list[Any], parts: Parts) -> list[Statement]:
+        """Running sums, with the triangle of ones they take."""
+        src = self.block(args[0], call, parts.read)
+        dst = self.block(args[1], call, parts.write)
+        rank, dim, reverse = len(args[0].region), constant(args[2]) or 0, bool(constant(args[3]))
+        if dim < rank - 2:
+            refuse("T.cumsum along a leading dimension", node=call,
+                   next_step="add the planes one after another")  # fmt: skip
+        axis = 1 if dim == rank - 1 and src.form != "col" else 0
+        upper = (axis == 1) != reverse  # ones where column >= row
+        shape = (TILE, 2 * TILE) if upper else (2 * TILE, TILE)
+        index = make_buffer(self.temp("index"), "float32", shape)
+        ones = index.like(self.temp("ones"), "bfloat16")
+        step = 1 if upper else -1
+        return [
+            IndexTiles(call, index, tirx.const(0, "int32"), -step, step),
+            Eltwise(call, ones, Unary("gez", Leaf(index))),
+            Cumsum(call, dst, src, ones, axis, reverse),
+        ]
 
     def reduce(self, call: Call, args: list[Any], parts: Parts) -> list[Statement]:
         """A reduction: of abs(x) or -x where it must be, pooled, then joined with the old value."""
