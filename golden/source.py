@@ -79,6 +79,11 @@ def is_buffer(value: Any) -> bool:
     return isinstance(value, tvm.ir.Var) and isinstance(value.ty, tirx.buffer.BufferType)
 
 
+def is_scalar(buffer: Any) -> bool:
+    """Whether a buffer is a T.alloc_var scalar."""
+    return str(buffer.ty.storage_scope) == "local.var"
+
+
 @functools.cache
 def _analyzer() -> Any:
     return tvm.sym.Analyzer()

@@ -90,6 +90,7 @@ from harness.language.parser import prim_func
 from harness.language.table import TABLE as _TABLE
 from harness.language.table import refuse as _refuse
 from harness.language.tensors import Tensor, alloc_fragment, alloc_local, alloc_shared
+from harness.language.variables import alloc_var
 
 Buffer = Tensor
 Serial, Unroll, Vectorized = serial, unroll, vectorized
@@ -146,6 +147,7 @@ __all__ = [
     "alloc_fragment",
     "alloc_local",
     "alloc_shared",
+    "alloc_var",
     "annotate_layout",
     "annotate_safe_value",
     "any_of",

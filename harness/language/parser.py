@@ -18,7 +18,7 @@ from tvm.tirx.script import builder as S
 from tvm.tirx.script.parser.parser import bind_for_value, bind_with_value
 
 from harness.errors import LanguageError
-from harness.language import assign, eager, frames, macros
+from harness.language import assign, comparisons, eager, frames, macros
 from harness.language.dynamic import DynamicKernel, open_sizes, used_values
 from harness.language.frames import GridLoop, Kernel, ParallelLoop
 from harness.language.layouts import declare_layouts
@@ -233,6 +233,7 @@ def _visit_assert(self: Any, node: Any) -> None:
         raise LanguageError(f"assertion failed{message}", code="AssertionFailed")
 
 
+comparisons.register()
 refuse_statement("While", "while", "use a for loop with a bound known from block and loop indices")
 refuse_statement("Break", "break", "bound the loop instead")
 refuse_statement("Continue", "continue", "guard the statements with if")

@@ -52,6 +52,7 @@ _WORKS: Final = {
     "alloc_shared": "a block on chip",
     "alloc_fragment": "a block on chip",
     "alloc_local": "a block on chip",
+    "alloc_var": "a scalar, int32 or float32, of values that follow from indices and parameters",
     "copy": "between tensors and blocks, or blocks of one shape",
     "fill": "a block set to a number, infinities included",
     "clear": "a block set to zero",

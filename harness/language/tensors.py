@@ -16,8 +16,8 @@ from harness.language.regions import constant
 DTYPES = ("float32", "bfloat16", "float16")
 """Element types the pipeline computes with."""
 
-SHARED, FRAGMENT, LOCAL = "shared.dyn", "local.fragment", "local"
-"""Storage scopes of T.alloc_shared, T.alloc_fragment and T.alloc_local."""
+SHARED, FRAGMENT, LOCAL, VAR = "shared.dyn", "local.fragment", "local", "local.var"
+"""Storage scopes of T.alloc_shared, T.alloc_fragment, T.alloc_local and T.alloc_var."""
 
 
 def dtype_name(dtype: object, *, accepted: Sequence[str] = DTYPES) -> str:

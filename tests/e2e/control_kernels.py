@@ -309,3 +309,78 @@ def cumsum_vectors(M, N):
 
 
 RUNNING = (cumsum_rows, cumsum_columns, cumsum_vectors)
+
+
+def scalars(M, N):
+    """A start that advances, a factor that is halved now and then, and a count of turns."""
+    N = 128
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), C: T.Tensor((M, N), "float32")):
+        with T.Kernel(N // 32, T.ceildiv(M, 32)) as (bx, by):
+            s = T.alloc_shared((32, 32), "float32")
+            f = T.alloc_fragment((32, 32), "float32")
+            T.clear(f)
+            column = T.alloc_var("int32", init=0)
+            scale = T.alloc_var("float32", 1.0)
+            n = T.alloc_var(T.int32, init=0)
+            for k in T.serial(N // 32):
+                T.copy(A[by * 32, column], s)
+                column += 32
+                if k % 2 == 0:
+                    scale = scale * 0.5
+                    n = n + k
+                for i, j in T.Parallel(32, 32):
+                    f[i, j] += s[i, j] * scale + n
+            if n == 2:
+                for i, j in T.Parallel(32, 32):
+                    f[i, j] += bx
+            T.copy(f, C[by * 32, bx * 32])
+
+    def reference(A):
+        a = A.reshape(M, 4, 32)
+        sums = a[:, 0] / 2 + a[:, 1] / 2 + a[:, 2] / 4 + a[:, 3] / 4 + 4
+        return np.concatenate([sums + b for b in range(4)], 1)
+
+    return main, reference
+
+
+def scalars_of_blocks(M, N):
+    """A stage that turns, a start chosen by the block, and the last value of a loop."""
+    N = 128
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), C: T.Tensor((M, N), "float32")):
+        with T.Kernel(N // 32, T.ceildiv(M, 32)) as (bx, by):
+            s = T.alloc_shared((2, 32, 32), "float32")
+            f = T.alloc_fragment((32, 32), "float32")
+            T.clear(f)
+            stage = T.alloc_var("int32", 0)
+            start = T.alloc_var("int32")
+            start = 1 if bx > 1 else 0
+            for k in T.serial(start, bx + 1):
+                T.copy(A[by * 32, k * 32], s[stage, :, :])
+                for i, j in T.Parallel(32, 32):
+                    f[i, j] += s[stage, i, j] * (stage + 1)
+                stage = (stage + 1) % 2
+            last = T.alloc_var("int32")
+            for k in T.serial(3):
+                last = k * by
+            for i, j in T.Parallel(32, 32):
+                f[i, j] += last + stage
+            T.copy(f, C[by * 32, bx * 32])
+
+    def reference(A):
+        out = np.zeros((M, N))
+        for bx in range(4):
+            stage = 0
+            for k in range(1 if bx > 1 else 0, bx + 1):
+                out[:, bx * 32 :][:, :32] += A[:, k * 32 :][:, :32] * (stage + 1)
+                stage = (stage + 1) % 2
+            out[:, bx * 32 :][:, :32] += 2 * (np.arange(M) // 32)[:, None] + stage
+        return out
+
+    return main, reference
+
+
+SCALARS = (scalars, scalars_of_blocks)

@@ -119,6 +119,16 @@ STATEMENTS = [
         'x = T.alloc_fragment((32, 20), "float32")\nT.fill(x, 1.0)\n'
         "T.cumsum(x, dim=1, reverse=True)\nfor i, j in T.Parallel(32, 32):\n"
         "    s[i, j] = x[i, 0]"), 2, "UnalignedBlock"),
+    ("scalar from data", 'x = T.alloc_var("int32", 0)\nx = s[0, 0]', 1, "DataDependent"),
+    ("scalar chosen by data", 'x = T.alloc_var("int32", 0)\nif s[0, 0] > 0:\n    x = 1', 1,
+     "DataDependent"),
+    ("scalar without a value", ('x = T.alloc_var("int32")\nfor i, j in T.Parallel(32, 32):\n'
+     "    s[i, j] = x"), 2, "UninitialisedBuffer"),
+    ("scalar in Parallel", ('x = T.alloc_var("int32", 0)\nfor i, j in T.Parallel(32, 32):\n'
+     "    x = i"), 2, "UnsupportedConstruct"),
+    ("scalar without closed form", ('x = T.alloc_var("int32", 1)\nfor k in T.serial(bx + 1):\n'
+     "    x = x * 2\nfor i, j in T.Parallel(32, 32):\n    s[i, j] = x"), 1, "DataDependent"),
+    ("scalar of another type", 'x = T.alloc_var("float64")', 0, "UnsupportedDtype"),
     ("gather", "for i, j in T.Parallel(32, 32):\n    s[i, j] = A[i * 2, j]", 1,
      "UnsupportedIndex"),
     ("indirect index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[s[i, j], j]", 1, None),

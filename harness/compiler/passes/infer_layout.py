@@ -17,6 +17,7 @@ from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, accesses, read_kernel
 from harness.compiler.layouts import Conflict, merged, normalised
 from harness.compiler.masks import unmasked
+from harness.compiler.scalars import without_scalars
 from harness.errors import OptionError
 from harness.language.regions import constant
 from harness.language.tensors import DTYPES
@@ -73,8 +74,8 @@ class InferTTLayout(TTPass):
     def transform_function(
         self, var: tvm.ir.GlobalVar, func: tirx.PrimFunc
     ) -> list[tuple[tvm.ir.GlobalVar, tirx.PrimFunc]]:
-        """Write the grid and the layouts; conditions inside T.Parallel become choices."""
-        func = unmasked(func)
+        """Write the grid and the layouts; scalars and masks become expressions first."""
+        func = unmasked(without_scalars(func))
         kernel = read_kernel(func)
         given = attrs.get(func, attrs.TT_CORE_GRID)
         if given is not None and list(given) != list(kernel.grid[:2]):

@@ -108,7 +108,9 @@ class _Translator:
         if isinstance(value, tvm.ir.Var):
             return self.names[value]
         if isinstance(value, Call):
-            return [value.op.name.removeprefix("tt."), *(self.expr(a) for a in value.args)]
+            name = value.op.name.removeprefix("tt.")
+            name = "?" if name.endswith(".if_then_else") else name
+            return [name, *(self.expr(a) for a in value.args)]
         if isinstance(value, tirx.Not):
             return ["!", self.expr(value.a)]
         if isinstance(value, (tirx.GT, tirx.GE)):
