@@ -21,6 +21,7 @@ FILL: Final = "tl.fill"
 GEMM: Final = "tl.gemm"
 REDUCE: Final = "tl.reduce"
 CUMSUM: Final = "tl.cumsum"
+PERSISTENT: Final = "tl.persistent"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,18 @@ class Kernel:
     body: Any
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+
+    @property
+    def work_grid(self) -> tuple[int, ...]:
+        """Extents of the blocks dealt to cores: of the grid, or of a T.Persistent loop's domain."""
+        for stmt in statements(self.body):
+            if isinstance(stmt, tirx.For) and PERSISTENT in stmt.annotations:
+                _, *domain = (int(n) for n in stmt.annotations[PERSISTENT])
+                used: list[Any] = []
+                tvm_ffi.structural_walk(stmt.body.condition, [(tvm.ir.Var, used.append)])
+                others = [e for v, e in self.grid if not any(v.same_as(u) for u in used)]
+                return (*reversed(domain), *others)
+        return tuple(extent for _, extent in self.grid)
 
     def tensor(self, name: str) -> BufferInfo:
         """The parameter called ``name``.

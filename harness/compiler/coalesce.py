@@ -30,6 +30,7 @@ from harness.compiler.ties import (
     step_of,
     tie,
 )
+from harness.compiler.waves import substituted
 from harness.language.regions import constant, is_buffer
 from simulator.arch import TILE
 
@@ -61,21 +62,8 @@ def _without_unit_axes(func: tirx.PrimFunc) -> tirx.PrimFunc:
             if v is not None and g == 1]  # fmt: skip
     if not unit:
         return func
-    zero = tirx.const(0, "int32")
-    analyzer = tvm.sym.Analyzer()
-
-    def variable(node: Any) -> Any:
-        return zero if any(node.same_as(v) for v in unit) else node
-
-    def region(node: TensorRegion) -> TensorRegion:
-        ranges = [tvm.ir.Range.from_min_extent(analyzer.simplify(r.min), r.extent)
-                  for r in node.region]  # fmt: skip
-        return TensorRegion(node.source, ranges, node.ty, node.span)
-
-    body = tvm_ffi.structural_map(
-        kernel.body, [(tvm.ir.Var, variable), (TensorRegion, region)], order="post"
-    )
-    return with_body(func, body)
+    zero = dict.fromkeys(unit, tirx.const(0, "int32"))
+    return with_body(func, substituted(kernel.body, zero, tvm.sym.Analyzer()))
 
 
 def _block_extent(kernel: Kernel, axis: int) -> int | None:

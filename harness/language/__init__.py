@@ -54,6 +54,7 @@ from harness.language.elementwise import (
 from harness.language.frames import (
     Kernel,
     Parallel,
+    Persistent,
     Pipelined,
     grid,
     serial,
@@ -133,6 +134,7 @@ __all__ = [
     "Not",
     "Or",
     "Parallel",
+    "Persistent",
     "Pipelined",
     "Ref",
     "Select",

@@ -115,6 +115,9 @@ def _visit_for(self: Any, node: Any) -> None:
             finally:
                 self.tt_locals = outer
             return
+        if isinstance(loop, frames.PersistentLoop):
+            _enter_waves(self, node, loop)
+            return
         if isinstance(loop, frames.SteppedLoop):
             with S.serial(0, loop.trips) as trip:
                 IRBuilder.name(getattr(node.target, "id", "trip"), trip)
@@ -136,6 +139,24 @@ def _bind_step(self: Any, node: Any, name: str, value: Any) -> Any:
     """The variable of a loop with a step stands for its expression."""
     del self, node, name
     return value
+
+
+def _enter_waves(self: Any, node: Any, loop: frames.PersistentLoop) -> None:
+    """The places a block visits, as indices computed from its number and the wave's."""
+    waves = -(-loop.places // loop.wave_size)
+    notes = {frames.PERSISTENT: [loop.wave_size, *loop.domain]}
+    several = isinstance(node.target, (doc.Tuple, doc.List))
+    if (len(node.target.elts) if several else 1) != len(loop.domain):
+        raise LanguageError(f"T.Persistent has {len(loop.domain)} extents",
+                            next_step="name one variable per extent")  # fmt: skip
+    with S.serial(0, waves, annotations=notes) as wave:
+        IRBuilder.name("wave", wave)
+        place = wave * loop.wave_size + loop.index
+        with S.If(place < loop.places), S.Then():
+            found = loop.coordinates(place)
+            source = found if several else found[0]
+            self.eval_assign(target=node.target, source=source, bind_value=_bind_step)
+            self.visit_body(node.body)
 
 
 def _enter_nest(self: Any, node: Any, loop: Any, extents: list[Any], variables: list[Any]) -> None:

@@ -33,7 +33,7 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
                "copy shifted slices of the padded image, one gemm per kernel position"),
     "c2d_im2col": ("its addresses are not those of whole tiles",
                    "copy shifted slices of the padded image, one gemm per kernel position"),
-    "async_copy": _MANUAL, "Persistent": _PERSIST,
+    "async_copy": _MANUAL,
     "PersistentTileScheduler": _PERSIST, "BaseTileScheduler": _PERSIST,
     "gemm_sp": ("the matrix unit has no structured sparsity", "use T.gemm on the full operand"),
     "gemm_blockscaled": ("the matrix unit has no block scales", "scale the result in T.Parallel"),

@@ -41,6 +41,7 @@ _WORKS: Final = {
     "Buffer": "the older name of T.Tensor",
     "Kernel": "the grid of blocks; threads have no meaning here",
     "Parallel": "independent iterations over a tile; a store under `if` updates where it holds",
+    "Persistent": "the places of a domain, dealt to cores as blocks of the grid are",
     "Pipelined": "a loop whose copies may run ahead of its computation",
     "serial": "a sequential loop, with a step if wanted",
     "Serial": "as T.serial",

@@ -384,3 +384,48 @@ def scalars_of_blocks(M, N):
 
 
 SCALARS = (scalars, scalars_of_blocks)
+
+
+def persistent(M, N):
+    """A gemm by seven blocks that share the places, with a bias read before."""
+    waves = 7
+
+    @T.prim_func
+    def main(A: T.Tensor((M, 64), "bfloat16"), B: T.Tensor((64, N), "bfloat16"),
+             R: T.Tensor((32,), "float32"), C: T.Tensor((M, N), "float32")):  # fmt: skip
+        with T.Kernel(waves, threads=128) as block:
+            a = T.alloc_shared((32, 32), "bfloat16")
+            b = T.alloc_shared((32, 32), "bfloat16")
+            c = T.alloc_fragment((32, 32), "float32")
+            r = T.alloc_shared((32,), "float32")
+            T.copy(R, r)
+            for bx, by in T.Persistent([T.ceildiv(M, 32), T.ceildiv(N, 32)], waves, block):
+                T.clear(c)
+                for k in T.Pipelined(2, num_stages=2):
+                    T.copy(A[bx * 32, k * 32], a)
+                    T.copy(B[k * 32, by * 32], b)
+                    T.gemm(a, b, c)
+                for i, j in T.Parallel(32, 32):
+                    c[i, j] += r[i]
+                T.copy(c, C[bx * 32, by * 32])
+
+    return main, lambda A, B, R: A.astype(float) @ B + np.resize(R, M)[:, None]
+
+
+def persistent_in_batches(M, N):
+    """A line of places beside another axis of the grid."""
+
+    @T.prim_func
+    def main(A: T.Tensor((3, M, N), "float32"), C: T.Tensor((3, M, N), "float32")):
+        with T.Kernel(2, 3) as (block, batch):
+            s = T.alloc_shared((32, 96), "float32")
+            for row in T.Persistent([T.ceildiv(M, 32)], 2, block, group_size=4):
+                T.copy(A[batch, row * 32, 0], s)
+                for i, j in T.Parallel(32, 96):
+                    s[i, j] = s[i, j] * (row + 1)
+                T.copy(s, C[batch, row * 32, 0])
+
+    return main, lambda A: A * (np.arange(M) // 32 + 1)[:, None]
+
+
+WAVES = (persistent, persistent_in_batches)

@@ -1,4 +1,4 @@
-"""Conditions, parts of blocks, running sums and scalars, judged on both chips and against NumPy."""
+"""Conditions, parts, running sums, scalars and waves, on both chips and against NumPy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.errors import CompileError
 from tests.e2e import control_kernels as k
 
 SIZES = {"aligned": (64, 96), "ragged": (50, 70)}
-KERNELS = (*k.CONDITIONS, *k.PARTS, *k.RUNNING, *k.SCALARS)
+KERNELS = (*k.CONDITIONS, *k.PARTS, *k.RUNNING, *k.SCALARS, *k.WAVES)
 
 
 @pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])

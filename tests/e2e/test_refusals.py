@@ -262,6 +262,35 @@ def test_a_tensor_of_another_type_is_refused(dtype: str) -> None:
     assert error.next_step
 
 
+WAVES = {
+    "an index that is no block": "for p, q in T.Persistent([2, 2], 3, y + 1):\n    BODY",
+    "waves of another size": "for p, q in T.Persistent([2, 2], 2, y):\n    BODY",
+    "more work behind it": "for p, q in T.Persistent([2, 2], 3, y):\n    BODY\nT.clear(s)",
+    "a block carried on": (
+        "T.copy(A[0, 0], s)\nfor p, q in T.Persistent([2, 2], 3, y):\n"
+        "    T.copy(s, B[p * 32, q * 32])\n    T.clear(s)"
+    ),
+    "a tensor read back": (
+        "for p, q in T.Persistent([2, 2], 3, y):\n"
+        "    T.copy(B[p * 32, q * 32], s)\n    T.copy(s, B[q * 32, p * 32])\n"
+        "    T.copy(A[0, 0], s)"
+    ),
+    "too many dimensions": "for p, q, r, t in T.Persistent([1, 1, 2, 2], 3, y):\n    BODY",
+}
+
+
+@pytest.mark.parametrize("what", WAVES)
+def test_persistent_loops_that_are_no_grid_are_refused(what: str) -> None:
+    """A T.Persistent loop means its domain; what would make that wrong is named at the loop."""
+    body = "T.copy(A[p * 32, q * 32], s)\n    T.copy(s, B[p * 32, q * 32])"
+    loop = textwrap.indent(WAVES[what].replace("BODY", body), "    ")
+    error = refusal(kernel(TENSORS, "with T.Kernel(3) as y:\n"
+                           f"    s = T.alloc_shared((32, 32), 'bfloat16')\n{loop}"))  # fmt: skip
+    assert error.message.startswith("T.Persistent"), error
+    assert error.location
+    assert error.next_step
+
+
 SMALL = {
     "a fixed row": "for i, j in T.Parallel(8, 64):\n    s[i, j] = s[i, j] - s[0, j]",
     "half the rows": "for i, j in T.Parallel(4, 64):\n    s[i, j] = 0.0",

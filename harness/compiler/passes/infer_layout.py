@@ -18,6 +18,7 @@ from harness.compiler.kernel import Kernel, accesses, read_kernel
 from harness.compiler.layouts import Conflict, merged, normalised
 from harness.compiler.masks import unmasked
 from harness.compiler.scalars import without_scalars
+from harness.compiler.waves import spread
 from harness.errors import OptionError
 from harness.language.regions import constant
 from harness.language.tensors import DTYPES
@@ -75,7 +76,7 @@ class InferTTLayout(TTPass):
         self, var: tvm.ir.GlobalVar, func: tirx.PrimFunc
     ) -> list[tuple[tvm.ir.GlobalVar, tirx.PrimFunc]]:
         """Write the grid and the layouts; scalars and masks become expressions first."""
-        func = unmasked(without_scalars(func))
+        func = unmasked(without_scalars(spread(func)))
         kernel = read_kernel(func)
         given = attrs.get(func, attrs.TT_CORE_GRID)
         if given is not None and list(given) != list(kernel.grid[:2]):
