@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tvm
+import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.kernel import Kernel, children
@@ -62,6 +63,15 @@ def with_loops(stmt: Any, around: tuple[Loop, ...] = ()) -> Iterator[tuple[Any, 
         around = (*around, loop)
     for child in children(stmt):
         yield from with_loops(child, around)
+
+
+def mentions(node: Any, variables: Iterable[Any]) -> bool:
+    """Whether an expression or statement mentions any of some variables."""
+    if not isinstance(node, (tvm.ir.Expr, tirx.Stmt)):
+        return False
+    found: list[Any] = []
+    tvm_ffi.structural_walk(node, [(tvm.ir.Var, found.append)])
+    return any(f.same_as(v) for v in variables for f in found)
 
 
 Bounds = tuple[Any, Any, Any]

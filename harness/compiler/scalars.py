@@ -14,7 +14,7 @@ import tvm_ffi
 from tvm import tirx
 from tvm.ir import TensorLoad
 
-from harness.compiler.affine import Bounds, block_ranges, surely_runs
+from harness.compiler.affine import Bounds, block_ranges, mentions, surely_runs
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import accesses, loads, read_kernel, statements, with_body
 from harness.compiler.tt_ops import seq
@@ -170,7 +170,7 @@ class _Scalars:
             value, old, before = inside[scalar], entry.get(scalar), env[scalar]
             if value is None:
                 return None
-            if not _mentions(value, entry.values()):  # the same in every iteration, or of its index
+            if not mentions(value, entry.values()):  # the same in every iteration, or of its index
                 last = _at(value, var, start + extent - 1)
                 first = None if before is None else tirx.Select(
                     var <= start, before, _at(value, var, var - 1))  # fmt: skip
@@ -235,11 +235,11 @@ def _advance(
             return None
         value = value.a
     step = analyzer.simplify(value - old)
-    if _mentions(step, entries):
+    if mentions(step, entries):
         return None
     base = analyzer.simplify(_at(step, var, start))
     slope = analyzer.simplify(_at(step, var, var + 1) - step)
-    if _mentions(slope, [var]):
+    if mentions(slope, [var]):
         return None
 
     def after(n: Any) -> Any:
@@ -254,12 +254,6 @@ def _at(expr: Any, var: Any, value: Any) -> Any:
     return tvm_ffi.structural_map(
         expr, [(tvm.ir.Var, lambda v: value if v.same_as(var) else v)], order="post"
     )
-
-
-def _mentions(expr: Any, variables: Any) -> bool:
-    found: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
-    return any(f.same_as(v) for f in found for v in variables)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -158,7 +158,7 @@ def _tie_op(call: Call, ties: Ties) -> None:
     if name in (COPY, CUMSUM):
         a, b = args[0], args[1]
         if name == CUMSUM:
-            ties.join(ties.key(a, constant(args[2]) or 0), ("summed", None))
+            ties.summed.append((ties.key(a, constant(args[2]) or 0), call))
         ra, rb = len(a.region), len(b.region)
         for i in range(1, min(ra, rb) + 1):
             ties.join(ties.key(a, ra - i), ties.key(b, rb - i))

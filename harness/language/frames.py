@@ -126,7 +126,7 @@ class PersistentLoop:
 
 def Persistent(
     domain: Any, wave_size: object, index: Any, group_size: object = 8, **hints: object
-) -> PersistentLoop:  # fmt: skip
+) -> Any:  # fmt: skip
     """``T.Persistent(domain, wave_size, index)``: a block's share of a domain, wave by wave.
 
     ``group_size`` orders places for a GPU's cache; here every place is a block of its own.

@@ -429,3 +429,48 @@ def persistent_in_batches(M, N):
 
 
 WAVES = (persistent, persistent_in_batches)
+
+
+def small_k(M, N, K=96, bk=16, dtype="bfloat16"):
+    """A gemm whose steps over K are below a tile, one operand changed on the way."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, K), dtype), B: T.Tensor((K, N), dtype),
+             C: T.Tensor((M, N), "float32")):  # fmt: skip
+        with T.Kernel(T.ceildiv(N, 32), T.ceildiv(M, 32)) as (bx, by):
+            a = T.alloc_shared((32, bk), dtype)
+            b = T.alloc_shared((bk, 32), dtype)
+            c = T.alloc_fragment((32, 32), "float32")
+            T.clear(c)
+            for k in T.Pipelined(T.ceildiv(K, bk), num_stages=2):
+                T.copy(A[by * 32, k * bk], a)
+                T.copy(B[k * bk, bx * 32], b)
+                for i, j in T.Parallel(32, bk):
+                    a[i, j] = a[i, j] * 2.0
+                T.gemm(a, b, c)
+            T.copy(c, C[by * 32, bx * 32])
+
+    return main, lambda A, B: 2 * A.astype(float) @ B
+
+
+def small_k_ragged(M, N, K=72, bk=8):
+    """Steps over K that end in the middle of a tile, B transposed."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, K), "bfloat16"), B: T.Tensor((N, K), "bfloat16"),
+             C: T.Tensor((M, N), "float32")):  # fmt: skip
+        with T.Kernel(T.ceildiv(N, 32), T.ceildiv(M, 32)) as (bx, by):
+            a = T.alloc_shared((32, bk), "bfloat16")
+            b = T.alloc_shared((32, bk), "bfloat16")
+            c = T.alloc_fragment((32, 32), "float32")
+            T.clear(c)
+            for k in T.serial(T.ceildiv(K, bk)):
+                T.copy(A[by * 32, k * bk], a)
+                T.copy(B[bx * 32, k * bk], b)
+                T.gemm(a, b, c, transpose_B=True)
+            T.copy(c, C[by * 32, bx * 32])
+
+    return main, lambda A, B: A.astype(float) @ B.T
+
+
+SMALL_K = (small_k, small_k_ragged)

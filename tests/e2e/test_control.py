@@ -15,7 +15,7 @@ from harness.errors import CompileError
 from tests.e2e import control_kernels as k
 
 SIZES = {"aligned": (64, 96), "ragged": (50, 70)}
-KERNELS = (*k.CONDITIONS, *k.PARTS, *k.RUNNING, *k.SCALARS, *k.WAVES)
+KERNELS = (*k.CONDITIONS, *k.PARTS, *k.RUNNING, *k.SCALARS, *k.WAVES, *k.SMALL_K)
 
 
 @pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])

@@ -291,6 +291,41 @@ def test_persistent_loops_that_are_no_grid_are_refused(what: str) -> None:
     assert error.next_step
 
 
+STEPS = {
+    "a sum per step": "T.reduce_sum(a, r, dim=1)\nfor i, j in T.Parallel(32, 32):\n"
+                      "    c[i, j] += r[i]",
+    "the last product alone": "T.gemm(a, b, c, clear_accum=True)",
+    "a product now and then": "if k > 0:\n    T.gemm(a, b, c)",
+    "a count of steps": "for i, j in T.Parallel(32, 32):\n    c[i, j] += 1.0",
+    "the place in K": "for i, j in T.Parallel(32, 16):\n    a[i, j] = a[i, j] * k\n"
+                      "T.gemm(a, b, c)",
+    "a tail that is not zero": "for i, j in T.Parallel(32, 16):\n    a[i, j] = a[i, j] + 1.0\n"
+                               "T.gemm(a, b, c)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", STEPS)
+def test_steps_below_a_tile_that_are_no_sum_are_refused(what: str) -> None:
+    """K blocks below a tile are joined only where the joined steps give the same sum."""
+    error = refusal(kernel(
+        "A: T.Tensor((64, 80), 'bfloat16'), B: T.Tensor((80, 64), 'bfloat16'),"
+        " C: T.Tensor((64, 64), 'float32')",
+        "with T.Kernel(2, 2) as (x, y):\n"
+        "    a = T.alloc_shared((32, 16), 'bfloat16')\n"
+        "    b = T.alloc_shared((16, 32), 'bfloat16')\n"
+        "    c = T.alloc_fragment((32, 32), 'float32')\n"
+        "    r = T.alloc_fragment((32,), 'float32')\n"
+        "    T.clear(c)\n"
+        "    for k in T.serial(5):\n"
+        "        T.copy(A[y * 32, k * 16], a)\n"
+        "        T.copy(B[k * 16, x * 32], b)\n"
+        f"{textwrap.indent(STEPS[what], ' ' * 8)}\n"
+        "    T.copy(c, C[y * 32, x * 32])"))  # fmt: skip
+    assert error.code == "UnalignedBlock", error
+    assert "smaller than a tile" in error.message, error
+    assert error.location
+
+
 SMALL = {
     "a fixed row": "for i, j in T.Parallel(8, 64):\n    s[i, j] = s[i, j] - s[0, j]",
     "half the rows": "for i, j in T.Parallel(4, 64):\n    s[i, j] = 0.0",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
+from harness.compiler.affine import mentions
 from harness.compiler.block.model import (
     Binary,
     Buffer,
@@ -79,11 +79,11 @@ class Nest:
 
     def _along(self, index: Any, buffer: Any, node: Any) -> tuple[int | None, Any]:
         """(loop, start) of an index ``start + loop variable``, or of a start alone."""
-        used = [k for k, v in enumerate(self.variables) if _mentions(index, [v])]
+        used = [k for k, v in enumerate(self.variables) if mentions(index, [v])]
         if not used:
             return None, index
         start = tvm.sym.Analyzer().simplify(index - self.variables[used[0]])
-        if len(used) > 1 or _mentions(start, self.variables):
+        if len(used) > 1 or mentions(start, self.variables):
             self._index(buffer, node)
         return used[0], start
 
@@ -157,13 +157,13 @@ class Nest:
         starts, sizes, used = [], [], 0
         for index in indices:
             positions = [k for k in range(used, len(self.variables))
-                         if _mentions(index, [self.variables[k]])]  # fmt: skip
-            if not _mentions(index, self.variables):
+                         if mentions(index, [self.variables[k]])]  # fmt: skip
+            if not mentions(index, self.variables):
                 starts.append(index)
                 sizes.append(1)
                 continue
             rest = ana.simplify(index - self.variables[positions[0]]) if positions else index
-            if not positions or _mentions(rest, self.variables):
+            if not positions or mentions(rest, self.variables):
                 refuse(f"tensor {buffer.name!r} is not indexed by start + loop variable in order",
                        node=node, code="UnsupportedIndex",
                        next_step="index as tensor[start + i, start + j]")  # fmt: skip
@@ -177,7 +177,7 @@ class Nest:
         from harness.compiler.block.read import make_buffer
 
         region = self.region(buffer, indices, node)
-        used = [k for k, v in enumerate(self.variables) if any(_mentions(i, [v]) for i in indices)]
+        used = [k for k, v in enumerate(self.variables) if any(mentions(i, [v]) for i in indices)]
         rank, text = len(self.variables), str(region.starts)
         dtype = str(buffer.ty.dtype)
         if used == list(range(rank)):
@@ -316,11 +316,3 @@ def _binary(op: str, a: Expr, b: Expr) -> Expr:
 
 def _is_float(value: Any) -> bool:
     return "float" in str(value.ty.dtype)
-
-
-def _mentions(expr: Any, variables: list[Any]) -> bool:
-    if not isinstance(expr, tvm.ir.Expr):
-        return False
-    found: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
-    return any(f.same_as(v) for f in found for v in variables)

@@ -102,16 +102,10 @@ class LowerTTTileIntrinsics(TTPass):
 
 
 def _check_described(func: tirx.PrimFunc, kernel: Kernel) -> None:
-    """``tt.onchip_desc`` says of every buffer what the buffer is.
-
-    Joining blocks reshapes buffers, so shapes are compared only where none were joined.
-    """
+    """``tt.onchip_desc`` says of every buffer what the buffer is."""
     said = attrs.get(func, attrs.TT_ONCHIP_DESC, {})
-    joined = any(f != 1 for f in attrs.get(func, attrs.TT_COALESCE, [1]))
     for name, facts in describe_onchip(kernel).items():
         for fact, value in facts.items():
-            if joined and fact in ("shape", "tiles"):
-                continue
             have = said.get(name, {}).get(fact)
             if have != value:
                 refuse(f"tt.onchip_desc says {fact} {have} of buffer {name!r}, which has {value}",

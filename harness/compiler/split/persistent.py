@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 
+from harness.compiler.affine import mentions
 from harness.compiler.split.arguments import argument_names
 from harness.compiler.tt_ops import seq
 from simulator.plan.zorder import bit_places
@@ -57,15 +57,6 @@ def work_form(descriptors: Sequence[dict[str, Any]]) -> WorkForm:
     return WorkForm(form, order)
 
 
-def uses_var(stmt: Any, var: Any) -> bool:
-    """Whether a statement mentions a variable."""
-    found: list[Any] = []
-    tvm_ffi.structural_walk(
-        stmt, [(tvm.ir.Var, lambda v: found.append(v) if v.same_as(var) else None)]
-    )
-    return bool(found)
-
-
 def persist(
     body: list[Any],
     form: WorkForm,
@@ -107,7 +98,7 @@ def persist(
     binds = [
         tirx.Bind(var, tvm.sym.Analyzer().simplify(value))
         for var, value in zip(block_vars, values, strict=True)
-        if var is not None and uses_var(whole, var)
+        if var is not None and mentions(whole, [var])
     ]
     return tirx.For(item, tirx.const(0, "int32"), extent, tirx.ForKind.SERIAL, seq([*binds, whole]))
 
