@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.engine.schedule import LateNoc, RoundRobin, Seeded
@@ -118,6 +118,7 @@ def parts_of(draw: Any) -> list[Part]:
 SCHEDULES = st.sampled_from([RoundRobin(), Seeded(3), LateNoc(4)])
 
 
+@settings(max_examples=60)
 @given(parts_of(), st.sampled_from(["own", "peer"]), st.booleans(), SCHEDULES)
 def test_any_bytes_go_where_they_are_sent(
     parts: list[Part], whose: str, write: bool, schedule: Any
@@ -139,6 +140,7 @@ def test_any_bytes_go_where_they_are_sent(
         np.testing.assert_array_equal(stored(result.outputs["C"], core), want)
 
 
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, COPIED * PAGE - 1), max_size=4, unique=True), st.booleans())
 def test_pieces_make_a_whole(cuts: list[int], write: bool) -> None:
     """A page that came in pieces of any size, in any order, is as good as one that came at once."""
