@@ -130,8 +130,32 @@ def masked_small_blocks(M, N):
     return main, np.tril
 
 
+def masked_by_quotients(M, N):
+    """A mask over groups of rows and columns, and one over alternate places."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), C: T.Tensor((M, N), "float32")):
+        with T.Kernel(T.ceildiv(N, 32), T.ceildiv(M, 32)) as (bx, by):
+            s = T.alloc_fragment((32, 32), "float32")
+            T.copy(A[by * 32, bx * 32], s)
+            for i, j in T.Parallel(32, 32):
+                if (by * 32 + i) // 12 != (bx * 32 + j) // 7:
+                    s[i, j] = (i + 3 * j) % 5
+                if (i + j) % 2 == 0:
+                    s[i, j] += i * j
+            T.copy(s, C[by * 32, bx * 32])
+
+    def reference(A):
+        i, j = np.arange(M)[:, None], np.arange(N)[None]
+        a, b = i % 32, j % 32
+        s = np.where(i // 12 != j // 7, (a + 3 * b) % 5, A)
+        return np.where((a + b) % 2 == 0, s + a * b, s)
+
+    return main, reference
+
+
 CONDITIONS = (guarded, masked_update, mask_overwritten, kept_in_memory, masked_vector,
-              masked_small_blocks)  # fmt: skip
+              masked_small_blocks, masked_by_quotients)  # fmt: skip
 
 
 def halves(M, N):

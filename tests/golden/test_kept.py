@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import harness.language as T
 from golden import evaluate, judge
 from golden.source import read_kernel
 from tests.e2e import control_kernels as k
@@ -35,3 +36,45 @@ def test_what_is_kept_must_still_be_there() -> None:
     wrong = right.copy()
     wrong[tuple(np.argwhere(arrays["A"] <= 0)[0])] += 1
     assert not judge({"C": wrong}, golden, written=everywhere).passed
+
+
+def near_a_threshold(pattern: str) -> object:
+    """A kernel whose condition rounding may decide either way where A is 3."""
+
+    @T.prim_func
+    def either(A: T.Tensor((32, 32), "float32"), C: T.Tensor((32, 32), "float32")):
+        with T.Kernel(1):
+            for i, j in T.Parallel(32, 32):
+                if A[i, j] / 10.0 > 0.3:
+                    C[i, j] = 1.0
+                elif i == 5:
+                    C[i, j] = 5.0
+                else:
+                    C[i, j] = -1.0
+
+    @T.prim_func
+    def update(A: T.Tensor((32, 32), "float32"), C: T.Tensor((32, 32), "float32")):
+        with T.Kernel(1):
+            s = T.alloc_fragment((32, 32), "float32")
+            T.fill(s, -1.0)
+            for i, j in T.Parallel(32, 32):
+                if A[i, j] / 10.0 > 0.3:
+                    s[i, j] = 1.0
+            T.copy(s, C)
+
+    return {"either": either, "update": update}[pattern]
+
+
+@pytest.mark.parametrize("pattern", ["either", "update"])
+def test_a_mask_near_a_threshold_may_go_either_way(pattern: str) -> None:
+    """Where rounding decides a mask, both answers are right and nothing between them is."""
+    a = np.full((32, 32), 7.0, np.float32)
+    a[2, 3], a[4, 4] = 3.0, 1.0
+    golden = evaluate(near_a_threshold(pattern), {"A": a})
+    right = np.ones((32, 32), np.float32)
+    right[4, 4] = -1.0
+    for value, passed in ((1.0, True), (-1.0, True), (0.0, False), (5.0, False)):
+        right[2, 3] = value
+        assert judge({"C": right}, golden).passed is passed
+    right[2, 3], right[4, 4] = 1.0, 1.0
+    assert not judge({"C": right}, golden).passed

@@ -38,6 +38,8 @@ _COMPARE: Final = ((tirx.LT, "ltz"), (tirx.LE, "lez"), (tirx.GT, "gtz"), (tirx.G
 _FUNCTIONS: Final = ("exp", "exp2", "log", "log1p", "sqrt", "rsqrt", "sigmoid", "tanh", "erf",
                      "sin", "cos", "floor", "ceil", "round")  # fmt: skip
 _LOG2_E: Final = 1.4426950408889634
+_EXACT: Final = 1 << 20
+"""Index expressions below this are exact in float32, quotients included."""
 
 
 class Nest:
@@ -280,9 +282,7 @@ class Nest:
         found = tvm.sym.detect_linear_equation(value, self.variables)
         steps = [constant(c) for c in found[:-1]] if found else [None]
         if any(s is None for s in steps):
-            refuse("an index expression is not affine in the loop variables", node=self.node,
-                   code="UnsupportedIndex",
-                   next_step="use sums and constant multiples of loop variables")  # fmt: skip
+            return self._composed(value)
         if len(steps) > 2 and any(steps[:-2]):
             refuse("an index expression uses an outer loop variable of T.Parallel", node=self.node)
         target = self.target
@@ -295,6 +295,33 @@ class Nest:
         dst = target.like(self.reader.temp("index"), "float32")
         self.before.append(IndexTiles(self.node, dst, found[-1], row or 0, col or 0))
         return Leaf(dst)
+
+    def _composed(self, value: Any) -> Expr:
+        """An index expression of quotients, remainders and products, in float32 without rounding.
+
+        A quotient is the floor of (a + 1/2) / c: that is at least 1 / (2 c) away from a whole
+        number, which rounding does not cross below 2 ** 20.
+        """
+        analyzer = tvm.sym.Analyzer()
+        spans = zip(self.variables, self.extents, strict=True)
+        for var, start, extent in (*self.reader.ranges, *((v, 0, e) for v, e in spans)):
+            analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
+        bound = analyzer.const_int_bound(value)
+        if max(abs(int(bound.min_value)), abs(int(bound.max_value))) < _EXACT:
+            for kind, op in _ARITHMETIC:
+                if isinstance(value, kind) and op != "div":
+                    return _binary(op, self.index(value.a), self.index(value.b))
+            divisor = constant(value.b) if isinstance(value, (tirx.FloorDiv, tirx.FloorMod)) else 0
+            if divisor is not None and divisor > 0:
+                a = self.index(value.a)
+                half = _binary("add", a, Const(0.5))
+                quotient = Unary("floor", _binary("mul", half, Const(1.0 / divisor)))
+                if isinstance(value, tirx.FloorDiv):
+                    return quotient
+                return _binary("sub", a, _binary("mul", quotient, Const(float(divisor))))
+        refuse("an index expression is not made of sums, products, quotients and remainders of loop"
+               f" variables below {_EXACT}", node=self.node, code="UnsupportedIndex",
+               next_step="use + - * // % with constants")  # fmt: skip
 
 
 def _binary(op: str, a: Expr, b: Expr) -> Expr:
