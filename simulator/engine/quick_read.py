@@ -37,6 +37,7 @@ class QuickRead:
         self._pool = machine.pool
         self._view: View | None = None
         self._of: Pattern | None = None
+        self._starts: set[int] = set()
         self._zeros: Block | None = None
         self._tally, self._slot = machine.tally, machine.slot("noc_async_read_page")
         self._bytes = self._total * tensor.page_bytes
@@ -69,6 +70,7 @@ class QuickRead:
             return False
         if pattern is not self._of:
             self._of, self._view = pattern, view_of(tensor, pattern, self._shape)
+            self._starts = tensor.starts(pattern, self._shape)
             self._zeros = None
             if not self._pool.arithmetic:  # one block of zeros does for all
                 self._zeros = fetch(tensor, pattern, common, self._shape, lanes, self._pool)
@@ -87,7 +89,7 @@ class QuickRead:
             cb.check_writable(strand, at, total)
         local.reading = True
         strand.stage(at, Seg(total, block, None, local.reads))
-        tensor.transfers.add((pattern, common, self._shape))
+        self._starts.add(common)
         tensor.read_bytes += self._bytes * lanes.n
         self._tally[self._slot] += total * lanes.n
         return True
