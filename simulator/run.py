@@ -166,7 +166,22 @@ def _execute(
         tuple(scheduler.picker.choices),
         scheduler.picker.digest(),
     )
+    _let_go(machine)
     return result, machine
+
+
+def _let_go(machine: Machine) -> None:
+    """Free the memory of tensors and pages at once.
+
+    The ops of a machine refer to each other in cycles. Left to the garbage collector, the tensors
+    of a workspace would still be taken when the next run asks for some.
+    """
+    for tensor in machine.tensors.values():
+        tensor.values = np.empty((0, *tensor.tile), tensor.values.dtype)
+    for cb in machine.cbs.values():
+        for strand in cb.strands:
+            strand.front.clear()
+            strand.staged.clear()
 
 
 def l1_high_water(plan: Plan) -> int:

@@ -60,7 +60,7 @@ class Pool:
             if count(ring[i]) == idle:
                 return ring[i]
         size = prod(shape) * np.dtype(dtype).itemsize
-        if self.limit is not None and self._bytes + self._loose + size > self.limit:
+        if self.limit is not None and self.bytes + size > self.limit:
             raise Violation("BudgetSpent", f"blocks of tiles take more than the {self.limit} bytes"
                             " that the tensors leave of the budget")  # fmt: skip
         block = _aligned(shape, dtype, size)
@@ -71,6 +71,11 @@ class Pool:
             self._loose += size
             weakref.finalize(block, self._gone, size)
         return block
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all its blocks."""
+        return self._bytes + self._loose
 
     def _gone(self, size: int) -> None:
         self._loose -= size
