@@ -174,6 +174,10 @@ class OpContext:
         """A closure for an operand that does not depend on the nest."""
         return self.names.compile(self.poly(operand))
 
+    def constant(self, operand: int) -> int | None:
+        """The value of an operand, where it is a constant."""
+        return expr.value_of(self.poly(operand))
+
     def cb(self, operand: int) -> CircularBuffer:
         """The circular buffer an operand names."""
         number = self.op.args[operand]
@@ -212,6 +216,14 @@ class OpContext:
         if any(k is None for k in known):
             return None
         return (known[0], *(0,) * (depth - len(slopes)), *known[1:])
+
+    def affine(self, operand: int, depth: int) -> tuple[Scalar, tuple[int, ...]] | None:
+        """(base, steps) as for :meth:`form` of an operand, where the steps are constants."""
+        base, slopes = self.slopes(self.poly(operand))
+        known = [value for value in map(expr.value_of, slopes) if value is not None]
+        if len(known) < len(slopes):
+            return None
+        return self.names.compile(base), ((0,) * (depth - len(slopes))) + tuple(known)
 
     def form(self, poly: Poly, depth: int) -> Callable[[list[Any]], tuple[Any, ...]]:
         """(base, step per level) of an index that is affine in the nest, padded outside by 0."""

@@ -15,7 +15,7 @@ from simulator.engine.group import Group
 from simulator.engine.ops_move import row_major
 from simulator.engine.page_operand import Pages, Shape
 from simulator.engine.pointers import Pointer, pointer_of
-from simulator.engine.quick_read import QuickRead
+from simulator.engine.quick_read import quick_read
 from simulator.engine.segs import WHOLE, Extents, Seg, normal
 from simulator.engine.violation import Violation
 from simulator.memory.dram import NOBODY, Tensor
@@ -43,11 +43,8 @@ def build_read_page(c: OpContext) -> Step:
         return _format_refusal(c, tensor, cb)
     last: list[Any] = [None, None, None]
     congruent = _congruent(c, tensor, cb)
-    quick = QuickRead.of(c, pages, pointer, tensor) if congruent else None
 
     def step(group: Group) -> int:
-        if quick is not None and quick.run(group):
-            return following
         n1, n2 = counts(group.regs)
         if not (n1 and n2):
             return following
@@ -92,7 +89,7 @@ def build_read_page(c: OpContext) -> Step:
         tally[slot] += total * lanes.n
         return following
 
-    return step
+    return quick_read(c, pages, pointer, tensor, step) if congruent else step
 
 
 def _fetch(block: Any, *rest: Any) -> None:

@@ -132,11 +132,11 @@ def with_width(block: Block, width: int) -> Block:
 def select_block(block: Block, start: int, n1: int, s1: int, n2: int, s2: int) -> Block:
     """Pages ``start + s1*i + s2*j`` as tile axes (n1, n2); a view wherever strides allow."""
     a, b = block.shape[2], block.shape[3]
+    if start == 0 and n1 == a and n2 == b and (s2 == 1 or b == 1) and (s1 == b or a == 1):
+        return block
     if n1 == 1 and n2 == 1:
         row, column = divmod(start, b)
         return block[:, :, row : row + 1, column : column + 1]
-    if start == 0 and n1 == a and n2 == b and (s2 == 1 or b == 1) and (s1 == b or a == 1):
-        return block
     if n1 == 1:
         view = _line(block, start, n2, s2, b)
         if view is not None:
