@@ -81,6 +81,8 @@ def _search(delta: Vector) -> tuple[int, int, int]:
 
 def page_ids(pattern: Pattern, start: int, n1: int, s1: int, n2: int, s2: int) -> Vector:
     """Page ids (lanes, n1*n2)."""
+    if n1 == n2 == 1:
+        return pattern.ids[:, None] + start
     offsets = (start + s1 * np.arange(n1)[:, None] + s2 * np.arange(n2)).reshape(-1)
     return pattern.ids[:, None] + offsets
 
