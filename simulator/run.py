@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator import depths, determinacy
-from simulator.arch import find_arch
 from simulator.engine.machine import Machine
 from simulator.engine.pool import Workspace
 from simulator.engine.schedule import RoundRobin
@@ -22,7 +21,6 @@ from simulator.findings import Finding, finding
 from simulator.host import check_inputs, download, load_tensors, written
 from simulator.memory.dram import Tensor
 from simulator.outcome import RunOptions, RunResult, RunStats
-from simulator.plan.placement import place
 from simulator.plan.schema import Plan
 from simulator.program import Program, ProgramFile
 
@@ -148,7 +146,7 @@ def _execute(
         tile_ops=machine.tile_ops(),
         **moved_bytes(tensors),
         multicast_bytes=machine.multicast_bytes,
-        l1_high_water_bytes=l1_high_water(plan),
+        l1_high_water_bytes=l1_high_water(machine),
         cb_max_occupancy={number: cb.peak for number, cb in machine.cbs.items()},
         upload_seconds=loaded - began,
         run_seconds=ran - ready,
@@ -184,10 +182,9 @@ def _let_go(machine: Machine) -> None:
             strand.staged.clear()
 
 
-def l1_high_water(plan: Plan) -> int:
+def l1_high_water(machine: Machine) -> int:
     """Bytes of L1 in use on the fullest core: circular buffers from below, tensors from above."""
-    arch = find_arch(plan.device.name)
-    placement = place(plan, arch)
+    arch, placement = machine.arch, machine.placement
     end = max(placement.cb_end.values(), default=arch.l1_base)
     return end - arch.l1_base + arch.l1_bytes - placement.l1_floor
 

@@ -43,12 +43,16 @@ def argument_values(
             out.setdefault(f"{name}_addr", _resolve(address, machine, f"{where}.common_args"))
     rows = []
     for core in cores if program.runtime_args else ():
-        given = kernel.runtime_args.get(core_key(core), ())
-        path = f"{where}.runtime_args.{core_key(core)}"
+        key = core_key(core)
+        given = kernel.runtime_args.get(key, ())
         if len(given) != len(program.runtime_args):
-            raise _wrong(path, f"{len(given)} values, the program declares"
+            raise _wrong(f"{where}.runtime_args.{key}", f"{len(given)} values, the program declares"
                          f" {len(program.runtime_args)}")  # fmt: skip
-        rows.append([_resolve(value, machine, path) for value in given])
+        if all(type(value) is int for value in given):
+            rows.append(given)
+        else:
+            path = f"{where}.runtime_args.{key}"
+            rows.append(tuple(_resolve(value, machine, path) for value in given))
     for column, name in enumerate(program.runtime_args):
         out[name] = squeeze(np.array([row[column] for row in rows], np.int64))
     return out

@@ -101,6 +101,7 @@ class Machine:
         self._numbers = {core: number for number, core in enumerate(self.cores)}
         self.l1 = L1Map(plan, self.arch, self.cores)
         self.cbs: dict[int, CircularBuffer] = {}
+        self.placement = place(plan, self.arch)
         self._make_buffers()
         self.semaphores = Semaphores(len(self.cores))
         for item in plan.semaphores:
@@ -120,7 +121,7 @@ class Machine:
         return self.table.of_ids(np.array(ids, np.int64))
 
     def _make_buffers(self) -> None:
-        placement = place(self.plan, self.arch)
+        placement = self.placement
         limit = min(self.arch.l1_bytes, placement.l1_floor)
         core, end = max(placement.cb_end.items(), key=lambda item: item[1], default=((0, 0), 0))
         if end > limit:
