@@ -36,8 +36,10 @@ def quick_read(c: OpContext, pages: Pages, pointer: Pointer, tensor: Tensor, ste
     total, reach = n1 * n2, steps[0] * (n1 - 1) + steps[1] * (n2 - 1)
     end = at + total
     cb, pool, following = pointer.cb, c.machine.pool, c.next
+    arithmetic = pool.arithmetic
     tally, slot, depth = c.machine.tally, c.machine.slot("noc_async_read_page"), cb.depth
-    start_of, register = pages.common, pages.register
+    start_of, register = pages.common, pages.register or 0
+    several = pages.register is None  # several registers: nothing is seen for certain
 
     seen: Any = None
     lanes: Lanes | None = None
@@ -45,24 +47,28 @@ def quick_read(c: OpContext, pages: Pages, pointer: Pointer, tensor: Tensor, ste
     starts: set[int] = set()
     low = high = tiles = size = 0
     block_at: Callable[[int], Block]
+    zeros: Block | None = None
 
     def prepare(group: Group) -> bool:
         """Find what follows from the part of the pages that varies by lane."""
-        nonlocal seen, lanes, pattern, starts, low, high, tiles, size, block_at
+        nonlocal seen, lanes, pattern, starts, low, high, tiles, size, block_at, zeros
         if cb.partners or cb.far or tensor.valid is not None or tensor.writable:
             return False
         found, lanes = pages.current(group), group.lanes
-        seen = None if register is None else group.regs[register]
+        seen = None if several else group.regs[register]
         if found is not pattern:
             pattern, starts = found, tensor.starts(found, shape)
             low, high = -found.low, tensor.pages - 1 - found.high - reach
             tiles, size = total * lanes.n, total * lanes.n * tensor.page_bytes
-            block_at = _blocks(tensor, found, shape, lanes, pool)
+            if arithmetic:
+                block_at = _blocks(tensor, found, shape, lanes, pool)
+            else:  # one block of zeros does for all
+                zeros = fetch(tensor, found, 0, shape, lanes, pool)
         return True
 
     def quick(group: Group) -> int:
         regs = group.regs
-        known = register is not None and regs[register] is seen and group.lanes is lanes
+        known = regs[register] is seen and group.lanes is lanes
         if not known and not prepare(group):
             return step(group)
         start, strand = start_of(regs), cb.solo
@@ -76,9 +82,13 @@ def quick_read(c: OpContext, pages: Pages, pointer: Pointer, tensor: Tensor, ste
             or wr + end > depth
         ):
             return step(group)
-        local = group.local
+        local, staged = group.local, strand.staged
         local.reading = True
-        strand.stage(at, Seg(total, block_at(start), None, local.reads))
+        seg = Seg(total, block_at(start) if zeros is None else zeros, None, local.reads)
+        if staged:
+            strand.stage(at, seg)
+        else:
+            staged.append((at, seg))
         starts.add(start)
         tensor.read_bytes += size
         tally[slot] += tiles
@@ -91,9 +101,6 @@ def _blocks(
     tensor: Tensor, pattern: Pattern, shape: Shape, lanes: Lanes, pool: Pool
 ) -> Callable[[int], Block]:
     """The block of pages from a first one on."""
-    if not pool.arithmetic:  # one block of zeros does for all
-        zeros = fetch(tensor, pattern, 0, shape, lanes, pool)
-        return lambda _: zeros
     view = view_of(tensor, pattern, shape)
     if view is None:
         return lambda start: fetch(tensor, pattern, start, shape, lanes, pool)

@@ -57,14 +57,14 @@ class Scheduler:
         while True:
             progress = False
             for group in list(machine.groups):
-                if group.finished:
+                if group.done or group.halted:
                     continue
                 if not self._over_budget():
                     progress |= self._turn(group, None)
                 if self.spent is not None:
                     machine.report_budget(self.spent, group)
                     return
-            live = [g for g in machine.groups if not g.finished]
+            live = [g for g in machine.groups if not (g.done or g.halted)]
             if not live:
                 return
             if len(live) > machine.programs and not machine.cursors:
