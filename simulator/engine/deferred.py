@@ -97,7 +97,7 @@ class Deferred:
             if axis:
                 part = (slice(None), part)
             acc = out[part]
-            room = scratch if acc.shape == scratch.shape else np.empty(acc.shape, np.float32)
+            room = scratch[: acc.shape[0], : acc.shape[1]]
             rest = steps
             if start is None:
                 a, b = steps[0]
