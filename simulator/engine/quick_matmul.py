@@ -38,6 +38,8 @@ def quick_matmul(
     of1 = (n1 if j1 else 1, j1, n2 if j2 else 1, j2)
     reach0, reach1 = i1 * (n1 - 1) + i2 * (n2 - 1), j1 * (n1 - 1) + j2 * (n2 - 1)
     in0, in1, following = matmul.in0, matmul.in1, c.next
+    if not (isinstance(in0, CircularBuffer) and isinstance(in1, CircularBuffer)):
+        return step  # math takes what the unpacker has put into Src
     start0, start1, target = starts
     axes, pages, tally, slot = (n1, n2), n1 * n2, c.machine.tally, c.machine.slot("matmul_tiles")
     zeros: dict[Lanes, Seg] = {}
