@@ -22,6 +22,7 @@ from golden.approx import (
     INFINITE,
     U8,
     Approx,
+    Bools,
     exact,
     merged_jumps,
     merged_taint,
@@ -48,6 +49,10 @@ _HELD: Final = MappingProxyType({
 _LEAST_FACTOR: Final = 2.0**-20
 """Infinity times less than this may be an ordinary number on the matrix unit; times more it is
 beyond ``golden.approx.BEYOND`` at least, and behaves like infinity."""
+_LOST: Final = 2.0**144
+"""A product this large, infinity counting as 2**128 or more: the first fidelity phase leaves DST
+infinite, which is 2**128 to the next, aligned to an exponent so far above it that it may round to
+zero (measured: eltwise.npz, where infinity times 1e38 is zero at HiFi4)."""
 ABSORBS: Final = 2.0**100
 """Infinity is 2**128 to the matrix unit: finite terms below this leave it infinite."""
 
@@ -203,8 +208,10 @@ class Arithmetic:
                 error = _both(0.0 if error is None else error, added, value)
         taint = _product_taint(x, y)
         peak = x.peak * y.peak if x.peak and y.peak else 0.0
-        result = _made(value, error, taint, grain, peak, x, y)
-        return self.result(result, dtype)
+        result = self.result(_made(value, error, taint, grain, peak, x, y), dtype)
+        if on_matrix and self.contract.phases > 1:
+            return _freed(result, _size(x) * _size(y) >= _LOST)
+        return result
 
     def _bits(self, dtype: str) -> int:
         return find_format(self.contract.float32_source if dtype == "float32" else dtype).bits
@@ -295,3 +302,18 @@ def _product_taint(x: Approx, y: Approx) -> U8 | None:
         least = np.minimum(np.abs(x.value) - x.error, np.abs(y.value) - y.error)
     taint[(taint == INFINITE) & ~(least >= _LEAST_FACTOR)] = FREE
     return taint
+
+
+def _size(x: Approx) -> F64:
+    """Largest magnitudes as the matrix unit sees them: of an infinity or NaN less than 2**129."""
+    with np.errstate(invalid="ignore"):
+        top: F64 = np.abs(x.value) + x.error
+    return np.where(np.isfinite(top), np.minimum(top, 2.0**129), 2.0**129)
+
+
+def _freed(x: Approx, lost: Bools) -> Approx:
+    """X where nothing is known of the elements ``lost``."""
+    if not lost.any():
+        return x
+    taint = np.where(lost, FREE, CLEAN if x.taint is None else x.taint).astype(np.uint8)
+    return replace(x, taint=taint, bound=np.where(taint == CLEAN, x.error, 0.0))

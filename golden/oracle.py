@@ -121,6 +121,8 @@ def _compare(
     if written is not None and result.name in written:
         wrote = np.asarray(written[result.name], np.bool_)
         unwritten, stray = result.written & ~wrote, wrote & ~result.written
+        if result.given:
+            stray &= ~good
     return _Comparison(result, values, compared, good, error, bound, unwritten, stray)
 
 

@@ -20,12 +20,15 @@ class TensorResult:
         dtype: its element type.
         answer: values with bounds, alternatives and taint; initial contents where not written.
         written: elements some block writes.
+        given: whether the caller gave the initial contents. Then a machine may write back what an
+            element held, as where a store under a condition keeps parts of a tile.
     """
 
     name: str
     dtype: str
     answer: Approx
     written: Bools
+    given: bool = False
 
     @property
     def is_exact(self) -> bool:

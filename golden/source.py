@@ -13,6 +13,7 @@ from tvm import tirx
 
 from golden.errors import GoldenError, location_of
 from golden.formats import find_format
+from golden.kept import kept
 
 GRID_AXES: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 COPY: Final = "tl.copy"
@@ -20,6 +21,7 @@ FILL: Final = "tl.fill"
 GEMM: Final = "tl.gemm"
 REDUCE: Final = "tl.reduce"
 CUMSUM: Final = "tl.cumsum"
+PERSISTENT: Final = "tl.persistent"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Kernel:
         scalars: scalar parameters, name to variable.
         grid: (variable, extent) of each axis of T.Kernel.
         body: the statement below the grid.
-        inputs: names of tensors whose elements are read.
+        inputs: names of tensors whose elements are read, or kept where others are stored.
         outputs: names of tensors that are written, in parameter order.
     """
 
@@ -56,6 +58,18 @@ class Kernel:
     body: Any
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+
+    @property
+    def work_grid(self) -> tuple[int, ...]:
+        """Extents of the blocks dealt to cores: of the grid, or of a T.Persistent loop's domain."""
+        for stmt in statements(self.body):
+            if isinstance(stmt, tirx.For) and PERSISTENT in stmt.annotations:
+                _, *domain = (int(n) for n in stmt.annotations[PERSISTENT])
+                used: list[Any] = []
+                tvm_ffi.structural_walk(stmt.body.condition, [(tvm.ir.Var, used.append)])
+                others = [e for v, e in self.grid if not any(v.same_as(u) for u in used)]
+                return (*reversed(domain), *others)
+        return tuple(extent for _, extent in self.grid)
 
     def tensor(self, name: str) -> BufferInfo:
         """The parameter called ``name``.
@@ -76,6 +90,11 @@ class Kernel:
 def is_buffer(value: Any) -> bool:
     """Whether a value is a buffer variable."""
     return isinstance(value, tvm.ir.Var) and isinstance(value.ty, tirx.buffer.BufferType)
+
+
+def is_scalar(buffer: Any) -> bool:
+    """Whether a buffer is a T.alloc_var scalar."""
+    return str(buffer.ty.storage_scope) == "local.var"
 
 
 @functools.cache
@@ -196,6 +215,7 @@ def read_kernel(func: Any) -> Kernel:
         if tag in GRID_AXES:
             grid[GRID_AXES.index(tag)] = (stmt.node.var, extent)
     read, written = _accesses(func.body)
+    read |= kept(func.body, grid.values())
     attrs = func.attrs
     name = str(attrs["global_symbol"]) if attrs and "global_symbol" in attrs else "main"
     return Kernel(

@@ -45,6 +45,11 @@ class Truth:
         """A boolean or boolean array as a Truth."""
         return value if isinstance(value, Truth) else Truth(np.asarray(value, np.bool_))
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether every value is known."""
+        return not any(p is not None and p.any() for p in (self.unsure, self.free))
+
     def certain(self, where: Any) -> Bools:
         """The values, where none is unsure.
 

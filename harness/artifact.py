@@ -18,7 +18,7 @@ from simulator.artifact import write_artifact
 from simulator.plan.load import dump_plan
 from simulator.plan.schema import Plan
 from simulator.program import ProgramFile
-from simulator.run import RunOptions, RunResult, execute
+from simulator.run import RunOptions, RunResult, Workspace, execute
 
 if TYPE_CHECKING:
     from golden import NumericContract
@@ -96,18 +96,24 @@ class Artifact:
         chosen = self.options
         return contract_for(self.source, chosen.arch.family, chosen.fidelity, chosen.fp32_dest)
 
-    def run(self, inputs: Arrays, options: RunOptions | None = None) -> Result:
+    def run(
+        self,
+        inputs: Arrays,
+        options: RunOptions | None = None,
+        workspace: Workspace | None = None,
+    ) -> Result:
         """Execute on the simulator.
 
         Args:
             inputs: arrays by tensor name in logical shape, float32 for floating tensors; a name of
                 an output sets its initial content.
             options: number model, checking level and budgets.
+            workspace: memory that several runs may share; fresh memory costs its page faults.
 
         Raises:
             simulator.errors.InputError: names, shapes, dtypes or values that do not fit.
         """
-        done = execute(self.plan, self.programs, dict(inputs), options or RunOptions())
+        done = execute(self.plan, self.programs, dict(inputs), options or RunOptions(), workspace)
         return Result(dict(done.outputs), done)
 
     def manifest(self) -> dict[str, Any]:

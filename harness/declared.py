@@ -82,8 +82,7 @@ def _machine(plan: Plan, source: Any, options: CompileOptions) -> Iterator[Findi
                        "the options given")  # fmt: skip
     if plan.core_grid != tuple(options.physical_grid):
         yield _differs("$.core_grid", f"{plan.core_grid}", f"{tuple(options.physical_grid)}")
-    extents = [extent for _, extent in read_kernel(source).grid]
-    grid = tuple([*extents, 1, 1, 1][:3])
+    grid = (*read_kernel(source).work_grid, 1, 1, 1)[:3]
     if plan.kernel_grid != grid:
         yield _differs("$.kernel_grid", f"{plan.kernel_grid}", f"T.Kernel{grid}")
     product = find_product(source)

@@ -84,6 +84,8 @@ def _rules() -> tuple[Rule, ...]:
              "Follow the cycle: deepen a buffer or reorder a wait."),
         Rule("Race", e, "Two agents touch the same bytes, one writes, nothing orders them.",
              "Order the accesses by a barrier, a semaphore or a circular buffer."),
+        Rule("StrayWrite", e, "A write left the circular buffer its address comes from and hit"
+             " other memory.", "Check the address and size at the location against the depth."),
         Rule("UninitialisedRead", e, "Data was read that nobody wrote.",
              "Write it first; DRAM padding and fresh L1 are not zero."),
         Rule("Unbarriered", e, "Data of a NoC transfer was used before its barrier.",

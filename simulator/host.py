@@ -15,7 +15,7 @@ from simulator.formats.dataformat import DataFormat
 from simulator.formats.errors import FormatError
 from simulator.formats.host import upload
 from simulator.formats.tilize import untilize
-from simulator.memory.dram import Tensor, placement_of
+from simulator.memory.dram import WHOLE, Tensor, placement_of
 from simulator.plan.placement import place
 from simulator.plan.schema import Layout, Plan
 from simulator.plan.views import restored, stored, stored_shape
@@ -111,18 +111,21 @@ def _pages(tensor: Tensor, array: Array, pool: Pool, *, zero: bool) -> Array:
 def download(tensor: Tensor, pool: Pool) -> Array:
     """The logical tensor; elements nobody wrote are NaN, or 0 in integer buffers."""
     out = _logical(tensor.values, tensor, pool)
-    if tensor.valid is not None:
-        known = written(tensor)
-        if not known.all():
-            out[~known] = np.nan if tensor.fmt.is_float else 0
+    if not _whole(tensor):
+        out[~written(tensor)] = np.nan if tensor.fmt.is_float else 0
     return out
+
+
+def _whole(tensor: Tensor) -> bool:
+    """Whether every page holds nothing but data."""
+    return tensor.valid is None or bool((tensor.valid >= WHOLE).all())
 
 
 def written(tensor: Tensor) -> npt.NDArray[np.bool_]:
     """Which elements of the logical tensor hold data."""
     shape = tensor.layout.logical_shape
-    if tensor.valid is None or (tensor.valid >= 32).all():
-        return np.ones(shape, np.bool_)
+    if tensor.valid is None or _whole(tensor):
+        return np.broadcast_to(np.True_, shape)
     height, width = tensor.tile
     rows = np.arange(height)[:, None] < tensor.valid[:, 0, None, None]
     columns = np.arange(width) < tensor.valid[:, 1, None, None]

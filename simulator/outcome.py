@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from simulator.engine.observe import OpTime, Turn
 from simulator.engine.observer import Observer
 from simulator.engine.schedule import RoundRobin, Schedule
 from simulator.findings import Finding
@@ -29,10 +28,10 @@ class RunOptions:
         max_bytes: bytes of tensors and blocks, or None.
         arithmetic: off computes shapes, addresses and protocol only.
         schedule: which group runs when; see simulator.engine.schedule.
+        cursors: give unpacker, math and packer of compute programs a cursor each from the start;
+            else only where one cursor gets stuck.
         repair: look for the smallest change of a depth that frees a deadlock.
         observer: watches the run; see simulator.observe.
-        profile: time every op; slows the run by some tenths of a microsecond per op.
-        trace: keep what ran when, as ``RunResult.turns``.
     """
 
     numbers: Literal["fast", "exact"] = "fast"
@@ -43,10 +42,9 @@ class RunOptions:
     max_bytes: int | None = 1 << 34
     arithmetic: bool = True
     schedule: Schedule = field(default_factory=RoundRobin)
+    cursors: bool = False
     repair: bool = True
     observer: Observer | None = None
-    profile: bool = False
-    trace: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,8 +97,6 @@ class RunResult:
         stats: counters and times.
         choices: what the schedule chose, for an Explicit schedule that replays the run.
         trace_hash: digest of which lanes ran which ops in which order; holds no tensor values.
-        profile: time by program and op, most first; empty unless asked for.
-        turns: what ran when, in order; empty unless asked for.
     """
 
     outputs: dict[str, Array]
@@ -112,5 +108,3 @@ class RunResult:
     stats: RunStats
     choices: tuple[tuple[int, int], ...] = ()
     trace_hash: str = ""
-    profile: tuple[OpTime, ...] = ()
-    turns: tuple[Turn, ...] = ()

@@ -5,15 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from simulator import depths, determinacy
-from simulator.arch import find_arch
-from simulator.engine import observe
 from simulator.engine.machine import Machine
 from simulator.engine.pool import Workspace
 from simulator.engine.schedule import RoundRobin
@@ -23,11 +21,13 @@ from simulator.findings import Finding, finding
 from simulator.host import check_inputs, download, load_tensors, written
 from simulator.memory.dram import Tensor
 from simulator.outcome import RunOptions, RunResult, RunStats
-from simulator.plan.placement import place
 from simulator.plan.schema import Plan
 from simulator.program import Program, ProgramFile
 
 Array = npt.NDArray[Any]
+
+STUCK: Final = frozenset({"Deadlock", "BudgetSpent"})
+"""Findings of a run that got no further, or not within its time."""
 
 __all__ = ["RunOptions", "RunResult", "RunStats", "Workspace", "advise_depths", "execute"]
 
@@ -56,7 +56,7 @@ def execute(
     result, machine = _execute(plan, listed, inputs, options, workspace=workspace)
     if machine is None:
         return result
-    if machine.by_order:
+    if machine.by_order and not options.cursors:
         again = _with_cursors(plan, listed, inputs, options, result.stats.run_seconds)
         if again is not None:
             return again
@@ -73,13 +73,22 @@ def _with_cursors(
     options: RunOptions,
     seconds: float,
 ) -> RunResult | None:
-    """The run with two cursors per compute program, if that goes well within ten times the time."""
+    """The run with three cursors per compute program, if it gets further within ten times the time.
+
+    Further is to the end, or to a broken rule other than this one.
+    """
     limit = max(10 * seconds, 0.5)
     if options.max_seconds is not None:
         limit = min(limit, options.max_seconds)
-    brief = replace(options, max_seconds=limit, schedule=RoundRobin())
-    result, _ = _execute(plan, programs, inputs, brief, cursors=True)
-    return result if result.completed and not result.findings else None
+    brief = replace(options, max_seconds=limit, schedule=RoundRobin(), cursors=True)
+    dry = replace(brief, arithmetic=False, observer=None)
+
+    def further(attempt: RunOptions) -> RunResult | None:
+        result, machine = _execute(plan, programs, inputs, attempt)
+        stuck = any(item.code in STUCK for item in result.findings)
+        return None if machine is None or machine.by_order or stuck else result
+
+    return further(brief) if further(dry) else None  # values do not decide who gets stuck
 
 
 def _execute(
@@ -88,7 +97,6 @@ def _execute(
     inputs: Mapping[str, Array],
     options: RunOptions,
     *,
-    cursors: bool = False,
     workspace: Workspace | None = None,
 ) -> tuple[RunResult, Machine | None]:
     began = time.perf_counter()
@@ -110,15 +118,12 @@ def _execute(
         errata=options.errata,
         arithmetic=options.arithmetic,
         strict=options.level == "strict",
-        cursors=cursors,
+        cursors=options.cursors,
         observer=options.observer,
         pool=pool,
     )
     ready = time.perf_counter()
     scheduler = Scheduler(machine, options.max_steps, options.max_seconds, options.schedule)
-    times = observe.profile(machine) if options.profile else {}
-    if options.trace:
-        scheduler.turns = []
     if options.max_bytes is not None:
         pool.limit = options.max_bytes - need
     with np.errstate(all="ignore"):
@@ -141,7 +146,7 @@ def _execute(
         tile_ops=machine.tile_ops(),
         **moved_bytes(tensors),
         multicast_bytes=machine.multicast_bytes,
-        l1_high_water_bytes=l1_high_water(plan),
+        l1_high_water_bytes=l1_high_water(machine),
         cb_max_occupancy={number: cb.peak for number, cb in machine.cbs.items()},
         upload_seconds=loaded - began,
         run_seconds=ran - ready,
@@ -158,16 +163,28 @@ def _execute(
         stats,
         tuple(scheduler.picker.choices),
         scheduler.picker.digest(),
-        tuple(sorted(times.values(), key=lambda row: -row.seconds)),
-        tuple(scheduler.turns or ()),
     )
+    _let_go(machine)
     return result, machine
 
 
-def l1_high_water(plan: Plan) -> int:
+def _let_go(machine: Machine) -> None:
+    """Free the memory of tensors and pages at once.
+
+    The ops of a machine refer to each other in cycles. Left to the garbage collector, the tensors
+    of a workspace would still be taken when the next run asks for some.
+    """
+    for tensor in machine.tensors.values():
+        tensor.values = np.empty((0, *tensor.tile), tensor.values.dtype)
+    for cb in machine.cbs.values():
+        for strand in cb.strands:
+            strand.front.clear()
+            strand.staged.clear()
+
+
+def l1_high_water(machine: Machine) -> int:
     """Bytes of L1 in use on the fullest core: circular buffers from below, tensors from above."""
-    arch = find_arch(plan.device.name)
-    placement = place(plan, arch)
+    arch, placement = machine.arch, machine.placement
     end = max(placement.cb_end.values(), default=arch.l1_base)
     return end - arch.l1_base + arch.l1_bytes - placement.l1_floor
 
@@ -219,8 +236,6 @@ def _attempt(
         arithmetic=False,
         repair=False,
         schedule=RoundRobin(),
-        profile=False,
-        trace=False,
         observer=None,
     )
 

@@ -67,7 +67,9 @@ def evaluate(
     for info in kernel.tensors:
         if info.name in kernel.outputs:
             answer, written = tensors[info.var].result()
-            outputs[info.name] = TensorResult(info.name, info.dtype, _trimmed(answer), written)
+            outputs[info.name] = TensorResult(
+                info.name, info.dtype, _trimmed(answer), written, info.name in inputs
+            )
     return GoldenResult(outputs, contract, bounded)
 
 

@@ -21,7 +21,7 @@ from golden.formats import find_format
 from golden.functions import Functions
 from golden.interpret.access import is_rearranged, load
 from golden.interpret.space import Along, Bound, Space
-from golden.source import dtype_of, is_buffer, op_name
+from golden.source import dtype_of, is_buffer, is_scalar, op_name
 from golden.truth import Truth, choose, compare, truth_of
 
 Value = Any
@@ -149,15 +149,26 @@ class Evaluator:
             return self.space.on_blocks(known)
         return known
 
-    def _load(self, expr: Any) -> Approx:
+    def _load(self, expr: Any) -> Value:
         if not is_buffer(expr.source):
             raise GoldenError("only buffers can be read", location=location_of(expr))
         indices = [self.integer(i) for i in expr.indices]
         exprs = list(expr.indices)
         data = load(self.space, expr.source, indices, exprs, location_of(expr))
+        if is_scalar(expr.source):
+            return self._scalar(expr, data)
         if not self.space.chunk.machine.bounded:
             return data
         return self.arithmetic.operand(data, dtype_of(expr), is_rearranged(self.space, exprs))
+
+    def _scalar(self, expr: Any, data: Approx) -> Value:
+        """A scalar of the kernel; a whole number is as good as an index."""
+        if data.taint is not None and data.taint.any():
+            raise GoldenError(f"scalar {expr.source.name} is used before it has a value",
+                              location=location_of(expr))  # fmt: skip
+        if not find_format(dtype_of(expr)).is_integer:
+            return data
+        return data.value.astype(np.int64)
 
     def _cast(self, expr: Any) -> Value:
         value, source, target = self.value(expr.value), dtype_of(expr.value), dtype_of(expr)

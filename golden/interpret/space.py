@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.approx import Bools
+from golden.errors import GoldenError
 from golden.interpret.machine import Chunk
+from golden.truth import Truth
 
 Ints = npt.NDArray[np.int64]
 
@@ -37,11 +39,13 @@ class Space:
         chunk: the blocks.
         extents: sizes of the parallel axes, outer first.
         mask: which points execute, broadcastable to (lanes, *extents); None for all.
+        perhaps: where stores happen, if that is not certain everywhere; None where it is.
     """
 
     chunk: Chunk
     extents: tuple[int, ...] = ()
     mask: Bools | None = None
+    perhaps: Truth | None = None
 
     @property
     def lanes(self) -> int:
@@ -59,7 +63,13 @@ class Space:
         return len(self.extents)
 
     def extended(self, extent: int) -> Space:
-        """With one more axis, innermost."""
+        """With one more axis, innermost.
+
+        Raises:
+            GoldenError: under a condition that is not certain.
+        """
+        if self.perhaps is not None:
+            raise GoldenError("a loop under a branch that depends on data near a threshold")
         mask = None if self.mask is None else self.mask[..., None]
         return Space(self.chunk, (*self.extents, extent), mask)
 
@@ -67,6 +77,11 @@ class Space:
         """Restricted to the points where a condition holds."""
         mask = condition if self.mask is None else self.mask & condition
         return replace(self, mask=mask)
+
+    def maybe(self, condition: Truth) -> Space:
+        """Restricted to where a condition holds that may be unsure at some points."""
+        return replace(self, perhaps=condition if self.perhaps is None
+                       else self.perhaps & condition)  # fmt: skip
 
     def on_blocks(self, per_block: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """An array over all blocks of the chunk as an array over this space."""

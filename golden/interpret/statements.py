@@ -9,15 +9,16 @@ import numpy as np
 import tvm
 from tvm import tirx
 
+from golden.approx import Approx
 from golden.errors import GoldenError, location_of
-from golden.interpret.access import store
+from golden.interpret.access import load, store
 from golden.interpret.expressions import Evaluator, Value, as_approx
 from golden.interpret.machine import Chunk
 from golden.interpret.memory import OnChip
 from golden.interpret.space import Along, Bound, Space
 from golden.interpret.tileops import TileOps
 from golden.source import constant, dtype_of, op_name
-from golden.truth import Truth
+from golden.truth import Truth, choose
 
 _SERIAL, _PARALLEL, _VECTORIZED, _UNROLLED = 0, 1, 2, 3
 _MAX_TRIPS: Final = 1 << 20
@@ -81,12 +82,23 @@ class Statements:
         self.tileops.run(call, Evaluator(space))
 
     def _store(self, stmt: Any, space: Space) -> None:
+        self._put(stmt, self._stored(stmt, space), space)
+
+    @staticmethod
+    def _stored(stmt: Any, space: Space) -> Approx:
+        """The value of a store, as its buffer holds it."""
         evaluator = Evaluator(space)
         dtype, source = dtype_of(stmt.buffer), dtype_of(stmt.value)
-        value = as_approx(evaluator.value(stmt.value))
-        new = evaluator.arithmetic.stored(value, dtype, source)
-        indices = [evaluator.integer(i) for i in stmt.indices]
-        store(space, stmt.buffer, indices, list(stmt.indices), new, location_of(stmt))
+        return evaluator.arithmetic.stored(as_approx(evaluator.value(stmt.value)), dtype, source)
+
+    @staticmethod
+    def _put(stmt: Any, new: Approx, space: Space) -> None:
+        evaluator, where = Evaluator(space), location_of(stmt)
+        indices, exprs = [evaluator.integer(i) for i in stmt.indices], list(stmt.indices)
+        if space.perhaps is not None:
+            old = load(space, stmt.buffer, indices, exprs, where)
+            new = choose(space.perhaps, new, old)
+        store(space, stmt.buffer, indices, exprs, new, where)
 
     def _bind(self, stmt: Any, space: Space) -> None:
         value = Evaluator(space).value(stmt.value)
@@ -110,6 +122,9 @@ class Statements:
     def _if(self, stmt: Any, space: Space) -> None:
         test = Evaluator(space).truth(stmt.condition)
         if isinstance(test, Truth):
+            if space.rank and not test.is_sure:
+                self._choice(stmt, test, space)
+                return
             test = test.certain(stmt.condition)
         if np.ndim(test) == 0:
             branch = stmt.then_case if bool(test) else stmt.else_case
@@ -119,6 +134,31 @@ class Statements:
         for chosen, branch in ((test, stmt.then_case), (~test, stmt.else_case)):
             if branch is not None:
                 self._guarded(branch, space, chosen)
+
+    def _choice(self, stmt: Any, test: Truth, space: Space) -> None:
+        """A condition inside T.Parallel that data decide and bounds leave open: either way."""
+        found = self._either(stmt, space)
+        if found is not None:
+            self._put(*found, space)
+            return
+        self.run(stmt.then_case, space.maybe(test))
+        if stmt.else_case is not None:
+            self.run(stmt.else_case, space.maybe(~test))
+
+    def _either(self, stmt: Any, space: Space) -> tuple[Any, Approx] | None:
+        """The one store that all sides of a condition make to one place, and its value."""
+        if isinstance(stmt, tirx.BufferStore):
+            return stmt, self._stored(stmt, space)
+        if not isinstance(stmt, tirx.IfThenElse) or stmt.else_case is None:
+            return None
+        then, orelse = (self._either(s, space) for s in (stmt.then_case, stmt.else_case))
+        if then is None or orelse is None:
+            return None
+        places = [(s.buffer, str(list(s.indices))) for s, _ in (then, orelse)]
+        if places[0] != places[1]:
+            return None
+        test = Truth.of(Evaluator(space).truth(stmt.condition))
+        return then[0], choose(test, then[1], orelse[1])
 
     def _guarded(self, body: Any, space: Space, chosen: Any) -> None:
         """Execute where ``chosen`` holds: on fewer lanes, or under a mask inside T.Parallel."""

@@ -37,6 +37,8 @@ HARDWARE: Final = MappingProxyType({
     " shows where each one stands. A device needs a reset.",
     "Race": "The result depends on which transfer or thread comes first, which changes with clock,"
     " firmware, harvesting and neighbours on the NoC. It may be right a thousand times.",
+    "StrayWrite": "Nothing guards L1: another circular buffer, a tensor, a semaphore or the"
+    " firmware's memory is overwritten, perhaps on another core; it shows where that is read.",
     "UninitialisedRead": "L1, DRAM and padding hold what the last program left there. The numbers"
     " look plausible, and differ from run to run.",
     "Unbarriered": "NoC commands return before the data moves. What is read before the barrier is"
@@ -71,18 +73,8 @@ HARDWARE: Final = MappingProxyType({
 TESTS: Final = MappingProxyType({
     "InvalidPlan": "simulator/plan/test_rules.py",
     "PlanInconsistent": "simulator/plan/test_rules.py",
-    "InvalidProgram": "simulator/engine/test_protocol.py",
-    "CBWrap": "simulator/engine/test_protocol.py::test_wrap_is_found",
-    "Race": "simulator/engine/test_races.py::test_writing_ahead_of_the_reader_is_a_race",
-    "L1Overflow": "simulator/engine/test_protocol.py::test_buffers_that_do_not_fit_l1",
-    "Misaligned": "simulator/engine/test_network.py",
-    "DoubleWrite":
-        "simulator/engine/test_protocol.py::test_two_cores_must_not_write_one_page",
     "Unwritten": "simulator/test_job.py",
-    "ShapeMismatch":
-        "simulator/engine/test_protocol.py::test_formats_must_agree_byte_for_byte",
     "NumericModeMismatch": "harness/cli/test_judged.py",
-    "BudgetSpent": "simulator/engine/test_protocol.py::test_budgets_end_an_endless_program",
     "ErratumWH38306": "simulator/plan/test_rules.py",
 })  # fmt: skip
 """Where a rule's failing program stands below tests/, if not among the ones in examples.json."""

@@ -18,6 +18,8 @@ COMPILER: Final = (
      "Use extents that are multiples of 32, or that divide 32."),
     ("UninitialisedBuffer", "An on-chip buffer is read before anything was stored to it.",
      "Clear or fill it first."),
+    ("DataDependent", "What the cores do next would depend on values of tensors or blocks.",
+     "Compute it from block and loop indices and parameters."),
     ("UnusedTensor", "A tensor parameter is neither read nor written.", "Drop the parameter."),
     ("NoOutput", "The kernel writes no tensor.", "Copy a result to a tensor parameter."),
     ("NoKernel", "There is nothing to compile: no T.Kernel, no PrimFunc, an empty module.",

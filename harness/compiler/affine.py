@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tvm
+import tvm_ffi
 from tvm import tirx
 
-from harness.compiler.kernel import children
+from harness.compiler.kernel import Kernel, children
 from harness.language.regions import constant
 
 
@@ -62,3 +63,33 @@ def with_loops(stmt: Any, around: tuple[Loop, ...] = ()) -> Iterator[tuple[Any, 
         around = (*around, loop)
     for child in children(stmt):
         yield from with_loops(child, around)
+
+
+def mentions(node: Any, variables: Iterable[Any]) -> bool:
+    """Whether an expression or statement mentions any of some variables."""
+    if not isinstance(node, (tvm.ir.Expr, tirx.Stmt)):
+        return False
+    found: list[Any] = []
+    tvm_ffi.structural_walk(node, [(tvm.ir.Var, found.append)])
+    return any(f.same_as(v) for v in variables for f in found)
+
+
+Bounds = tuple[Any, Any, Any]
+"""A variable with its minimum and extent."""
+
+
+def surely_runs(loop: tirx.For, ranges: Sequence[Bounds]) -> bool:
+    """Whether a loop has at least one iteration, whatever the variables in ``ranges`` are."""
+    extent = constant(loop.extent)
+    if extent is not None:
+        return extent > 0
+    analyzer = tvm.sym.Analyzer()
+    for var, start, size in ranges:
+        analyzer.bind(var, tvm.ir.Range.from_min_extent(start, size))
+    return bool(analyzer.can_prove(loop.extent > 0))
+
+
+def block_ranges(kernel: Kernel) -> list[Bounds]:
+    """Ranges of the grid's variables."""
+    pairs = zip(kernel.block_vars, kernel.grid, strict=True)
+    return [(var, 0, extent) for var, extent in pairs if var is not None]

@@ -9,17 +9,28 @@ what makes the joined blocks independent.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import tvm
 import tvm_ffi
 from tvm import tirx
 from tvm.ir import TensorLoad, TensorRegion
 
-from harness.compiler.affine import affine
+from harness.compiler.affine import affine, mentions
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, read_kernel, under_grid
-from harness.compiler.ties import Dim, Place, Ties, indices_of, places, step_of, tie
+from harness.compiler.kernel import Kernel, accesses, read_kernel, with_body
+from harness.compiler.ties import (
+    Dim,
+    Place,
+    Ties,
+    elements,
+    indices_of,
+    nests,
+    places,
+    step_of,
+    tie,
+)
+from harness.compiler.waves import substituted
 from harness.language.regions import constant, is_buffer
 from simulator.arch import TILE
 
@@ -40,7 +51,12 @@ def coalesce(func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, tuple[int, int, int]]:
         extent = _block_extent(kernel, axis)
         if extent is not None:
             factors[axis] = TILE // extent
-            func = _Join(kernel, axis, extent).run()
+            what = f"blocks along grid axis {'xyz'[axis]}"
+            join = Join(kernel, kernel.block_vars[axis], extent, kernel.grid[axis], what)
+            for dim, call in join.ties.summed:
+                if join.is_grown(dim):
+                    join.no("an op combines the elements of each", call)
+            func = join.run()
     return func, (factors[0], factors[1], factors[2])
 
 
@@ -51,21 +67,8 @@ def _without_unit_axes(func: tirx.PrimFunc) -> tirx.PrimFunc:
             if v is not None and g == 1]  # fmt: skip
     if not unit:
         return func
-    zero = tirx.const(0, "int32")
-    analyzer = tvm.sym.Analyzer()
-
-    def variable(node: Any) -> Any:
-        return zero if any(node.same_as(v) for v in unit) else node
-
-    def region(node: TensorRegion) -> TensorRegion:
-        ranges = [tvm.ir.Range.from_min_extent(analyzer.simplify(r.min), r.extent)
-                  for r in node.region]  # fmt: skip
-        return TensorRegion(node.source, ranges, node.ty, node.span)
-
-    body = tvm_ffi.structural_map(
-        kernel.body, [(tvm.ir.Var, variable), (TensorRegion, region)], order="post"
-    )
-    return func.with_body(under_grid(func.body, body))
+    zero = dict.fromkeys(unit, tirx.const(0, "int32"))
+    return with_body(func, substituted(kernel.body, zero, tvm.sym.Analyzer()))
 
 
 def _block_extent(kernel: Kernel, axis: int) -> int | None:
@@ -99,12 +102,14 @@ def _block_extent(kernel: Kernel, axis: int) -> int | None:
     return found.pop() if found else None
 
 
-class _Join:
-    """Rewrites one kernel along one axis whose blocks cover ``extent`` elements."""
+class Join:
+    """Rewrites one kernel along one axis, of the grid or a loop, whose steps are below a tile."""
 
-    def __init__(self, kernel: Kernel, axis: int, extent: int) -> None:
-        self.kernel, self.axis, self.extent = kernel, axis, extent
-        self.var, self.factor = kernel.block_vars[axis], TILE // extent
+    def __init__(self, kernel: Kernel, var: Any, extent: int, steps: int, what: str) -> None:
+        """Steps of ``var`` cover ``extent`` elements each; ``what`` names them in errors."""
+        self.kernel, self.var, self.extent, self.what = kernel, var, extent, what
+        self.factor = TILE // extent
+        self.steps = -(-steps // self.factor)
         self.ties = Ties()
         tie(kernel, self.ties)
         self.grown: set[Any] = set()
@@ -122,9 +127,6 @@ class _Join:
         """The rewritten function."""
         for place in places(self.kernel):
             self._check_place(place)
-        for dim, call in self.ties.summed:
-            if self.is_grown(dim):
-                self._no("an op combines the elements of each", call)
         for buffer in self.kernel.onchip:
             shape = [constant(d) or 0 for d in buffer.ty.shape]
             new = [d * self.factor if self.is_grown((buffer, i)) else d
@@ -135,12 +137,13 @@ class _Join:
                     new, str(buffer.ty.dtype), name=buffer.name, scope=buffer.ty.storage_scope
                 )
         self._check_expressions()
+        self._check_parts()
         body = self._rewrite(self.kernel.body)
-        return self.kernel.func.with_body(under_grid(self.kernel.func.body, body, self._resized))
+        return with_body(self.kernel.func, body, {self.var: self.steps})
 
-    def _no(self, what: str, node: Any) -> None:
-        refuse(f"blocks along grid axis {'xyz'[self.axis]} are smaller than a tile and {what}",
-               node=node, code="UnalignedBlock",
+    def no(self, why: str, node: Any) -> NoReturn:
+        """Refuse to join."""
+        refuse(f"{self.what} are smaller than a tile and {why}", node=node, code="UnalignedBlock",
                next_step="use block extents that are multiples of 32")  # fmt: skip
 
     def _check_place(self, place: Place) -> None:
@@ -148,14 +151,36 @@ class _Join:
         step, name = 1 if found is None else found, place.tensor.name
         if self.is_grown(place.key):
             if step != self.extent or place.extent != self.extent:
-                self._no(f"tensor {name!r} does not advance with them", place.node)
+                self.no(f"tensor {name!r} does not advance with them", place.node)
         elif step and not (place.is_tile_dim and step % TILE == 0):
-            self._no(f"tensor {name!r} is also indexed by the axis", place.node)
+            self.no(f"tensor {name!r} is also indexed by the axis", place.node)
 
     def _check_whole(self, buffer: Any, old: list[int], new: list[int]) -> None:
         for before, after in zip(old, new, strict=True):
             if before not in (after, self.extent):
-                self._no(f"buffer {buffer.name!r} has extent {before} there", self.kernel.body)
+                self.no(f"buffer {buffer.name!r} has extent {before} there", self.kernel.body)
+
+    def _check_parts(self) -> None:
+        """A block is used whole along the axis: a part of it would become another part."""
+        onchip = set(self.kernel.onchip)
+        for access in accesses(self.kernel.body):
+            if access.buffer not in onchip:
+                continue
+            for dim, extent in enumerate(access.extents):
+                point = isinstance(access.node, (TensorLoad, tirx.BufferStore))
+                if not point and self.is_grown((access.buffer, dim)) and extent != self.extent:
+                    self.no(f"part of buffer {access.buffer.name!r} is used", access.node)
+        for store, around in nests(self.kernel):
+            grown = [v for v in around if self.is_grown(("loop", v))]
+            for var in grown:
+                if around[var] != self.extent:
+                    self.no("a T.Parallel loop covers part of them", store)
+            for buffer, indices, node in elements(store):
+                for dim, index in enumerate(indices if buffer in onchip else ()):
+                    plain = any(index.same_as(v) for v in grown)
+                    along = self.is_grown((buffer, dim)) or any(step_of(index, v) for v in grown)
+                    if along and not plain:
+                        self.no(f"part of buffer {buffer.name!r} is used", node)
 
     def _check_expressions(self) -> None:
         """The axis variable and a grown loop variable occur only together, as a place along it."""
@@ -170,7 +195,7 @@ class _Join:
             form = affine(expr, scalars)
             inner = 0 if form is None else sum(form.of(v) for v in grown_loops)
             if form is None or form.of(self.var) != self.extent * inner:
-                self._no("an index expression uses the axis, or the place in a block, on its own",
+                self.no("an index expression uses the axis, or the place in a block, on its own",
                          node)  # fmt: skip
 
     def _rewrite(self, body: Any) -> Any:
@@ -214,12 +239,17 @@ class _Join:
                 extent = stmt.extent
                 if self.is_grown(("loop", stmt.loop_var)):
                     extent = tirx.const((constant(extent) or 0) * self.factor, "int32")
+                elif stmt.loop_var.same_as(self.var):
+                    extent = tirx.const(self.steps, "int32")
                 return tirx.For(stmt.loop_var, stmt.min, extent, stmt.kind, statement(stmt.body),
                                 annotations=stmt.annotations, span=stmt.span)  # fmt: skip
+            if isinstance(stmt, tirx.IfThenElse) and not mentions(stmt.condition, [self.var]):
+                orelse = None if stmt.else_case is None else statement(stmt.else_case)
+                return tirx.IfThenElse(stmt.condition, statement(stmt.then_case), orelse,
+                                       stmt.span)  # fmt: skip
             if isinstance(stmt, tirx.Evaluate):
                 return tvm_ffi.structural_map(stmt, [(TensorRegion, region)], order="pre")
-            self._no(f"a {type(stmt).__name__} statement depends on them", stmt)
-            return stmt
+            self.no(f"a {type(stmt).__name__} statement depends on them", stmt)
 
         return statement(body)
 
@@ -231,12 +261,3 @@ class _Join:
             expr, [(tvm.ir.Var, lambda v: v * self.factor if v.same_as(self.var) else v)]
         )
         return analyzer.simplify(scaled)
-
-    def _resized(self, stmt: tirx.AttrStmt) -> tuple[Any, Any]:
-        """Node and value of an axis of the grid, the joined one shorter."""
-        node = stmt.node
-        if not node.var.same_as(self.var):
-            return node, stmt.value
-        grid = -(-self.kernel.grid[self.axis] // self.factor)
-        node = tirx.IterVar(tvm.ir.Range(0, grid), node.var, node.iter_type, node.thread_tag)
-        return node, tirx.const(grid, "int32")

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call
 
+from harness.compiler.affine import mentions
 from harness.compiler.kernel import Kernel, loads, statements
-from harness.language.ops import COPY, REDUCE
+from harness.language.ops import COPY, CUMSUM, REDUCE
 from harness.language.regions import constant
 
 
@@ -39,7 +39,7 @@ def infer_forms(kernel: Kernel) -> dict[str, str]:
                 rank, dim = len(args[0].region), constant(args[3])
                 if args[1].source.name in vectors and dim == rank - 1:
                     columns.add(args[1].source.name)
-            elif node.value.op.name == COPY:
+            elif node.value.op.name in (COPY, CUMSUM):
                 a, b = args[0].source.name, args[1].source.name
                 if a in vectors and b in vectors:
                     parent[find(a)] = find(b)
@@ -66,15 +66,6 @@ def in_order(stmt: tirx.BufferStore, variables: Sequence[Any]) -> list[int]:
     if len({at for at, _ in places}) < len(places):
         return list(range(len(variables)))
     return [number for _, number in sorted(places)]
-
-
-def mentions(expr: Any, variables: Sequence[Any]) -> bool:
-    """Whether an index uses one of the variables."""
-    if not isinstance(expr, tvm.ir.Expr):
-        return False
-    found: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
-    return any(f.same_as(v) for f in found for v in variables)
 
 
 def _nest(

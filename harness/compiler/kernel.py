@@ -5,8 +5,9 @@ Everything is read from IR: roles come from what the body reads and writes, neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import tvm
@@ -15,7 +16,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
 from harness.compiler.diagnostics import refuse
-from harness.language.ops import COPY, FILL, GEMM, REDUCE
+from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant, is_buffer
 
 AXES = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
@@ -97,10 +98,6 @@ def read_kernel(func: tirx.PrimFunc) -> Kernel:
         if not is_buffer(param):
             refuse(f"parameter {param.name!r} is not a tensor", node=param)
     kernel.params = tuple(func.params)
-    for param in kernel.params:
-        if any(param.name == f"{other.name}_addr" for other in kernel.params):
-            refuse(f"tensor {param.name!r} has the name of another tensor's address argument",
-                   code="DuplicateName", node=stmt, next_step="rename it")  # fmt: skip
     kernel.body = stmt
     for node in statements(stmt):
         if isinstance(node, tirx.AllocBuffer):
@@ -120,6 +117,26 @@ def read_kernel(func: tirx.PrimFunc) -> Kernel:
     return kernel
 
 
+def with_body(
+    func: tirx.PrimFunc, body: Any, extents: Mapping[Any, int] = MappingProxyType({})
+) -> tirx.PrimFunc:  # fmt: skip
+    """The function with another body under its grid; ``extents`` of grid variables that change."""
+
+    def under(stmt: Any) -> Any:
+        if isinstance(stmt, tirx.SeqStmt) and len(stmt.seq) == 1:
+            return under(stmt.seq[0])
+        if not (isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == "thread_extent"):
+            return body
+        node, value = stmt.node, stmt.value
+        if node.var in extents:
+            extent = extents[node.var]
+            value = tirx.const(extent, "int32")
+            node = tirx.IterVar(tvm.ir.Range(0, extent), node.var, node.iter_type, node.thread_tag)
+        return tirx.AttrStmt(node, stmt.attr_key, value, under(stmt.body), stmt.span)
+
+    return func.with_body(under(func.body))
+
+
 def statements(stmt: Any) -> Iterator[Any]:
     """Every statement below, in program order, parents first."""
     yield stmt
@@ -136,19 +153,6 @@ def children(stmt: Any) -> tuple[Any, ...]:
     if isinstance(stmt, tirx.IfThenElse):
         return (stmt.then_case,) if stmt.else_case is None else (stmt.then_case, stmt.else_case)
     return ()
-
-
-def under_grid(
-    stmt: Any, body: Any, axis: Callable[[Any], tuple[Any, Any]] = lambda s: (s.node, s.value)
-) -> Any:
-    """``body`` under the grid's attributes of a kernel; ``axis`` gives their node and value."""
-    if isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == "thread_extent":
-        node, value = axis(stmt)
-        return tirx.AttrStmt(node, stmt.attr_key, value, under_grid(stmt.body, body, axis),
-                             stmt.span)  # fmt: skip
-    if isinstance(stmt, tirx.SeqStmt) and len(stmt.seq) == 1:
-        return under_grid(stmt.seq[0], body, axis)
-    return body
 
 
 def accesses(stmt: Any) -> Iterator[Access]:
@@ -219,7 +223,7 @@ def _call_accesses(stmt: tirx.Evaluate) -> Iterator[Access]:
     if not isinstance(call, Call) or not hasattr(call.op, "name"):
         return
     args = list(call.args)
-    if call.op.name == COPY:
+    if call.op.name in (COPY, CUMSUM):
         yield region_access(args[0], call, write=False)
         yield region_access(args[1], call, write=True)
     elif call.op.name == FILL:

@@ -14,7 +14,7 @@ from tvm.ir import Call, TensorRegion
 from harness.compiler.affine import affine
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, loads, statements
-from harness.language.ops import COPY, FILL, GEMM, REDUCE
+from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant
 
 Dim = tuple[Any, Any]
@@ -76,7 +76,7 @@ def step_of(expr: Any, var: Any) -> int | None:
     return None if form is None else form.of(var)
 
 
-def _nests(kernel: Kernel) -> Iterator[tuple[tirx.BufferStore, dict[Any, int]]]:
+def nests(kernel: Kernel) -> Iterator[tuple[tirx.BufferStore, dict[Any, int]]]:
     """Stores inside T.Parallel with the extents of the loops around them."""
 
     def down(stmt: Any, around: dict[Any, int]) -> Iterator[tuple[Any, dict[Any, int]]]:
@@ -110,8 +110,8 @@ def places(kernel: Kernel) -> Iterator[Place]:
                     extent, key = constant(rng.extent) or 0, Ties.key(region, dim)
                     yield Place(region.source, dim, dim >= rank - 2, rng.min, extent, key,
                                 node.value)  # fmt: skip
-    for store, around in _nests(kernel):
-        for tensor, indices, node in _elements(store):
+    for store, around in nests(kernel):
+        for tensor, indices, node in elements(store):
             if tensor not in params:
                 continue
             for dim, index in enumerate(indices):
@@ -125,7 +125,8 @@ def places(kernel: Kernel) -> Iterator[Place]:
                 yield Place(tensor, dim, dim >= len(indices) - 2, start, extent, tied, node)
 
 
-def _elements(store: tirx.BufferStore) -> Iterator[tuple[Any, list[Any], Any]]:
+def elements(store: tirx.BufferStore) -> Iterator[tuple[Any, list[Any], Any]]:
+    """Buffer, indices and node of every element a store touches."""
     yield store.buffer, list(store.indices), store
     for access in loads(store.value):
         yield access.buffer, list(access.starts), access.node
@@ -141,11 +142,11 @@ def tie(kernel: Kernel, ties: Ties) -> None:
         if isinstance(node, tirx.Evaluate) and isinstance(node.value, Call):
             _tie_op(node.value, ties)
     onchip = set(kernel.onchip)
-    for store, around in _nests(kernel):
+    for store, around in nests(kernel):
         for var in around:
             if var not in ties.loops:
                 ties.loops.append(var)
-        for buffer, indices, _ in _elements(store):
+        for buffer, indices, _ in elements(store):
             for dim, index in enumerate(indices):
                 for var in around:
                     if buffer in onchip and isinstance(index, tvm.ir.Var) and index.same_as(var):
@@ -154,8 +155,10 @@ def tie(kernel: Kernel, ties: Ties) -> None:
 
 def _tie_op(call: Call, ties: Ties) -> None:
     name, args = call.op.name, list(call.args)
-    if name == COPY:
+    if name in (COPY, CUMSUM):
         a, b = args[0], args[1]
+        if name == CUMSUM:
+            ties.summed.append((ties.key(a, constant(args[2]) or 0), call))
         ra, rb = len(a.region), len(b.region)
         for i in range(1, min(ra, rb) + 1):
             ties.join(ties.key(a, ra - i), ties.key(b, rb - i))
@@ -186,7 +189,7 @@ def indices_of(kernel: Kernel) -> Iterator[tuple[Any, Any]]:
             for bound in (node.min, node.extent):
                 if isinstance(bound, tvm.ir.Expr):
                     yield node, bound
-    for store, _ in _nests(kernel):
+    for store, _ in nests(kernel):
         found: list[Any] = []
 
         def compare(expr: Any, into: list[Any] = found) -> None:

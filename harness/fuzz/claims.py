@@ -28,7 +28,7 @@ FORMS: Final = ("full", "row", "col", "scalar")
 
 def grid_of(kernel: Any) -> list[int]:
     """[gx, gy, gz] of a kernel as the golden reads it."""
-    extents = [extent for _, extent in kernel.grid]
+    extents = kernel.work_grid
     return [*extents, 1, 1, 1][:3]
 
 

@@ -54,6 +54,7 @@ from harness.language.elementwise import (
 from harness.language.frames import (
     Kernel,
     Parallel,
+    Persistent,
     Pipelined,
     grid,
     serial,
@@ -76,6 +77,7 @@ from harness.language.macros import macro
 from harness.language.ops import (
     clear,
     copy,
+    cumsum,
     fill,
     gemm,
     reduce,
@@ -89,6 +91,7 @@ from harness.language.parser import prim_func
 from harness.language.table import TABLE as _TABLE
 from harness.language.table import refuse as _refuse
 from harness.language.tensors import Tensor, alloc_fragment, alloc_local, alloc_shared
+from harness.language.variables import alloc_var
 
 Buffer = Tensor
 Serial, Unroll, Vectorized = serial, unroll, vectorized
@@ -131,6 +134,7 @@ __all__ = [
     "Not",
     "Or",
     "Parallel",
+    "Persistent",
     "Pipelined",
     "Ref",
     "Select",
@@ -145,6 +149,7 @@ __all__ = [
     "alloc_fragment",
     "alloc_local",
     "alloc_shared",
+    "alloc_var",
     "annotate_layout",
     "annotate_safe_value",
     "any_of",
@@ -158,6 +163,7 @@ __all__ = [
     "const",
     "copy",
     "cos",
+    "cumsum",
     "dtype",
     "dynamic",
     "empty",

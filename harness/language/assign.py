@@ -12,11 +12,13 @@ from tvm.tirx.script import builder as S
 from tvm.tirx.script.parser.parser import bind_assign_value
 
 from harness.errors import LanguageError
+from harness.language import variables
 from harness.language.eager import Empty, declare_output
 from harness.language.locals import Stale
 from harness.language.located import register
 from harness.language.regions import is_buffer
 from harness.language.scopes import ONCE, check_rebinding
+from harness.language.variables import Variable, is_variable
 
 
 def has_load(expr: Any) -> bool:
@@ -34,6 +36,8 @@ def _bind_local(self: Any, node: Any, name: str, value: Any) -> Any:
     """
     if isinstance(value, Empty):
         return declare_output(name, value)
+    if isinstance(value, Variable):
+        return value.named(name)
     if is_buffer(value):
         return bind_assign_value(self, node, name, value)
     if isinstance(value, tvm.ir.Expr) and not isinstance(value, tvm.ir.TensorRegion):
@@ -63,12 +67,26 @@ def assign(self: Any, target: Any, value: Any) -> None:
         _store(self, target, value)
         return
     if isinstance(target, doc.Name):
+        known = self.var_table.get().get(target.id)
+        if is_variable(known):
+            _assign_variable(self, known, value)
+            return
         check_rebinding(self, target.id, value)
     elif isinstance(target, (doc.Tuple, doc.List)):
         for element in target.elts:
             if isinstance(element, doc.Name):
                 check_rebinding(self, element.id, None)
     self.eval_assign(target=target, source=value, bind_value=_bind_local, allow_shadowing=True)
+
+
+def _assign_variable(self: Any, variable: Any, value: Any) -> None:
+    if getattr(self, "tt_locals", None) is not None:
+        raise LanguageError(
+            f"scalar {variable.source.name!r} is assigned inside T.Parallel, whose iterations have"
+            " no order",
+            next_step="assign it outside, or store to a block",
+        )
+    variables.assign(variable, value)
 
 
 def _store(self: Any, target: Any, value: Any) -> None:
@@ -102,13 +120,20 @@ def _store(self: Any, target: Any, value: Any) -> None:
 
 @register("AugAssign")
 def _visit_aug_assign(self: Any, node: Any) -> None:
-    """``buffer[i, j] op= value``."""
+    """``buffer[i, j] op= value``, and ``name op= value`` of a scalar."""
     where = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
     if isinstance(node.target, doc.Subscript):
         node.target.ctx = doc.Load()
         value = self.eval_expr(doc.BinOp(node.target, node.op, node.value, *where))
         _store(self, node.target, value)
         return
+    if isinstance(node.target, doc.Name):
+        known = self.var_table.get().get(node.target.id)
+        if is_variable(known):
+            loaded = doc.Name(node.target.id, doc.Load(), *where)
+            value = self.eval_expr(doc.BinOp(loaded, node.op, node.value, *where))
+            _assign_variable(self, known, value)
+            return
     raise LanguageError("augmented assignment needs a buffer element", next_step=ONCE)
 
 

@@ -43,7 +43,7 @@ exp, exp2, log, log2, log1p, sqrt, rsqrt, sigmoid, tanh, erf, sin, cos, floor, c
 )
 
 
-def _same(a: Any, b: Any) -> tuple[Any, Any]:
+def same_dtype(a: Any, b: Any) -> tuple[Any, Any]:
     """Two operands of one dtype, the wider."""
     if isinstance(a, (int, float)) and isinstance(b, tvm.ir.Expr):
         return tirx.const(a, str(b.ty.dtype)), b
@@ -62,14 +62,14 @@ def max(a: Any, b: Any) -> Any:
     """``T.max(a, b)``, elementwise, or of two numbers."""
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
         return builtins.max(a, b)
-    return tirx.Max(*_same(a, b))
+    return tirx.Max(*same_dtype(a, b))
 
 
 def min(a: Any, b: Any) -> Any:
     """``T.min(a, b)``, elementwise, or of two numbers."""
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
         return builtins.min(a, b)
-    return tirx.Min(*_same(a, b))
+    return tirx.Min(*same_dtype(a, b))
 
 
 def abs(x: Any) -> Any:
@@ -86,7 +86,7 @@ def pow(x: Any, y: Any) -> Any:
         for _ in range(y - 1):
             out = out * x
         return out
-    return tirx.pow(*_same(_float(x, "T.pow"), _float(y, "T.pow")))
+    return tirx.pow(*same_dtype(_float(x, "T.pow"), _float(y, "T.pow")))
 
 
 def if_then_else(condition: Any, a: Any, b: Any) -> Any:
@@ -95,7 +95,7 @@ def if_then_else(condition: Any, a: Any, b: Any) -> Any:
         return a if condition else b
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
         a, b = (tirx.const(float(v), "float32") for v in (a, b))
-    a, b = _same(a, b)
+    a, b = same_dtype(a, b)
     expr = condition.asobject() if hasattr(condition, "asobject") else condition
     return tirx.Select(expr, a, b)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,10 @@ from harness.language.regions import constant
 _AXES = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 NUM_STAGES = "num_stages"
 """Loop annotation: how many iterations a T.Pipelined loop keeps in flight."""
+
+
+PERSISTENT = "tl.persistent"
+"""Annotation of a T.Persistent loop: wave size and domain."""
 
 
 class Kernel:
@@ -95,6 +100,50 @@ def grid(*extents: object) -> GridLoop:
     if not extents:
         raise LanguageError("T.grid needs at least one extent")
     return GridLoop(extents)
+
+
+@dataclass(frozen=True)
+class PersistentLoop:
+    """``for i, j in T.Persistent([m, n], wave_size, index)``: every wave_size-th place."""
+
+    domain: tuple[int, ...]
+    wave_size: int
+    index: Any
+
+    @property
+    def places(self) -> int:
+        """Places of the domain."""
+        return math.prod(self.domain)
+
+    def coordinates(self, place: Any) -> list[Any]:
+        """Indices of a place, the last running fastest."""
+        out: list[Any] = []
+        for extent in reversed(self.domain):
+            out.insert(0, place % extent)
+            place = place // extent
+        return out
+
+
+def Persistent(
+    domain: Any, wave_size: object, index: Any, group_size: object = 8, **hints: object
+) -> Any:  # fmt: skip
+    """``T.Persistent(domain, wave_size, index)``: a block's share of a domain, wave by wave.
+
+    ``group_size`` orders places for a GPU's cache; here every place is a block of its own.
+
+    Raises:
+        LanguageError: sizes that are not positive constants.
+    """
+    del group_size
+    for name in hints:
+        if name not in ("num_stages", "annotations"):
+            raise LanguageError(f"T.Persistent has no argument {name!r}")
+    sizes = [constant(n) for n in (wave_size, *domain)]
+    if any(n is None or n < 1 for n in sizes) or len(sizes) < 2:
+        raise LanguageError(f"T.Persistent over {list(domain)} in waves of {wave_size}: sizes must"
+                            " be positive numbers known at compile time")  # fmt: skip
+    wave, *extents = (int(n or 0) for n in sizes)
+    return PersistentLoop(tuple(extents), wave, index)
 
 
 def vectorized(start: object, stop: object = None, **_: object) -> ParallelLoop:

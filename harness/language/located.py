@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextvars
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -17,6 +19,8 @@ from harness.errors import LanguageError
 TOKEN: Final = "tt"  # noqa: S105  (a name, no secret)
 """Dispatch token of the dialect: it keeps every override out of plain TVMScript."""
 
+_HERE: Final = "harness.language"
+
 PARSER: contextvars.ContextVar[Any] = contextvars.ContextVar("tt_parser", default=None)
 """The parser at work, for what is evaluated inside a kernel body."""
 
@@ -25,6 +29,16 @@ def place_of(parser: Any, node: Any) -> str:
     """``file:line:column`` of a node of the source under parse."""
     line, column, _, _ = parser.diag.source.location(node)
     return f"{PurePath(parser.diag.source.source_name).name}:{line}:{column}"
+
+
+def calling_line() -> str | None:
+    """``file:line:0`` of the innermost call from outside this package, as an annotation is one."""
+    frame = inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(_HERE):
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_filename == "<ast>":
+        return None  # evaluated by the parser, which knows better
+    return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}:0"
 
 
 def language_error(err: BaseException) -> LanguageError:
@@ -46,20 +60,27 @@ def language_error(err: BaseException) -> LanguageError:
     return LanguageError(last if name == "ParserError" else f"{name}: {last}", code="SourceError")
 
 
+@contextmanager
+def at(parser: Any, node: Any) -> Iterator[None]:
+    """What fails inside leaves as a LanguageError at a node's place, or at one further in."""
+    try:
+        yield
+    except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
+        wrapped = language_error(err)
+        if wrapped.location is None:
+            wrapped.location = place_of(parser, node)
+        if wrapped.next_step is None:
+            wrapped.next_step = remedy(wrapped.code)
+        raise wrapped from None
+
+
 def located(visit: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
     """A visitor whose errors carry the place of its node, unless they already have one."""
 
     @functools.wraps(visit)
     def inner(self: Any, node: Any) -> None:
-        try:
+        with at(self, node):
             visit(self, node)
-        except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
-            wrapped = language_error(err)
-            if wrapped.location is None:
-                wrapped.location = place_of(self, node)
-            if wrapped.next_step is None:
-                wrapped.next_step = remedy(wrapped.code)
-            raise wrapped from None
 
     return inner
 

@@ -26,6 +26,9 @@ REDUCE: Final = "tl.reduce"
 """``(src region, dst region, kind, dim, clear)``: kind one of REDUCTIONS, dim >= 0."""
 REDUCTIONS: Final = ("sum", "max", "min", "absmax", "abssum")
 
+CUMSUM: Final = "tl.cumsum"
+"""``(src region, dst region, dim, reverse)``: running sums, dim >= 0."""
+
 _EFFECT_OPAQUE: Final = 4  # tirx CallEffectKind: touches memory the op's operands do not show
 
 
@@ -44,6 +47,7 @@ for _name, _doc in (
     (FILL, "Set a region to a value."),
     (GEMM, "Tile matrix product, accumulating."),
     (REDUCE, "Reduce a block along one dimension."),
+    (CUMSUM, "Running sums of a block along one dimension."),
 ):
     register_op(_name, _doc)
 
@@ -213,3 +217,21 @@ def reduce(buffer: object, out: object, reduce_type: str, dim: int = -1, clear: 
         raise LanguageError(f"T.reduce of kind {reduce_type!r}",
                             next_step=f"use one of {', '.join(REDUCTIONS)}")  # fmt: skip
     return _reduce(buffer, out, reduce_type, dim, clear, hints)
+
+
+def cumsum(src: object, dst: object = None, dim: Any = 0, reverse: bool = False) -> Call:
+    """``T.cumsum(src, dst, dim, reverse)``: running sums, into src itself without dst.
+
+    Raises:
+        LanguageError: no such dimension, or blocks of different shapes.
+    """
+    source = Region.of(src, "T.cumsum source")
+    target = source if dst is None else Region.of(dst, "T.cumsum destination")
+    rank = len(source.extents)
+    if not isinstance(dim, int) or not -rank <= dim < rank:
+        raise LanguageError(f"T.cumsum dim {dim!r} of a block of rank {rank}")
+    if source.extents != target.extents:
+        raise LanguageError(f"T.cumsum of shape {source.shape} into shape {target.shape}",
+                            code="ShapeMismatch", next_step="use one shape")  # fmt: skip
+    flags = [tirx.const(dim % rank, "int32"), tirx.const(bool(reverse), "bool")]
+    return _call(CUMSUM, [source.node(), target.node(), *flags])

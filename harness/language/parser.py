@@ -18,7 +18,7 @@ from tvm.tirx.script import builder as S
 from tvm.tirx.script.parser.parser import bind_for_value, bind_with_value
 
 from harness.errors import LanguageError
-from harness.language import assign, eager, frames, macros
+from harness.language import assign, comparisons, eager, frames, macros
 from harness.language.dynamic import DynamicKernel, open_sizes, used_values
 from harness.language.frames import GridLoop, Kernel, ParallelLoop
 from harness.language.layouts import declare_layouts
@@ -26,6 +26,7 @@ from harness.language.locals import Locals
 from harness.language.located import (
     PARSER,
     TOKEN,
+    at,
     language_error,
     refuse_foreign,
     refuse_statement,
@@ -71,17 +72,23 @@ def _declare_parameters(self: Any, arguments: Any) -> None:
         raise LanguageError("a kernel takes no * or ** parameters",
                             next_step="name every tensor")  # fmt: skip
     for arg in arguments.args:
-        if arg.annotation is None:
-            raise LanguageError(f"parameter {arg.arg!r} has no type annotation",
-                                next_step=f"write {arg.arg}: T.Tensor(shape, dtype)")  # fmt: skip
-        annotation = self.eval_expr(arg.annotation)
-        if not is_buffer(annotation):
-            raise LanguageError(
-                f"parameter {arg.arg!r} is not a tensor",
-                next_step=f"write {arg.arg}: T.Tensor(shape, dtype), and take plain values as"
-                " parameters of the function around the kernel",
-            )
-        self.var_table.add(arg.arg, S.arg(arg.arg, annotation))
+        with at(self, arg.annotation or arg):
+            self.var_table.add(arg.arg, S.arg(arg.arg, _tensor(self, arg)))
+
+
+def _tensor(self: Any, arg: Any) -> Any:
+    """The tensor a parameter is annotated as."""
+    if arg.annotation is None:
+        raise LanguageError(f"parameter {arg.arg!r} has no type annotation",
+                            next_step=f"write {arg.arg}: T.Tensor(shape, dtype)")  # fmt: skip
+    annotation = self.eval_expr(arg.annotation)
+    if not is_buffer(annotation):
+        raise LanguageError(
+            f"parameter {arg.arg!r} is not a tensor",
+            next_step=f"write {arg.arg}: T.Tensor(shape, dtype), and take plain values as"
+            " parameters of the function around the kernel",
+        )
+    return annotation
 
 
 @register("For")
@@ -108,6 +115,9 @@ def _visit_for(self: Any, node: Any) -> None:
             finally:
                 self.tt_locals = outer
             return
+        if isinstance(loop, frames.PersistentLoop):
+            _enter_waves(self, node, loop)
+            return
         if isinstance(loop, frames.SteppedLoop):
             with S.serial(0, loop.trips) as trip:
                 IRBuilder.name(getattr(node.target, "id", "trip"), trip)
@@ -129,6 +139,24 @@ def _bind_step(self: Any, node: Any, name: str, value: Any) -> Any:
     """The variable of a loop with a step stands for its expression."""
     del self, node, name
     return value
+
+
+def _enter_waves(self: Any, node: Any, loop: frames.PersistentLoop) -> None:
+    """The places a block visits, as indices computed from its number and the wave's."""
+    waves = -(-loop.places // loop.wave_size)
+    notes = {frames.PERSISTENT: [loop.wave_size, *loop.domain]}
+    several = isinstance(node.target, (doc.Tuple, doc.List))
+    if (len(node.target.elts) if several else 1) != len(loop.domain):
+        raise LanguageError(f"T.Persistent has {len(loop.domain)} extents",
+                            next_step="name one variable per extent")  # fmt: skip
+    with S.serial(0, waves, annotations=notes) as wave:
+        IRBuilder.name("wave", wave)
+        place = wave * loop.wave_size + loop.index
+        with S.If(place < loop.places), S.Then():
+            found = loop.coordinates(place)
+            source = found if several else found[0]
+            self.eval_assign(target=node.target, source=source, bind_value=_bind_step)
+            self.visit_body(node.body)
 
 
 def _enter_nest(self: Any, node: Any, loop: Any, extents: list[Any], variables: list[Any]) -> None:
@@ -226,6 +254,7 @@ def _visit_assert(self: Any, node: Any) -> None:
         raise LanguageError(f"assertion failed{message}", code="AssertionFailed")
 
 
+comparisons.register()
 refuse_statement("While", "while", "use a for loop with a bound known from block and loop indices")
 refuse_statement("Break", "break", "bound the loop instead")
 refuse_statement("Continue", "continue", "guard the statements with if")

@@ -174,6 +174,9 @@ class _Builder:
             kind, dim, clear = (args[i]["v"] for i in (2, 3, 4))
             src, dst = self.region(args[0]), self.region(args[1])
             S.evaluate(ops.reduce(src, dst, str(kind), int(dim), bool(clear)))
+        elif op == "cumsum":
+            src, dst = self.region(args[0]), self.region(args[1])
+            S.evaluate(ops.cumsum(src, dst, int(args[2]["v"]), bool(args[3]["v"])))
         else:
             raise LanguageError(f"T.{op} is not supported by this way of reading",
                                 next_step="read the file without --frontend tilelang")  # fmt: skip

@@ -17,8 +17,6 @@ _VIEW = ("tiles cannot be reinterpreted in place", "declare the block in the sha
 _NUMBER = ("the vector unit has no such function", "")
 
 REFUSED: Final[dict[str, tuple[str, str]]] = {
-    "alloc_var": ("the compute cores keep no scalar across tile ops",
-                  "keep the running value in a one-column fragment, or in a Python number"),
     "alloc_global": ("device memory is declared, not allocated in a kernel",
                      "declare the tensor as a parameter"),
     "alloc_reducer": ("reductions are tile ops here", "use T.reduce_sum or T.reduce_max"),
@@ -28,8 +26,6 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
     "allocate": ("its scope is not said", "use T.alloc_shared or T.alloc_fragment"),
     "alloc_buffer": ("its scope is not said", "use T.alloc_shared or T.alloc_fragment"),
     "StridedTensor": ("tensors are stored in tiles, without strides", "use T.Tensor"),
-    "cumsum": ("running sums are not lowered",
-               "T.gemm with a triangular matrix of ones gives the running sum"),
     "cummax": ("running maxima are not lowered", "loop over columns outside the kernel"),
     "transpose": ("it is not lowered by itself",
                   "index the source as src[j, i] in T.Parallel, or use transpose_A/transpose_B"),
@@ -37,7 +33,7 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
                "copy shifted slices of the padded image, one gemm per kernel position"),
     "c2d_im2col": ("its addresses are not those of whole tiles",
                    "copy shifted slices of the padded image, one gemm per kernel position"),
-    "async_copy": _MANUAL, "Persistent": _PERSIST,
+    "async_copy": _MANUAL,
     "PersistentTileScheduler": _PERSIST, "BaseTileScheduler": _PERSIST,
     "gemm_sp": ("the matrix unit has no structured sparsity", "use T.gemm on the full operand"),
     "gemm_blockscaled": ("the matrix unit has no block scales", "scale the result in T.Parallel"),

@@ -41,7 +41,9 @@ _WORKS: Final = {
     " bfloat4_b, whose values are bfloat16 once read",
     "Buffer": "the older name of T.Tensor",
     "Kernel": "the grid of blocks; threads have no meaning here",
-    "Parallel": "independent iterations over a tile, in any order of the loops",
+    "Parallel": "independent iterations over a tile, in any order of the loops; a store under `if`"
+    " updates where it holds",
+    "Persistent": "the places of a domain, dealt to cores as blocks of the grid are",
     "Pipelined": "a loop whose copies may run ahead of its computation",
     "serial": "a sequential loop, with a step if wanted",
     "Serial": "as T.serial",
@@ -53,6 +55,7 @@ _WORKS: Final = {
     "alloc_shared": "a block on chip",
     "alloc_fragment": "a block on chip",
     "alloc_local": "a block on chip",
+    "alloc_var": "a scalar, int32 or float32, of values that follow from indices and parameters",
     "copy": "between tensors and blocks, or blocks of one shape; a block may run along any two"
     " dimensions of a tensor",
     "fill": "a block set to a number, infinities included",
@@ -64,6 +67,7 @@ _WORKS: Final = {
     "reduce_min": "over an axis of a block, with or without clear",
     "reduce_absmax": "over an axis of a block, with or without clear",
     "reduce_abssum": "over an axis of a block",
+    "cumsum": "running sums along an axis of a block, from either end",
     "if_then_else": "elementwise choice; both sides are evaluated",
     "Select": "as T.if_then_else",
     "any_of": "some of the conditions holds",

@@ -11,6 +11,7 @@ from tvm.tirx.script import builder as S
 from harness.errors import LanguageError
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, carried
 from harness.language.dynamic import open_sizes
+from harness.language.located import calling_line
 from harness.language.regions import constant
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -22,8 +23,8 @@ BLOCK_DTYPES = (*DTYPES, *INTEGERS)
 TENSOR_DTYPES = (*BLOCK_DTYPES, *BLOCK_FORMATS)
 """Element types of tensors."""
 
-SHARED, FRAGMENT, LOCAL = "shared.dyn", "local.fragment", "local"
-"""Storage scopes of T.alloc_shared, T.alloc_fragment and T.alloc_local."""
+SHARED, FRAGMENT, LOCAL, VAR = "shared.dyn", "local.fragment", "local", "local.var"
+"""Storage scopes of T.alloc_shared, T.alloc_fragment, T.alloc_local and T.alloc_var."""
 
 
 def dtype_name(dtype: object, *, accepted: Sequence[str] = DTYPES) -> str:
@@ -66,9 +67,17 @@ class _TensorType:
     """``T.Tensor``: called, or with brackets as in ``T.Tensor[[M, K], dtype]``."""
 
     def __call__(self, shape: object, dtype: object = "float32", *_: object, **__: object) -> Any:
-        """``A: T.Tensor((M, K), dtype)``: a tensor in device memory, row-major on the host."""
-        name = dtype_name(dtype, accepted=TENSOR_DTYPES)
-        return S.buffer(_tensor_shape(shape), carried(name))
+        """``A: T.Tensor((M, K), dtype)``: a tensor in device memory, row-major on the host.
+
+        Raises:
+            LanguageError: no such tensor, at the line that asks for it.
+        """
+        try:
+            name = dtype_name(dtype, accepted=TENSOR_DTYPES)
+            return S.buffer(_tensor_shape(shape), carried(name))
+        except LanguageError as error:
+            error.location = error.location or calling_line()
+            raise
 
     def __getitem__(self, item: Any) -> Any:
         """``A: T.Tensor[[M, K], dtype]``: the same."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulator.engine.semaphores import semaphore_address
 from simulator.engine.values import Value, squeeze
 from simulator.errors import ArtifactError
 from simulator.findings import finding
@@ -42,12 +43,16 @@ def argument_values(
             out.setdefault(f"{name}_addr", _resolve(address, machine, f"{where}.common_args"))
     rows = []
     for core in cores if program.runtime_args else ():
-        given = kernel.runtime_args.get(core_key(core), ())
-        path = f"{where}.runtime_args.{core_key(core)}"
+        key = core_key(core)
+        given = kernel.runtime_args.get(key, ())
         if len(given) != len(program.runtime_args):
-            raise _wrong(path, f"{len(given)} values, the program declares"
+            raise _wrong(f"{where}.runtime_args.{key}", f"{len(given)} values, the program declares"
                          f" {len(program.runtime_args)}")  # fmt: skip
-        rows.append([_resolve(value, machine, path) for value in given])
+        if all(type(value) is int for value in given):
+            rows.append(given)
+        else:
+            path = f"{where}.runtime_args.{key}"
+            rows.append(tuple(_resolve(value, machine, path) for value in given))
     for column, name in enumerate(program.runtime_args):
         out[name] = squeeze(np.array([row[column] for row in rows], np.int64))
     return out
@@ -64,7 +69,7 @@ def _resolve(value: Any, machine: Machine, where: str) -> int:
         if kind in ("addr", "accessor") and what in machine.tensors:
             return machine.tensors[what].placement.base
         if kind == "sem" and isinstance(what, int):
-            return machine.semaphore_address(what)
+            return semaphore_address(machine.arch, what)
         if kind == "noc_xy" and len(what) == 2:
             return int(what[1]) << 16 | int(what[0])
     raise _wrong(where, f"{value!r} is no argument value")

@@ -14,6 +14,7 @@ import numpy as np
 from simulator.engine import cb_rules as rules
 from simulator.engine.aliases import check_partners
 from simulator.engine.backing import Backing
+from simulator.engine.l1map import L1Map
 from simulator.engine.lanes import Lanes, LaneTable, Vector
 from simulator.engine.pool import Pool
 from simulator.engine.segs import (
@@ -25,7 +26,7 @@ from simulator.engine.segs import (
     select_valid,
 )
 from simulator.engine.strand import Strand, align, join_strands
-from simulator.engine.values import Value, highest, join
+from simulator.engine.values import Value, highest, join, lowest
 from simulator.engine.violation import Violation
 from simulator.formats.dataformat import DataFormat
 
@@ -43,6 +44,7 @@ class CircularBuffer:
         partners: circular buffers that share this one's memory.
         backing: the sharded tensor whose memory this is.
         far: transfers between cores touch it. fetched: other cores read it.
+        grain: bytes that such transfers are multiples of, in size and place.
         loose: pages were handed over that were there but not asked for (level hardware).
         solo, solo_lanes: the one strand there is for the lanes asked for last, if it is one.
     """
@@ -57,6 +59,7 @@ class CircularBuffer:
         lanes: Lanes,
         table: LaneTable,
         pool: Pool,
+        l1: L1Map,
         *,
         unpack_to_dest: bool = False,
         strict: bool = True,
@@ -78,6 +81,7 @@ class CircularBuffer:
         self.partners: list[CircularBuffer] = []
         self.backing: Backing | None = None
         self.far = False
+        self.grain = self.page_bytes
         self.fetched = False
         self.loose = False
         self.strands = [Strand(lanes)]
@@ -85,6 +89,7 @@ class CircularBuffer:
             self.strands[0].reserved = depth  # nobody has touched them yet
         self._table = table
         self.pool = pool
+        self.l1 = l1
         self._lanes = lanes
         self._pairs: list[Pair] = [(self.strands[0], None)]
         self.solo = self.strands[0]
@@ -277,10 +282,24 @@ class CircularBuffer:
         return self.select(lanes, start, 1, pages, pages, 1)
 
     def _readable(self, strand: Strand, low: int, high: int) -> tuple[Seg, int]:
+        if (
+            low < 0
+            or high >= strand.waited
+            or type(strand.rd) is not int
+            or (strand.rd + high >= self.depth)
+        ):
+            self.check_readable(strand, low, high)
+        first = strand.front[0]
+        if high < first.pages:
+            return first, low
+        return strand.find(low, high, self.pool)
+
+    def check_readable(self, strand: Strand, low: int, high: int) -> None:
+        """Raise unless pages low..high lie in the waited-for window and before the end."""
         if low < 0 or high >= strand.waited:
             if low >= 0 and high < strand.occ and not self.strict:
                 if self._one_agent():
-                    return strand.find(low, high, self.pool)
+                    return
                 raise rules.unordered(self, strand, high, "read", "cb_wait_front", self.producer)
             raise Violation(
                 "CBWindow",
@@ -288,13 +307,8 @@ class CircularBuffer:
                 f" {strand.waited} pages were waited for",
                 strand.lanes.ids,
             )
-        rd = strand.rd
-        if (rd if type(rd) is int else highest(rd)) + high >= self.depth:
-            raise rules.wrap(self, strand, rd, high + 1)
-        first = strand.front[0]
-        if high < first.pages:
-            return first, low
-        return strand.find(low, high, self.pool)
+        if highest(strand.rd) + high >= self.depth:
+            raise rules.wrap(self, strand, strand.rd, high + 1)
 
     def write(self, lanes: Lanes, start: int, seg: Seg) -> None:
         """Write a segment at page ``start`` from the write pointer."""
@@ -318,13 +332,15 @@ class CircularBuffer:
 
     def check_writable(self, strand: Strand, start: int, pages: int) -> None:
         """Raise unless the pages lie in the reserved window and before the buffer's end."""
+        last = highest(strand.wr) + start + pages
+        if lowest(strand.wr) + start < 0 or (start + pages > strand.reserved and last > self.depth):
+            raise rules.stray(self, strand, start, pages)
         if start < 0 or start + pages > strand.reserved:
             if start >= 0 and start + pages <= self.depth - strand.occ and not self.strict:
                 if self._one_agent():
                     return
-                last = start + pages - 1
                 raise rules.unordered(
-                    self, strand, last, "written", "cb_reserve_back", self.consumer
+                    self, strand, start + pages - 1, "written", "cb_reserve_back", self.consumer
                 )
             raise Violation(
                 "CBWindow",
@@ -332,7 +348,7 @@ class CircularBuffer:
                 f" {self.number} was written, {strand.reserved} pages are reserved",
                 strand.lanes.ids,
             )
-        if highest(strand.wr) + start + pages > self.depth:
+        if last > self.depth:
             raise rules.wrap(self, strand, strand.wr, start + pages)
 
     def written(self, lanes: Lanes, start: int, pages: int) -> Seg:

@@ -34,6 +34,16 @@ def unordered(
     )
 
 
+def stray(cb: CircularBuffer, strand: Strand, start: int, pages: int) -> Violation:
+    """Written, from the write pointer on, over the memory of something else."""
+    wr, size = highest(strand.wr), cb.page_bytes
+    core = int(strand.lanes.ids[0])
+    what = f"{pages} page(s) are written {start} page(s) from the write pointer"
+    found = cb.l1.stray(cb, core, (wr + start) * size, pages * size, what, "StrayWrite")
+    found.lanes = strand.lanes.ids
+    return found
+
+
 def capacity(cb: CircularBuffer, op: str, pages: int) -> Violation:
     """More pages than there are."""
     if pages < 0:

@@ -2,7 +2,8 @@
 
 Every agent counts its releases (pushes, pops, semaphore updates). To know another's count t is to
 be ordered after all it did up to its release number t. The agents that touch L1 or DRAM are the two
-data movement RISCs, unpack and pack; math reaches memory only through them.
+data movement RISCs, unpack and pack; math comes last, as it reaches memory only through them and is
+no side of any access: it passes on to pack what it learned from unpack.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from simulator.engine.lanes import Lanes, LaneTable
+from simulator.engine.lanes import Lanes, LaneTable, Vector
 
 if TYPE_CHECKING:
     from simulator.engine.values import Value
 
 Times = npt.NDArray[np.int32]
 
-AGENTS: Final = ("brisc", "ncrisc", "unpack", "pack")
-BRISC, NCRISC, UNPACK, PACK = range(4)
+AGENTS: Final = ("brisc", "ncrisc", "unpack", "pack", "math")
+BRISC, NCRISC, UNPACK, PACK, MATH = range(5)
 PENDING: Final = (1 << 31) - 1
 """Time of a transfer no barrier has waited for: nobody can know it."""
 KEPT_EVENTS: Final = 64
@@ -41,6 +42,13 @@ class Clocks:
 
     Only the ``acting`` agents touch memory that is watched, so only they are known of; the others
     pass on what they know.
+
+    Attributes:
+        known: by agent, what each core's knows: a row per core, and a column per acting agent of
+            every core (of its own core where clocks are not wide) after one for nobody, whose time
+            is 0. What an agent did itself it knows, up to transfers under way.
+        time: by agent, the number of each core's next release.
+        who: by acting agent, a number for each core's that is its column in wide clocks.
     """
 
     def __init__(
@@ -49,25 +57,35 @@ class Clocks:
         self.cores = cores
         self.wide = wide
         self.table = table
-        self.stride = len(acting)
-        self.column = np.zeros(len(AGENTS), np.int64)
-        self.column[list(acting)] = np.arange(len(acting))
-        self.acting = frozenset(acting)
-        width = len(acting) * (cores if wide else 1)
-        self.known: list[Times] = [np.zeros((cores, width), np.int32) for _ in AGENTS]
+        self.acting = acting
+        stride = self.stride = len(acting)
+        self.known: list[Times] = [
+            np.zeros((cores, 1 + stride * (cores if wide else 1)), np.int32) for _ in AGENTS
+        ]
         self.time: list[Times] = [np.ones(cores, np.int32) for _ in AGENTS]
+        self.who: dict[int, Vector] = {}
+        self._own: dict[int, Vector] = {}
+        every = np.arange(cores)
+        for column, agent in enumerate(acting, 1):
+            self.who[agent] = every * stride + column
+            self._own[agent] = self.who[agent] if wide else np.full(cores, column)
+            self.known[agent][every, self._own[agent]] = PENDING - 1
+
+    def named(self, who: int) -> tuple[int, int]:
+        """(core, agent) of a number; core -1 for nobody."""
+        core, column = divmod(who - 1, self.stride)
+        return core, self.acting[column]
 
     def release(self, agent: int, lanes: Lanes) -> Event:
         """What the agent knows now, itself included; what it does from here on is not in it."""
         ids = lanes.ids
         every = lanes.n == self.cores
         known: Any = self.known[agent].copy() if every else self.known[agent][ids]
-        if agent in self.acting:
-            column: Any = self.column[agent]
-            if self.wide:
-                column = ids * self.stride + column
-            known[np.arange(lanes.n), column] = self.time[agent][ids]
-            self.time[agent][ids] += 1
+        own = self._own.get(agent)
+        if own is not None:
+            time = self.time[agent]
+            known[np.arange(lanes.n), own[ids]] = time[ids]
+            time[ids] += 1
         return Event(lanes, known)
 
     def learn(self, agent: int, lanes: Lanes, known: Times) -> None:
@@ -85,19 +103,18 @@ class Clocks:
             known = known[self.table.rows(lanes, event.lanes)]
         self.learn(agent, lanes, known)
 
-    def knows(self, agent: int, me: Any, core: Any, other: Any, time: Any) -> Any:
-        """Whether ``agent`` of cores ``me`` is after ``time`` of agent ``other`` of ``core``.
+    def knows(self, agent: int, me: Any, who: Any, time: Any) -> Any:
+        """Whether ``agent`` of cores ``me`` is after ``time`` of agents ``who``.
 
-        A core of -1 stands for nobody, whom everyone is after. An agent is after what it did
-        itself, but not after its own transfers under way.
+        Everyone is after nobody (0). An agent is after what it did itself, but not after its own
+        transfers under way.
         """
-        own = (core == me) & (other == agent) & (time != PENDING)
         known = self.known[agent]
         if self.wide:
-            seen = known[me, np.maximum(core, 0) * self.stride + self.column[other]] >= time
-        else:
-            seen = (core == me) & (known[me, self.column[other]] >= time)
-        return own | seen | (core < 0)
+            return known[me, who] >= time
+        column = who - me * self.stride
+        here = (column > 0) & (column <= self.stride)
+        return (here & (known[me, np.where(here, column, 0)] >= time)) | (who == 0)
 
 
 class Queue:

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import prod
+from math import gcd, prod
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
 from simulator.engine import expr
-from simulator.engine.cursors import Cursor
 from simulator.engine.expr import ExprError, Poly, Scalar
 from simulator.engine.group import Diverge, Group
+from simulator.engine.semaphores import semaphore_address
 from simulator.engine.violation import Violation
 from simulator.engine.waits import Wait
 from simulator.program import INFINITIES, Op
 
 if TYPE_CHECKING:
     from simulator.engine.cb import CircularBuffer
+    from simulator.engine.cursors import Cursor
     from simulator.engine.machine import Machine
+    from simulator.engine.src import Port
     from simulator.memory.dram import Tensor
 
 Step: TypeAlias = "Callable[[Group], int]"
 """Executes one op: the index of the next one, or -1 when it must wait."""
 
 BLOCKED = -1
+
+POINTERS: Final = ("get_read_ptr", "get_write_ptr")
+"""Atoms of polynomials that stand for addresses of circular buffers."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Code:
     thread: str
     synchronised: bool = False
     number: int = 0
-    cursor: Cursor = "both"
+    cursor: Cursor = "all"
     steps: list[Step] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     loops: list[tuple[int, int, int, int]] = field(default_factory=list)
@@ -87,6 +92,7 @@ class Names:
         self.registers: dict[str, int] = {}
         self.varying: set[str] = set()
         self.pointers: dict[str, tuple[str, int]] = {}
+        self.multiples: dict[Any, int] = {}
 
     def register(self, name: str) -> int:
         """A new register for a name."""
@@ -100,7 +106,7 @@ class Names:
         if isinstance(item, str):
             return f"r[{self.registers[item]}]"
         if item[0] == "get_semaphore":
-            return str(self.machine.semaphore_address(item[1]))
+            return str(semaphore_address(self.machine.arch, item[1]))
         return f"P({item[1]}, {item[0] == 'get_write_ptr'}, r[0])"
 
     def compile(self, poly: Poly) -> Scalar:
@@ -110,6 +116,15 @@ class Names:
             return lambda _: constant
         text = expr.source_of(poly, self.text)
         return expr.compile_text(text, {"P": self.machine.pointer})
+
+    def multiple(self, poly: Poly) -> int:
+        """A number that the polynomial, pointers left out, is always a multiple of; 0 for zero."""
+        out = 0
+        for monomial, factor in poly.items():
+            if any(not isinstance(item, str) and item[0] in POINTERS for item in monomial):
+                continue
+            out = gcd(out, factor * prod(self.multiples.get(item, 1) for item in monomial))
+        return out
 
     def is_varying(self, item: Any) -> bool:
         """Whether a name may differ by lane."""
@@ -132,8 +147,15 @@ class OpContext:
     """
 
     def __init__(
-        self, names: Names, op: Op, number: int, levels: tuple[Level, ...], scope: dict[str, Poly]
+        self,
+        names: Names,
+        op: Op,
+        number: int,
+        levels: tuple[Level, ...],
+        scope: dict[str, Poly],
+        place: str,
     ) -> None:
+        self.place = place
         self.names = names
         self.machine = names.machine
         self.code = names.code
@@ -142,6 +164,7 @@ class OpContext:
         self.next = number + 1
         self.levels = levels
         self.scope = scope
+        self.ports: list[Port] = []
 
     def poly(self, operand: int) -> Poly:
         """The polynomial of an expression operand."""
@@ -150,6 +173,10 @@ class OpContext:
     def scalar(self, operand: int) -> Scalar:
         """A closure for an operand that does not depend on the nest."""
         return self.names.compile(self.poly(operand))
+
+    def constant(self, operand: int) -> int | None:
+        """The value of an operand, where it is a constant."""
+        return expr.value_of(self.poly(operand))
 
     def cb(self, operand: int) -> CircularBuffer:
         """The circular buffer an operand names."""
@@ -189,6 +216,14 @@ class OpContext:
         if any(k is None for k in known):
             return None
         return (known[0], *(0,) * (depth - len(slopes)), *known[1:])
+
+    def affine(self, operand: int, depth: int) -> tuple[Scalar, tuple[int, ...]] | None:
+        """(base, steps) as for :meth:`form` of an operand, where the steps are constants."""
+        base, slopes = self.slopes(self.poly(operand))
+        known = [value for value in map(expr.value_of, slopes) if value is not None]
+        if len(known) < len(slopes):
+            return None
+        return self.names.compile(base), ((0,) * (depth - len(slopes))) + tuple(known)
 
     def form(self, poly: Poly, depth: int) -> Callable[[list[Any]], tuple[Any, ...]]:
         """(base, step per level) of an index that is affine in the nest, padded outside by 0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any
 
 from simulator.engine import expr
@@ -11,6 +12,7 @@ from simulator.engine.cursors import executes
 from simulator.engine.expr import ExprError, Poly
 from simulator.engine.group import Group
 from simulator.engine.optable import BUILDERS, FUSED
+from simulator.engine.src import computing, unpacking
 from simulator.isa import OPS
 from simulator.program import If, Let, Loop, Op, Stmt
 
@@ -68,6 +70,7 @@ class Compiler:
         value = self.names.compile(poly)
         unique = self._name(let.var, varying=self._varies(poly))
         register = self.names.registers[unique]
+        self.names.multiples[unique] = self.names.multiple(poly)
         pointers = [item for item in expr.names_in(poly) if not isinstance(item, str)]
         known = [self.names.pointers[n] for n in expr.names_in(poly) if n in self.names.pointers]
         if len(pointers) + len(known) == 1:
@@ -97,6 +100,7 @@ class Compiler:
             raise ExprError("a loop's step must not be 0")
         start, stop = (expr.poly_of(e, scope) for e in (loop.start, loop.stop))
         var = self._name(loop.var, varying=self._varies(start))
+        self.names.multiples[var] = gcd(self.names.multiple(start), loop.step)
         state = self._name("stop", varying=False)
         registers = self.names.registers[var], self.names.registers[state]
         enter = self._emit(refusal("InvalidProgram", "unreachable"), path, loc := loop.loc, "for")
@@ -140,8 +144,14 @@ class Compiler:
         builder = BUILDERS.get(op.name)
         if builder is None:
             raise ExprError(f"{op.name} is not modelled")
-        context = OpContext(self.names, op, len(self.code.steps), levels, scope)
+        place = op.loc or ".".join(path)
+        context = OpContext(self.names, op, len(self.code.steps), levels, scope, place)
+        apart = spec.effect == "unpack_math" and self.code.cursor != "all"
+        if apart and self.code.cursor == "unpack":
+            builder = unpacking
         step = builder(context)
+        if apart and self.code.cursor == "math":
+            step = computing(context, step)
         self.machine.contexts.append(context)
         self._emit(step, path, op.loc, op.name)
 
@@ -156,6 +166,8 @@ class Compiler:
         depth = FUSED.get(op.name)
         if depth is None or len(loops) > depth:
             return False
+        if self.code.cursor in ("unpack", "math") and OPS[op.name].effect == "unpack_math":
+            return False  # the banks of Src count tiles
         try:
             levels, inner = self._levels(loops, lets, scope)
         except ExprError:

@@ -9,6 +9,8 @@ operator application. Programs are checked when loaded; what is met here and sti
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import CodeType
 from typing import Any, Final, TypeAlias
 
 from simulator.engine.exprops import FUNCTIONS
@@ -192,6 +194,12 @@ def _atom(atom: Any, register: Callable[[Any], str]) -> str:
 def compile_text(text: str, context: Mapping[str, Any]) -> Scalar:
     """A closure over the registers ``r`` for text made by :func:`source_of`."""
     try:
-        return eval(f"lambda r: {text}", {"F": FUNCTIONS, **context})  # type: ignore[no-any-return]  # noqa: S307 - the text holds integers, register numbers and table functions only
+        return eval(_parsed(text), {"F": FUNCTIONS, **context})  # type: ignore[no-any-return]  # noqa: S307 - the text holds integers, register numbers and table functions only
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise ExprError(f"expression is too large: {error}") from error
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> CodeType:
+    """Python's code of an expression; programs have few forms of them, and parsing is slow."""
+    return compile(f"lambda r: {text}", "<expression>", "eval")

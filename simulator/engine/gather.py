@@ -30,15 +30,20 @@ class Pattern:
     def __init__(self, ids: Vector, grid: tuple[int, int, int]) -> None:
         self.ids = ids
         self.first = int(ids[0])
-        self.low, self.high = int(ids.min()), int(ids.max())
         self.width, self.down, self.right = grid
+        if self.width:
+            reach = self.down * (len(ids) // self.width - 1), self.right * (self.width - 1)
+            self.low = self.first + min(reach[0], 0) + min(reach[1], 0)
+            self.high = self.first + max(reach[0], 0) + max(reach[1], 0)
+        else:
+            self.low, self.high = int(ids.min()), int(ids.max())
 
 
 class Patterns:
     """Patterns seen, by the differences of their ids."""
 
     def __init__(self) -> None:
-        self._grids: dict[tuple[int, bytes], tuple[int, int, int]] = {}
+        self._grids: dict[tuple[int, int, bytes], tuple[int, int, int]] = {}
 
     def of(self, ids: Value, lanes: Lanes) -> Pattern:
         """The pattern of ids; prefers the grid that fitted these lanes last."""
@@ -46,15 +51,12 @@ class Patterns:
         if not isinstance(ids, np.ndarray):
             return Pattern(np.full(n, ids, np.int64), (lanes.width, 0, 0))
         delta = ids - ids[0]
-        grid = _fit(delta, lanes.width)
+        key = (n, lanes.width, delta.tobytes())
+        grid = self._grids.get(key)
         if grid is None:
-            key = (n, delta.tobytes())
-            grid = self._grids.get(key)
-            if grid is None:
-                grid = _search(delta)
-                self._grids[key] = grid
-            if grid[0]:
-                lanes.width = grid[0]
+            grid = self._grids[key] = _fit(delta, lanes.width) or _search(delta)
+        if grid[0]:
+            lanes.width = grid[0]
         return Pattern(ids, grid)
 
 
@@ -79,6 +81,8 @@ def _search(delta: Vector) -> tuple[int, int, int]:
 
 def page_ids(pattern: Pattern, start: int, n1: int, s1: int, n2: int, s2: int) -> Vector:
     """Page ids (lanes, n1*n2)."""
+    if n1 == n2 == 1:
+        return pattern.ids[:, None] + start
     offsets = (start + s1 * np.arange(n1)[:, None] + s2 * np.arange(n2)).reshape(-1)
     return pattern.ids[:, None] + offsets
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from simulator.engine.config import Config
 from simulator.engine.dst import Section, join_sections
@@ -20,9 +21,11 @@ class Local:
         reads, writes: epoch of the next NoC read or write; barriers start a new one.
         reads_done, flushed, written: last epochs known read, sent, and visible at destination.
         reading, writing: whether transfers of the current epochs are under way.
-        partner: state of the other cursor of the compute program, where there are two; the queue
-            is shared then.
-        late: writes that a late NoC holds back; only groups of one lane have any.
+        partner: of math the packer's state and the other way round, where a compute program has a
+            cursor per part; the queue is shared then.
+        src: what unpacker and math share then.
+        late: writes that a late NoC holds back, and whether each is a multicast; only groups of
+            one lane have any.
         late_reads: reads that a late NoC lets happen at their barrier.
     """
 
@@ -38,6 +41,7 @@ class Local:
         "reading",
         "reads",
         "reads_done",
+        "src",
         "writes",
         "writing",
         "written",
@@ -55,20 +59,23 @@ class Local:
         self.written = 0
         self.reading = False
         self.writing = False
-        self.late: list[Callable[[], None]] = []
+        self.late: list[tuple[Callable[[], None], bool]] = []
         self.late_reads: list[Callable[[], None]] = []
         self.partner: Local | None = None
+        self.src: Any = None
 
     def held(self) -> int:
         """DST sections that are committed and not released."""
         packer = self if self.partner is None else self.partner
         return len(self.queue) + (packer.packing is not None)
 
-    def arrive(self) -> None:
-        """Let the transfers a late NoC holds back arrive."""
-        for transfer in self.late:
-            transfer()
-        self.late = []
+    def arrive(self, *, multicast: bool = False) -> None:
+        """Let the transfers a late NoC holds back arrive: all, or the multicasts."""
+        waiting = self.late
+        self.late = [item for item in waiting if multicast and not item[1]]
+        for transfer, many in waiting:
+            if many or not multicast:
+                transfer()
 
     def fetch(self) -> None:
         """Let the reads a late NoC holds back happen."""

@@ -15,16 +15,17 @@ from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Code, Names, OpContext
 from simulator.engine.compiler import Compiler, bind_arguments
 from simulator.engine.config import Config
-from simulator.engine.cursors import Cursor
+from simulator.engine.cursors import PARTS, Cursor
 from simulator.engine.expr import ExprError
 from simulator.engine.gather import Patterns
 from simulator.engine.group import Group
+from simulator.engine.l1map import L1Map
 from simulator.engine.lanes import Lanes, LaneTable, Vector
 from simulator.engine.observer import Observer
 from simulator.engine.order import Order
 from simulator.engine.ordering import make_order
 from simulator.engine.pool import Pool
-from simulator.engine.semaphores import SEMAPHORE_BYTES, Semaphores
+from simulator.engine.semaphores import Semaphores
 from simulator.engine.values import Value
 from simulator.engine.violation import Violation
 from simulator.errors import ArtifactError
@@ -83,6 +84,7 @@ class Machine:
         self.accesses: dict[str, set[tuple[bool, str]]] = {}
         self.senders: set[str] = set()
         self.waiters: dict[int, set[str]] = {item.id: set() for item in plan.semaphores}
+        self.raisers: dict[int, list[tuple[str, str]]] = {}
         self.contexts: list[OpContext] = []
         self.order: Order | None = None
         self._found: dict[tuple[str, str | None, int], Finding] = {}
@@ -97,7 +99,9 @@ class Machine:
             cores |= set(range_cores(item.core_ranges))
         self.cores = sorted(cores, key=lambda core: (core[1], core[0]))
         self._numbers = {core: number for number, core in enumerate(self.cores)}
+        self.l1 = L1Map(plan, self.arch, self.cores)
         self.cbs: dict[int, CircularBuffer] = {}
+        self.placement = place(plan, self.arch)
         self._make_buffers()
         self.semaphores = Semaphores(len(self.cores))
         for item in plan.semaphores:
@@ -117,7 +121,7 @@ class Machine:
         return self.table.of_ids(np.array(ids, np.int64))
 
     def _make_buffers(self) -> None:
-        placement = place(self.plan, self.arch)
+        placement = self.placement
         limit = min(self.arch.l1_bytes, placement.l1_floor)
         core, end = max(placement.cb_end.items(), key=lambda item: item[1], default=((0, 0), 0))
         if end > limit:
@@ -148,7 +152,7 @@ class Machine:
                 )  # fmt: skip
             self.cbs[spec.id] = CircularBuffer(
                 spec.id, spec.depth, fmt, spec.tile_shape, bases.get(spec.id, self.arch.l1_base),
-                self._lanes(spec.core_ranges), self.table, self.pool,
+                self._lanes(spec.core_ranges), self.table, self.pool, self.l1,
                 unpack_to_dest=spec.unpack_to_dest,
                 strict=self.strict, producer=spec.producer, consumer=spec.consumer,
             )  # fmt: skip
@@ -185,9 +189,9 @@ class Machine:
                 [finding("InvalidPlan", "a compute program needs a compute configuration",
                          location=f"$.kernels[{number}].compute")]
             )  # fmt: skip
-        parts: tuple[Cursor, ...] = ("both",)
+        parts: tuple[Cursor, ...] = ("all",)
         if self.cursors and program.thread == "compute":
-            parts = ("math", "pack")
+            parts = PARTS
         for cursor in parts:
             self._compile(number, kernel, program, cursor)
 
@@ -275,10 +279,6 @@ class Machine:
             raise Violation("InvalidProgram", f"there is no circular buffer {number}")
         return cb.pointer(group.lanes, write=write)
 
-    def semaphore_address(self, number: int) -> int:
-        """L1 address of a semaphore, below the circular buffers."""
-        return self.arch.l1_base - SEMAPHORE_BYTES * (self.arch.num_semaphores - number)
-
     def noc(self, key: str) -> int:
         """Which NoC a kernel uses: by default 1 on BRISC and 0 on NCRISC, as tt-metal's."""
         kernel = self._kernels[key]
@@ -333,7 +333,7 @@ class Machine:
             raise Violation("Unbarriered", "the program ends with NoC reads under way")
         if local.writing and local.written < local.writes:
             raise Violation("Unbarriered", "the program ends with NoC writes not known complete")
-        queued = local.queue and group.code.cursor != "math"
+        queued = local.queue and group.code.cursor in ("all", "pack")
         if local.math is not None or queued or local.packing is not None:
             raise Violation("DirtyExit", "the program ends while DST is held")
 

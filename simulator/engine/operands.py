@@ -6,22 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import OpContext, Step, refusal
 from simulator.engine.group import Group
 from simulator.engine.ops_move import readable
 from simulator.engine.segs import WHOLE, Extents, Seg, normal
+from simulator.engine.src import Tiles
 
 Shape = tuple[int, ...]
 
 
-def operand(group: Group, cb: Any, index: int, n1: int, s1: int, n2: int, s2: int) -> Seg:
+def operand(group: Group, cb: Tiles, index: int, n1: int, s1: int, n2: int, s2: int) -> Seg:
     """Pages of a front window as an operand, arranged for the group's lane grid."""
     seg: Seg = cb.select(group.lanes, index, n1, s1, n2, s2)
     return readable(seg, group, f"a page of circular buffer {cb.number}")
 
 
-def exact_only(c: OpContext, *buffers: CircularBuffer) -> Step | None:
+def exact_only(c: OpContext, *buffers: Tiles) -> Step | None:
     """A refusal where an operand goes straight to DST and so never reaches SrcA or SrcB."""
     for cb in buffers:
         if cb.unpack_to_dest:

@@ -9,6 +9,7 @@ from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import BLOCKED, Builders, OpContext, Step, refusal, uniform
 from simulator.engine.dst import Section
 from simulator.engine.group import Group
+from simulator.engine.quick_cb import quick_pop, quick_push, quick_reserve, quick_wait
 from simulator.engine.violation import Violation
 from simulator.engine.waits import PagesWait
 
@@ -29,100 +30,47 @@ def _endpoint(context: OpContext, cb: CircularBuffer, *, producer: bool) -> Step
 def build_reserve(c: OpContext) -> Step:
     """cb_reserve_back."""
     cb, pages, following = c.cb(0), c.scalar(1), c.next
-    reserve, depth = cb.reserve, cb.depth if cb.strict else -1
     c.code.waits[c.number] = PagesWait(cb, pages, producer=True)
 
     def step(group: Group) -> int:
-        n = pages(group.regs)
-        if group.lanes is cb.solo_lanes and type(n) is int and 0 <= n <= depth:
-            strand = cb.solo
-            if depth - strand.occ < n:
-                return BLOCKED
-            strand.reserved = max(strand.reserved, n)
-            return following
-        return following if reserve(group.lanes, uniform(group, n)) else BLOCKED
+        ready = cb.reserve(group.lanes, uniform(group, pages(group.regs)))
+        return following if ready else BLOCKED
 
-    return _endpoint(c, cb, producer=True) or step
+    return _endpoint(c, cb, producer=True) or quick_reserve(c, cb, step)
 
 
 def build_wait(c: OpContext) -> Step:
     """cb_wait_front."""
     cb, pages, following = c.cb(0), c.scalar(1), c.next
-    wait, depth = cb.wait, cb.depth if cb.strict else -1
     c.code.waits[c.number] = PagesWait(cb, pages, producer=False)
 
     def step(group: Group) -> int:
-        n = pages(group.regs)
-        if group.lanes is cb.solo_lanes and type(n) is int and 0 <= n <= depth:
-            strand = cb.solo
-            if strand.occ < n:
-                return BLOCKED
-            strand.waited = max(strand.waited, n)
-            return following
-        return following if wait(group.lanes, uniform(group, n)) else BLOCKED
+        ready = cb.wait(group.lanes, uniform(group, pages(group.regs)))
+        return following if ready else BLOCKED
 
-    return _endpoint(c, cb, producer=False) or step
+    return _endpoint(c, cb, producer=False) or quick_wait(c, cb, step)
 
 
 def build_push(c: OpContext) -> Step:
     """cb_push_back."""
     cb, pages, following = c.cb(0), c.scalar(1), c.next
-    push, depth = cb.push, cb.depth
-    plain = cb.backing is None
 
     def step(group: Group) -> int:
-        n = pages(group.regs)
-        if plain and group.lanes is cb.solo_lanes and type(n) is int:
-            strand = cb.solo
-            staged, wr = strand.staged, strand.wr
-            if (
-                len(staged) == 1
-                and 0 < n <= strand.reserved
-                and type(wr) is int
-                and wr + n <= depth
-                and staged[0][0] == 0
-                and staged[0][1].pages == n
-                and staged[0][1].epoch <= group.local.reads_done
-            ):  # one whole block into its window; everything else is the general case
-                strand.front.append(staged.pop()[1])
-                strand.wr = 0 if wr + n == depth else wr + n
-                strand.reserved -= n
-                strand.packed = 0
-                strand.occ += n
-                cb.peak = max(cb.peak, strand.occ)
-                return following
-        push(group.lanes, uniform(group, n), group.local.reads_done)
+        cb.push(group.lanes, uniform(group, pages(group.regs)), group.local.reads_done)
         return following
 
-    return _endpoint(c, cb, producer=True) or step
+    return _endpoint(c, cb, producer=True) or quick_push(c, cb, step)
 
 
 def build_pop(c: OpContext) -> Step:
     """cb_pop_front."""
     cb, pages, following = c.cb(0), c.scalar(1), c.next
-    pop, depth = cb.pop, cb.depth
 
     def step(group: Group) -> int:
-        n = pages(group.regs)
-        if group.lanes is cb.solo_lanes and type(n) is int:
-            strand = cb.solo
-            rd = strand.rd
-            if (
-                0 < n <= strand.waited
-                and type(rd) is int
-                and rd + n <= depth
-                and strand.front[0].pages == n
-                and strand.source_epoch <= group.local.flushed
-            ):  # one whole block; everything else is the general case
-                del strand.front[0]
-                strand.rd = 0 if rd + n == depth else rd + n
-                strand.waited -= n
-                strand.occ -= n
-                return following
-        pop(group.lanes, uniform(group, n), group.local.flushed)
+        cb.pop(group.lanes, uniform(group, pages(group.regs)), group.local.flushed)
         return following
 
-    return _endpoint(c, cb, producer=False) or step
+    return _endpoint(c, cb, producer=False) or quick_pop(c, cb, step)
 
 
 def build_acquire(c: OpContext) -> Step:

@@ -12,7 +12,10 @@ from simulator.engine.config import Config, stale
 from simulator.engine.expr import ExprError
 from simulator.engine.group import Group
 from simulator.engine.violation import Violation
+from simulator.formats.dataformat import DataFormat
 from simulator.isa import BCAST_DIMS, OPS, POOL_TYPES, REDUCE_DIMS
+
+FORMATS: Final = tuple(fmt.value for fmt in DataFormat)
 
 
 def checker(name: str, **wanted: Any) -> Callable[[Config], None]:
@@ -149,6 +152,9 @@ def sfpu_key(c: OpContext) -> tuple[Any, ...]:
     """The SFPU key an init sets or an op needs; a typecast's holds its formats."""
     spec = OPS[c.op.name]
     formats = [a for a, o in zip(c.op.args, spec.operands, strict=True) if o.kind == "format"]
+    for name in formats:
+        if name not in FORMATS:
+            raise ExprError(f"{c.op.name} from or to {name!r}, which is no format")
     return (spec.config, *formats)
 
 

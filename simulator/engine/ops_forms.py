@@ -14,6 +14,7 @@ from simulator.engine.ops_config import checker, math_key
 from simulator.engine.ops_move import math_section, readable
 from simulator.engine.pointers import pointer_of
 from simulator.engine.segs import WHOLE, Seg, normal
+from simulator.engine.src import tiles_of
 from simulator.engine.violation import Violation
 from simulator.formats.dataformat import DataFormat
 from simulator.numerics.layout import broadcast, transpose
@@ -24,7 +25,7 @@ def build_unary_bcast(c: OpContext) -> Step:
     """unary_bcast: one tile of the front window, through SrcB, repeated into DST."""
     key = math_key(c)
     kind = Broadcast(str(c.op.args[0]).lower())
-    cb, following, machine = c.cb(1), c.next, c.machine
+    cb, following, machine = tiles_of(c, 1), c.next, c.machine
     index, target = c.scalar(2), c.scalar(3)
     exact = cb.unpack_to_dest  # 32-bit formats go straight to DST: SrcB has 19 bits only
     source = {"src_a": cb.fmt} if exact else {"src_b": cb.fmt}

@@ -1,147 +1,156 @@
 """NoC transfers between the L1 of cores: to one core, to a rectangle, and from one core.
 
-Both ends lie in circular buffers and cover whole pages of one format: what the programs this
-machine runs do. The far end is an absolute address; on the receiver it must lie in pages its
-producer has reserved, so that nothing unread is overwritten.
+Both ends lie in circular buffers of one format. Transfers of whole pages move references, others
+bytes (:mod:`simulator.engine.carriers`). The far end is an absolute address; on a receiver it must
+lie in pages its producer has reserved, so that nothing unread is overwritten, and nowhere but in
+the circular buffer it was derived from.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 
+from simulator.engine.aliases import check_partners
+from simulator.engine.carriers import BYTES, PAGES, Carrier, agreed, held, sent
 from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Builders, OpContext, Step, uniform
 from simulator.engine.group import Group
 from simulator.engine.lanes import Lanes, Vector
-from simulator.engine.pointers import Pointer, pointer_of
-from simulator.engine.segs import Seg, join_lanes
-from simulator.engine.strand import Strand
+from simulator.engine.pointers import grain_of, pointer_of
+from simulator.engine.segs import NEVER
 from simulator.engine.targets import Resolve, one_core, rectangle
-from simulator.engine.values import Value
 from simulator.engine.violation import Violation
 
 
-def _pages(name: str, size: int, cb: CircularBuffer, offset: int) -> int:
-    """Whole pages in ``size`` bytes."""
-    if size <= 0:
-        raise Violation("OutOfBounds", f"{name} of {size} bytes")
-    if size % cb.page_bytes or offset % cb.page_bytes:
-        raise Violation(
-            "Misaligned",
-            f"{name}: {size} bytes at offset {offset} are not whole pages of {cb.page_bytes} bytes"
-            f" of circular buffer {cb.number}",
-        )
-    return size // cb.page_bytes
+class Ends:
+    """The two ends of a transfer and its size, in bytes.
 
+    ``near`` is the end on the own core, relative to its window, ``far`` the other one, relative to
+    its circular buffer.
+    """
 
-def _slot(cb: CircularBuffer, address: Value, group: Group) -> int:
-    """Page slot of an absolute address in a circular buffer."""
-    at = uniform(group, address) - cb.base
-    if at % cb.page_bytes or not 0 <= at // cb.page_bytes < cb.depth:
-        raise Violation("OutOfBounds", f"byte {at} is no page of circular buffer {cb.number}")
-    return at // cb.page_bytes
+    def __init__(self, c: OpContext, near_at: int, far_at: int, size_at: int) -> None:
+        self.near, self.far = pointer_of(c, near_at), pointer_of(c, far_at)
+        self.name, self.machine = c.op.name, c.machine
+        self._address, self._size = c.scalar(far_at), c.scalar(size_at)
+        grain = grain_of(c, near_at, far_at, size_at)
+        for cb in (self.near.cb, self.far.cb):
+            cb.far = True
+            cb.grain = np.gcd(cb.grain, grain).item()
+        c.machine.senders.add(c.code.thread)
 
+    def of(self, group: Group) -> tuple[int, int, int, Carrier]:
+        """(near, far, size, what carries it) of one execution.
 
-def _source(c: OpContext, group: Group, pointer: Pointer, pages: int) -> Seg:
-    """Pages of the group's own window."""
-    cb = pointer.cb
-    at, _, _ = pointer.pages(group)
-    if c.machine.order is not None:
-        first = cb.phase(group.lanes, write=pointer.write) + at
-        c.machine.order.sent(cb, group, first, pages, c.number)
-    if pointer.write:
-        seg = cb.written(group.lanes, at, pages)
-        if seg.epoch > group.local.reads_done or _pending(cb, group, at, pages):
-            raise Violation("Unbarriered", "data is sent before the barrier of the read that"
-                            " fetches it")  # fmt: skip
-    else:
-        seg = cb.run(group.lanes, at, pages)
-        for strand, _ in cb.at(group.lanes):
-            fresh = strand.source_epoch <= group.local.flushed
-            strand.source_low = at if fresh else min(at, strand.source_low)
-            strand.source_epoch = group.local.writes
-    if seg.block is None:
-        raise Violation("UninitialisedRead", f"a page of circular buffer {cb.number} that nobody"
-                        " wrote is sent")  # fmt: skip
-    return seg
+        Raises:
+            Violation: sizes, formats and alignments no NoC transfer has.
+        """
+        mine, other = self.near.cb, self.far.cb
+        size = uniform(group, self._size(group.regs))
+        if size <= 0:
+            raise Violation("OutOfBounds", f"{self.name} of {size} bytes")
+        most = mine.depth * mine.page_bytes
+        if size > most:
+            raise Violation(
+                "OutOfBounds",
+                f"{self.name} of {size} bytes, circular buffer {mine.number} has {most}",
+            )
+        if mine.fmt is not other.fmt or mine.tile != other.tile:
+            raise Violation("ShapeMismatch", f"{self.name} between circular buffers of different"
+                            " formats")  # fmt: skip
+        near = self.near.offset(group)
+        far = uniform(group, self._address(group.regs)) - other.base
+        page = mine.page_bytes
+        if not (near % page or far % page or size % page):
+            return near, far, size, PAGES
+        align = self.machine.arch.l1_alignment
+        if (mine.base + near - other.base - far) % align:
+            raise Violation(
+                "Misaligned",
+                f"{self.name} between byte {near} of the window of circular buffer {mine.number}"
+                f" and byte {far} of circular buffer {other.number}: their addresses differ modulo"
+                f" {align}",
+            )
+        return near, far, size, BYTES
 
+    def inside(
+        self, far: int, size: int, group: Group, pairs: tuple[Vector, Vector], what: str
+    ) -> Lanes:
+        """The cores at the far end, in ascending order, once each.
 
-def _pending(cb: CircularBuffer, group: Group, at: int, pages: int) -> bool:
-    done = group.local.reads_done
-    return any(
-        seg.epoch > done
-        for strand, _ in cb.at(group.lanes)
-        for seg in strand.staged_range(at, pages)
-    )
-
-
-def _deliver(
-    c: OpContext, group: Group, cb: CircularBuffer, address: Value, seg: Seg,
-    pairs: tuple[Vector, Vector],
-) -> None:  # fmt: skip
-    """Put a segment's pages into the reserved windows of the receiving cores."""
-    rows, cores = pairs
-    if not len(cores):
-        return
-    if len(np.unique(cores)) < len(cores):
-        repeated = cores[np.flatnonzero(np.diff(np.sort(cores)) == 0)[:1]]
-        raise Violation("Race", "two cores write the same pages of one core in one step", repeated)
-    order = np.argsort(cores)
-    rows, cores = rows[order], cores[order]
-    lanes = c.machine.table.of_ids(cores)
-    slot = _slot(cb, address, group)
-    sent = seg.take(rows)
-    sent.epoch = -1
-    for strand, part in cb.at(lanes):
-        offset = (slot - _int(strand.wr, strand)) % cb.depth
-        piece = sent if part is None else sent.take(part)
-        cb.check_writable(strand, offset, seg.pages)
-        strand.stage(offset, piece)
-
-
-def _int(value: Value, strand: Strand) -> int:
-    if isinstance(value, int):
-        return value
-    if (value == value[0]).all():
-        return int(value[0])
-    raise Violation("CBWindow", "the write pointers of the receiving cores differ, the address"
-                    " cannot be right on all of them", strand.lanes.ids)  # fmt: skip
+        Raises:
+            Violation: there the bytes are not in the circular buffer the address comes from.
+        """
+        cb, table = self.far.cb, self.machine.table
+        rows, cores = pairs
+        lanes = table.of_ids(np.unique(cores))
+        beyond = far < 0 or far + size > cb.depth * cb.page_bytes
+        if beyond or lanes.mask & ~cb.lanes.mask:
+            astray = np.full(len(cores), True) if beyond else ~np.isin(cores, cb.lanes.ids)
+            code = "StrayWrite" if what == "written" else "OutOfBounds"
+            text = f"{size} bytes are {what}"
+            found = self.machine.l1.stray(cb, int(cores[astray][0]), far, size, text, code)
+            found.lanes = group.lanes.ids[np.unique(rows[astray])]
+            raise found
+        return lanes
 
 
 def _writer(c: OpContext, target: Resolve, dst_at: int, size_at: int) -> Step:
-    source, destination = pointer_of(c, 0), pointer_of(c, dst_at)
-    address, size, following = c.scalar(dst_at), c.scalar(size_at), c.next
-    cb, name = destination.cb, c.op.name
-    cb.far = source.cb.far = True
-    c.machine.senders.add(c.code.thread)
+    ends = Ends(c, 0, dst_at, size_at)
+    source, cb, name, following = ends.near, ends.far.cb, c.op.name, c.next
     multicast = "multicast" in name
-    tally, slot = c.machine.tally, c.machine.slot(name)
+    machine, tally, slot = c.machine, c.machine.tally, c.machine.slot(name)
 
     def step(group: Group) -> int:
-        pages = _pages(name, uniform(group, size(group.regs)), source.cb, 0)
-        if source.cb.fmt is not cb.fmt or source.cb.tile != cb.tile:
-            raise Violation("ShapeMismatch", f"{name} between circular buffers of different"
-                            " formats")  # fmt: skip
-        seg = _source(c, group, source, pages)
+        at, to, size, carrier = ends.of(group)
         pairs = target(group)
-        to = address(group.regs)
-        if c.machine.order is not None:
-            c.machine.order.delivered(cb, group, pairs, _slot(cb, to, group), pages, c.number,
-                                      multicast=multicast)  # fmt: skip
-        if c.machine.late:
-            group.local.late.append(lambda: _deliver(c, group, cb, to, seg, pairs))
-        else:
-            _deliver(c, group, cb, to, seg, pairs)
+        if machine.order is not None:
+            first: Any = source.cb.phase(group.lanes, write=source.write) * cb.page_bytes + at
+            machine.order.sent(source.cb, group, first, size, c.number)
+        load = sent(carrier, source.cb, group, at, size, write=source.write)
+        rows, cores = pairs
+        if len(cores):
+            lanes = ends.inside(to, size, group, pairs, "written")
+            if lanes.n < len(cores):
+                repeated = np.sort(cores)[:-1][np.diff(np.sort(cores)) == 0][:1]
+                raise Violation("Race", "two cores write the same bytes of one core in one step",
+                                repeated)  # fmt: skip
+            if machine.order is not None:
+                machine.order.delivered(cb, group, pairs, to, size, c.number, multicast=multicast)
+            load = load.take(rows[np.argsort(cores)])
+            deliver = partial(_deliver, carrier, cb, lanes, to, size, load)
+            if machine.late:
+                group.local.late.append((deliver, multicast))
+            else:
+                deliver()
         group.local.writing = True
-        tally[slot] += pages * len(pairs[1])
+        tally[slot] += -(-size // cb.page_bytes) * len(cores)
         if name.startswith("noc_async_write_multicast"):
-            c.machine.multicast_bytes += pages * len(pairs[1]) * cb.page_bytes
+            machine.multicast_bytes += size * len(cores)
         return following
 
     return step
+
+
+def _deliver(
+    carrier: Carrier, cb: CircularBuffer, lanes: Lanes, to: int, size: int, load: Any
+) -> None:
+    """Put a load into the reserved windows of receiving cores."""
+    for strand, part in cb.at(lanes):
+        at = (to - agreed(strand.wr, strand) * cb.page_bytes) % (cb.depth * cb.page_bytes)
+        _shared(cb, strand.lanes, at, size)
+        carrier.put(cb, strand, at, load if part is None else load.take(part))
+
+
+def _shared(cb: CircularBuffer, lanes: Lanes, at: int, size: int) -> None:
+    """Raise if bytes at a position of the reserved window lie over pages of a partner."""
+    if cb.partners:
+        first = at // cb.page_bytes
+        check_partners(cb, lanes, first, -(-(at + size) // cb.page_bytes) - first)
 
 
 def build_write(c: OpContext) -> Step:
@@ -157,62 +166,39 @@ def build_multicast(c: OpContext) -> Step:
 
 def build_read(c: OpContext) -> Step:
     """noc_async_read: x y src dst bytes."""
-    target, remote, own = one_core(c, 0, 1), pointer_of(c, 2), pointer_of(c, 3)
-    address, size, following, machine = c.scalar(2), c.scalar(4), c.next, c.machine
-    name = c.op.name
-    own.cb.far = remote.cb.far = remote.cb.fetched = True
-    c.machine.senders.add(c.code.thread)
-    tally, slot = machine.tally, machine.slot(name)
+    target, following, machine = one_core(c, 0, 1), c.next, c.machine
+    ends = Ends(c, 3, 2, 4)
+    own, remote = ends.near, ends.far
+    remote.cb.fetched = True
+    tally, slot = machine.tally, machine.slot(c.op.name)
 
     def step(group: Group) -> int:
-        pages = _pages(name, uniform(group, size(group.regs)), own.cb, 0)
-        _, cores = target(group)
-        at, _, _ = own.pages(group)
-        first = _slot(remote.cb, address(group.regs), group)
+        at, src, size, carrier = ends.of(group)
+        pairs = target(group)
+        cores = pairs[1]
+        there = ends.inside(src, size, group, pairs, "read")
+        page, lanes = own.cb.page_bytes, group.lanes
         if machine.order is not None:
-            machine.order.fetched(remote.cb, group, cores, first, pages, c.number)
-            mine = own.cb.phase(group.lanes, write=True) + at
-            machine.order.filled(own.cb, group, mine, pages, c.number)
-        seg = _remote(machine.table, remote.cb, cores, first, pages)
-        block = seg.values()
+            machine.order.fetched(remote.cb, group, cores, src, size, c.number)
+            first: Any = own.cb.phase(lanes, write=True) * page + at
+            machine.order.filled(own.cb, group, first, size, c.number)
+        _shared(own.cb, lanes, at, size)
+        rows = np.searchsorted(there.ids, cores)
+
+        def fill(epoch: int) -> None:
+            load = held(carrier, remote.cb, there, src, size).take(rows)
+            load = carrier.begun(load, epoch)
+            for strand, part in own.cb.at(lanes):
+                carrier.put(own.cb, strand, at, load if part is None else load.take(part))
+
+        fill(group.local.reads)
         if machine.late and machine.arithmetic:
-            block = block.copy()
-            room = block
-
-            def arrive() -> None:
-                now = _remote(machine.table, remote.cb, cores, first, pages)
-                np.copyto(room, now.values().reshape(room.shape))
-
-            group.local.late_reads.append(arrive)
-        own.cb.write(group.lanes, at, Seg(pages, block, seg.valid, group.local.reads))
+            group.local.late_reads.append(partial(fill, NEVER))
         group.local.reading = True
-        tally[slot] += pages * group.lanes.n
+        tally[slot] += -(-size // page) * lanes.n
         return following
 
     return step
-
-
-def _remote(table: Any, cb: CircularBuffer, cores: Vector, slot: int, pages: int) -> Seg:
-    """Pages of other cores' buffers from a slot on: what they hold now."""
-    unique, inverse = np.unique(cores, return_inverse=True)
-    lanes: Lanes = table.of_ids(unique)
-    parts = []
-    for strand, rows in cb.at(lanes):
-        front = (slot - _int(strand.rd, strand)) % cb.depth
-        behind = (slot - _int(strand.wr, strand)) % cb.depth
-        if front + pages <= strand.occ:
-            seg = strand.find(front, front + pages - 1, cb.pool)
-            piece = seg[0].slice(seg[1], pages)
-        else:
-            found = strand.staged_range(behind, pages)
-            if len(found) != 1 or found[0].block is None:
-                raise Violation("UninitialisedRead", f"pages of circular buffer {cb.number} of"
-                                " another core that nobody wrote are read",
-                                strand.lanes.ids)  # fmt: skip
-            piece = found[0]
-        parts.append((piece, np.arange(lanes.n) if rows is None else rows))
-    whole = parts[0][0] if len(parts) == 1 else join_lanes(parts, lanes.n)
-    return whole.take(inverse)
 
 
 BUILDERS: Final[Builders] = MappingProxyType(

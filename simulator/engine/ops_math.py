@@ -14,6 +14,7 @@ from simulator.engine.operands import both, exact_only, operand
 from simulator.engine.ops_config import checker, math_key
 from simulator.engine.ops_move import math_section, row_major
 from simulator.engine.segs import WHOLE, Extents, Seg, with_width
+from simulator.engine.src import tiles_of
 from simulator.engine.violation import Violation
 from simulator.formats.errors import FormatError
 from simulator.isa import OPS
@@ -24,7 +25,7 @@ Shape = tuple[int, ...]
 
 def build_eltwise(c: OpContext) -> Step:
     """add/sub/mul_tiles and their broadcasting forms."""
-    in0, in1, counts, following = c.cb(0), c.cb(1), c.counts(2), c.next
+    in0, in1, counts, following = tiles_of(c, 0), tiles_of(c, 1), c.counts(2), c.next
     index0, index1, target = c.index(2), c.index(3), c.index(4)
     name, machine = c.op.name, c.machine
     base, _, suffix = name.partition("_tiles")
@@ -119,7 +120,7 @@ def build_reduce(c: OpContext) -> Step:
     pool_name, dim_name = c.op.args[0], c.op.args[1]
     key = math_key(c)
     pool, dim = Pool(pool_name), ReduceDim(dim_name.removeprefix("REDUCE_"))
-    data, scaler, following = c.cb(2), c.cb(3), c.next
+    data, scaler, following = tiles_of(c, 2), tiles_of(c, 3), c.next
     index, scaler_index, target = c.scalar(4), c.scalar(5), c.scalar(6)
     swapped = dim is ReduceDim.ROW and pool is not Pool.MAX
     a, b = (scaler.fmt, data.fmt) if swapped else (data.fmt, scaler.fmt)

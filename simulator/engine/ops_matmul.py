@@ -9,14 +9,19 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from simulator.engine.code import Builders, OpContext, Step, refusal, uniform
+from simulator.engine.config import Config
 from simulator.engine.deferred import Deferred, Products
 from simulator.engine.dst import Section
-from simulator.engine.expr import ExprError
+from simulator.engine.expr import ExprError, Scalar
 from simulator.engine.group import Group
+from simulator.engine.lanes import Lanes
 from simulator.engine.operands import both, exact_only
 from simulator.engine.ops_config import checker
 from simulator.engine.ops_move import math_section, readable
+from simulator.engine.pool import Block
+from simulator.engine.quick_matmul import quick_matmul
 from simulator.engine.segs import WHOLE, Seg, full, normal, with_width
+from simulator.engine.src import tiles_of
 from simulator.engine.violation import Violation
 from simulator.formats.dataformat import DataFormat
 
@@ -58,7 +63,7 @@ class Matmul:
 
     def __init__(self, c: OpContext) -> None:
         machine = c.machine
-        self.in0, self.in1 = c.cb(0), c.cb(1)
+        self.in0, self.in1 = tiles_of(c, 0), tiles_of(c, 1)
         self.model, self.pool = machine.model, machine.pool
         self.mode = machine.mode(c.code.key, self.in0.fmt, self.in1.fmt)
         self.tf32 = machine.tf32(c.code.key)
@@ -98,8 +103,6 @@ class Matmul:
         if left.valid is not None or right.valid is not None:
             valid = _product_extents(group, left, right, (n1, n2, i1, i2, j1, j2), flip)
         a, b = left.values(), right.values()
-        if a.shape[1] != b.shape[1]:
-            a, b = with_width(a, lanes.width), with_width(b, lanes.width)
         old = section.exact(d, pages)
         if old is None and not section.untouched(d, pages):
             old = section.get(d, pages, lanes, self.pool)
@@ -107,10 +110,21 @@ class Matmul:
             old = None
         if old is not None and old.valid is not None:
             valid = both(valid, old.valid, invalid_is_zero=True)
-        out_shape = (a.shape[0], a.shape[1], n1, n2, *self.tile)
+        section.put(d, Seg(pages, self.product(group, a, b, (n1, n2), old, flip=flip), valid))
+
+    def zeros(self, lanes: Lanes, axes: Shape) -> Block:
+        """What stands for a product without arithmetic."""
+        return self.pool.dummy((lanes.n // lanes.width, lanes.width, *axes, *self.tile))
+
+    def product(
+        self, group: Group, a: Block, b: Block, axes: Shape, old: Seg | None, *, flip: bool
+    ) -> Block | Deferred:
+        """Tiles of ``old``, or cleared ones, plus a product with tile axes ``axes``."""
         if not self.arithmetic:
-            section.put(d, Seg(pages, self.pool.dummy(out_shape), valid))
-            return
+            return self.zeros(group.lanes, axes)
+        if a.shape[1] != b.shape[1]:
+            a, b = with_width(a, group.lanes.width), with_width(b, group.lanes.width)
+        shape = (a.shape[0], a.shape[1], *axes, *self.tile)
         if not self.exact_operands:
             a = self.model.matmul_operand(a, self.in0.fmt, self.mode, 0, self.tf32)
             b = self.model.matmul_operand(b, self.in1.fmt, self.mode, 1, self.tf32)
@@ -119,7 +133,7 @@ class Matmul:
         before: Any = None
         if old is not None:
             before = old.block if old.rows is None else old.values()
-        section.put(d, Seg(pages, Deferred(self.products, before, a, b, out_shape), valid))
+        return Deferred(self.products, before, a, b, shape)
 
     def _apart(
         self, group: Group, section: Section, at: tuple[int, int, int], shape: Shape, flip: bool
@@ -137,14 +151,13 @@ class Matmul:
                 self.add(group, section, one, (1, 1, 0, 0, 0, 0, 0, 0), flip)
 
 
-def _fixed(c: OpContext) -> tuple[MatmulPlan, tuple[int, int, int]] | None:
-    """(plan, indices) of a nest in which everything is constant and something happens."""
+def _fixed(c: OpContext) -> tuple[MatmulPlan, tuple[Scalar, Scalar, Scalar]] | None:
+    """(plan, first indices) of a nest whose counts and steps are constants."""
     n = c.fixed_counts(3)
-    forms = [c.fixed_form(c.poly(operand), 3) for operand in (2, 3, 4)]
-    if n is None or 0 in n or None in forms:
+    in0, in1, target = (c.affine(operand, 3) for operand in (2, 3, 4))
+    if n is None or 0 in n or in0 is None or in1 is None or target is None:
         return None
-    (i, *si), (j, *sj), (d, *sd) = forms
-    return _plan(n, tuple(si), tuple(sj), tuple(sd)), (i, j, d)
+    return _plan(n, in0[1], in1[1], target[1]), (in0[0], in1[0], target[0])
 
 
 def _unfit(c: OpContext) -> Step | None:
@@ -174,26 +187,15 @@ def build_matmul(c: OpContext) -> Step:
     }
     tally, slot = machine.tally, machine.slot("matmul_tiles")
     plans: dict[Any, MatmulPlan] = {}
-    fixed = _fixed(c)
-    flipped = ("matmul", True)
+
+    def flipped(config: Config) -> bool:
+        flip = config.math == ("matmul", True)
+        checks[flip](config)
+        return flip
 
     def step(group: Group) -> int:
-        local = group.local
-        section = local.math
-        if section is None:
-            section = math_section(group, "matmul_tiles")
-        flip = local.config.math == flipped
-        checks[flip](local.config)
-        if fixed is not None:
-            plan, base = fixed
-            tally[slot] += plan.tiles * group.lanes.n
-            if len(plan.steps) == 1:
-                matmul.add(group, section, base, plan.shape, flip)
-                return following
-            i, j, d = base
-            for di, dj, dd in plan.steps:
-                matmul.add(group, section, (i + di, j + dj, d + dd), plan.shape, flip)
-            return following
+        section = math_section(group, "matmul_tiles")
+        flip = flipped(group.local.config)
         regs = group.regs
         n = counts(regs)
         i, i1, i2, i3 = index0(regs)
@@ -205,14 +207,16 @@ def build_matmul(c: OpContext) -> Step:
         if key not in plans:
             plans[key] = _plan(n, (i1, i2, i3), (j1, j2, j3), (d1, d2, d3))
         plan = plans[key]
-        if not (type(i) is int and type(j) is int and type(d) is int):
-            i, j, d = uniform(group, i), uniform(group, j), uniform(group, d)
+        i, j, d = uniform(group, i), uniform(group, j), uniform(group, d)
         tally[slot] += plan.tiles * group.lanes.n
         for di, dj, dd in plan.steps:
             matmul.add(group, section, (i + di, j + dj, d + dd), plan.shape, flip)
         return following
 
-    return exact_only(c, in0, in1) or step
+    refused, fixed = exact_only(c, in0, in1), _fixed(c)
+    if refused is not None or fixed is None or len(fixed[0].steps) > 1:
+        return refused or step
+    return quick_matmul(c, matmul, fixed[1], fixed[0].shape, flipped, step)
 
 
 def _product_extents(group: Group, left: Seg, right: Seg, shape: Shape, flip: bool) -> Any:

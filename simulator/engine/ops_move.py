@@ -13,6 +13,7 @@ from simulator.engine.dst import Section
 from simulator.engine.group import Group
 from simulator.engine.ops_config import checker
 from simulator.engine.segs import NEVER, Seg, normal
+from simulator.engine.src import tiles_of
 from simulator.engine.values import Value
 from simulator.engine.violation import Violation
 from simulator.formats.dataformat import DataFormat
@@ -54,7 +55,7 @@ def row_major(n1: int, s1: int, n2: int, s2: int) -> bool:
 
 def build_copy(c: OpContext) -> Step:
     """copy_tile and transpose_tile: tiles of the front window to DST."""
-    cb, counts, following = c.cb(0), c.counts(2), c.next
+    cb, counts, following = tiles_of(c, 0), c.counts(2), c.next
     index, target = c.index(1), c.index(2)
     name, machine, fmt = c.op.name, c.machine, cb.fmt
     check = checker(name, math=(OPS[name].config,), src_a=fmt)

@@ -15,7 +15,7 @@ from simulator.engine.group import Group
 from simulator.engine.ops_move import row_major
 from simulator.engine.page_operand import Pages, Shape
 from simulator.engine.pointers import Pointer, pointer_of
-from simulator.engine.quick_read import QuickRead
+from simulator.engine.quick_read import quick_read
 from simulator.engine.segs import WHOLE, Extents, Seg, normal
 from simulator.engine.violation import Violation
 from simulator.memory.dram import NOBODY, Tensor
@@ -43,11 +43,8 @@ def build_read_page(c: OpContext) -> Step:
         return _format_refusal(c, tensor, cb)
     last: list[Any] = [None, None, None]
     congruent = _congruent(c, tensor, cb)
-    quick = QuickRead.of(c, pages, pointer, tensor) if congruent else None
 
     def step(group: Group) -> int:
-        if quick is not None and quick.run(group):
-            return following
         n1, n2 = counts(group.regs)
         if not (n1 and n2):
             return following
@@ -77,7 +74,8 @@ def build_read_page(c: OpContext) -> Step:
             first = cb.phase(lanes, write=True)
             for a in range(n1):
                 for b in range(n2):
-                    machine.order.filled(cb, group, first + at + a * q1 + b * q2, 1, c.number)
+                    byte: Any = (first + at + a * q1 + b * q2) * cb.page_bytes
+                    machine.order.filled(cb, group, byte, cb.page_bytes, c.number)
         seg = Seg(total, block, valid, local.reads)
         local.reading = True
         if (n2 == 1 or q2 == 1) and (n1 == 1 or q1 == n2):
@@ -86,12 +84,12 @@ def build_read_page(c: OpContext) -> Step:
             for a in range(n1):
                 for b in range(n2):
                     cb.write(lanes, at + a * q1 + b * q2, seg.slice(a * n2 + b, 1))
-        tensor.transfers.add((pattern, start, shape))
+        tensor.starts(pattern, shape).add(start)
         tensor.read_bytes += total * lanes.n * tensor.page_bytes
         tally[slot] += total * lanes.n
         return following
 
-    return step
+    return quick_read(c, pages, pointer, tensor, step) if congruent else step
 
 
 def _fetch(block: Any, *rest: Any) -> None:
@@ -190,7 +188,8 @@ def build_write_page(c: OpContext) -> Step:
         if machine.arithmetic:
             if machine.late:
                 block = seg.values()
-                local.late.append(lambda: store(tensor, pattern, start, shape, block, lanes))
+                arrive = partial(store, tensor, pattern, start, shape, block, lanes)
+                local.late.append((arrive, False))
             else:
                 store(tensor, pattern, start, shape, seg.values(), lanes)
         if not pointer.write:

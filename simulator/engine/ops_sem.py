@@ -25,6 +25,12 @@ def _semaphore(c: OpContext, operand: int) -> tuple[Semaphores, int]:
     return semaphores, number
 
 
+def _raises(c: OpContext, number: int) -> None:
+    """Remember that an op changes a semaphore, for whoever waits for it in vain."""
+    raisers = c.machine.raisers.setdefault(number, [])
+    raisers.append((c.code.thread, f"{c.op.name} of {c.code.program} at {c.place}"))
+
+
 def _check(semaphores: Semaphores, number: int, cores: np.ndarray) -> None:
     missing = [core for core in cores.tolist() if not semaphores.present[number] >> core & 1]
     if missing:
@@ -35,6 +41,7 @@ def _check(semaphores: Semaphores, number: int, cores: np.ndarray) -> None:
 def build_set(c: OpContext) -> Step:
     """noc_semaphore_set."""
     semaphores, number = _semaphore(c, 0)
+    _raises(c, number)
     value, following = c.scalar(1), c.next
 
     def step(group: Group) -> int:
@@ -54,7 +61,8 @@ def build_wait(c: OpContext) -> Step:
     value, following = c.scalar(1), c.next
     least = c.op.name.endswith("_min")
     c.machine.waiters[number].add(c.code.thread)
-    c.code.waits[c.number] = SemaphoreWait(semaphores, number, value, least=least)
+    raisers = c.machine.raisers.setdefault(number, [])
+    c.code.waits[c.number] = SemaphoreWait(semaphores, number, value, raisers, least=least)
 
     def step(group: Group) -> int:
         have, want = semaphores.values[number][group.lanes.ids], value(group.regs)
@@ -71,6 +79,7 @@ def build_wait(c: OpContext) -> Step:
 def build_inc(c: OpContext) -> Step:
     """noc_semaphore_inc."""
     semaphores, number = _semaphore(c, 2)
+    _raises(c, number)
     target, value, following = one_core(c, 0, 1), c.scalar(3), c.next
 
     def step(group: Group) -> int:
@@ -92,12 +101,13 @@ def _multicast(c: OpContext, *, last: int) -> Resolve:
 def build_set_multicast(c: OpContext) -> Step:
     """noc_semaphore_set_multicast: the local value to every core of the rectangle."""
     semaphores, number = _semaphore(c, 0)
+    _raises(c, number)
     target, following = _multicast(c, last=5), c.next
 
     def step(group: Group) -> int:
         rows, cores = target(group)
         _check(semaphores, number, cores)
-        group.local.arrive()  # multicast data and a multicast set after it keep their order
+        group.local.arrive(multicast=True)  # they keep their order, other writes need not
         values = semaphores.values[number]
         values[cores] = values[group.lanes.ids[rows]]
         if c.machine.order is not None:
@@ -110,6 +120,7 @@ def build_set_multicast(c: OpContext) -> Step:
 def build_inc_multicast(c: OpContext) -> Step:
     """noc_semaphore_inc_multicast: the sender is not counted."""
     semaphores, number = _semaphore(c, 0)
+    _raises(c, number)
     target, value, following = _multicast(c, last=6), c.scalar(5), c.next
 
     def step(group: Group) -> int:

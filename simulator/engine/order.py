@@ -5,9 +5,9 @@ order them. What remains is known when the programs are loaded: tensors that are
 in any other way, and circular buffers that take part in transfers between cores. For a plan without
 such ranges there is no :class:`Order` at all.
 
-Edges: push -> wait, pop -> reserve (of the very pages), commit -> tile_regs_wait, semaphore set
-and inc -> wait. A transfer is complete at its thread's next barrier; multicast data is also there
-when a semaphore multicast after it is.
+Edges: push -> wait, pop -> reserve (of the very pages), unpack -> math (a tile op), commit ->
+tile_regs_wait, semaphore set and inc -> wait. A transfer is complete at its thread's next barrier;
+multicast data is also there when a semaphore multicast after it is.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ SECTIONS: Final = 4
 
 
 class Order:
-    """The clocks of a machine and the records of what they must order."""
+    """The clocks of a machine and the records of what they must order.
+
+    Attributes:
+        news: bits of the cores whose unpacker has learned of others since its last tile op.
+    """
 
     def __init__(self, machine: Machine, tensors: list[Tensor], far: list[CircularBuffer]) -> None:
         self.machine = machine
@@ -43,12 +47,13 @@ class Order:
         self.pushed = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
         self.popped = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
         self.tensors = {t.name: Records(self.clocks, t.pages) for t in tensors}
-        self.buffers = {cb.number: Records(self.clocks, cb.depth * cores) for cb in far}
+        self.buffers = {cb.number: Records(self.clocks, _units(cb) * cores) for cb in far}
         self.flags: dict[int, Any] = {}
         for number in machine.semaphores.values:
             self.flags[number] = np.zeros_like(self.clocks.known[0])
         self.sections = Queue(self.clocks, SECTIONS), np.zeros((2, cores), np.int64)
         self.transfers = Transfers()
+        self.news = 0
         self._places: list[tuple[str, str, str]] = []
         self._numbers: dict[tuple[str, int], int] = {}
 
@@ -133,18 +138,32 @@ class Order:
 
     # --- L1 of other cores -----------------------------------------------------------------
 
-    def _what(self, cb: CircularBuffer, page: int) -> str:
-        core, slot = divmod(page, cb.depth)
-        return f"slot {slot} of circular buffer {cb.number} of core {self.machine.cores[core]}"
+    def _what(self, cb: CircularBuffer, unit: int) -> str:
+        core, at = divmod(unit, _units(cb))
+        slot, byte = divmod(at * cb.grain, cb.page_bytes)
+        where = f"slot {slot} of circular buffer {cb.number} of core {self.machine.cores[core]}"
+        return where if cb.grain == cb.page_bytes else f"byte {byte} of {where}"
+
+    def _span(self, cb: CircularBuffer, cores: Vector, first: Any, size: int) -> Any:
+        """Units (cores, n) of ``size`` bytes from byte ``first`` of a circular buffer on."""
+        grain, whole = cb.grain, _units(cb)
+        if type(first) is int:
+            first //= grain
+            at: Any = np.arange(first, first + size // grain)
+            wraps = first + len(at) > whole
+        else:
+            at = first[:, None] // grain + np.arange(size // grain)
+            wraps = True
+        return cores[:, None] * whole + (at % whole if wraps else at)
 
     def _slots(self, cb: CircularBuffer, cores: Vector, first: Any, count: int) -> Any:
-        slots = (np.reshape(first, (-1, 1)) + np.arange(count)) % cb.depth
-        return cores[:, None] * cb.depth + slots
+        """Units of ``count`` slots."""
+        return self._span(cb, cores, first * cb.page_bytes, count * cb.page_bytes)
 
-    def sent(self, cb: CircularBuffer, group: Group, first: Any, count: int, at: int) -> None:
-        """Slots of the own window are read by a NoC write."""
+    def sent(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
+        """Bytes of the own window are read by a NoC write."""
         records, actor = self.buffers[cb.number], self.actor(group, at)
-        ids = self._slots(cb, group.lanes.ids, first, count)
+        ids = self._span(cb, group.lanes.ids, first, size)
         clash = records.after_writes(actor, ids, own=True)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
@@ -153,15 +172,15 @@ class Order:
 
     def delivered(
         self, cb: CircularBuffer, group: Group, pairs: tuple[Vector, Vector], first: int,
-        count: int, at: int, *, multicast: bool,
+        size: int, at: int, *, multicast: bool,
     ) -> None:  # fmt: skip
-        """Slots of receiving cores are written; ``pairs`` are rows of senders and receivers."""
+        """Bytes of receiving cores are written; ``pairs`` are rows of senders and receivers."""
         rows, cores = pairs
         if not len(cores):
             return
         records, actor = self.buffers[cb.number], self.actor(group, at)
         actor = Actor(actor.agent, actor.cores[rows], actor.place)
-        ids = self._slots(cb, cores, np.full(len(cores), first), count)
+        ids = self._span(cb, cores, first, size)
         clash = records.after_writes(actor, ids) or records.after_reads(actor, ids, own=True)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
@@ -172,23 +191,23 @@ class Order:
         )
 
     def fetched(
-        self, cb: CircularBuffer, group: Group, cores: Vector, first: int, count: int, at: int
+        self, cb: CircularBuffer, group: Group, cores: Vector, first: int, size: int, at: int
     ) -> None:
-        """Slots of other cores are read."""
+        """Bytes of other cores are read."""
         records, actor = self.buffers[cb.number], self.actor(group, at)
-        ids = self._slots(cb, cores, np.full(len(cores), first), count)
+        ids = self._span(cb, cores, first, size)
         clash = records.after_writes(actor, ids)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
         records.read(actor, ids)
         self.transfers.add(Transfer(READ, records, actor.agent, actor.cores[:, None], ids))
 
-    def filled(self, cb: CircularBuffer, group: Group, first: Any, count: int, at: int) -> None:
-        """Slots of the own window are written by a NoC read under way."""
+    def filled(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
+        """Bytes of the own window are written by a NoC read under way."""
         records = self.buffers.get(cb.number)
         if records is None:
             return
-        ids = self._slots(cb, group.lanes.ids, first, count)
+        ids = self._span(cb, group.lanes.ids, first, size)
         actor = self.actor(group, at)
         self._own_write(cb, records, actor, ids)
         records.write(actor, ids)
@@ -263,3 +282,8 @@ class Order:
         if thread == "compute":
             return PACK if producer else UNPACK
         return AGENTS.index(thread)
+
+
+def _units(cb: CircularBuffer) -> int:
+    """Pieces of a circular buffer on one core whose accesses are told apart."""
+    return cb.depth * cb.page_bytes // cb.grain

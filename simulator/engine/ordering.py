@@ -9,11 +9,12 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from simulator.engine.clocks import PACK, UNPACK
+from simulator.engine.clocks import MATH, PACK, UNPACK
 from simulator.engine.code import OpContext, Step
 from simulator.engine.group import Group
 from simulator.engine.order import SECTIONS, Order
 from simulator.engine.transfers import FILLED, READ, SENT, WRITE
+from simulator.isa import OPS
 
 if TYPE_CHECKING:
     from simulator.engine.machine import Machine
@@ -82,6 +83,8 @@ def _wait(order: Order, c: OpContext, step: Step) -> Step:
         if following >= 0 and type(count) is int and count > 0:
             last = (cb.phase(group.lanes, write=False) + count - 1) % cb.depth
             queue.join(agent, group.lanes, last)
+            if agent == UNPACK:
+                order.news |= group.lanes.mask
         return following
 
     return hooked
@@ -105,6 +108,20 @@ def _reserve(order: Order, c: OpContext, step: Step) -> Step:
     return hooked
 
 
+def _computed(order: Order, c: OpContext, step: Step) -> Step:
+    if c.code.cursor != "all":
+        return step  # the banks of Src hand over what the unpacker knows
+
+    def hooked(group: Group) -> int:
+        lanes = group.lanes
+        if order.news & lanes.mask:
+            order.clocks.join(MATH, lanes, order.clocks.release(UNPACK, lanes))
+            order.news &= ~lanes.mask
+        return step(group)
+
+    return hooked
+
+
 def _commit(order: Order, _: OpContext, step: Step) -> Step:
     queue, count = order.sections
 
@@ -112,7 +129,7 @@ def _commit(order: Order, _: OpContext, step: Step) -> Step:
         following = step(group)
         ids = group.lanes.ids
         slot: Any = count[0][ids] % SECTIONS
-        queue.put(group.lanes, slot, 1, order.clocks.release(UNPACK, group.lanes))
+        queue.put(group.lanes, slot, 1, order.clocks.release(MATH, group.lanes))
         count[0][ids] += 1
         return following
 
@@ -147,6 +164,7 @@ def _barrier(*kinds: int) -> Hook:
 
 HOOKS: Final[MappingProxyType[str, Hook]] = MappingProxyType(
     {
+        **{name: _computed for name, spec in OPS.items() if spec.effect == "unpack_math"},
         "cb_push_back": _push,
         "cb_pop_front": _pop,
         "cb_wait_front": _wait,

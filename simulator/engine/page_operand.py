@@ -19,13 +19,19 @@ Shape = tuple[int, int, int, int]
 
 
 class Pages:
-    """A page operand: the part that varies by lane, found once, and the part that does not."""
+    """A page operand: the part that varies by lane, found once, and the part that does not.
+
+    Attributes:
+        common: the part that does not. register: the one register that the part that varies
+            depends on (the group's own where there is none), None for several.
+    """
 
     def __init__(self, c: OpContext, operand: int, tensor: Tensor) -> None:
         base, slopes = c.slopes(c.poly(operand))
         varying, common = expr.split(base, c.names.is_varying)
         self._patterns = c.machine.patterns
         self._inputs = [c.names.registers[item] for item in expr.names_in(varying)]
+        self.register = None if len(self._inputs) > 1 else (*self._inputs, 0)[0]
         self._varying = c.names.compile(varying)
         self.common = c.names.compile(common)
         self.fixed_steps: tuple[int, int] | None = None

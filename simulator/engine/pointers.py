@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -49,12 +50,8 @@ class Pointer:
         Raises:
             Violation: the address is not the start of a page.
         """
-        at, q1, q2 = self._form(group.regs)
+        at, q1, q2 = self._bytes(group)
         cb = self.cb
-        if self._absolute:
-            at = at - cb.pointer(group.lanes, write=self.write)
-        if type(at) is not int:
-            at = uniform(group, at)
         size = cb.page_bytes
         if at % size or q1 % size or q2 % size:
             raise Violation(
@@ -63,6 +60,24 @@ class Pointer:
                 f" page of {size} bytes",
             )
         return at // size, q1 // size, q2 // size
+
+    def offset(self, group: Group) -> int:
+        """Bytes from the window's first one."""
+        return self._bytes(group)[0]
+
+    def _bytes(self, group: Group) -> tuple[int, int, int]:
+        """(first byte relative to the window, step, step) over the nest."""
+        at, q1, q2 = self._form(group.regs)
+        if self._absolute:
+            at = at - self.cb.pointer(group.lanes, write=self.write)
+        if type(at) is not int:
+            at = uniform(group, at)
+        return at, q1, q2
+
+
+def grain_of(c: OpContext, *operands: int) -> int:
+    """What the offsets of ``l1`` operands and the values of the others are multiples of."""
+    return math.gcd(*(c.names.multiple(c.poly(operand)) for operand in operands))
 
 
 def pointer_of(c: OpContext, operand: int) -> Pointer:

@@ -2,92 +2,108 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
-from simulator.engine.cb import CircularBuffer
-from simulator.engine.code import OpContext
-from simulator.engine.gather import Pattern, View, fetch, view_of
+from simulator.engine.code import OpContext, Step
+from simulator.engine.gather import Pattern, fetch, view_of
 from simulator.engine.group import Group
+from simulator.engine.lanes import Lanes
 from simulator.engine.ops_move import row_major
 from simulator.engine.page_operand import Pages, Shape
 from simulator.engine.pointers import Pointer
-from simulator.engine.pool import Block
+from simulator.engine.pool import Block, Pool
 from simulator.engine.segs import Seg
 from simulator.memory.dram import Tensor
 
 
-class QuickRead:
+def quick_read(c: OpContext, pages: Pages, pointer: Pointer, tensor: Tensor, step: Step) -> Step:
     """A read whose tile loops, offsets in the CB and page steps are constants.
 
-    What is left to do per execution: evaluate the common part of the page id, compare two bounds,
-    make one view and stage one segment. Everything unusual is left to the general step.
+    What is left to do per execution: evaluate the common part of the page id, compare bounds, make
+    one view and stage one segment. Everything unusual is left to ``step``, the general form; so is
+    every read that has no quick form.
     """
+    counts, place, steps = c.fixed_counts(2), pointer.fixed(), pages.fixed_steps
+    if counts is None or place is None or steps is None or not all(counts):
+        return step
+    (n1, n2), (at, q1, q2) = counts, place
+    if steps[0] < 0 or steps[1] < 0 or not row_major(n1, q1, n2, q2):
+        return step
+    shape = (n1, steps[0], n2, steps[1])
+    total, reach = n1 * n2, steps[0] * (n1 - 1) + steps[1] * (n2 - 1)
+    end = at + total
+    cb, pool, following = pointer.cb, c.machine.pool, c.next
+    arithmetic = pool.arithmetic
+    tally, slot, depth = c.machine.tally, c.machine.slot("noc_async_read_page"), cb.depth
+    start_of, register = pages.common, pages.register or 0
+    several = pages.register is None  # several registers: nothing is seen for certain
 
-    def __init__(
-        self, c: OpContext, pages: Pages, at: int, shape: Shape, tensor: Tensor, cb: CircularBuffer
-    ) -> None:
-        machine = c.machine
-        self._pages = pages
-        self._at = at
-        self._shape = shape
-        self._total = shape[0] * shape[2]
-        self._reach = shape[1] * (shape[0] - 1) + shape[3] * (shape[2] - 1)
-        self._tensor = tensor
-        self._cb = cb
-        self._pool = machine.pool
-        self._view: View | None = None
-        self._of: Pattern | None = None
-        self._zeros: Block | None = None
-        self._tally, self._slot = machine.tally, machine.slot("noc_async_read_page")
-        self._bytes = self._total * tensor.page_bytes
+    seen: Any = None
+    lanes: Lanes | None = None
+    pattern: Pattern | None = None
+    starts: set[int] = set()
+    low = high = tiles = size = 0
+    block_at: Callable[[int], Block]
+    zeros: Block | None = None
 
-    @classmethod
-    def of(cls, c: OpContext, pages: Pages, pointer: Pointer, tensor: Tensor) -> QuickRead | None:
-        """The quick form of a read, if it has one."""
-        counts, place, steps = c.fixed_counts(2), pointer.fixed(), pages.fixed_steps
-        if counts is None or place is None or steps is None or not all(counts):
-            return None
-        (n1, n2), (at, q1, q2) = counts, place
-        if steps[0] < 0 or steps[1] < 0 or not row_major(n1, q1, n2, q2):
-            return None
-        return cls(c, pages, at, (n1, steps[0], n2, steps[1]), tensor, pointer.cb)
-
-    def run(self, group: Group) -> bool:
-        """Execute it, unless something is unusual."""
-        pages, tensor, cb, lanes = self._pages, self._tensor, self._cb, group.lanes
-        if lanes is not cb.solo_lanes or cb.partners or tensor.valid is not None or tensor.writable:
+    def prepare(group: Group) -> bool:
+        """Find what follows from the part of the pages that varies by lane."""
+        nonlocal seen, lanes, pattern, starts, low, high, tiles, size, block_at, zeros
+        if cb.partners or cb.far or tensor.valid is not None or tensor.writable:
             return False
-        if cb.far:
-            return False
-        pattern = pages.current(group)
-        common = pages.common(group.regs)
-        if (
-            type(common) is not int
-            or pattern.low + common < 0
-            or (pattern.high + common + self._reach >= tensor.pages)
-        ):
-            return False
-        if pattern is not self._of:
-            self._of, self._view = pattern, view_of(tensor, pattern, self._shape)
-            self._zeros = None
-            if not self._pool.arithmetic:  # one block of zeros does for all
-                self._zeros = fetch(tensor, pattern, common, self._shape, lanes, self._pool)
-        view = self._view
-        if self._zeros is not None:
-            block = self._zeros
-        elif view is None:
-            block = fetch(tensor, pattern, common, self._shape, lanes, self._pool)
-        else:
-            offset = (view.first + common) * view.size
-            block = np.ndarray(view.shape, tensor.values.dtype, tensor.values, offset, view.strides)
-        local = group.local
-        total, at, strand = self._total, self._at, cb.solo
-        wr = strand.wr
-        if type(wr) is not int or at + total > strand.reserved or wr + at + total > cb.depth:
-            cb.check_writable(strand, at, total)
-        local.reading = True
-        strand.stage(at, Seg(total, block, None, local.reads))
-        tensor.transfers.add((pattern, common, self._shape))
-        tensor.read_bytes += self._bytes * lanes.n
-        self._tally[self._slot] += total * lanes.n
+        found, lanes = pages.current(group), group.lanes
+        seen = None if several else group.regs[register]
+        if found is not pattern:
+            pattern, starts = found, tensor.starts(found, shape)
+            low, high = -found.low, tensor.pages - 1 - found.high - reach
+            tiles, size = total * lanes.n, total * lanes.n * tensor.page_bytes
+            if arithmetic:
+                block_at = _blocks(tensor, found, shape, lanes, pool)
+            else:  # one block of zeros does for all
+                zeros = fetch(tensor, found, 0, shape, lanes, pool)
         return True
+
+    def quick(group: Group) -> int:
+        regs = group.regs
+        known = regs[register] is seen and group.lanes is lanes
+        if not known and not prepare(group):
+            return step(group)
+        start, strand = start_of(regs), cb.solo
+        wr = strand.wr
+        if (
+            lanes is not cb.solo_lanes
+            or type(start) is not int
+            or not low <= start <= high
+            or type(wr) is not int
+            or end > strand.reserved
+            or wr + end > depth
+        ):
+            return step(group)
+        local, staged = group.local, strand.staged
+        local.reading = True
+        seg = Seg(total, block_at(start) if zeros is None else zeros, None, local.reads)
+        if staged:
+            strand.stage(at, seg)
+        else:
+            staged.append((at, seg))
+        starts.add(start)
+        tensor.read_bytes += size
+        tally[slot] += tiles
+        return following
+
+    return quick
+
+
+def _blocks(
+    tensor: Tensor, pattern: Pattern, shape: Shape, lanes: Lanes, pool: Pool
+) -> Callable[[int], Block]:
+    """The block of pages from a first one on."""
+    view = view_of(tensor, pattern, shape)
+    if view is None:
+        return lambda start: fetch(tensor, pattern, start, shape, lanes, pool)
+    axes, strides, first, size = view
+    dtype = tensor.values.dtype
+    return lambda start: np.ndarray(axes, dtype, tensor.values, (first + start) * size, strides)

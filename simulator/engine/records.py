@@ -15,12 +15,10 @@ import numpy.typing as npt
 from simulator.engine.clocks import PENDING, Clocks
 from simulator.engine.lanes import Vector
 
-AGENT: Final = 31
-CORE: Final = 33
+WHO: Final = 31
 PLACE: Final = 45
-CORES: Final = (1 << PLACE - CORE) - 1
-WHO: Final = (1 << PLACE) - 1
-"""Bits of an access: 31 of time, 2 of agent, 12 of core + 1, the rest its place."""
+NUMBERS: Final = (1 << PLACE - WHO) - 1
+"""Bits of an access: 31 of time, 14 of who (a number of the clocks), the rest its place."""
 
 Flags = npt.NDArray[np.bool_]
 
@@ -54,31 +52,32 @@ class Clash:
 
 
 class Side:
-    """The last access of one kind to every page, packed: place, core + 1, agent, time."""
+    """The last access of one kind to every page, packed: place, who, time."""
 
-    def __init__(self, pages: int) -> None:
+    def __init__(self, clocks: Clocks, pages: int) -> None:
+        self._clocks = clocks
         self._last = np.zeros(pages, np.int64)
 
-    def of(self, page: int) -> tuple[int, int, int, int]:
-        """(core, agent, time, place) of a page's last access; core -1 if there is none."""
+    def of(self, page: int) -> tuple[int, int, int]:
+        """(who, time, place) of a page's last access; who is 0 if there is none."""
         last = int(self._last[page])
-        agent, core = last >> AGENT & 3, (last >> CORE & CORES) - 1
-        return core, agent, last & PENDING, last >> PLACE
+        return last >> WHO & NUMBERS, last & PENDING, last >> PLACE
 
-    def known(self, clocks: Clocks, actor: Actor, ids: Any, *, own: bool) -> Any:
-        """Per page whether the actor is after it; ``own``: or did it itself."""
+    def known(self, actor: Actor, ids: Any, *, own: bool) -> Any:
+        """Per page whether the actor is after it; ``own``: or did it itself. None: all of it is."""
         last = self._last[ids]
-        core, agent = (last >> CORE & CORES) - 1, last >> AGENT & 3
-        me = actor.cores[:, None]
-        good = clocks.knows(actor.agent, me, core, agent, last & PENDING)
-        if own:
-            good |= (core == me) & (agent == actor.agent)
-        return good
+        if not last.any():
+            return None
+        who, clocks = last >> WHO & NUMBERS, self._clocks
+        good = clocks.knows(actor.agent, actor.cores[:, None], who, last & PENDING)
+        if own and not good.all():
+            good |= who == clocks.who[actor.agent][actor.cores][:, None]
+        return None if good.all() else good
 
     def put(self, actor: Actor, ids: Any, time: Any) -> Any:
         """Remember an access; returns the pages where another of this step came after it."""
-        who = actor.place << PLACE | (actor.cores[:, None] + 1) << CORE | actor.agent << AGENT
-        value = who | time
+        who = self._clocks.who[actor.agent][actor.cores][:, None]
+        value = actor.place << PLACE | who << WHO | time
         self._last[ids] = value
         return self._last[ids] != value
 
@@ -89,63 +88,71 @@ class Side:
     def finish(self, cores: Any, agent: int, ids: Any, times: Any) -> None:
         """Transfers of an agent are complete at its ``times``, a row each."""
         last = self._last[ids]
-        under_way = (cores + 1) << CORE | agent << AGENT | PENDING
-        hit = (last & WHO) == under_way
+        under_way = self._clocks.who[agent][cores] << WHO | PENDING
+        hit = last & ((1 << PLACE) - 1) == under_way
         done = last - PENDING + times
-        self._last[ids[hit]] = done[hit]
+        if hit.all():
+            self._last[ids] = done
+        else:  # of a page's several readers only the last is here
+            self._last[ids[hit]] = done[hit]
 
 
 class Records:
-    """The accesses of one tensor, or one circular buffer on all cores."""
+    """The accesses of one tensor, or one circular buffer on all cores.
+
+    Attributes:
+        more: reads beside the last one of a page that nothing orders: (time, place) by who.
+    """
 
     def __init__(self, clocks: Clocks, pages: int) -> None:
         self.clocks = clocks
-        self.writes = Side(pages)
-        self.reads = Side(pages)
-        self.more: dict[int, dict[tuple[int, int], tuple[int, int]]] = {}
+        self.writes = Side(clocks, pages)
+        self.reads = Side(clocks, pages)
+        self.more: dict[int, dict[int, tuple[int, int]]] = {}
 
     def after_writes(self, actor: Actor, ids: Any, *, own: bool = True) -> Clash | None:
         """The clash of a read, or None. ``own``: transfers of the actor itself do not count."""
-        good = self.writes.known(self.clocks, actor, ids, own=own)
-        return None if good.all() else self._clash(self.writes, ~good, ids, write=True)
+        good = self.writes.known(actor, ids, own=own)
+        return None if good is None else self._clash(self.writes, ~good, ids, write=True)
 
     def after_reads(self, actor: Actor, ids: Any, *, own: bool = False) -> Clash | None:
         """The clash of a write with earlier reads, or None."""
-        good = self.reads.known(self.clocks, actor, ids, own=own)
-        if not good.all():
+        good = self.reads.known(actor, ids, own=own)
+        if good is not None:
             return self._clash(self.reads, ~good, ids, write=False)
         return self._after_more(actor, ids, own=own) if self.more else None
 
     def _after_more(self, actor: Actor, ids: Any, *, own: bool) -> Clash | None:
         for row, column in np.argwhere(np.isin(ids, list(self.more))).tolist():
             page, me = int(ids[row, column]), int(actor.cores[row])
-            for (core, agent), (time, place) in self.more[page].items():
-                mine = own and (core, agent) == (me, actor.agent)
-                if not mine and not self.clocks.knows(actor.agent, me, core, agent, time):
+            for who, (time, place) in self.more[page].items():
+                mine = own and who == self.clocks.who[actor.agent][me]
+                if not mine and not self.clocks.knows(actor.agent, me, who, time):
                     rows = np.zeros(len(ids), np.bool_)
                     rows[row] = True
-                    return Clash(row, page, rows, Access(core, agent, place, write=False))
+                    other = Access(*self.clocks.named(who), place, write=False)
+                    return Clash(row, page, rows, other)
         return None
 
     def _clash(self, side: Side, bad: Any, ids: Any, *, write: bool) -> Clash:
         row, column = (int(v) for v in np.argwhere(bad)[0])
         page = int(ids[row, column])
-        core, agent, _, place = side.of(page)
-        return Clash(row, page, bad.any(axis=1), Access(core, agent, place, write))
+        who, _, place = side.of(page)
+        return Clash(row, page, bad.any(axis=1), Access(*self.clocks.named(who), place, write))
 
     def read(self, actor: Actor, ids: Any) -> None:
         """Remember reads under way."""
         reads = self.reads
-        good = reads.known(self.clocks, actor, ids, own=True)
-        if not good.all():
+        good = reads.known(actor, ids, own=True)
+        if good is not None:
             for page in ids[~good].tolist():
-                core, agent, time, place = reads.of(page)
-                self.more.setdefault(page, {})[core, agent] = time, place
+                who, time, place = reads.of(page)
+                self.more.setdefault(page, {})[who] = time, place
         lost = reads.put(actor, ids, PENDING)
         if lost.any():  # several cores in one step
             for row, column in np.argwhere(lost).tolist():
-                key = int(actor.cores[row]), actor.agent
-                self.more.setdefault(int(ids[row, column]), {})[key] = PENDING, actor.place
+                who = int(self.clocks.who[actor.agent][actor.cores[row]])
+                self.more.setdefault(int(ids[row, column]), {})[who] = PENDING, actor.place
 
     def write(self, actor: Actor, ids: Any, time: Any = PENDING) -> Flags:
         """Remember writes that were checked; returns rows another row's write overlapped."""
@@ -164,6 +171,6 @@ class Records:
             whens = np.broadcast_to(times, ids.shape)
             for at in np.argwhere(np.isin(ids, list(self.more))).tolist():
                 spot = tuple(at)
-                found, key = self.more[int(ids[spot])], (int(wide[spot]), agent)
-                if key in found and found[key][0] == PENDING:
-                    found[key] = int(whens[spot]), found[key][1]
+                found, who = self.more[int(ids[spot])], int(self.clocks.who[agent][wide[spot]])
+                if who in found and found[who][0] == PENDING:
+                    found[who] = int(whens[spot]), found[who][1]

@@ -15,7 +15,6 @@ import numpy as np
 
 from simulator.engine.cursors import link
 from simulator.engine.group import Diverge, Group, merge
-from simulator.engine.observe import Turn, turn
 from simulator.engine.schedule import MERGE, UNLOCK, Picker, RoundRobin, Schedule
 from simulator.engine.violation import Violation
 
@@ -44,7 +43,6 @@ class Scheduler:
         self.splits = 0
         self.merges = 0
         self.spent: str | None = None
-        self.turns: list[Turn] | None = None
 
     def run(self) -> None:
         """Run until every group has ended, or nothing can."""
@@ -59,14 +57,14 @@ class Scheduler:
         while True:
             progress = False
             for group in list(machine.groups):
-                if group.finished:
+                if group.done or group.halted:
                     continue
                 if not self._over_budget():
                     progress |= self._turn(group, None)
                 if self.spent is not None:
                     machine.report_budget(self.spent, group)
                     return
-            live = [g for g in machine.groups if not g.finished]
+            live = [g for g in machine.groups if not (g.done or g.halted)]
             if not live:
                 return
             if len(live) > machine.programs and not machine.cursors:
@@ -125,8 +123,6 @@ class Scheduler:
         done = self.steps - before
         if done:
             self.picker.record(group.serial, done, group.code.key, lanes, start, group.pc)
-            if self.turns is not None:
-                self.turns.append(turn(self.machine, group, lanes, start, before, done))
         return done > 0
 
     def _run(self, group: Group, quota: int, *, endless: bool) -> None:

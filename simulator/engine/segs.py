@@ -21,8 +21,12 @@ Vector = npt.NDArray[np.int64]
 Extents = npt.NDArray[np.int16]
 """Valid rows and columns, from the top left, of tiles: (lanes, pages, 2)."""
 
+Parts = npt.NDArray[np.int64]
+
 NEVER: Final = -1
 """Epoch of pages no NoC read is under way for."""
+UNHELD: Final = -2
+"""Epoch of bytes nobody wrote."""
 
 
 class Seg:
@@ -35,9 +39,12 @@ class Seg:
         valid: extents of valid data, None where all of it is.
         epoch: NoC read epoch of the writing thread that must complete, else NEVER.
         masked: written by a reduction (packing it under the packer's mask is intended).
+        parts: of pages written in parts, per byte (lanes, pages, bytes) the epoch of the NoC read
+            that writes it, :data:`NEVER` if none is under way, :data:`UNHELD` if nobody did;
+            ``valid`` is then the largest rectangle of data in it.
     """
 
-    __slots__ = ("block", "epoch", "masked", "pages", "rows", "valid")
+    __slots__ = ("block", "epoch", "masked", "pages", "parts", "rows", "valid")
 
     def __init__(
         self,
@@ -53,6 +60,7 @@ class Seg:
         self.valid = valid
         self.epoch = epoch
         self.masked = False
+        self.parts: Parts | None = None
 
     def values(self) -> Block:
         """The block of exactly the owner's lanes, computed if it was deferred."""
@@ -72,6 +80,8 @@ class Seg:
             self.values()
         seg = Seg(self.pages, self.block, valid, self.epoch, own)
         seg.masked = self.masked
+        if self.parts is not None:
+            seg.parts = self.parts[rows]
         return seg
 
     def slice(self, first: int, pages: int) -> Seg:
@@ -86,6 +96,8 @@ class Seg:
         valid = None if self.valid is None else normal(self.valid[:, first : first + pages])
         seg = Seg(pages, block, valid, self.epoch, self.rows)
         seg.masked = self.masked
+        if self.parts is not None:
+            seg.parts = self.parts[:, first : first + pages]
         return seg
 
 
@@ -120,11 +132,11 @@ def with_width(block: Block, width: int) -> Block:
 def select_block(block: Block, start: int, n1: int, s1: int, n2: int, s2: int) -> Block:
     """Pages ``start + s1*i + s2*j`` as tile axes (n1, n2); a view wherever strides allow."""
     a, b = block.shape[2], block.shape[3]
+    if start == 0 and n1 == a and n2 == b and (s2 == 1 or b == 1) and (s1 == b or a == 1):
+        return block
     if n1 == 1 and n2 == 1:
         row, column = divmod(start, b)
         return block[:, :, row : row + 1, column : column + 1]
-    if start == 0 and n1 == a and n2 == b and (s2 == 1 or b == 1) and (s1 == b or a == 1):
-        return block
     if n1 == 1:
         view = _line(block, start, n2, s2, b)
         if view is not None:
@@ -232,6 +244,22 @@ def join_lanes(parts: list[tuple[Seg, Vector]], lanes: int, pool: Pool | None = 
         return Seg(pages, None, None, epoch)
     out = Seg(pages, _union(known, lanes, pool), valid, epoch)
     out.masked = all(seg.masked for seg, _ in parts)
+    if any(seg.parts is not None for seg, _ in parts):
+        out.parts = _join_parts(parts, lanes)
+    return out
+
+
+def _join_parts(parts: list[tuple[Seg, Vector]], lanes: int) -> Parts | None:
+    """Bytes of pages some lanes have written in parts; None where only extents are known."""
+    size = next(seg.parts.shape[-1] for seg, _ in parts if seg.parts is not None)
+    out = np.full((lanes, parts[0][0].pages, size), UNHELD, np.int64)
+    for seg, rows in parts:
+        if seg.parts is not None:
+            out[rows] = seg.parts
+        elif seg.valid is not None:
+            return None
+        elif seg.block is not None:
+            out[rows] = seg.epoch
     return out
 
 

@@ -6,10 +6,16 @@ from typing import Final
 
 import numpy as np
 
+from simulator.arch import Arch
 from simulator.engine.lanes import Vector
 
 SEMAPHORE_BYTES: Final = 16
 """Bytes from one semaphore to the next: an L1 alignment unit."""
+
+
+def semaphore_address(arch: Arch, number: int) -> int:
+    """L1 address of a semaphore, below the circular buffers."""
+    return arch.l1_base - SEMAPHORE_BYTES * (arch.num_semaphores - number)
 
 
 class Semaphores:

@@ -10,6 +10,7 @@ from simulator.engine.lanes import Lanes, Vector
 from simulator.engine.pool import Pool
 from simulator.engine.segs import NEVER, Seg, join_lanes, join_pages
 from simulator.engine.values import Value, join, take
+from simulator.engine.violation import Violation
 
 
 class Strand:
@@ -74,8 +75,11 @@ class Strand:
                 runs.append((start, start + seg.pages, seg.epoch))
         return runs
 
-    def stage(self, start: int, seg: Seg) -> None:
-        """Write pages at ``start`` from the write pointer, over what was staged there."""
+    def stage(self, start: int, seg: Seg, *, patched: bool = False) -> None:
+        """Write pages at ``start`` from the write pointer, over what was staged there.
+
+        ``patched`` pages keep most of what was there; else two reads under way are a race.
+        """
         staged = self.staged
         if not staged or staged[-1][0] + staged[-1][1].pages <= start:
             staged.append((start, seg))
@@ -87,6 +91,9 @@ class Strand:
             if stop <= start or at >= end:
                 kept.append((at, old))
                 continue
+            if old.epoch == seg.epoch != NEVER and not patched:
+                raise Violation("Race", "two NoC reads under way write the same page: which of them"
+                                " comes last is not defined", self.lanes.ids)  # fmt: skip
             if at < start:
                 kept.append((at, old.slice(0, start - at)))
             if stop > end:

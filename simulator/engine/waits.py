@@ -60,7 +60,17 @@ class PagesWait:
 class SemaphoreWait:
     """A value of a local semaphore: equal, or at least."""
 
-    def __init__(self, semaphores: Semaphores, number: int, value: Scalar, *, least: bool) -> None:
+    def __init__(
+        self,
+        semaphores: Semaphores,
+        number: int,
+        value: Scalar,
+        raisers: list[tuple[str, str]],
+        *,
+        least: bool,
+    ) -> None:
+        """``raisers`` are thread and place of every op that changes the semaphore."""
+        self.raisers = raisers
         self.semaphores = semaphores
         self.number = number
         self.value = value
@@ -83,8 +93,13 @@ class SemaphoreWait:
         if not isinstance(want, int):
             want = int(want[0])
         relation = "at least " if self.least else ""
-        return f"needs semaphore {self.number} to be {relation}{want} and it is {have}"
+        text = f"needs semaphore {self.number} to be {relation}{want} and it is {have}"
+        if not self.least and have > want:
+            text += " (passed: noc_semaphore_wait_min waits for at least)"
+        places = sorted({place for _, place in self.raisers})
+        return f"{text} (changed by {', '.join(places) or 'nobody'})"
 
     def owner(self) -> str | None:
-        """See Wait."""
-        return None
+        """See Wait; of a semaphore the thread that changes it, on whatever core, if it is one."""
+        threads = {thread for thread, _ in self.raisers}
+        return threads.pop() if len(threads) == 1 else None

@@ -38,12 +38,13 @@ def floats_of(words: npt.NDArray[Any]) -> Floats:
     return np.ascontiguousarray(words, np.uint32).view(np.float32)
 
 
-def round_nearest_even(words: Words, drop: int) -> Words:
+def round_nearest_even(words: Words, drop: int, scratch: Words | None = None) -> Words:
     """Round patterns to nearest even, dropping the low ``drop`` bits, in place.
 
-    Finite values only: a carry may reach infinity (correct), but a NaN may wrap.
+    Finite values only: a carry may reach infinity (correct), but a NaN may wrap. ``scratch`` of the
+    same shape saves taking memory.
     """
-    odd = words >> np.uint32(drop)
+    odd = np.right_shift(words, np.uint32(drop), out=scratch)
     odd &= np.uint32(1)
     odd += np.uint32((1 << (drop - 1)) - 1)
     words += odd

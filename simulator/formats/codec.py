@@ -48,7 +48,7 @@ def decode_tiles(data: Bytes, fmt: DataFormat, tile: tuple[int, int] = (32, 32))
         exponents, mantissas = split_bfp(data, fmt, tile)
         return from_faces(bfp.values_of(exponents, mantissas, fmt.spec.bits), tile)
     words = np.ascontiguousarray(data).view(fmt.storage_dtype.newbyteorder("<"))
-    return from_faces(decode_datums(words, fmt), tile)
+    return decode_datums(from_faces(words, tile), fmt)
 
 
 def encode_datums(values: Array, fmt: DataFormat) -> Array:
@@ -66,7 +66,7 @@ def encode_datums(values: Array, fmt: DataFormat) -> Array:
 def decode_datums(words: Array, fmt: DataFormat) -> Array:
     """Values of storage words, elementwise, for every format but BFP."""
     if fmt is DataFormat.Float16_b:
-        return floats_of(words.astype(np.uint32) << np.uint32(16))
+        return floats_of(np.left_shift(words, np.uint32(16), dtype=np.uint32))
     if fmt is DataFormat.Float16:
         return float_of_half(words)
     if fmt is DataFormat.Int8:

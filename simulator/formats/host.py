@@ -18,6 +18,7 @@ from simulator.formats.bits import (
     BF16_NAN,
     CHUNK,
     Floats,
+    Words,
     by_chunks,
     chunks,
     has_nan,
@@ -81,11 +82,12 @@ def upload(
     if out is None:
         out = np.empty((height * width, *tile), np.float32)
     strip = max(1, CHUNK // (tile[0] * columns))
+    scratch = np.empty(min(CHUNK, out.size), np.uint32)
     for first in range(0, height, strip):
         last = min(first + strip, height)
         piece = out[first * width : last * width]
         tilize(matrix[first * tile[0] : last * tile[0]], tile, out=piece)
-        _round_bf16(piece.reshape(-1))
+        _round_bf16(piece.reshape(-1), scratch)
     return out
 
 
@@ -109,13 +111,15 @@ def _deliver(tiles: Array, out: Array | None) -> Array:
     return out
 
 
-def _round_bf16(values: Floats) -> None:
+def _round_bf16(values: Floats, scratch: Words | None = None) -> None:
     """Round a flat array to bfloat16 in place: nearest even, denormals kept, one NaN."""
+    if scratch is None:
+        scratch = np.empty(min(CHUNK, values.size), np.uint32)
     for start in chunks(values.size):
         piece = values[start : start + CHUNK]
         words = piece.view(np.uint32)
         nan = np.isnan(piece) if has_nan(piece) else None
-        round_nearest_even(words, 16)
+        round_nearest_even(words, 16, scratch[: words.size])
         if nan is not None:
             words[nan] = BF16_NAN
 

@@ -55,6 +55,10 @@ class Pages(Protocol):
         """One per lane."""
 
 
+Extents = tuple[int, int, int, int]
+"""(count, step, count, step) of the pages of one read."""
+
+
 class Tensor:
     """One buffer of the plan.
 
@@ -64,7 +68,7 @@ class Tensor:
         owner: core that wrote a page in this run, NOBODY before; None for read-only buffers.
         written_in: (kernel, NoC write epoch) of a page's last write.
         writable: some program of the plan writes it.
-        transfers: different reads so far, as (pages by lane, first page, extents); see least_read.
+        reads: first pages of the reads so far, by pages by lane and extents; see least_read.
     """
 
     def __init__(self, name: str, layout: Layout, placement: Placement) -> None:
@@ -81,7 +85,7 @@ class Tensor:
         self.owner: npt.NDArray[np.int32] | None = None
         self.written_in: npt.NDArray[np.int64] | None = None
         self.writable = False
-        self.transfers: set[tuple[Pages, int, tuple[int, int, int, int]]] = set()
+        self.reads: dict[tuple[Pages, Extents], set[int]] = {}
         self.read_bytes = 0
         self.written_bytes = 0
 
@@ -91,12 +95,17 @@ class Tensor:
         self.owner = np.full(self.pages, NOBODY, np.int32)
         self.written_in = np.zeros((self.pages, 2), np.int64)
 
+    def starts(self, pages: Pages, extents: Extents) -> set[int]:
+        """First pages, up to what varies by lane, of the reads of such pages."""
+        return self.reads.setdefault((pages, extents), set())
+
     def least_read(self) -> int:
         """Bytes of the pages read at least once: what no schedule could do without."""
         seen = np.zeros(self.pages, np.bool_)
-        for pattern, start, (n1, s1, n2, s2) in self.transfers:
-            offsets = (start + s1 * np.arange(n1)[:, None] + s2 * np.arange(n2)).reshape(-1)
-            seen[pattern.ids[:, None] + offsets] = True
+        for (pattern, (n1, s1, n2, s2)), starts in self.reads.items():
+            offsets = s1 * np.arange(n1)[:, None] + s2 * np.arange(n2)
+            common = np.fromiter(starts, np.int64, len(starts))[:, None] + offsets.reshape(-1)
+            seen[np.unique(pattern.ids)[:, None, None] + common] = True
             if seen.all():
                 break
         return int(seen.sum()) * self.page_bytes

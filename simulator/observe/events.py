@@ -6,7 +6,14 @@ from itertools import groupby
 from typing import Any, Final
 
 SCHEMA: Final = "tt-harness-trace/1"
-THREADS: Final = ("ncrisc", "compute", "compute (math)", "compute (pack)", "brisc")
+THREADS: Final = (
+    "ncrisc",
+    "compute",
+    "compute (unpack)",
+    "compute (math)",
+    "compute (pack)",
+    "brisc",
+)
 """Tracks of a core from top to bottom: data usually flows from the first to the last."""
 
 

@@ -83,7 +83,7 @@ class Tracer:
         """
         if machine is not self._machine:
             self._begin(machine)
-        thread = code.thread if code.cursor == "both" else f"{code.thread} ({code.cursor})"
+        thread = code.thread if code.cursor == "all" else f"{code.thread} ({code.cursor})"
         for core in self._traced:
             self.events.track(core, machine.cores[core], thread)
         return [self._wrapped(code, thread, n, step) for n, step in enumerate(code.steps)]
@@ -214,7 +214,7 @@ class Tracer:
             if wait is None:
                 continue
             code, place = group.code, group.code.places[group.pc]
-            thread = code.thread if code.cursor == "both" else f"{code.thread} ({code.cursor})"
+            thread = code.thread if code.cursor == "all" else f"{code.thread} ({code.cursor})"
             args = {"reason": f"{wait.describe(group)}; it never comes", "path": place.path,
                     "loc": place.loc}  # fmt: skip
             for core in self._traced:

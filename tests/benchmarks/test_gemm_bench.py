@@ -14,6 +14,7 @@ import pytest
 
 import harness
 from harness.kernels import gemm
+from simulator.run import Workspace
 
 SIZE = 1024
 ROUNDS = 9
@@ -38,11 +39,12 @@ def test_gemm_1024_against_numpy(benchmark: Any, blocks: tuple[int, int, int]) -
     base: list[float] = []
     whole: list[float] = []
     inside: list[float] = []
+    workspace = Workspace()
 
     def both() -> None:
         base.append(_seconds(lambda: np.matmul(arrays["A"], arrays["B"])))
         began = time.perf_counter()
-        result = artifact.run(arrays)
+        result = artifact.run(arrays, workspace=workspace)
         whole.append(time.perf_counter() - began)
         inside.append(result.run.stats.run_seconds)
         assert result.findings == ()

@@ -73,6 +73,9 @@ STATEMENTS = [
     ("gemm shapes", 'x = T.alloc_shared((64, 32), "bfloat16")\nT.gemm(s, x, f)', 1,
      "ShapeMismatch"),
     ("gemm of a number", "T.gemm(s, 3, f)", 0, "UnsupportedConstruct"),
+    ("loaded by a loop that may not run", ('x = T.alloc_shared((32, 32), "bfloat16")\n'
+     "for k in T.serial(bx):\n    T.copy(A[k * 32, 0], x)\nT.copy(x, s)"), 3,
+     "UninitialisedBuffer"),
     ("gemm onto nothing", "T.gemm(s, s, f)\nT.copy(f, s)", 0, "UninitialisedBuffer"),
     ("copy shapes", 'x = T.alloc_shared((64, 32), "bfloat16")\nT.copy(s, x)', 1, "ShapeMismatch"),
     ("copy ranks", 'x = T.alloc_shared((2, 32, 32), "bfloat16")\nT.copy(s, x)', 1,
@@ -98,15 +101,39 @@ STATEMENTS = [
      "UnsupportedConstruct"),
     ("Parallel of block index", "for i, j in T.Parallel(bx, 32):\n    s[i, j] = 0.0", 0,
      "UnsupportedConstruct"),
-    ("if in Parallel", "for i, j in T.Parallel(32, 32):\n    if i > j:\n        s[i, j] = 0.0", 1,
-     "UnsupportedConstruct"),
+    ("copy under if in Parallel", ("for i, j in T.Parallel(32, 32):\n    if i > j:\n"
+     "        T.copy(s, f)"), 2, "UnsupportedConstruct"),
     ("op in Parallel", "for i, j in T.Parallel(32, 32):\n    T.clear(s)", 1,
      "UnsupportedConstruct"),
+    ("offset of part of a tile", ('x = T.alloc_shared((64, 32), "bfloat16")\nT.clear(x)\n'
+     "for i, j in T.Parallel(32, 32):\n    s[i, j] = x[i + 16, j]"), 3, "UnalignedBlock"),
+    ("part of a tile written", ('x = T.alloc_shared((64, 32), "bfloat16")\nT.clear(x)\n'
+     "for i, j in T.Parallel(16, 32):\n    x[i, j] = 1.0"), 3, "UnalignedBlock"),
+    ("slice across tiles", ('x = T.alloc_shared((64, 32), "bfloat16")\nT.clear(x)\n'
+     "T.copy(x[16:48, :], s)"), 2, "UnalignedBlock"),
+    ("slice of the block index", ('x = T.alloc_shared((64, 32), "bfloat16")\nT.clear(x)\n'
+     "T.copy(x[bx * 64 : bx * 64 + 32, :], s)"), 2, "OutOfBounds"),
+    ("running sum over another shape", "T.cumsum(s[:, 0:16], f)", 0, "ShapeMismatch"),
+    ("running sum along a third axis", "T.cumsum(s, f, dim=2)", 0, "UnsupportedConstruct"),
+    ("running sum backwards from padding", (
+        'x = T.alloc_fragment((32, 20), "float32")\nT.fill(x, 1.0)\n'
+        "T.cumsum(x, dim=1, reverse=True)\nfor i, j in T.Parallel(32, 32):\n"
+        "    s[i, j] = x[i, 0]"), 2, "UnalignedBlock"),
+    ("scalar from data", 'x = T.alloc_var("int32", 0)\nx = s[0, 0]', 1, "DataDependent"),
+    ("scalar chosen by data", 'x = T.alloc_var("int32", 0)\nif s[0, 0] > 0:\n    x = 1', 1,
+     "DataDependent"),
+    ("scalar without a value", ('x = T.alloc_var("int32")\nfor i, j in T.Parallel(32, 32):\n'
+     "    s[i, j] = x"), 2, "UninitialisedBuffer"),
+    ("scalar in Parallel", ('x = T.alloc_var("int32", 0)\nfor i, j in T.Parallel(32, 32):\n'
+     "    x = i"), 2, "UnsupportedConstruct"),
+    ("scalar without closed form", ('x = T.alloc_var("int32", 1)\nfor k in T.serial(bx + 1):\n'
+     "    x = x * 2\nfor i, j in T.Parallel(32, 32):\n    s[i, j] = x"), 1, "DataDependent"),
+    ("scalar of another type", 'x = T.alloc_var("float64")', 0, "UnsupportedDtype"),
     ("gather", "for i, j in T.Parallel(32, 32):\n    s[i, j] = A[i * 2, j]", 1,
      "UnsupportedIndex"),
     ("indirect index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[s[i, j], j]", 1, None),
     ("shifted index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[i + 1, j]", 1,
-     "UnsupportedIndex"),
+     "OutOfBounds"),
     ("loop over text", "for i in 'abc':\n    T.clear(s)", 0, "UnsupportedConstruct"),
     ("negative step", "for i in T.serial(4, 0, -1):\n    T.clear(s)", 0, "UnsupportedConstruct"),
     ("fractional bound", "for i in T.serial(2.5):\n    T.clear(s)", 0, "UnsupportedConstruct"),
@@ -225,8 +252,95 @@ def test_the_refusals_of_statements_say_what_to_do(statements: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["int16", "float64", "float8_e4m3", "nonsense"])
 def test_a_tensor_of_another_type_is_refused(dtype: str) -> None:
-    """A parameter's dtype is checked when the annotation is evaluated."""
-    text = kernel(f"A: T.Tensor((64, 64), '{dtype}')", "T.clear(A)")
+    """A parameter's dtype is checked when the annotation is evaluated, and named with its line."""
+    text = kernel(f"A: T.Tensor((64, 64), 'bfloat16'),\n  B: T.Tensor((64, 64), '{dtype}')",
+                  "T.clear(A)")  # fmt: skip
     error = refusal(text)
     assert error.code == "UnsupportedDtype"
+    line = next(n for n, text in enumerate(text.splitlines(), 1) if dtype in text)
+    assert re.fullmatch(rf"kernel_\w+\.py:{line}:\d+", error.location or ""), str(error)
     assert error.next_step
+
+
+WAVES = {
+    "an index that is no block": "for p, q in T.Persistent([2, 2], 3, y + 1):\n    BODY",
+    "waves of another size": "for p, q in T.Persistent([2, 2], 2, y):\n    BODY",
+    "more work behind it": "for p, q in T.Persistent([2, 2], 3, y):\n    BODY\nT.clear(s)",
+    "a block carried on": (
+        "T.copy(A[0, 0], s)\nfor p, q in T.Persistent([2, 2], 3, y):\n"
+        "    T.copy(s, B[p * 32, q * 32])\n    T.clear(s)"
+    ),
+    "a tensor read back": (
+        "for p, q in T.Persistent([2, 2], 3, y):\n"
+        "    T.copy(B[p * 32, q * 32], s)\n    T.copy(s, B[q * 32, p * 32])\n"
+        "    T.copy(A[0, 0], s)"
+    ),
+    "too many dimensions": "for p, q, r, t in T.Persistent([1, 1, 2, 2], 3, y):\n    BODY",
+}
+
+
+@pytest.mark.parametrize("what", WAVES)
+def test_persistent_loops_that_are_no_grid_are_refused(what: str) -> None:
+    """A T.Persistent loop means its domain; what would make that wrong is named at the loop."""
+    body = "T.copy(A[p * 32, q * 32], s)\n    T.copy(s, B[p * 32, q * 32])"
+    loop = textwrap.indent(WAVES[what].replace("BODY", body), "    ")
+    error = refusal(kernel(TENSORS, "with T.Kernel(3) as y:\n"
+                           f"    s = T.alloc_shared((32, 32), 'bfloat16')\n{loop}"))  # fmt: skip
+    assert error.message.startswith("T.Persistent"), error
+    assert error.location
+    assert error.next_step
+
+
+STEPS = {
+    "a sum per step": "T.reduce_sum(a, r, dim=1)\nfor i, j in T.Parallel(32, 32):\n"
+                      "    c[i, j] += r[i]",
+    "the last product alone": "T.gemm(a, b, c, clear_accum=True)",
+    "a product now and then": "if k > 0:\n    T.gemm(a, b, c)",
+    "a count of steps": "for i, j in T.Parallel(32, 32):\n    c[i, j] += 1.0",
+    "the place in K": "for i, j in T.Parallel(32, 16):\n    a[i, j] = a[i, j] * k\n"
+                      "T.gemm(a, b, c)",
+    "a tail that is not zero": "for i, j in T.Parallel(32, 16):\n    a[i, j] = a[i, j] + 1.0\n"
+                               "T.gemm(a, b, c)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", STEPS)
+def test_steps_below_a_tile_that_are_no_sum_are_refused(what: str) -> None:
+    """K blocks below a tile are joined only where the joined steps give the same sum."""
+    error = refusal(kernel(
+        "A: T.Tensor((64, 80), 'bfloat16'), B: T.Tensor((80, 64), 'bfloat16'),"
+        " C: T.Tensor((64, 64), 'float32')",
+        "with T.Kernel(2, 2) as (x, y):\n"
+        "    a = T.alloc_shared((32, 16), 'bfloat16')\n"
+        "    b = T.alloc_shared((16, 32), 'bfloat16')\n"
+        "    c = T.alloc_fragment((32, 32), 'float32')\n"
+        "    r = T.alloc_fragment((32,), 'float32')\n"
+        "    T.clear(c)\n"
+        "    for k in T.serial(5):\n"
+        "        T.copy(A[y * 32, k * 16], a)\n"
+        "        T.copy(B[k * 16, x * 32], b)\n"
+        f"{textwrap.indent(STEPS[what], ' ' * 8)}\n"
+        "    T.copy(c, C[y * 32, x * 32])"))  # fmt: skip
+    assert error.code == "UnalignedBlock", error
+    assert "smaller than a tile" in error.message, error
+    assert error.location
+
+
+SMALL = {
+    "a fixed row": "for i, j in T.Parallel(8, 64):\n    s[i, j] = s[i, j] - s[0, j]",
+    "half the rows": "for i, j in T.Parallel(4, 64):\n    s[i, j] = 0.0",
+    "rows from the middle": "for i, j in T.Parallel(4, 64):\n    s[i, j] = s[i + 4, j]",
+    "a slice of rows": "T.clear(s[0:4, :])",
+}
+
+
+@pytest.mark.parametrize("what", SMALL)
+def test_parts_of_joined_blocks_are_refused(what: str) -> None:
+    """Blocks below a tile are joined; part of one is not the same part of the joined block."""
+    text = kernel("A: T.Tensor((40, 64), 'bfloat16'), B: T.Tensor((40, 64), 'bfloat16')",
+                  "with T.Kernel(5) as y:\n    s = T.alloc_shared((8, 64), 'bfloat16')\n"
+                  f"    T.copy(A[y * 8, 0], s)\n{textwrap.indent(SMALL[what], '    ')}\n"
+                  "    T.copy(s, B[y * 8, 0])")  # fmt: skip
+    error = refusal(text)
+    assert error.code == "UnalignedBlock"
+    assert error.location

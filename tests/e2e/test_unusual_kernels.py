@@ -17,6 +17,7 @@ KERNELS: tuple[Callable[..., Any], ...] = (
     k.inout_direct, k.prime, k.vec, f.vec_direct, f.three_d, f.loop_batch, f.softmax_masked,
     f.gemm_reduce, f.swap, f.fib, f.cond_out, f.cond_acc, f.bias_bcast, f.float16_to_bfloat16,
     f.loop_carried_gemm, f.int_scalars, f.last_wins, f.wide,
+    f.loaded_in_a_loop_used_after, f.left_by_nested_loops, f.left_by_a_triangle, f.left_by_branches,
 )  # fmt: skip
 OPTIONS: dict[str, dict[str, Any]] = {
     "wormhole_n150": {"device": "wormhole_n150"},
@@ -52,11 +53,3 @@ def test_more_blocks_than_cores() -> None:
     counts = sorted(len(items) for items in artifact.plan.work_partition.values())
     assert counts == [16, 16, 16, 16, 16, 17]
     assert harness.check(func, grid=(2, 3)).passed
-
-
-@pytest.mark.xfail(
-    reason="a buffer filled in a loop of constant length counts as unwritten after it", strict=True
-)
-def test_what_a_loop_loaded_can_be_used_after_it() -> None:
-    """A loop that certainly runs fills its buffers for the statements that follow."""
-    assert harness.check(f.loaded_in_a_loop_used_after()).passed

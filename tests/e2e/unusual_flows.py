@@ -247,6 +247,62 @@ def loaded_in_a_loop_used_after(M=64):
     return main
 
 
+def left_by_nested_loops(M=50):
+    @T.prim_func
+    def main(
+        A: T.Tensor((M, M), "bfloat16"), B: T.Tensor((M, M), "bfloat16"),
+        C: T.Tensor((M, M), "float32"), D: T.Tensor((M, M), "float32"),
+    ):  # fmt: skip
+        with T.Kernel(2, 2) as (bx, by):
+            a = T.alloc_shared((32, 32), "bfloat16")
+            b = T.alloc_shared((32, 32), "bfloat16")
+            c = T.alloc_fragment((32, 32), "float32")
+            d = T.alloc_fragment((32, 32), "float32")
+            for r in T.serial(2):
+                for k in T.Pipelined(2, num_stages=2):
+                    T.copy(A[by * 32, k * 32], a)
+                    T.copy(B[k * 32, bx * 32], b)
+                    T.gemm(a, b, c, clear_accum=True)
+                for i, j in T.Parallel(32, 32):
+                    d[i, j] = c[i, j] * (r + 1) + a[i, j]
+            T.copy(c, C[by * 32, bx * 32])
+            T.copy(d, D[by * 32, bx * 32])
+
+    return main
+
+
+def left_by_a_triangle(M=96):
+    @T.prim_func
+    def main(A: T.Tensor((M, M), "float32"), C: T.Tensor((M, M), "float32")):
+        with T.Kernel(M // 32, M // 32) as (bx, by):
+            s = T.alloc_shared((32, 32), "float32")
+            f = T.alloc_fragment((32, 32), "float32")
+            for k in T.serial(bx, by + bx + 1):
+                T.copy(A[by * 32, (k - bx) * 32], s)
+                for i, j in T.Parallel(32, 32):
+                    f[i, j] = s[i, j] * k
+            for i, j in T.Parallel(32, 32):
+                f[i, j] += s[i, j]
+            T.copy(f, C[by * 32, bx * 32])
+
+    return main
+
+
+def left_by_branches(M=64):
+    @T.prim_func
+    def main(A: T.Tensor((M, M), "float32"), C: T.Tensor((M, M), "float32")):
+        with T.Kernel(2, 2) as (bx, by):
+            s = T.alloc_shared((32, 32), "float32")
+            for k in T.serial(3):
+                if k == bx:
+                    T.copy(A[by * 32, bx * 32], s)
+                else:
+                    T.fill(s, 3.0)
+            T.copy(s, C[by * 32, bx * 32])
+
+    return main
+
+
 def last_wins(M=64):
     @T.prim_func
     def main(A: T.Tensor((M, M), "float32"), C: T.Tensor((M, M), "float32")):

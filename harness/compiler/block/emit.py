@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import tvm
 from tvm import tirx
 
-from harness.compiler.block.exact import exact_transpose
 from harness.compiler.block.expression import Micro, registers_needed, schedule
 from harness.compiler.block.model import (
     Accumulate,
     Buffer,
+    Cumsum,
     Eltwise,
     Gemm,
     Reduce,
@@ -18,6 +19,8 @@ from harness.compiler.block.model import (
     Transpose,
 )
 from harness.compiler.block.names import Names
+from harness.compiler.block.parts import Extract, Insert
+from harness.compiler.block.paths import exact_transpose
 from harness.compiler.diagnostics import refuse
 from harness.compiler.tt_ops import call, config_scope, loop, thread
 
@@ -25,6 +28,11 @@ from harness.compiler.tt_ops import call, config_scope, loop, thread
 def largest_divisor(n: int, limit: int) -> int:
     """The largest divisor of ``n`` that is at most ``limit``."""
     return max(d for d in range(1, min(n, limit) + 1) if n % d == 0)
+
+
+def simplified(expr: Any) -> Any:
+    """An index expression, shorter where it can be."""
+    return tvm.sym.Analyzer().simplify(expr)
 
 
 class ComputeEmitter:
@@ -105,6 +113,27 @@ class ComputeEmitter:
 
         return thread("compute", [config_scope(loop("r", outer, one))])
 
+    def cumsum(self, stmt: Cumsum) -> Any:
+        """Each tile: the triangle times its own, ones times those before it (or behind)."""
+        span, src = getattr(stmt.node, "span", None), stmt.src
+        own, ones, axis = self.names[src], self.names[stmt.ones], stmt.axis
+        size, stride = (src.cols, 1) if axis == 1 else (src.rows, src.cols)
+
+        def tile(index: Any, at: Any) -> list[Any]:
+            count = size - at if stmt.reverse else at + 1
+            step = tirx.Var("t", "int32")
+            source = index + step * stride if stmt.reverse else index - step * stride
+            pair = [(own, simplified(source)), (ones, tirx.Min(step, tirx.const(1, "int32")))]
+            (a, i), (b, j) = pair if axis == 1 else pair[::-1]
+            product = call("matmul_tiles", a, b, i, j, 0, span=span)
+            math = tirx.For(step, 0, simplified(count), tirx.ForKind.SERIAL, product)
+            packs = [call("pack_tile", 0, self.names[stmt.dst], span=span)]
+            return self.bracket([math], packs, span)
+
+        return thread("compute", loop("b", src.lead, lambda b: loop("r", src.rows, lambda r: loop(
+            "c", src.cols, lambda c: tile((b * src.rows + r) * src.cols + c,
+                                          c if axis == 1 else r)))))  # fmt: skip
+
     def transpose(self, stmt: Transpose) -> Any:
         """Tile (i, j) of the result is tile (j, i) of the source, transposed."""
         span = getattr(stmt.node, "span", None)
@@ -128,6 +157,59 @@ class ComputeEmitter:
             return loop("s", dst.cols // per, segment)
 
         return thread("compute", loop("r", dst.rows, row))
+
+    def extract(self, stmt: Extract) -> Any:
+        """Tiles of a part, one after another."""
+        span, part, whole, at = getattr(stmt.node, "span", None), stmt.dst, stmt.src, stmt.window
+        per = largest_divisor(part.cols, self.dst_tiles)
+
+        def row(lead: Any, i: Any) -> list[Any]:
+            first = (lead * whole.rows + at.row + i) * whole.cols + at.col
+
+            def segment(s: Any) -> list[Any]:
+                math = loop("t", per, lambda t: [call(
+                    "copy_tile", self.names[whole], simplified(first + s * per + t), t,
+                    span=span)])  # fmt: skip
+                packs = loop("t", per, lambda t: [call("pack_tile", t, self.names[part],
+                                                       span=span)])  # fmt: skip
+                return self.bracket(math, packs, span)
+
+            return loop("s", part.cols // per, segment)
+
+        def down(dims: tuple[Any, ...], lead: Any) -> list[Any]:
+            if not dims:
+                return loop("r", part.rows, lambda i: row(lead, i))
+            (start, extent, size), *rest = dims
+            return loop("b", extent, lambda b: down(tuple(rest), lead * size + start + b))
+
+        return thread("compute", down(at.lead, tirx.const(0, "int32")))
+
+    def insert(self, stmt: Insert) -> Any:
+        """Every tile of the block, from the part or from what the block held."""
+        span, part, whole, at = getattr(stmt.node, "span", None), stmt.src, stmt.dst, stmt.window
+
+        def tile(old: Any, new: Any, inside: list[Any]) -> list[Any]:
+            here, there = (call("copy_tile", self.names[b], simplified(i), 0, span=span)
+                           for b, i in ((part, new), (stmt.base, old)))  # fmt: skip
+            test = simplified(inside[0] if len(inside) == 1 else tirx.all(*inside))
+            packs = [call("pack_tile", 0, self.names[whole], span=span)]
+            return self.bracket([tirx.IfThenElse(test, here, there)], packs, span)
+
+        dims = [*at.lead, (at.row, part.rows, whole.rows), (at.col, part.cols, whole.cols)]
+
+        def down(rest: list[Any], old: Any, new: Any, inside: list[Any]) -> list[Any]:
+            if not rest:
+                return tile(old, new, inside)
+            (start, extent, size), *inner = rest
+
+            def step(i: Any) -> list[Any]:
+                own = [] if extent == size else [i >= start, i < start + extent]
+                return down(inner, old * size + i, new * extent + i - start, [*inside, *own])
+
+            return loop("i", size, step)
+
+        zero = tirx.const(0, "int32")
+        return thread("compute", down(dims, zero, zero, []))
 
     def gemm(self, stmt: Gemm) -> Any:
         """A product on memory accumulators: reload, accumulate, pack."""
@@ -204,6 +286,12 @@ class ComputeEmitter:
             return self.transpose(stmt)
         if isinstance(stmt, Reduce):
             return self.reduce(stmt)
+        if isinstance(stmt, Cumsum):
+            return self.cumsum(stmt)
         if isinstance(stmt, Gemm):
             return self.gemm(stmt)
+        if isinstance(stmt, Extract):
+            return self.extract(stmt)
+        if isinstance(stmt, Insert):
+            return self.insert(stmt)
         refuse(f"no lowering for {type(stmt).__name__}", node=stmt.node)

@@ -262,6 +262,28 @@ class Reduce(Statement):
 
 
 @dataclass(eq=False)
+class Cumsum(Statement):
+    """``dst`` = running sums of ``src`` along an axis: products with a triangle and with ones.
+
+    ``ones`` is two tiles: a triangle of ones, and all ones.
+    """
+
+    dst: Buffer
+    src: Buffer
+    ones: Buffer
+    axis: int
+    reverse: bool
+
+    def defs(self) -> tuple[Buffer, ...]:
+        """Buffers it writes."""
+        return (self.dst,)
+
+    def uses(self) -> tuple[Buffer, ...]:
+        """Buffers it reads."""
+        return (self.src, self.ones)
+
+
+@dataclass(eq=False)
 class Transpose(Statement):
     """``dst[i, j] = src[j, i]`` for whole blocks."""
 

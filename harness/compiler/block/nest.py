@@ -8,6 +8,7 @@ import tvm
 from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
+from harness.compiler.affine import mentions
 from harness.compiler.block.model import (
     Binary,
     Buffer,
@@ -25,7 +26,6 @@ from harness.compiler.block.model import (
     Unary,
 )
 from harness.compiler.diagnostics import refuse
-from harness.compiler.forms import mentions
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.regions import constant
 
@@ -39,6 +39,8 @@ _COMPARE: Final = ((tirx.LT, "ltz"), (tirx.LE, "lez"), (tirx.GT, "gtz"), (tirx.G
 _FUNCTIONS: Final = ("exp", "exp2", "log", "log1p", "sqrt", "rsqrt", "sigmoid", "tanh", "erf",
                      "sin", "cos", "floor", "ceil", "round")  # fmt: skip
 _LOG2_E: Final = 1.4426950408889634
+_EXACT: Final = 1 << 20
+"""Index expressions below this are exact in float32, quotients included."""
 
 
 class Nest:
@@ -49,7 +51,8 @@ class Nest:
         self.reader = reader
         self.variables = variables
         self.extents = extents
-        self.before: list[Statement] = []
+        self.parts = reader.parts()
+        self.before = self.parts.before
         self.node: Any = None
         self.target: Buffer | None = None
 
@@ -60,14 +63,14 @@ class Nest:
         self.node = stmt
         buffer, indices = stmt.buffer, list(stmt.indices)
         if buffer.name in self.reader.buffers:
-            block = self.reader.buffers[buffer.name]
-            if self._access(buffer, indices, stmt) != "full":
+            starts, extents, access = self._access(buffer, indices, stmt)
+            if access != "full":
                 refuse(f"{buffer.name!r} is not stored over the whole iteration space", node=stmt,
                        code="UnsupportedIndex",
                        next_step="index the block by the loop variables in order")  # fmt: skip
-            self.target = block
+            block = self.target = self.parts.write(buffer, starts, extents, stmt)
             expr = self.expr(stmt.value)
-            return [*self.before, Eltwise(stmt, block, expr)]
+            return [*self.before, Eltwise(stmt, block, expr), *self.parts.after]
         region = self.region(buffer, indices, stmt)
         block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
                             tuple(self.extents))  # fmt: skip
@@ -77,37 +80,17 @@ class Nest:
 
     # Places -----------------------------------------------------------------------------------
 
-    def _position(self, index: Any) -> int | None:
-        """Which loop variable an index is."""
-        for position, var in enumerate(self.variables):
-            if isinstance(index, tvm.ir.Var) and index.same_as(var):
-                return position
-        return None
+    def _along(self, index: Any, buffer: Any, node: Any) -> tuple[int | None, Any]:
+        """(loop, start) of an index ``start + loop variable``, or of a start alone."""
+        used = [k for k, v in enumerate(self.variables) if mentions(index, [v])]
+        if not used:
+            return None, index
+        start = tvm.sym.Analyzer().simplify(index - self.variables[used[0]])
+        if len(used) > 1 or mentions(start, self.variables):
+            self._index(buffer, node)
+        return used[0], start
 
-    def _access(self, buffer: Any, indices: list[Any], node: Any) -> str:
-        """How an on-chip buffer is indexed: full, turned, ROW, COL or SCALAR.
-
-        Raises:
-            CompileError: any other way.
-        """
-        shape = [constant(d) for d in buffer.ty.shape]
-        positions = [self._position(i) for i in indices]
-        rank = len(self.variables)
-        if positions == list(range(rank)) and shape == self.extents:
-            return "full"
-        last = [rank - 2, rank - 1]
-        if rank >= 2:
-            if positions == last[::-1] and shape == self.extents[:-3:-1]:
-                return "turned"
-            if len(shape) == 1 and positions[0] in last and shape[0] == self.extents[positions[0]]:
-                return "COL" if positions[0] == last[0] else "ROW"
-            if len(shape) == 2:
-                if positions[0] == last[0] and shape[1] == 1 and constant(indices[1]) == 0:
-                    return "COL"
-                if positions[1] == last[1] and shape[0] == 1 and constant(indices[0]) == 0:
-                    return "ROW"
-        if all(constant(i) == 0 for i in indices):
-            return "SCALAR"
+    def _index(self, buffer: Any, node: Any) -> NoReturn:
         refuse(
             f"{buffer.name!r} is indexed in a way that is neither elementwise nor a broadcast",
             node=node,
@@ -115,10 +98,43 @@ class Nest:
             next_step="index by the loop variables in order, or by one of them",
         )
 
+    def _access(
+        self, buffer: Any, indices: list[Any], node: Any
+    ) -> tuple[list[Any], list[int], str]:  # fmt: skip
+        """Starts and extents of what is accessed of an on-chip buffer, and how.
+
+        How is one of full, turned, ROW, COL and SCALAR.
+
+        Raises:
+            CompileError: any other way.
+        """
+        along = [self._along(i, buffer, node) for i in indices]
+        starts = [start for _, start in along]
+        extents = [1 if k is None else self.extents[k] for k, _ in along]
+        places = [k for k, _ in along]
+        while len(places) > 2 and places[0] is None:  # a fixed leading index
+            places.pop(0)
+        rank = len(self.variables)
+        last = [rank - 2, rank - 1]
+        access = None
+        if places == list(range(rank)):
+            access = "full"
+        elif all(p is None for p in places):
+            access = "SCALAR"
+        elif rank >= 2 and places == last[::-1]:
+            access = "turned"
+        elif rank >= 2 and (places == [last[0], None] or places == last[:1]):
+            access = "COL"
+        elif rank >= 2 and (places == [None, last[1]] or places == last[1:]):
+            access = "ROW"
+        if access is None:
+            self._index(buffer, node)
+        return starts, extents, access
+
     def leaf(self, buffer: Any, indices: list[Any], node: Any) -> Expr:
         """The operand an on-chip element is; vectors in the other form are turned first."""
-        block = self.reader.buffers[buffer.name]
-        access = self._access(buffer, indices, node)
+        starts, extents, access = self._access(buffer, indices, node)
+        block = self.parts.read(buffer, starts, extents, node)
         if access == "full":
             if self.target is not None and block.form != self.target.form:
                 return Leaf(self._turned(block))
@@ -284,9 +300,7 @@ class Nest:
         found = tvm.sym.detect_linear_equation(value, self.variables)
         steps = [constant(c) for c in found[:-1]] if found else [None]
         if any(s is None for s in steps):
-            refuse("an index expression is not affine in the loop variables", node=self.node,
-                   code="UnsupportedIndex",
-                   next_step="use sums and constant multiples of loop variables")  # fmt: skip
+            return self._composed(value)
         if len(steps) > 2 and any(steps[:-2]):
             refuse("an index expression uses an outer loop variable of T.Parallel", node=self.node)
         target = self.target
@@ -299,6 +313,33 @@ class Nest:
         dst = target.like(self.reader.temp("index"), "float32")
         self.before.append(IndexTiles(self.node, dst, found[-1], row or 0, col or 0))
         return Leaf(dst)
+
+    def _composed(self, value: Any) -> Expr:
+        """An index expression of quotients, remainders and products, in float32 without rounding.
+
+        A quotient is the floor of (a + 1/2) / c: that is at least 1 / (2 c) away from a whole
+        number, which rounding does not cross below 2 ** 20.
+        """
+        analyzer = tvm.sym.Analyzer()
+        spans = zip(self.variables, self.extents, strict=True)
+        for var, start, extent in (*self.reader.ranges, *((v, 0, e) for v, e in spans)):
+            analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
+        bound = analyzer.const_int_bound(value)
+        if max(abs(int(bound.min_value)), abs(int(bound.max_value))) < _EXACT:
+            for kind, op in _ARITHMETIC:
+                if isinstance(value, kind) and op != "div":
+                    return _binary(op, self.index(value.a), self.index(value.b))
+            divisor = constant(value.b) if isinstance(value, (tirx.FloorDiv, tirx.FloorMod)) else 0
+            if divisor is not None and divisor > 0:
+                a = self.index(value.a)
+                half = _binary("add", a, Const(0.5))
+                quotient = Unary("floor", _binary("mul", half, Const(1.0 / divisor)))
+                if isinstance(value, tirx.FloorDiv):
+                    return quotient
+                return _binary("sub", a, _binary("mul", quotient, Const(float(divisor))))
+        refuse("an index expression is not made of sums, products, quotients and remainders of loop"
+               f" variables below {_EXACT}", node=self.node, code="UnsupportedIndex",
+               next_step="use + - * // % with constants")  # fmt: skip
 
 
 def _binary(op: str, a: Expr, b: Expr) -> Expr:

@@ -6,12 +6,16 @@ is in the form its op takes, and accumulators that fit stay in DST.
 
 from __future__ import annotations
 
-from harness.compiler.block.exact import separate_exact
+from collections.abc import Sequence
+
+from harness.compiler.affine import Bounds
+from harness.compiler.block.initialise import initialise
 from harness.compiler.block.model import (
     Accumulate,
     BlockProgram,
     Buffer,
     Const,
+    Cumsum,
     Eltwise,
     For,
     Gemm,
@@ -25,6 +29,8 @@ from harness.compiler.block.model import (
     Transpose,
     walk,
 )
+from harness.compiler.block.parts import Extract, Insert
+from harness.compiler.block.paths import separate_exact
 from harness.compiler.block.rewrite import redirect, replace_uses, rewrite_lists
 from harness.compiler.block.webs import propagate_copies, rename_webs
 from harness.compiler.diagnostics import refuse
@@ -32,15 +38,15 @@ from harness.language.blockformats import dtype_of
 from simulator.arch import TILE
 
 
-def normalise(program: BlockProgram, dst_tiles: int) -> None:
-    """Rewrite a block program in place.
+def normalise(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -> None:
+    """Rewrite a block program in place; ``ranges`` bounds the grid's variables.
 
     Raises:
         CompileError: a construct no rewrite covers, at its source line.
     """
     _transposed_operands(program)
     _accumulate(program, dst_tiles)
-    _initialise(program)
+    initialise(program, ranges)
     _one_scaler(program)
     rename_webs(program)
     propagate_copies(program)
@@ -177,30 +183,6 @@ def _fill_before(body: list[Statement], index: int, acc: Buffer) -> int | None:
     return None
 
 
-def _initialise(program: BlockProgram) -> None:
-    """Refuse reads of buffers nothing has written on the way."""
-
-    def visit(body: list[Statement], written: set[Buffer]) -> set[Buffer]:
-        for stmt in body:
-            for buffer in stmt.uses():
-                if buffer not in written:
-                    refuse(f"buffer {buffer.name!r} is read before it is written", node=stmt.node,
-                           code="UninitialisedBuffer",
-                           next_step="T.clear, T.fill or T.copy into it first")  # fmt: skip
-            branches = stmt.bodies()
-            if len(branches) == 2:
-                after = [visit(b, set(written)) for b in branches]
-                written |= after[0] & after[1]
-            elif branches:
-                inner = visit(branches[0], set(written))
-                if isinstance(stmt, Accumulate):
-                    written |= inner
-            written |= set(stmt.defs())
-        return written
-
-    visit(program.body, set())
-
-
 def _stores_of(program: BlockProgram, buffer: Buffer) -> tuple[int, int, int]:
     """(stores, other uses, loads) of a buffer."""
     stores = other = loads = 0
@@ -278,6 +260,10 @@ def _retarget(program: BlockProgram) -> None:
     rewrite_lists(program, visit)
 
 
+_MAKERS = (Eltwise, Accumulate, Transpose, Reduce, Cumsum, Gemm, Extract, Insert)
+"""Statements of the compute thread that make a block."""
+
+
 def _retargetable(
     program: BlockProgram, body: list[Statement], position: int, stmt: Statement
 ) -> int | None:
@@ -292,15 +278,14 @@ def _retargetable(
     for source in range(position - 1, -1, -1):
         maker = body[source]
         if x in maker.defs():
-            kinds = (Eltwise, Accumulate, Transpose, Reduce)
-            return source if isinstance(maker, (*kinds, Gemm)) else None
+            return source if isinstance(maker, _MAKERS) else None
         if touches(maker, y) or touches(maker, x):
             return None
     return None
 
 
 def _check_k_padding(program: BlockProgram) -> None:
-    """A gemm over K that is no multiple of a tile needs operands the reader padded with zeros."""
+    """A sum over what is no multiple of a tile needs operands the reader padded with zeros."""
     makers: dict[Buffer, list[Statement]] = {}
     for stmt in walk(program.body):
         for buffer in stmt.defs():
@@ -316,13 +301,17 @@ def _check_k_padding(program: BlockProgram) -> None:
         )  # fmt: skip
 
     for stmt in walk(program.body):
-        if isinstance(stmt, Gemm) and stmt.a.shape[1] % TILE:
-            for buffer in (stmt.a, stmt.b):
-                if not zero_padded(buffer):
-                    refuse(
-                        f"a gemm sums over {stmt.a.shape[1]} elements, not a multiple of {TILE},"
-                        f" and {buffer.name!r} is computed, so its padding is not zero",
-                        node=stmt.node,
-                        code="UnalignedBlock",
-                        next_step=f"use a K extent that is a multiple of {TILE}",
-                    )
+        summed: dict[Buffer, int] = {}
+        if isinstance(stmt, Gemm):
+            summed = dict.fromkeys((stmt.a, stmt.b), stmt.a.shape[1])
+        elif isinstance(stmt, Cumsum) and stmt.reverse:
+            summed = {stmt.src: stmt.src.shape[stmt.axis]}
+        for buffer, extent in summed.items():
+            if extent % TILE and not zero_padded(buffer):
+                refuse(
+                    f"a sum runs over {extent} elements, not a multiple of {TILE}, and"
+                    f" {buffer.name!r} is computed, so its padding is not zero",
+                    node=stmt.node,
+                    code="UnalignedBlock",
+                    next_step=f"sum over a multiple of {TILE}",
+                )

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tvm import tirx
 from tvm.ir import Call, TensorRegion
 
+from harness.compiler.affine import block_ranges
 from harness.compiler.block.model import (
     Binary,
     BlockProgram,
     Buffer,
     Const,
+    Cumsum,
     Eltwise,
     Expr,
     For,
     Gemm,
     If,
+    IndexTiles,
     Leaf,
     Load,
     Reduce,
@@ -28,12 +32,13 @@ from harness.compiler.block.model import (
     Unary,
 )
 from harness.compiler.block.nest import Nest
+from harness.compiler.block.parts import Parts
 from harness.compiler.diagnostics import refuse
 from harness.compiler.forms import in_order, infer_forms
 from harness.compiler.kernel import Kernel, region_access
 from harness.compiler.passes.propagate_layout import onchip_dtypes, tile_grid
 from harness.language.blockformats import dtype_of
-from harness.language.ops import COPY, FILL, GEMM, REDUCE
+from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant
 from simulator.arch import TILE
 
@@ -56,6 +61,7 @@ class _Reader:
         self.params = {p.name: p for p in kernel.params}
         self.buffers: dict[str, Buffer] = {}
         self.names: set[str] = set()
+        self.ranges = block_ranges(kernel)
         for b in kernel.onchip:
             shape = tuple(constant(d) or 0 for d in b.ty.shape)
             self.buffers[b.name] = make_buffer(b.name, dtypes[b.name], shape, forms[b.name])
@@ -70,7 +76,10 @@ class _Reader:
         if isinstance(stmt, tirx.For):
             if stmt.kind == tirx.ForKind.PARALLEL:
                 return self.parallel(stmt)
-            return [For(stmt, self.body(stmt.body))]
+            self.ranges.append((stmt.loop_var, stmt.min, stmt.extent))
+            inner = self.body(stmt.body)
+            self.ranges.pop()
+            return [For(stmt, inner)]
         if isinstance(stmt, tirx.IfThenElse):
             orelse = [] if stmt.else_case is None else self.body(stmt.else_case)
             return [If(stmt, self.body(stmt.then_case), orelse)]
@@ -80,49 +89,62 @@ class _Reader:
         refuse(f"a {type(stmt).__name__} statement cannot be lowered", node=stmt)
 
     def call(self, call: Call) -> list[Statement]:
+        """A tile op, between what it needs of parts of blocks and what becomes of them."""
+        parts = self.parts()
+        body = self.tile_op(call, parts)
+        return [*parts.before, *body, *parts.after]
+
+    def parts(self) -> Parts:
+        """For the parts of blocks that one statement uses."""
+        return Parts(self.buffers, self.ranges, self.temp)
+
+    def tile_op(self, call: Call, parts: Parts) -> list[Statement]:
         name, args = call.op.name, list(call.args)
         if name == COPY:
-            return self.copy(call, args[0], args[1])
+            return self.copy(call, args[0], args[1], parts)
         if name == FILL:
             value = constant(args[1]) if not isinstance(args[1], tirx.FloatImm) else args[1].value
             if value is None:
                 refuse("T.fill with a value that is not a constant", node=call,
                        next_step="fill with a number")  # fmt: skip
-            return [Eltwise(call, self.whole(args[0], call), Const(float(value)))]
+            return [Eltwise(call, self.block(args[0], call, parts.write), Const(float(value)))]
         if name == GEMM:
-            a, b, c = (self.whole(r, call) for r in args[:3])
             flags = [bool(constant(f)) for f in args[3:6]]
+            a, b = (self.block(r, call, parts.read) for r in args[:2])
+            c = self.block(args[2], call, parts.write if flags[2] else parts.update)
             if any(x.lead != 1 for x in (a, b, c)):
                 refuse("T.gemm on blocks of more than two dimensions", node=call,
                        next_step="give matrices")  # fmt: skip
             return [Gemm(call, a, b, c, flags[0], flags[1], None if flags[2] else c)]
         if name == REDUCE:
-            return self.reduce(call, args)
+            return self.reduce(call, args, parts)
+        if name == CUMSUM:
+            return self.cumsum(call, args, parts)
         refuse(f"{name} cannot be lowered", node=call)
 
-    def whole(self, region: TensorRegion, node: Any) -> Buffer:
-        """The on-chip buffer a region covers in full."""
+    def block(
+        self, region: TensorRegion, node: Any, use: Callable[[Any, Any, Any, Any], Buffer]
+    ) -> Buffer:  # fmt: skip
+        """The on-chip block of a region; ``use`` is one of the ways of :class:`Parts`."""
         name = region.source.name
         if name not in self.buffers:
             refuse(f"{name!r} is a tensor in device memory; this op works on on-chip blocks",
                    node=node, next_step="T.copy it to an on-chip buffer first")  # fmt: skip
         access = region_access(region, node, write=False)
-        full = tuple(constant(d) for d in region.source.ty.shape)
-        if any(constant(s) != 0 for s in access.starts) or access.extents != full:
-            refuse(f"part of on-chip buffer {name!r} is used", node=node,
-                   next_step="use whole on-chip buffers")  # fmt: skip
-        return self.buffers[name]
+        return use(region.source, access.starts, access.extents, node)
 
-    def copy(self, call: Call, src: TensorRegion, dst: TensorRegion) -> list[Statement]:
+    def copy(
+        self, call: Call, src: TensorRegion, dst: TensorRegion, parts: Parts
+    ) -> list[Statement]:  # fmt: skip
         from_tensor, to_tensor = src.source.name in self.params, dst.source.name in self.params
         if from_tensor and to_tensor:
             refuse("T.copy from tensor to tensor", node=call,
                    next_step="copy through a shared buffer")  # fmt: skip
         if from_tensor:
-            return self.load(call, self.whole(dst, call), self.region(src, call))
+            return self.load(call, self.block(dst, call, parts.write), self.region(src, call))
         if to_tensor:
-            return self.unload(call, self.region(dst, call), self.whole(src, call))
-        a, b = self.whole(src, call), self.whole(dst, call)
+            return self.unload(call, self.region(dst, call), self.block(src, call, parts.read))
+        a, b = self.block(src, call, parts.read), self.block(dst, call, parts.write)
         if (a.lead, a.shape) == (b.lead, b.shape):
             return [Eltwise(call, b, Leaf(a))]
         if (a.lead, a.shape) == (b.lead, b.shape[::-1]) and 1 in a.shape:
@@ -189,10 +211,31 @@ class _Reader:
             out += Nest(self, *loops).store(stmt)
         return out
 
-    def reduce(self, call: Call, args: list[Any]) -> list[Statement]:
+    def cumsum(self, call: Call, args: list[Any], parts: Parts) -> list[Statement]:
+        """Running sums, with the triangle of ones they take."""
+        src = self.block(args[0], call, parts.read)
+        dst = self.block(args[1], call, parts.write)
+        rank, dim, reverse = len(args[0].region), constant(args[2]) or 0, bool(constant(args[3]))
+        if dim < rank - 2:
+            refuse("T.cumsum along a leading dimension", node=call,
+                   next_step="add the planes one after another")  # fmt: skip
+        axis = 1 if dim == rank - 1 and src.form != "col" else 0
+        upper = (axis == 1) != reverse  # ones where column >= row
+        shape = (TILE, 2 * TILE) if upper else (2 * TILE, TILE)
+        index = make_buffer(self.temp("index"), "float32", shape)
+        ones = index.like(self.temp("ones"), "bfloat16")
+        step = 1 if upper else -1
+        return [
+            IndexTiles(call, index, tirx.const(0, "int32"), -step, step),
+            Eltwise(call, ones, Unary("gez", Leaf(index))),
+            Cumsum(call, dst, src, ones, axis, reverse),
+        ]
+
+    def reduce(self, call: Call, args: list[Any], parts: Parts) -> list[Statement]:
         """A reduction: of abs(x) or -x where it must be, pooled, then joined with the old value."""
-        src, dst = self.whole(args[0], call), self.whole(args[1], call)
         kind, clear = str(args[2].value), bool(constant(args[4]))
+        src = self.block(args[0], call, parts.read)
+        dst = self.block(args[1], call, parts.write if clear else parts.update)
         rank, dim = len(args[0].region), constant(args[3]) or 0
         if rank != 2 or src.lead != 1:
             refuse(f"T.reduce_{kind} of a block of rank {rank}", node=call,

@@ -38,7 +38,7 @@ def replace_uses(stmt: Statement, old: Buffer, new: Buffer) -> None:
             stmt.expr, lambda leaf: Leaf(new, leaf.bcast) if leaf.buffer is old else leaf
         )
         return
-    for name in ("a", "b", "src", "acc", "scaler"):
+    for name in ("a", "b", "src", "acc", "scaler", "base", "ones"):
         value: Any = getattr(stmt, name, None)
         if value is old:
             setattr(stmt, name, new)

@@ -9,6 +9,7 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs
+from harness.compiler.affine import block_ranges
 from harness.compiler.compat.common import DEVICE, each, kernels, legacy, staged
 from harness.compiler.compat.metadata import core_map, shapes, tile_facts
 from harness.compiler.diagnostics import as_module
@@ -104,7 +105,7 @@ def circular(func: tirx.PrimFunc) -> Facts:
     """The attributes of memory_space_lower_tt, from the plan's own allocation."""
     kernel = read_kernel(func)
     options = GridToPersistentTT().options_for(func)
-    found = circular_buffers(func, kernel, parse(kernel.body), options)
+    found = circular_buffers(func, kernel, parse(kernel.body, block_ranges(kernel)), options)
     return {
         "tt_circular_buffers": [
             {

@@ -20,11 +20,13 @@ from harness.compiler.affine import with_loops
 from harness.compiler.attrs import WorkItem
 from harness.compiler.coalesce import coalesce
 from harness.compiler.diagnostics import TTPass, refuse
+from harness.compiler.joinloops import join_loops
 from harness.compiler.kernel import Kernel, read_kernel
 from harness.compiler.matching import check_device, match_shard, shard_ranges
 from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.outputs import output_blocks
 from harness.compiler.partition import cores_of, describe, descriptors, partition_of
+from harness.compiler.passes.propagate_layout import describe_onchip
 from harness.compiler.reduction import len_k
 from harness.errors import CompileError
 from harness.language.regions import constant
@@ -70,8 +72,12 @@ class TTTilesToCoreMap(TTPass):
             refuse("tt.onchip_desc is missing", code="PassOrder", node=func.body,
                    next_step="run PropagateTTLayout first")  # fmt: skip
         before = attrs.get(func, attrs.TT_COALESCE, [1, 1, 1])  # the pass may run again
+        described = describe_onchip(read_kernel(func))
         func, factors = coalesce(func)
+        func = join_loops(func)
         kernel = read_kernel(func)
+        if (joined := describe_onchip(kernel)) != described:
+            func = func.with_attr(attrs.TT_ONCHIP_DESC, joined)
         total = math.prod(kernel.grid)
         if total > MAX_BLOCKS:
             refuse(f"the grid has {total:,} blocks, a plan may deal {MAX_BLOCKS:,}",

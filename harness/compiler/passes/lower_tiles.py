@@ -14,6 +14,7 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs
+from harness.compiler.affine import block_ranges
 from harness.compiler.block.emit import ComputeEmitter
 from harness.compiler.block.integers import check_integers
 from harness.compiler.block.model import (
@@ -32,7 +33,8 @@ from harness.compiler.block.normalise import normalise
 from harness.compiler.block.read import read_block
 from harness.compiler.block.transfer import TransferEmitter
 from harness.compiler.diagnostics import TTPass, refuse
-from harness.compiler.kernel import Kernel, read_kernel, under_grid
+from harness.compiler.kernel import Kernel, read_kernel, statements, with_body
+from harness.compiler.masks import keeps
 from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.passes.propagate_layout import describe_onchip
 from harness.compiler.tt_ops import seq
@@ -72,12 +74,13 @@ class LowerTTTileIntrinsics(TTPass):
         kernel = read_kernel(func)
         _check_described(func, kernel)
         _check_accumulators(kernel, options)
+        _check_kept(kernel, options)
         program = read_block(kernel)
         capacity = options.arch.dst_tiles(fp32_dest=options.use_fp32_dest, full_sync=False)
-        normalise(program, capacity)
+        normalise(program, capacity, block_ranges(kernel))
         check_integers(program, options)
         body = _Lowering(kernel, capacity).run(program.body)
-        func = func.with_body(under_grid(func.body, body))
+        func = with_body(func, body)
         config = {
             "math_fidelity": options.math_fidelity,
             "fp32_dest_acc_en": options.use_fp32_dest,
@@ -101,16 +104,10 @@ class LowerTTTileIntrinsics(TTPass):
 
 
 def _check_described(func: tirx.PrimFunc, kernel: Kernel) -> None:
-    """``tt.onchip_desc`` says of every buffer what the buffer is.
-
-    Joining blocks reshapes buffers, so shapes are compared only where none were joined.
-    """
+    """``tt.onchip_desc`` says of every buffer what the buffer is."""
     said = attrs.get(func, attrs.TT_ONCHIP_DESC, {})
-    joined = any(f != 1 for f in attrs.get(func, attrs.TT_COALESCE, [1]))
     for name, facts in describe_onchip(kernel).items():
         for fact, value in facts.items():
-            if joined and fact in ("shape", "tiles"):
-                continue
             have = said.get(name, {}).get(fact)
             if have != value:
                 refuse(f"tt.onchip_desc says {fact} {have} of buffer {name!r}, which has {value}",
@@ -133,12 +130,24 @@ def _check_accumulators(kernel: Kernel, options: CompileOptions) -> None:
             )
 
 
+def _check_kept(kernel: Kernel, options: CompileOptions) -> None:
+    """Elements a store leaves as they are pass DST as they are."""
+    for stmt in () if options.use_fp32_dest else statements(kernel.body):
+        kept = keeps(stmt) if isinstance(stmt, tirx.BufferStore) else False
+        if kept and stmt.buffer in kernel.params and str(stmt.buffer.ty.dtype) == "float32":
+            refuse(
+                f"tensor {stmt.buffer.name!r} keeps float32 elements where nothing is stored, and"
+                " the destination register would round them to 16 bits",
+                code="NeedsFp32Dest",
+                node=stmt,
+                next_step="use 32-bit DST, or store to every element",
+            )
+
+
 class _Lowering:
     def __init__(self, kernel: Kernel, dst_tiles: int) -> None:
         self.names = Names()
-        self.ranges: list[tuple[Any, Any, Any]] = [
-            (v, 0, g) for v, g in zip(kernel.block_vars, kernel.grid, strict=True) if v is not None
-        ]
+        self.ranges = block_ranges(kernel)
         self.compute = ComputeEmitter(self.names, dst_tiles)
         self.transfer = TransferEmitter(self.names, self.ranges)
         self.bases: dict[Any, int] = {}

@@ -13,6 +13,7 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
+from harness.compiler.affine import block_ranges, mentions
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, read_kernel
 from harness.compiler.matching import tensor_bytes
@@ -24,7 +25,7 @@ from harness.compiler.split.buffers import Circular, allocate, processor
 from harness.compiler.split.configure import configure, startup
 from harness.compiler.split.inplace import Work, backed_buffers
 from harness.compiler.split.multicast import NO_MULTICAST, Multicast, multicast
-from harness.compiler.split.persistent import WorkForm, persist, uses_var, work_form
+from harness.compiler.split.persistent import WorkForm, persist, work_form
 from harness.compiler.split.plan import build_plan
 from harness.compiler.split.protocol import Splitter
 from harness.compiler.split.translate import translate
@@ -83,7 +84,7 @@ class GridToPersistentTT(TTPass):
                    next_step="run LowerTTTileIntrinsics first")  # fmt: skip
         name, kernel, options = str(var.name_hint), read_kernel(func), self.options_for(func)
         form = work_form(list(attrs.get(func, attrs.TT_WORK_DESCRIPTORS).values()))
-        nodes = parse(kernel.body)
+        nodes = parse(kernel.body, block_ranges(kernel))
         circular = circular_buffers(func, kernel, nodes, options)
         shared = self._multicast(func, kernel, nodes) if options.multicast else NO_MULTICAST
         by_buffer = {c.buffer: c for c in circular}
@@ -205,7 +206,7 @@ def _function(
         first, state = startup(stmts, cbs)
         stmts = [first, *configure(stmts, cbs, state)]
     whole = seq(stmts)
-    tensors = [p for p in kernel.params if uses_var(whole, p)]
+    tensors = [p for p in kernel.params if mentions(whole, [p])]
     given = (*arguments.values(), *shared.arguments.values())
-    scalars = [v for v in given if uses_var(whole, v)]
+    scalars = [v for v in given if mentions(whole, [v])]
     return tirx.PrimFunc([*tensors, *scalars], whole)

@@ -44,7 +44,8 @@ def onchip_dtypes(kernel: Kernel) -> dict[str, str]:
         if access.write:
             call = access.node
             is_copy = isinstance(call, Call) and call.op.name == COPY
-            loaded = is_copy and call.args[0].source.name in params
+            whole = access.extents == tuple(constant(d) for d in access.buffer.ty.shape)
+            loaded = is_copy and whole and call.args[0].source.name in params
             made = dtype_of(call.args[0].source) if loaded else ""
             sources.setdefault(access.buffer.name, set()).add(made)
     out = {}

@@ -24,6 +24,9 @@ _FPU_OPS: Final = ("matmul_tiles", "transpose_tile", "add_tiles", "sub_tiles", "
 FIRST_OUTPUT: Final = 16
 """First circular buffer id of outputs (tt-metal's c_16 convention)."""
 
+_COMPUTED: Final = 1 << 16
+"""First number, until ids are given, of what the compute thread fills."""
+
 
 @dataclass(frozen=True)
 class Circular:
@@ -121,7 +124,7 @@ def allocate(
     spans = lifetimes(nodes)
     out: list[Circular] = []
     taken: dict[int, list[Span]] = {}
-    numbers = {True: 0, False: FIRST_OUTPUT}
+    numbers = {True: 0, False: _COMPUTED}
     for buffer in order:
         ends = producers.get(buffer, set()), consumers.get(buffer, set())
         if len(ends[0]) != 1 or len(ends[1]) != 1:
@@ -158,8 +161,7 @@ def allocate(
             number = host.id
         taken.setdefault(number, []).append(spans[buffer])
         out.append(replace(made, id=number, name=made.name if host is None else host.name))
-    if numbers[True] > FIRST_OUTPUT or numbers[False] > options.arch.num_cbs:
-        out = _renumber(out)
+    out = _renumber(out, options.arch.num_cbs)
     _check(distinct(out), options, tensors)
     return sorted(out, key=lambda c: c.id)
 
@@ -169,8 +171,13 @@ def distinct(buffers: Iterable[Circular]) -> list[Circular]:
     return list({c.id: c for c in reversed(list(buffers))}.values())[::-1]
 
 
-def _renumber(buffers: list[Circular]) -> list[Circular]:
-    order = {old: new for new, old in enumerate(dict.fromkeys(c.id for c in buffers))}
+def _renumber(buffers: list[Circular], most: int) -> list[Circular]:
+    """Ids from 0 for what the reader fills and FIRST_OUTPUT for the rest; from 0 where many."""
+    used = dict.fromkeys(c.id for c in buffers)
+    computed = [n for n in used if n >= _COMPUTED]
+    order = {n: n if n < _COMPUTED else n - _COMPUTED + FIRST_OUTPUT for n in used}
+    if len(used) - len(computed) > FIRST_OUTPUT or FIRST_OUTPUT + len(computed) > most:
+        order = {old: new for new, old in enumerate(used)}
     return [replace(c, id=order[c.id]) for c in buffers]
 
 

@@ -13,9 +13,10 @@ from typing import Any, Final, NoReturn
 
 from tvm import tirx
 
+from harness.compiler.affine import mentions
 from harness.compiler.attrs import CoreRange
 from harness.compiler.diagnostics import refuse
-from harness.compiler.split.persistent import free_name, uses_var
+from harness.compiler.split.persistent import free_name
 from harness.compiler.split.tree import Block, Cond, Loop, Node, calls
 from harness.compiler.tt_ops import TILE_ADDR, address, call, seq
 from harness.language.blockformats import dtype_of
@@ -128,12 +129,12 @@ class _Places:
 
     def varies(self, expr: Any) -> bool:
         """Whether a value may differ between cores at the same step."""
-        return any(v is not None and uses_var(tirx.Evaluate(expr), v) for v in self.block_vars)
+        return mentions(expr, [v for v in self.block_vars if v is not None])
 
     def direction(self, block: Block) -> str | None:
         """Row or column, if all its cores read the same pages at every step."""
         axes = [i for i, v in enumerate(self.block_vars) if v is not None
-                and uses_var(block.stmt, v)]  # fmt: skip
+                and mentions(block.stmt, [v])]  # fmt: skip
         seen: dict[tuple[int, int], list[tuple[int, ...]]] = {}
         (x0, y0), (w, h) = self.cores.start, self.cores.extent
         for x in range(x0, x0 + w):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 
+from harness.compiler.affine import mentions
+from harness.compiler.split.arguments import argument_names
 from harness.compiler.tt_ops import seq
 from simulator.plan.zorder import bit_places
 
@@ -37,7 +38,7 @@ class WorkForm:
 
 def free_name(name: str, prefix: str, tensors: Sequence[str]) -> str:
     """An argument's name, prefixed until it is no tensor's and no tensor's address."""
-    taken = {n for tensor in tensors for n in (tensor, f"{tensor}_addr")}
+    taken = argument_names(tensors)
     while name in taken:
         name = prefix + name
     return name
@@ -54,15 +55,6 @@ def work_form(descriptors: Sequence[dict[str, Any]]) -> WorkForm:
         raise ValueError(f"work descriptors of several forms: {sorted(map(str, forms))}")
     ((form, order),) = forms
     return WorkForm(form, order)
-
-
-def uses_var(stmt: Any, var: Any) -> bool:
-    """Whether a statement mentions a variable."""
-    found: list[Any] = []
-    tvm_ffi.structural_walk(
-        stmt, [(tvm.ir.Var, lambda v: found.append(v) if v.same_as(var) else None)]
-    )
-    return bool(found)
 
 
 def persist(
@@ -106,7 +98,7 @@ def persist(
     binds = [
         tirx.Bind(var, tvm.sym.Analyzer().simplify(value))
         for var, value in zip(block_vars, values, strict=True)
-        if var is not None and uses_var(whole, var)
+        if var is not None and mentions(whole, [var])
     ]
     return tirx.For(item, tirx.const(0, "int32"), extent, tirx.ForKind.SERIAL, seq([*binds, whole]))
 

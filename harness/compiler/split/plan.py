@@ -10,6 +10,7 @@ import msgspec
 from harness.compiler import attrs, ir_sugar
 from harness.compiler.matching import plan_layout
 from harness.compiler.options import CompileOptions
+from harness.compiler.split.arguments import accessor_name, address_name
 from harness.compiler.split.buffers import Circular, distinct, processor
 from harness.compiler.split.multicast import NO_MULTICAST, Multicast
 from harness.compiler.split.persistent import work_form
@@ -34,6 +35,7 @@ def build_plan(
     dealt = attrs.get(func, attrs.TT_WORK_DESCRIPTORS)
     layouts = attrs.get(func, attrs.TT_LAYOUT_DESC)
     fields = work_form(list(dealt.values())).names(layouts)
+    tensors = {accessor_name(n): n for n in layouts}
     ranges = [r.to_json() for r in ir_sugar.core_ranges(func)]
     partition = {
         core: [item.to_json() for item in items]
@@ -59,7 +61,7 @@ def build_plan(
         "output_blocks": attrs.get(func, attrs.TT_OUTPUT_BLOCKS),
         "io": [*inputs, *outputs],
         "circular_buffers": [_circular(c, ranges) for c in distinct(circular)],
-        "kernels": [_kernel(p, dealt, fields, ranges, config, shared) for p in programs],
+        "kernels": [_kernel(p, dealt, fields, tensors, ranges, config, shared) for p in programs],
         "op_table_version": OP_TABLE_VERSION,
         "programs_sha256": programs_sha256(file),
         "semaphores": [{"id": n, "core_ranges": ranges} for n in shared.semaphores],
@@ -86,6 +88,7 @@ def _kernel(
     program: Program,
     dealt: dict[str, Any],
     fields: dict[str, str],
+    tensors: dict[str, str],
     ranges: list[Any],
     config: Any,
     shared: Multicast,
@@ -93,8 +96,8 @@ def _kernel(
     out: dict[str, Any] = {
         "program": program.name,
         "core_ranges": ranges,
-        "compile_args": {a: {"accessor": a} for a in program.accessors},
-        "common_args": {f"{a}_addr": {"addr": a} for a in program.accessors},
+        "compile_args": {a: {"accessor": tensors[a]} for a in program.accessors},
+        "common_args": {address_name(a): {"addr": tensors[a]} for a in program.accessors},
         "runtime_args": {
             core: [
                 d[fields[name]] if name in fields else shared.value(name, core)

@@ -3,7 +3,8 @@
 One walk over the whole program follows, for every buffer, what its consumer has: nothing, a block
 it may wait for (``ready``), or a block it has waited for (``held``). Producers reserve before and
 push after each block op that defines a buffer; consumers wait at the first use and pop after the
-last. What a loop body or a branch changes is undone at its end, so that every path agrees.
+last. What a loop body or a branch changes is undone at its end, so that every path agrees; a block
+that a loop leaves for later is kept at the end of every iteration and dropped by the next one.
 """
 
 from __future__ import annotations
@@ -69,9 +70,9 @@ class Splitter:
             if isinstance(node, Block):
                 self._block(out, node, state)
             elif isinstance(node, Loop):
-                self._loop(out, node, state)
+                self._loop(out, node, state, rest, keep)
             else:
-                self._cond(out, node, state, rest)
+                self._cond(out, node, state, rest, keep)
             for buffer, now in list(state.items()):
                 if now != NONE and entry[buffer] == NONE and not _needed(rest, buffer):
                     self._pop(out, state, buffer)
@@ -107,29 +108,49 @@ class Splitter:
                 self._pop(out, state, buffer)
             state[buffer] = READY
 
-    def _loop(self, out: Threads, loop: Loop, state: State) -> None:
+    def _loop(
+        self, out: Threads, loop: Loop, state: State, rest: list[Node], keep: frozenset[Any]
+    ) -> None:  # fmt: skip
         for buffer, now in list(state.items()):
             if now == READY and touches(loop, buffer) == "use":
                 self._wait(out, state, buffer)
         node = loop.node
-        for thread, stmts in self._list(loop.body, state).items():
+        left = frozenset(
+            b for b, now in state.items() if now == NONE and (b in keep or _needed(rest, b))
+            and _defines([loop], b)
+        )  # fmt: skip
+        body = self._list(loop.body, state, left)
+        for buffer in reversed(self._order(left)):
+            cb = self.cb[buffer]
+            again = node.loop_var > node.min
+            pop = tirx.IfThenElse(
+                again, call("cb_pop_front", cb.id, cb.tiles, span=node.span), None
+            )
+            body[cb.consumer].insert(0, pop)
+        state.update(dict.fromkeys(left, HELD))
+        for thread, stmts in body.items():
             if stmts:
                 out[thread].append(tirx.For(
                     node.loop_var, node.min, node.extent, tirx.ForKind.SERIAL, seq(stmts),
                     span=node.span,
                 ))  # fmt: skip
 
-    def _cond(self, out: Threads, cond: Cond, state: State, rest: list[Node]) -> None:
+    def _order(self, buffers: frozenset[Any]) -> list[Any]:
+        return [b for b in self.cb if b in buffers]
+
+    def _cond(
+        self, out: Threads, cond: Cond, state: State, rest: list[Node], keep: frozenset[Any]
+    ) -> None:  # fmt: skip
         for buffer, now in list(state.items()):
             if now == READY and touches(cond, buffer) == "use":
                 self._wait(out, state, buffer)
-        keep = frozenset(
-            b for b, now in state.items() if now == NONE and _needed(rest, b)
+        left = frozenset(
+            b for b, now in state.items() if now == NONE and (b in keep or _needed(rest, b))
             and _defines(cond.then, b) and _defines(cond.orelse, b)
         )  # fmt: skip
-        then = self._list(cond.then, dict(state), keep)
-        orelse = self._list(cond.orelse, dict(state), keep)
-        state.update(dict.fromkeys(keep, HELD))
+        then = self._list(cond.then, dict(state), left)
+        orelse = self._list(cond.orelse, dict(state), left)
+        state.update(dict.fromkeys(left, HELD))
         for thread in THREADS:
             if then[thread]:
                 other = seq(orelse[thread]) if orelse[thread] else None
@@ -159,6 +180,8 @@ def _defines(nodes: list[Node], buffer: Any) -> bool:
     """Whether a list surely defines a buffer."""
     for node in nodes:
         if isinstance(node, Block) and buffer in node.defs:
+            return True
+        if isinstance(node, Loop) and node.sure and _defines(node.body, buffer):
             return True
         if isinstance(node, Cond) and _defines(node.then, buffer) and _defines(node.orelse, buffer):
             return True

@@ -11,6 +11,7 @@ from tvm import tirx
 from tvm.ir import Call, StringImm
 
 from harness.compiler.diagnostics import place
+from harness.compiler.split.arguments import accessor_name, address_name
 from harness.language.regions import constant, is_buffer
 from simulator.isa import OPS
 from simulator.program import If, Let, Loop, Op, Program, Stmt
@@ -25,19 +26,20 @@ _BINARY: Final = (
 def translate(func: tirx.PrimFunc, name: str, thread: str) -> Program:
     """The program of a split function.
 
-    Buffer parameters become accessors with a common argument ``<name>_addr`` each, scalar
-    parameters runtime arguments.
+    Buffer parameters become accessors with an address as common argument each, scalar parameters
+    runtime arguments.
     """
-    accessors = tuple(str(p.name) for p in func.params if is_buffer(p))
+    accessors = tuple(accessor_name(str(p.name)) for p in func.params if is_buffer(p))
     runtime = tuple(str(p.name) for p in func.params if not is_buffer(p))
-    taken = {*accessors, *runtime, *(f"{a}_addr" for a in accessors)}
-    names = {p: str(p.name) for p in func.params}
+    addresses = tuple(address_name(a) for a in accessors)
+    taken = {*accessors, *runtime, *addresses}
+    names = {p: accessor_name(str(p.name)) if is_buffer(p) else str(p.name) for p in func.params}
     body = _Translator(names, taken).body(func.body)
     return Program(
         name=name,
         thread=thread,
         accessors=accessors,
-        common_args=tuple(f"{a}_addr" for a in accessors),
+        common_args=addresses,
         runtime_args=runtime,
         body=tuple(body),
     )
@@ -106,7 +108,9 @@ class _Translator:
         if isinstance(value, tvm.ir.Var):
             return self.names[value]
         if isinstance(value, Call):
-            return [value.op.name.removeprefix("tt."), *(self.expr(a) for a in value.args)]
+            name = value.op.name.removeprefix("tt.")
+            name = "?" if name.endswith(".if_then_else") else name
+            return [name, *(self.expr(a) for a in value.args)]
         if isinstance(value, tirx.Not):
             return ["!", self.expr(value.a)]
         if isinstance(value, (tirx.GT, tirx.GE)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from tvm import tirx
 from tvm.ir import Call
 
 from harness.compiler import attrs
+from harness.compiler.affine import Bounds, surely_runs
 from harness.compiler.block.names import L1_SCOPE
 from harness.compiler.kernel import statements
 from harness.compiler.tt_ops import TILE_ADDR
@@ -38,10 +39,11 @@ class Block:
 
 @dataclass(eq=False)
 class Loop:
-    """A loop of the block program."""
+    """A loop of the block program; ``sure`` says that it has at least one iteration."""
 
     node: Any
     body: list[Node]
+    sure: bool = False
 
 
 @dataclass(eq=False)
@@ -56,19 +58,20 @@ class Cond:
 Node = Block | Loop | Cond
 
 
-def parse(stmt: Any) -> list[Node]:
-    """The tree of a block program's body."""
+def parse(stmt: Any, ranges: Sequence[Bounds]) -> list[Node]:
+    """The tree of a block program's body; ``ranges`` bounds the variables around it."""
     if isinstance(stmt, tirx.SeqStmt):
-        return [n for child in stmt.seq for n in parse(child)]
+        return [n for child in stmt.seq for n in parse(child, ranges)]
     if isinstance(stmt, tirx.AllocBuffer):
         return []
     if isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == attrs.TT_THREAD:
         return [_block(str(stmt.node.value), stmt.body)]
     if isinstance(stmt, tirx.For):
-        return [Loop(stmt, parse(stmt.body))]
+        around = (*ranges, (stmt.loop_var, stmt.min, stmt.extent))
+        return [Loop(stmt, parse(stmt.body, around), surely_runs(stmt, ranges))]
     if isinstance(stmt, tirx.IfThenElse):
-        orelse = [] if stmt.else_case is None else parse(stmt.else_case)
-        return [Cond(stmt, parse(stmt.then_case), orelse)]
+        orelse = [] if stmt.else_case is None else parse(stmt.else_case, ranges)
+        return [Cond(stmt, parse(stmt.then_case, ranges), orelse)]
     raise TypeError(f"{type(stmt).__name__} is no part of a block program")
 
 

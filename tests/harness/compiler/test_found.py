@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import harness
 from harness.compiler import lower
 from harness.kernels.gemm import matmul
 from tests.harness.compiler import samples
@@ -42,3 +43,19 @@ def test_kernels_of_one_symbol_keep_their_own_work() -> None:
     plans = {kernel.name: kernel.plan for kernel in lower(mod).kernels}
     assert plans["small"].kernel_grid == (1, 1, 1)
     assert plans["large"].kernel_grid == (3, 2, 1)
+
+
+def test_many_buffers_of_the_reader_keep_their_ids_apart() -> None:
+    """More than 16 buffers that the reader fills never meet the ids of those that compute fills."""
+    terms = "\n".join(f"            f[i, j] = f[i, j] + (i * {n} + j)" for n in range(1, 12))
+    text = (
+        "@T.prim_func\n"
+        'def f(A: T.Tensor((32, 32), "float32"), C: T.Tensor((32, 32), "float32")):\n'
+        "    with T.Kernel(1) as bx:\n"
+        '        f = T.alloc_fragment((32, 32), "float32")\n'
+        "        T.copy(A, f)\n"
+        "        for i, j in T.Parallel(32, 32):\n"
+        f"{terms}\n{terms}\n"
+        "        T.copy(f, C)\n"
+    )
+    assert harness.check(samples.from_text(text, "f")).passed

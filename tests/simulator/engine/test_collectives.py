@@ -226,3 +226,68 @@ def test_a_tree_that_does_not_wait_for_room_is_a_race() -> None:
     assert codes(result)[0] in ("Race", "CBWindow")
     found = [item.message for item in result.findings if item.code == "Race"]
     assert all("nothing orders" in message for message in found)
+
+
+def gather_rows(early: bool = False) -> Sketch:
+    """Eight cores hold a tile each and send four rows of it to core 0, which stores the mixture."""
+    cores, share = 8, 128
+    first = plus(times(["//", "x", 4], 1024), times(["%", "x", 4], share))
+    send = tuple(
+        op("noc_async_write", plus(["get_write_ptr", 2], at), 0, 0, plus(["get_write_ptr", 0], at),
+           share)
+        for at in (first, plus(first, 512))
+    )  # fmt: skip
+    barrier = (op("noc_async_write_barrier"),)
+    told = (op("noc_semaphore_inc", 0, 0, 1, 1),)
+    reader: tuple[Stmt, ...] = (
+        op("cb_reserve_back", 0, 1),
+        op("cb_reserve_back", 2, 1),
+        op("noc_async_read_page", "x", "A", ["get_write_ptr", 2]),
+        op("noc_async_read_barrier"),
+        when(["==", "x", 0], op("noc_semaphore_set", 0, 1),
+             op("noc_semaphore_set_multicast", 0, 1, 0, cores - 1, 0, cores - 1)),
+        op("noc_semaphore_wait", 0, 1),
+        *send,
+        *(told + barrier if early else barrier + told),
+        when(["==", "x", 0], op("noc_semaphore_wait_min", 1, cores), op("cb_push_back", 0, 1)),
+    )  # fmt: skip
+    writer: tuple[Stmt, ...] = (
+        when(["==", "x", 0], op("cb_wait_front", 0, 1),
+             op("noc_async_write_page", 0, "C", ["get_read_ptr", 0]),
+             op("noc_async_write_barrier"), op("cb_pop_front", 0, 1)),
+    )  # fmt: skip
+    programs: dict[str, tuple[str, str, tuple[Stmt, ...]]] = {
+        "reader": ("ncrisc", "A", reader),
+        "writer": ("brisc", "C", writer),
+    }
+    return Sketch(
+        tensors={
+            "A": layout("bfloat16", (32, 32 * cores), "input"),
+            "C": layout("bfloat16", (32, 32), "output"),
+        },
+        buffers={0: ("Float16_b", 1, "ncrisc", "brisc"), 2: ("Float16_b", 1, "ncrisc", "ncrisc")},
+        programs={
+            name: Program(name=name, thread=thread, accessors=(tensor,), runtime_args=("x",),
+                          body=body)
+            for name, (thread, tensor, body) in programs.items()
+        },
+        cores=(cores, 1),
+        args={name: {(x, 0): (x,) for x in range(cores)} for name in programs},
+        extra={"semaphores": everywhere((cores, 1), 0, 0)},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("schedule", [RoundRobin(), Seeded(2), LateNoc(3)], ids=str)
+def test_rows_of_eight_cores_make_a_tile(schedule: Any) -> None:
+    """Parts of one page from eight cores: no race, every byte there, each from its core."""
+    a = np.random.default_rng(3).integers(-99, 99, (32, 256)).astype(np.float32)
+    result = run(gather_rows(), RunOptions(schedule=schedule), A=a)
+    assert codes(result) == []
+    assert result.written["C"].all()
+    want = np.concatenate([a[4 * x : 4 * x + 4, 32 * x : 32 * x + 32] for x in range(8)])
+    np.testing.assert_array_equal(result.outputs["C"], want)
+
+
+def test_telling_before_the_barrier_is_a_race() -> None:
+    """A core that reports its rows before they have left: the push may hand over old bytes."""
+    assert "Race" in codes(run(gather_rows(early=True)))

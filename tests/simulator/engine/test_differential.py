@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.plan.schema import Plan
 from simulator.program import Stmt
-from simulator.run import execute
+from simulator.run import RunOptions, RunResult, execute
 from tests.simulator.builders import Sketch, gemm, layout, let, loop, op, plus, times
 from tests.simulator.builders import when as branch
 from tests.simulator.eltwise_builder import elementwise
@@ -66,7 +67,7 @@ def test_control_flow(drawn: Any, cores: tuple[int, int], depth: int) -> None:
 
 
 def compare(sketch: Sketch, seed: int = 0) -> None:
-    """Run both and compare bits."""
+    """Run all three and compare bits: lock step, a cursor per part of compute, the interpreter."""
     rng = np.random.default_rng(seed)
     plan, programs = sketch.plan(), sketch.listed()
     inputs = {
@@ -74,10 +75,16 @@ def compare(sketch: Sketch, seed: int = 0) -> None:
         for name, item in plan.layouts.items()
         if item.role == "input"
     }
-    result = execute(plan, programs, inputs)
+    outputs, written = interpret(plan, programs, inputs)
+    for cursors in (False, True):
+        result = execute(plan, programs, inputs, RunOptions(cursors=cursors))
+        agree(plan, result, outputs, written)
+
+
+def agree(plan: Plan, result: RunResult, outputs: dict[str, Any], written: dict[str, Any]) -> None:
+    """A run has the interpreter's outputs, nothing broken."""
     assert codes(result) == []
     assert result.completed
-    outputs, written = interpret(plan, programs, inputs)
     for name, want in outputs.items():
         tiles = written[name]
         grid = plan.layouts[name].padded_shape

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from simulator.engine.local import Local
+from simulator.engine.schedule import LateNoc, RoundRobin, Seeded
 from simulator.plan.schema import CoreRange, Semaphore
 from simulator.program import Program, Stmt
-from simulator.run import RunResult
+from simulator.run import RunOptions, RunResult
 from tests.simulator.builders import Sketch, loop, op, plus, times, when
 from tests.simulator.pipes import codes, pipe, run
 
@@ -252,11 +256,39 @@ def test_reading_from_a_neighbour() -> None:
     np.testing.assert_array_equal(pages_of(result)[1], source[0])
 
 
-def test_partial_pages_are_refused() -> None:
-    """Half a page is not whole pages."""
+def test_a_deadlock_tells_who_changes_the_semaphore() -> None:
+    """Receivers wait for a flag the sender never sets: where it is changed, and the circle."""
+    silent = multicast((2, 1), 1, flag=(op("noc_semaphore_set", 1, 1),))
+    result = run(silent)
+    assert codes(result) == ["Deadlock"]
+    text = result.findings[0].message
+    assert "needs semaphore 1 to be 1 and it is 0 (changed by noc_semaphore_set of reader" in text
+    assert "ncrisc -> ncrisc" in text
+
+
+def test_a_value_that_was_passed_is_named() -> None:
+    """noc_semaphore_wait is for equality: 2 is not 1, and never will be again."""
+    twice = (op("noc_semaphore_set", 1, 2),
+             op("noc_semaphore_set_multicast", 1, 1, "y", 1, "y", 1))  # fmt: skip
+    text = run(multicast((2, 1), 1, flag=twice)).findings[0].message
+    assert "needs semaphore 1 to be 1 and it is 2 (passed: noc_semaphore_wait_min" in text
+    body = multicast((2, 1), 1, flag=twice)
+    encoded = msgspec.json.encode(body.programs["reader"]).replace(
+        b'"name":"noc_semaphore_wait","args":[1,1]', b'"name":"noc_semaphore_wait_min","args":[1,1]'
+    )
+    body.programs["reader"] = msgspec.json.decode(encoded, type=Program)
+    assert codes(run(body)) == []
+
+
+def test_a_late_noc_keeps_multicasts_in_order_and_nothing_else() -> None:
+    """Data sent to one core may not be there when a multicast flag after it is: a race."""
     ptr = ["get_write_ptr", 0]
-    half = (op("noc_async_write_multicast", ptr, 1, "y", 3, "y", ptr, PAGE // 2, 3),)
-    assert codes(run(multicast((4, 1), 1, data=half)))[:1] == ["Misaligned"]
+    single = (op("noc_async_write", ptr, 1, "y", ptr, PAGE),)
+    right, wrong = multicast((2, 1), 1), multicast((2, 1), 1, data=single)
+    for schedule in (RoundRobin(), LateNoc(1), Seeded(2)):
+        assert codes(run(right, RunOptions(schedule=schedule))) == []
+        found = codes(run(wrong, RunOptions(schedule=schedule)))
+        assert found[:1] == ["Race"]
 
 
 def test_semaphores_absent_from_the_plan() -> None:
@@ -264,3 +296,15 @@ def test_semaphores_absent_from_the_plan() -> None:
     sketch = multicast((4, 1), 1)
     sketch = replace(sketch, extra={})
     assert codes(run(sketch))[:1] == ["InvalidProgram"]
+
+
+def test_what_a_late_noc_lets_arrive() -> None:
+    """A multicast flag brings the multicasts before it, a barrier everything, in order."""
+    local, seen = Local(), list[str]()
+    for name, many in (("a", True), ("b", False), ("c", True)):
+        local.late.append((partial(seen.append, name), many))
+    local.arrive(multicast=True)
+    assert seen == ["a", "c"]
+    local.arrive()
+    assert seen == ["a", "c", "b"]
+    assert local.late == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from simulator.engine import expr
 from simulator.engine.expr import ExprError
 from simulator.engine.lanes import LaneTable
-from simulator.engine.pool import Pool
+from simulator.engine.pool import ALIGNMENT, Pool
 from simulator.engine.segs import Seg, join_lanes, join_pages, select_block
 from simulator.engine.values import join, squeeze, take
 from tests.simulator.reference import Interpreter
@@ -117,6 +117,15 @@ def test_pool_never_hands_out_what_is_in_use() -> None:
     assert id(pool.take((1, 1, 1, 2, 4, 4))) != number
     del view
     assert id(pool.take((1, 1, 1, 2, 4, 4))) == number
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.sampled_from(["f4", "i4", "u1"]))
+def test_pool_blocks_start_at_a_cache_line(shape: list[int], dtype: str) -> None:
+    """Whatever the shape, no vector of a block straddles two cache lines."""
+    block = Pool().take(tuple(shape), np.dtype(dtype))
+    assert block.ctypes.data % ALIGNMENT == 0
+    assert block.shape == tuple(shape)
+    assert block.flags.c_contiguous
 
 
 @given(

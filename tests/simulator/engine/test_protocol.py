@@ -64,6 +64,10 @@ BROKEN: dict[str, tuple[str, Sketch]] = {
         "CBWindow",
         reader(READER[0], op("noc_async_read_page", "t", "A", plus(["get_write_ptr", 0], 2048))),
     ),
+    "write beyond the buffer": (
+        "StrayWrite",
+        reader(READER[0], op("noc_async_read_page", "t", "A", plus(["get_write_ptr", 0], 4096))),
+    ),
     "write in the middle of a page": (
         "CBWindow",
         reader(READER[0], op("noc_async_read_page", "t", "A", plus(["get_write_ptr", 0], 64))),
@@ -138,6 +142,27 @@ BROKEN: dict[str, tuple[str, Sketch]] = {
     ),
     "nobody reads": ("Deadlock", pipe(FOUR, writer=())),
     "nobody writes": ("Deadlock", pipe(FOUR, reader=())),
+    "blocks that straddle the end": (
+        "CBWrap",
+        pipe(FOUR, buffers={0: ("Float16_b", 3, "ncrisc", "compute"),
+                            1: ("Float16_b", 2, "compute", "brisc")},
+             reader=(loop("t", 2, op("cb_reserve_back", 0, 2),
+                          loop("i", 2, op("noc_async_read_page", plus(times("t", 2), "i"), "A",
+                                          plus(["get_write_ptr", 0], times("i", 2048)))),
+                          op("noc_async_read_barrier"), op("cb_push_back", 0, 2)),)),
+    ),
+    "two reads into one page": ("Race", reader(*READER[:2], *READER[1:])),
+    "every core writes every page": ("DoubleWrite", pipe(FOUR, cores=(2, 1))),
+    "a page of another format": (
+        "ShapeMismatch",
+        pipe(FOUR, tensors={"A": layout("float32", (32, 128), "input"),
+                            "C": layout("bfloat16", (32, 128), "output")}),
+    ),
+    "addresses that differ modulo 16": (
+        "Misaligned",
+        reader(*READER[:3], op("noc_async_read", 0, 0, plus(["get_write_ptr", 0], 8),
+                               plus(["get_write_ptr", 0], 32), 16)),
+    ),
     "division by zero": (
         "InvalidProgram",
         reader(op("cb_reserve_back", 0, ["//", 1, "t"])),
@@ -151,6 +176,16 @@ BROKEN: dict[str, tuple[str, Sketch]] = {
             var="t", start=0, stop=4, step=0, body=READER),)),
     ),
 }  # fmt: skip
+
+
+ENDLESS = pipe(FOUR, reader=(loop("t", 10**9, op("noc_async_read_barrier")),))
+LARGE = pipe(FOUR, buffers={0: ("Float16_b", 400, "ncrisc", "compute"),
+                            1: ("Float16_b", 400, "compute", "brisc")})  # fmt: skip
+OUTSIDE: dict[str, tuple[str, Sketch, str]] = {
+    "BudgetSpent": ("a loop that takes too long", ENDLESS, "test_budgets_end_an_endless_program"),
+    "L1Overflow": ("buffers that do not fit", LARGE, "test_buffers_that_do_not_fit_l1"),
+}
+"""Rules broken by more than a program's run, with their tests."""
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -183,32 +218,6 @@ def test_floor_ceil_and_round_share_an_init() -> None:
     result = run(computing(*body))
     assert codes(result) == []
     assert result.completed
-
-
-def test_wrap_is_found() -> None:
-    """Blocks of 2 pages in a buffer of 3 run past its end in the second revolution."""
-    body = (
-        op("cb_reserve_back", 0, 2),
-        loop("i", 2, op("noc_async_read_page", plus(times("t", 2), "i"), "A",
-                        plus(["get_write_ptr", 0], times("i", 2048)))),
-        op("noc_async_read_barrier"),
-        op("cb_push_back", 0, 2),
-    )  # fmt: skip
-    buffers = {
-        0: ("Float16_b", 3, "ncrisc", "compute"),
-        1: ("Float16_b", 2, "compute", "brisc"),
-    }
-    result = run(pipe(FOUR, reader=(loop("t", 2, *body),), buffers=buffers))
-    assert codes(result) == ["CBWrap"]
-
-
-def test_formats_must_agree_byte_for_byte() -> None:
-    """A float32 page read into a bf16 buffer would be reinterpreted."""
-    tensors = {
-        "A": layout("float32", (32, 128), "input"),
-        "C": layout("bfloat16", (32, 128), "output"),
-    }
-    assert codes(run(pipe(FOUR, tensors=tensors))) == ["ShapeMismatch"]
 
 
 def test_format_change_without_reconfigure() -> None:
@@ -333,11 +342,10 @@ def test_buffers_that_share_memory() -> None:
 
 def test_budgets_end_an_endless_program() -> None:
     """Steps are bounded; the finding says so."""
-    endless = (loop("t", 10**9, op("noc_async_read_barrier")),)
-    result = run(pipe(FOUR, reader=endless), RunOptions(max_steps=10_000))
+    result = run(ENDLESS, RunOptions(max_steps=10_000))
     assert codes(result) == ["BudgetSpent"]
     assert not result.completed
-    result = run(pipe(FOUR, reader=endless), RunOptions(max_seconds=0.05))
+    result = run(ENDLESS, RunOptions(max_seconds=0.05))
     assert codes(result) == ["BudgetSpent"]
     result = run(pipe(FOUR), RunOptions(max_bytes=100))
     assert codes(result) == ["BudgetSpent"]
@@ -345,12 +353,8 @@ def test_budgets_end_an_endless_program() -> None:
 
 def test_buffers_that_do_not_fit_l1() -> None:
     """The map is checked before anything runs."""
-    buffers = {
-        0: ("Float16_b", 400, "ncrisc", "compute"),
-        1: ("Float16_b", 400, "compute", "brisc"),
-    }
     with pytest.raises(ArtifactError, match="L1Overflow"):
-        run(pipe(FOUR, buffers=buffers))
+        run(LARGE)
 
 
 def test_unwritten_elements_are_marked() -> None:

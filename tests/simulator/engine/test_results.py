@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -134,6 +136,21 @@ def test_a_workspace_lends_memory_and_nothing_else() -> None:
         kept.append((result.outputs["C"], a @ b))
     for got, want in kept:
         np.testing.assert_array_equal(got, want)
+
+
+def test_a_run_gives_its_memory_back_at_once() -> None:
+    """Later runs live on the memory of the first, without waiting for the garbage collector."""
+    workspace, sketch = Workspace(), gemm(128, 128, 64, (64, 64, 32), (2, 2))
+    inputs = {"A": integers(128, 64), "B": integers(64, 128)}
+    sizes = []
+    gc.disable()
+    try:
+        for _ in range(3):
+            execute(sketch.plan(), sketch.listed(), inputs, workspace=workspace)
+            sizes.append(workspace.bytes)
+    finally:
+        gc.enable()
+    assert sizes[0] == sizes[2]
 
 
 def _copy_of(dtype: str, shape: tuple[int, int]) -> Sketch:

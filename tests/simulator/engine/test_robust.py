@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.engine.schedule import LateNoc, RoundRobin, Schedule
 from simulator.errors import ArtifactError
 from simulator.findings import RULES
 from simulator.isa import OPS
 from simulator.program import If, Let, Loop, Op, Program, Stmt
 from simulator.run import RunOptions, execute
 from tests.simulator.builders import gemm
+from tests.simulator.engine.test_collectives import reduction_tree
+from tests.simulator.engine.test_extents import BARRIER, copying, from_core, to_core
 from tests.simulator.engine.test_network import multicast
 from tests.simulator.pipes import pipe
 
@@ -103,11 +107,14 @@ SKETCHES = (
     gemm(64, 64, 64, (64, 64, 32), (1, 1)),
     gemm(64, 128, 64, (32, 32, 32), (2, 2)),
     multicast((3, 1), 2),
-)
+    reduction_tree(2),
+    copying(from_core("peer", 0, 0, 100), from_core("peer", 116, 100, 700), BARRIER,
+            to_core("peer", 4000, 4096, 320), to_core("x", 16, 8100, 92)),
+)  # fmt: skip
 
 
-@given(st.integers(0, 2**32), st.integers(0, len(SKETCHES) - 1))
-def test_damaged_programs(seed: int, which: int) -> None:
+@given(st.integers(0, 2**32), st.integers(0, len(SKETCHES) - 1), st.booleans(), st.booleans())
+def test_damaged_programs(seed: int, which: int, cursors: bool, late: bool) -> None:
     """Whatever is done to a program, the run ends with findings that have a code and a place."""
     sketch = SKETCHES[which]
     vandal = Vandal(seed)
@@ -115,12 +122,15 @@ def test_damaged_programs(seed: int, which: int) -> None:
     at = vandal.rng.randrange(len(programs))
     programs[at] = vandal.program(programs[at])
     inputs = {
-        name: np.ones(item.logical_shape, np.float32)
+        name: np.ones(item.logical_shape, np.float32 if "float" in item.dtype else np.uint32)
         for name, item in sketch.tensors.items()
         if item.role == "input"
     }
+    schedule: Schedule = LateNoc(seed) if late else RoundRobin()
     try:
-        result = execute(sketch.plan(), programs, inputs, BUDGET)
+        result = execute(
+            sketch.plan(), programs, inputs, replace(BUDGET, cursors=cursors, schedule=schedule)
+        )
     except ArtifactError:
         return
     for item in result.findings:

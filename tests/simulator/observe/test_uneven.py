@@ -9,6 +9,7 @@ import pytest
 from simulator.engine.observer import Observer
 from simulator.engine.schedule import Seeded
 from simulator.observe import Breakpoint, Profiler, Stopped, Tracer, parse_dump, parse_location
+from simulator.observe.events import THREADS
 from tests.simulator.builders import gemm
 from tests.simulator.observe.runs import watch
 
@@ -40,8 +41,9 @@ def test_cores_with_less_work_have_shorter_tracks(schedule: Seeded | None) -> No
             tracks[event["pid"], event["tid"]].append((event["ts"], event["ts"] + event["dur"]))
     for spans in tracks.values():
         assert all(a[1] <= b[0] for a, b in pairwise(sorted(spans)))
-    assert len(tracks[1, 2]) > len(tracks[6, 2])
-    assert max(tracks[1, 5]) > max(tracks[6, 5])
+    compute, brisc = (THREADS.index(thread) + 1 for thread in ("compute", "brisc"))
+    assert len(tracks[1, compute]) > len(tracks[6, compute])
+    assert max(tracks[1, brisc]) > max(tracks[6, brisc])
 
 
 @pytest.mark.parametrize("core", [(0, 0), (1, 0), (2, 1)])

@@ -1,7 +1,4 @@
-"""Float32 buffers that are needed as they are and by the matrix unit: one circular buffer each.
-
-UnpackToDestFp32 is a property of a circular buffer, and excludes it from the matrix unit's use.
-"""
+"""Which way operands take to DST: exactly, or through the FPU's source registers."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ from harness.compiler.block.model import (
     Accumulate,
     BlockProgram,
     Buffer,
+    Cumsum,
     Eltwise,
     Gemm,
     Leaf,
@@ -19,6 +17,7 @@ from harness.compiler.block.model import (
     leaves,
     walk,
 )
+from harness.compiler.block.parts import Extract, Insert
 from harness.compiler.block.rewrite import replace_uses, rewrite_lists
 from simulator.formats.dataformat import DataFormat
 
@@ -29,8 +28,8 @@ def fpu_operands(stmt: Statement) -> tuple[Buffer, ...]:
         return (stmt.a, stmt.b)
     if isinstance(stmt, Transpose):
         return () if exact_transpose(stmt) else (stmt.src,)
-    if isinstance(stmt, Reduce):
-        return (stmt.src, stmt.scaler)
+    if isinstance(stmt, (Reduce, Cumsum)):
+        return stmt.uses()
     return ()
 
 
@@ -47,6 +46,8 @@ def exact_operands(stmt: Statement) -> tuple[Buffer, ...]:
         return (stmt.src,)
     if isinstance(stmt, Gemm) and stmt.acc is not None and not stmt.resident:
         return (stmt.acc,)
+    if isinstance(stmt, (Extract, Insert)):
+        return stmt.uses()
     return ()
 
 

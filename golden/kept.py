@@ -1,0 +1,111 @@
+"""Tensors of which a store under a condition inside T.Parallel keeps elements: they are read too.
+
+A condition keeps nothing where it only says that the element exists, or where it decides for a
+whole block; nor does a condition both of whose sides store the same elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+
+_PARALLEL = 1
+Target = tuple[Any, str]
+
+
+def kept(body: Any, grid: Iterable[tuple[Any, int]]) -> set[str]:
+    """Names of buffers some of whose elements a store leaves as they were."""
+    out: set[str] = set()
+    around = [(var, tvm.ir.Range(0, extent)) for var, extent in grid]
+    for nest in _nests(body):
+        loops: list[tuple[Any, Any]] = []
+        inner: Any = nest
+        while isinstance(inner, tirx.For) and int(inner.kind) == _PARALLEL:
+            loops.append((inner.loop_var, tvm.ir.Range.from_min_extent(inner.min, inner.extent)))
+            inner = inner.body
+        stored, sure = _Nest(loops, around).stored(inner, None)
+        out |= {str(buffer.name) for buffer, _ in stored - sure}
+    return out
+
+
+def _nests(stmt: Any) -> Iterator[Any]:
+    if isinstance(stmt, tirx.For) and int(stmt.kind) == _PARALLEL:
+        yield stmt
+    elif isinstance(stmt, tirx.SeqStmt):
+        for part in stmt.seq:
+            yield from _nests(part)
+    elif isinstance(stmt, tirx.IfThenElse):
+        yield from _nests(stmt.then_case)
+        if stmt.else_case is not None:
+            yield from _nests(stmt.else_case)
+    elif isinstance(stmt, (tirx.For, tirx.AttrStmt)):
+        yield from _nests(stmt.body)
+
+
+class _Nest:
+    """One T.Parallel nest: its loop variables and those of the grid, with their ranges."""
+
+    def __init__(self, loops: list[tuple[Any, Any]], around: list[tuple[Any, Any]]) -> None:
+        self.loops, self.around = loops, around
+
+    def stored(self, stmt: Any, test: Any) -> tuple[set[Target], set[Target]]:
+        """Targets stored to, and those stored to wherever they exist; ``test`` holds, if given."""
+        if isinstance(stmt, tirx.BufferStore):
+            target = (stmt.buffer, str(list(stmt.indices)))
+            return {target}, {target} if test is None or self._exists(stmt, test) else set()
+        if isinstance(stmt, tirx.SeqStmt):
+            return _united([self.stored(part, test) for part in stmt.seq])
+        if not isinstance(stmt, tirx.IfThenElse):
+            return set(), set()
+        here = stmt.condition, tirx.Not(stmt.condition)
+        sides = [(s, h) for s, h in zip((stmt.then_case, stmt.else_case), here, strict=True)
+                 if s is not None]  # fmt: skip
+        if self._of_block(stmt.condition):
+            return _united([self.stored(side, test) for side, _ in sides])
+        stored, sure = _united(
+            [self.stored(side, h if test is None else tirx.all(test, h)) for side, h in sides]
+        )
+        if len(sides) == 2:
+            then, orelse = (self.stored(side, test)[1] for side, _ in sides)
+            sure |= then & orelse
+        return stored, sure
+
+    def _of_block(self, test: Any) -> bool:
+        used: list[Any] = []
+        reads: list[Any] = []
+        tvm_ffi.structural_walk(
+            test, [(tvm.ir.Var, used.append), (tvm.ir.TensorLoad, reads.append)]
+        )
+        return not reads and not any(v.same_as(var) for v in used for var, _ in self.loops)
+
+    def _exists(self, store: Any, test: Any) -> bool:
+        """Whether a condition holds for every element of the stored buffer that exists."""
+        analyzer = tvm.sym.Analyzer()
+        for var, span in (*self.around, *self.loops):
+            analyzer.bind(var, span)
+        inside: Any = tirx.const(True, "bool")
+        for index, size in zip(store.indices, store.buffer.ty.shape, strict=True):
+            inside = tirx.all(inside, index >= 0, index < size)
+        with analyzer.constraint_scope(inside):
+            return all(analyzer.can_prove(part) for part in _parts(test))
+
+
+def _united(found: list[tuple[set[Target], set[Target]]]) -> tuple[set[Target], set[Target]]:
+    stored: set[Target] = set()
+    sure: set[Target] = set()
+    for some, all_ in found:
+        stored |= some
+        sure |= all_
+    return stored, sure
+
+
+def _parts(test: Any) -> Iterator[Any]:
+    if isinstance(test, tirx.And):
+        yield from _parts(test.a)
+        yield from _parts(test.b)
+    else:
+        yield test

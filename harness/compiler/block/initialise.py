@@ -1,0 +1,51 @@
+"""Every block is written before it is read, on every path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.compiler.affine import Bounds, surely_runs
+from harness.compiler.block.model import BlockProgram, Buffer, Const, Eltwise, For, Statement
+from harness.compiler.block.parts import Insert
+from harness.compiler.diagnostics import refuse
+
+
+def initialise(program: BlockProgram, ranges: Sequence[Bounds]) -> None:
+    """Refuse reads of buffers nothing has written on the way; ``ranges`` bounds the grid.
+
+    A buffer written part by part starts from zeros: what no part covers has no value in the source.
+    """
+    parts: dict[Buffer, Statement] = {}
+
+    def missing(stmt: Statement, written: set[Buffer]) -> None:
+        for buffer in stmt.uses():
+            if buffer in written:
+                continue
+            if isinstance(stmt, Insert) and buffer is stmt.base:
+                parts.setdefault(buffer, stmt)
+                continue
+            refuse(f"buffer {buffer.name!r} is read before it is written", node=stmt.node,
+                   code="UninitialisedBuffer",
+                   next_step="T.clear, T.fill or T.copy into it first")  # fmt: skip
+
+    def visit(body: list[Statement], written: set[Buffer], ranges: Sequence[Bounds]) -> set[Buffer]:
+        for stmt in body:
+            missing(stmt, written)
+            branches = stmt.bodies()
+            if len(branches) == 2:
+                after = [visit(b, set(written), ranges) for b in branches]
+                written |= after[0] & after[1]
+            elif isinstance(stmt, For):
+                node = stmt.node
+                around = (*ranges, (node.loop_var, node.min, node.extent))
+                inner = visit(stmt.body, set(written), around)
+                if surely_runs(node, ranges):
+                    written |= inner
+            elif branches:
+                written |= visit(branches[0], set(written), ranges)
+            written |= set(stmt.defs())
+        return written
+
+    visit(program.body, set(), ranges)
+    zeros = [Eltwise(stmt.node, buffer, Const(0.0)) for buffer, stmt in parts.items()]
+    program.body[:0] = zeros

@@ -1,0 +1,170 @@
+"""Parts of on-chip blocks: slices and offsets that cover whole tiles become blocks of their own.
+
+Reading a part extracts it, writing one inserts it. The hardware copies tiles whole, so a part
+starts at multiples of 32 rows and columns, and one that is written also ends there or with its
+block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import tvm
+from tvm import tirx
+
+from harness.compiler.affine import Bounds
+from harness.compiler.block.model import Buffer, Statement
+from harness.compiler.diagnostics import refuse
+from harness.language.regions import constant
+from simulator.arch import TILE
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where a part lies: start, extent and size of leading dimensions, first row and column."""
+
+    lead: tuple[tuple[Any, int, int], ...]
+    row: Any
+    col: Any
+    """In tiles."""
+
+
+@dataclass(eq=False)
+class Extract(Statement):
+    """``dst`` = the part of ``src`` under a window."""
+
+    dst: Buffer
+    src: Buffer
+    window: Window
+
+    def defs(self) -> tuple[Buffer, ...]:
+        """Buffers it writes."""
+        return (self.dst,)
+
+    def uses(self) -> tuple[Buffer, ...]:
+        """Buffers it reads."""
+        return (self.src,)
+
+
+@dataclass(eq=False)
+class Insert(Statement):
+    """``dst`` = ``base`` with the part under a window replaced by ``src``."""
+
+    dst: Buffer
+    base: Buffer
+    src: Buffer
+    window: Window
+
+    def defs(self) -> tuple[Buffer, ...]:
+        """Buffers it writes."""
+        return (self.dst,)
+
+    def uses(self) -> tuple[Buffer, ...]:
+        """Buffers it reads."""
+        return (self.base, self.src)
+
+
+class Parts:
+    """The parts one source statement uses: what to do ``before`` it and ``after``."""
+
+    def __init__(
+        self, buffers: dict[str, Buffer], ranges: Sequence[Bounds], temp: Callable[[str], str]
+    ) -> None:  # fmt: skip
+        """``buffers`` by name, ``ranges`` of the variables in scope, ``temp`` makes names."""
+        self.buffers, self.ranges, self.temp = buffers, ranges, temp
+        self.before: list[Statement] = []
+        self.after: list[Statement] = []
+        self._known: dict[tuple[str, str, str], Buffer] = {}
+
+    def read(self, var: Any, starts: Sequence[Any], extents: Sequence[int], node: Any) -> Buffer:
+        """The block that holds part of a buffer's values."""
+        whole = self.buffers[var.name]
+        window = self._window(var, starts, extents, node)
+        if window is None:
+            return whole
+        key = (var.name, str(list(starts)), str(list(extents)))
+        if key not in self._known:
+            part = self._part(whole, extents)
+            self.before.append(Extract(node, part, whole, window))
+            self._known[key] = part
+        return self._known[key]
+
+    def write(self, var: Any, starts: Sequence[Any], extents: Sequence[int], node: Any) -> Buffer:
+        """The block whose values become part of a buffer."""
+        whole = self.buffers[var.name]
+        window = self._window(var, starts, extents, node)
+        if window is None:
+            return whole
+        sizes = [constant(d) or 0 for d in var.ty.shape]
+        for start, extent, size in list(zip(starts, extents, sizes, strict=True))[-2:]:
+            if extent % TILE and not self._proves(start + extent == size):
+                self._no(f"{extent} elements of {var.name!r} are written, which is part of a tile",
+                         node)  # fmt: skip
+        part = self._part(whole, extents)
+        self.after.append(Insert(node, whole, whole, part, window))
+        return part
+
+    def update(self, var: Any, starts: Sequence[Any], extents: Sequence[int], node: Any) -> Buffer:
+        """The block that holds part of a buffer's values and gives it new ones."""
+        new, old = self.write(var, starts, extents, node), self.read(var, starts, extents, node)
+        if new is not old and isinstance(self.after[-1], Insert):
+            self.after[-1].src = old
+        return old
+
+    def _part(self, whole: Buffer, extents: Sequence[int]) -> Buffer:
+        name = self.temp(f"{whole.name}_part")
+        if whole.form == "col":
+            shape = (extents[-1], 1)
+        else:
+            shape = (extents[-2] if len(extents) > 1 else 1, extents[-1])
+        lead = 1
+        for extent in extents[:-2]:
+            lead *= extent
+        rows, cols = (-(-n // TILE) for n in shape)
+        return Buffer(name, whole.dtype, lead, rows, cols, shape, whole.form)
+
+    def _window(
+        self, var: Any, starts: Sequence[Any], extents: Sequence[int], node: Any
+    ) -> Window | None:  # fmt: skip
+        sizes = [constant(d) or 0 for d in var.ty.shape]
+        if list(extents) == sizes and all(constant(s) == 0 for s in starts):
+            return None
+        for start, extent, size in zip(starts, extents, sizes, strict=True):
+            if not self._proves(start >= 0) or not self._proves(start + extent <= size):
+                refuse(f"part of on-chip buffer {var.name!r} may lie outside it", node=node,
+                       code="OutOfBounds", next_step="keep indices inside the buffer")  # fmt: skip
+        tiles = [self._tile(var, start, node) for start in starts[-2:]]
+        if len(tiles) == 1:
+            zero = tirx.const(0, "int32")
+            tiles = [*tiles, zero] if self.buffers[var.name].form == "col" else [zero, *tiles]
+        lead = zip(starts[:-2], extents[:-2], sizes[:-2], strict=True)
+        return Window(tuple(lead), *tiles)
+
+    def _tile(self, var: Any, start: Any, node: Any) -> Any:
+        analyzer = self._analyzer()
+        start = tirx.const(start, "int32") if isinstance(start, int) else start
+        first = analyzer.simplify(tirx.FloorDiv(start, tirx.const(TILE, "int32")))
+        if not analyzer.can_prove_equal(first * TILE, start):
+            self._no(f"on-chip buffer {var.name!r} is used from {start}, not a multiple of {TILE}",
+                     node)  # fmt: skip
+        return first
+
+    @staticmethod
+    def _no(what: str, node: Any) -> NoReturn:
+        refuse(what, node=node, code="UnalignedBlock",
+               next_step=f"use parts that begin and end at multiples of {TILE}, or copy from the"
+               " tensor into a block of its own")  # fmt: skip
+
+    def _analyzer(self) -> Any:
+        analyzer = tvm.sym.Analyzer()
+        for var, start, extent in self.ranges:
+            analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
+        return analyzer
+
+    def _proves(self, condition: Any) -> bool:
+        if isinstance(condition, bool):
+            return condition
+        expr = condition.asobject() if hasattr(condition, "asobject") else condition
+        return bool(self._analyzer().can_prove(expr))

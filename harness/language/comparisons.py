@@ -1,0 +1,49 @@
+"""Comparisons in kernel bodies, of whatever dtypes meet.
+
+TVM's parser compares operands of one dtype, and knows no numbers beside bfloat16; inside a kernel
+both sides are brought to a common dtype first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import tvm
+from tvm import tirx
+from tvm.script.parser._core import dispatch, doc
+
+from harness.language.elementwise import same_dtype
+from harness.language.located import PARSER
+
+_OPS: Final = (doc.Eq, doc.NotEq, doc.Lt, doc.LtE, doc.Gt, doc.GtE)
+
+
+def _number(value: Any, other: Any) -> Any:
+    """A Python number beside a floating expression, as a constant."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    if not isinstance(other, tvm.ir.Expr) or "float" not in str(other.ty.dtype):
+        return value
+    return tirx.const(float(value), "float32" if isinstance(value, float) else str(other.ty.dtype))
+
+
+def _common(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def method(a: Any, b: Any) -> Any:
+        if PARSER.get() is None:
+            return compare(a, b)
+        left, right = _number(a, b), _number(b, a)
+        plain = isinstance(left, tvm.ir.Expr) and isinstance(right, tvm.ir.Expr)
+        return compare(*(same_dtype(left, right) if plain else (left, right)))
+
+    return method
+
+
+def register() -> None:
+    """Put the comparisons of kernel bodies before the parser's own."""
+    for op in _OPS:
+        for side in (0, 1):
+            known = dispatch.get_op(tirx.Expr, op, side)
+            if known is None:
+                raise AssertionError(f"the parser has no {op.__name__}")
+            dispatch.register_op(tirx.Expr, op, side)(_common(known))

@@ -1,0 +1,116 @@
+"""Pages read and written in parts: bytes of tiles, and which of them hold data.
+
+Pages are kept as values. Where a transfer covers part of one, its bytes are made, changed and read
+back as values; from then on the page knows byte by byte who has written it (``Seg.parts``), until
+it is whole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.engine.segs import NEVER, UNHELD, Extents, Parts, Seg, normal
+from simulator.engine.violation import Violation
+from simulator.formats.bytemap import ByteMap
+from simulator.formats.codec import decode_tiles, encode_tiles
+
+if TYPE_CHECKING:
+    from simulator.engine.cb import CircularBuffer
+    from simulator.engine.lanes import Vector
+    from simulator.engine.strand import Strand
+
+Bytes = npt.NDArray[np.uint8]
+
+GARBAGE: Final = 0xFF
+"""What bytes nobody wrote hold: a NaN in every float format."""
+
+
+class Piece(NamedTuple):
+    """Bytes on their way, a row per lane: their contents, and per byte what ``Seg.parts`` says."""
+
+    data: Bytes
+    when: Parts
+
+    def take(self, rows: Vector) -> Piece:
+        """Some of the rows."""
+        return Piece(self.data[rows], self.when[rows])
+
+
+def page_piece(cb: CircularBuffer, seg: Seg, lanes: int) -> Piece:
+    """All bytes of a segment of one page."""
+    size = cb.page_bytes
+    when: Any = seg.parts
+    if seg.block is None:
+        return Piece(np.full((lanes, size), GARBAGE, np.uint8), np.full((lanes, size), UNHELD))
+    if when is not None:
+        when = when[:, 0]
+    elif seg.valid is None:
+        when = np.full((lanes, size), seg.epoch)
+    else:
+        held = ByteMap(cb.fmt, cb.tile).bytes_of(seg.valid[:, 0])
+        when = np.where(held, seg.epoch, UNHELD)
+    if not cb.pool.arithmetic:
+        return Piece(np.zeros((lanes, size), np.uint8), when)
+    values = seg.values().reshape(lanes, *cb.tile)
+    return Piece(encode_tiles(values, cb.fmt), when)
+
+
+def page_seg(cb: CircularBuffer, piece: Piece, width: int) -> Seg:
+    """The segment of one page that holds these bytes."""
+    lanes = len(piece.when)
+    shape = (lanes // width, width, 1, 1, *cb.tile)
+    if cb.pool.arithmetic:
+        block = decode_tiles(piece.data, cb.fmt, cb.tile).reshape(shape)
+    else:
+        block = cb.pool.dummy(shape, cb.fmt.value_dtype)
+    held = piece.when != UNHELD
+    epoch = int(piece.when.max(initial=NEVER))
+    valid: Extents | None = None
+    if not held.all():
+        valid = normal(ByteMap(cb.fmt, cb.tile).extents_of(held)[:, None])
+    seg = Seg(1, block, valid, epoch)
+    uneven = (piece.when != epoch) & held
+    if valid is not None or uneven.any():
+        seg.parts = piece.when[:, None]
+    return seg
+
+
+def put(cb: CircularBuffer, strand: Strand, at: int, piece: Piece) -> None:
+    """Write bytes from byte ``at`` of the reserved window on, a row per lane of the strand.
+
+    Raises:
+        Violation: pages outside the window.
+    """
+    size, count = cb.page_bytes, piece.data.shape[1]
+    first, last = at // size, (at + count - 1) // size
+    cb.check_writable(strand, first, last - first + 1)
+    for page in range(first, last + 1):
+        old = page_piece(cb, strand.staged_range(page, 1)[0], strand.lanes.n)
+        begin = max(at - page * size, 0)
+        source = page * size + begin - at
+        end = min(at + count - page * size, size)
+        there, here = slice(begin, end), slice(source, source + end - begin)
+        data, when = old.data.copy(), old.when.copy()
+        twice = (when[:, there] == piece.when[:, here]) & (when[:, there] != NEVER)
+        if twice.any():
+            raise Violation(
+                "Race",
+                f"two NoC reads under way write byte"
+                f" {begin + int(twice.argmax(axis=1).max())} of one page: which of them"
+                " comes last is not defined",
+                strand.lanes.ids[twice.any(axis=1)],
+            )
+        data[:, there], when[:, there] = piece.data[:, here], piece.when[:, here]
+        strand.stage(page, page_seg(cb, Piece(data, when), strand.lanes.width), patched=True)
+
+
+def cut(pieces: list[Piece], start: int, count: int) -> Piece:
+    """``count`` bytes from ``start`` on of consecutive pages."""
+    span = slice(start, start + count)
+    return Piece(
+        np.concatenate([piece.data for piece in pieces], axis=1)[:, span],
+        np.concatenate([piece.when for piece in pieces], axis=1)[:, span],
+    )

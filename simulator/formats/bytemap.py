@@ -1,0 +1,66 @@
+"""Which bytes of a tile belong to which datums: from valid extents to valid bytes and back."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.formats.dataformat import BFP_GROUP, DataFormat
+from simulator.formats.tilize import from_faces, to_faces
+
+Flags = npt.NDArray[np.bool_]
+Extents = npt.NDArray[np.int16]
+
+WHOLE: Final = 32
+"""Extent that means all rows or columns, in tiles of any shape."""
+
+
+class ByteMap:
+    """The bytes of one kind of tile.
+
+    A datum is valid when all bytes it takes part in are: of block formats the shared exponent too.
+    """
+
+    def __init__(self, fmt: DataFormat, tile: tuple[int, int]) -> None:
+        self.tile = tile
+        self.size = fmt.tile_bytes(tile)
+        self.datums = tile[0] * tile[1]
+        self.block = fmt.is_bfp
+        self.per_byte = 8 // fmt.spec.bits if fmt.is_bfp else 1
+        self.section = self.size - self.datums // self.per_byte if fmt.is_bfp else 0
+
+    def bytes_of(self, valid: Extents) -> Flags:
+        """Valid bytes (..., size) of tiles whose valid rows and columns are ``valid`` (..., 2)."""
+        height, width = self.tile
+        rows = np.arange(height) < valid[..., :1]
+        columns = np.arange(width) < valid[..., 1:]
+        stored: Flags = to_faces(rows[..., :, None] & columns[..., None, :])
+        lead = stored.shape[:-1]
+        if not self.block:
+            return np.repeat(stored, self.size // self.datums, axis=-1)
+        out = np.ones((*lead, self.size), np.bool_)
+        groups = stored.reshape(*lead, -1, BFP_GROUP).any(axis=-1)
+        out[..., : groups.shape[-1]] = groups
+        out[..., self.section :] = stored.reshape(*lead, -1, self.per_byte).all(axis=-1)
+        return out
+
+    def extents_of(self, held: Flags) -> Extents:
+        """The largest valid rectangle from the top left, (..., 2), of valid bytes (..., size)."""
+        lead = held.shape[:-1]
+        if self.block:
+            groups = held[..., : self.datums // BFP_GROUP]
+            stored: Any = np.repeat(held[..., self.section :], self.per_byte, axis=-1)
+            stored &= np.repeat(groups, BFP_GROUP, axis=-1)
+        else:
+            stored = held.reshape(*lead, self.datums, -1).all(axis=-1)
+        datums = from_faces(stored, self.tile)
+        height, width = self.tile
+        runs: Any = np.minimum.accumulate(np.cumprod(datums, axis=-1).sum(axis=-1), axis=-1)
+        rows = (runs * np.arange(1, height + 1)).argmax(axis=-1)
+        columns = np.take_along_axis(runs, rows[..., None], axis=-1)[..., 0]
+        rows = np.where(columns > 0, rows + 1, 0)
+        out = np.stack([np.where(rows == height, WHOLE, rows),
+                        np.where(columns == width, WHOLE, columns)], axis=-1)  # fmt: skip
+        return out.astype(np.int16)
