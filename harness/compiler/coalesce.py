@@ -152,7 +152,7 @@ class Join:
         if self.is_grown(place.key):
             if step != self.extent or place.extent != self.extent:
                 self.no(f"tensor {name!r} does not advance with them", place.node)
-        elif step and not (place.is_tile_dim and step % TILE == 0):
+        elif step:
             self.no(f"tensor {name!r} is also indexed by the axis", place.node)
 
     def _check_whole(self, buffer: Any, old: list[int], new: list[int]) -> None:

@@ -326,6 +326,19 @@ def test_steps_below_a_tile_that_are_no_sum_are_refused(what: str) -> None:
     assert error.location
 
 
+def test_an_axis_that_also_moves_by_tiles_is_not_joined() -> None:
+    """One column of a tensor per block beside whole tiles of another: joined, tiles were lost."""
+    error = refusal(kernel(
+        "A: T.Tensor((64, 128), 'float32'), S: T.Tensor((64, 4), 'float32'),"
+        " C: T.Tensor((64, 128), 'float32')",
+        "with T.Kernel(4, 2) as (x, y):\n"
+        "    for i, j in T.Parallel(32, 32):\n"
+        "        C[y * 32 + i, x * 32 + j] = A[y * 32 + i, x * 32 + j] * S[y * 32 + i, x]\n"
+        ))  # fmt: skip
+    assert error.code == "UnalignedBlock"
+    assert "also indexed by the axis" in error.message
+
+
 SMALL = {
     "a fixed row": "for i, j in T.Parallel(8, 64):\n    s[i, j] = s[i, j] - s[0, j]",
     "half the rows": "for i, j in T.Parallel(4, 64):\n    s[i, j] = 0.0",
