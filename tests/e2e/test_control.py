@@ -13,9 +13,10 @@ from golden.formats import round_even
 from golden.inputs import draw_inputs
 from harness.errors import CompileError
 from tests.e2e import control_kernels as k
+from tests.e2e import control_loops as loops
 
 SIZES = {"aligned": (64, 96), "ragged": (50, 70)}
-KERNELS = (*k.CONDITIONS, *k.PARTS, *k.RUNNING, *k.SCALARS, *k.WAVES, *k.SMALL_K)
+KERNELS = (*k.CONDITIONS, *k.PARTS, *loops.RUNNING, *loops.SCALARS, *loops.WAVES, *loops.SMALL_K)
 
 
 @pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
