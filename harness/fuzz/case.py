@@ -15,8 +15,8 @@ from harness.errors import HarnessError
 LINES: Final = 30
 """Lines a case file has at most."""
 _TOOLS: Final = ("tt-harness", "apache-tvm", "numpy")
-_FIELDS: Final = ("kernel", "params", "plan", "options", "inputs", "schedule", "versions", "expect",
-                  "note")  # fmt: skip
+_FIELDS: Final = ("kernel", "params", "plan", "options", "annotate", "inputs", "schedule",
+                  "versions", "expect", "note")  # fmt: skip
 LIMIT: Final = 1 << 20
 """Bytes a case file may have."""
 
@@ -36,8 +36,9 @@ class Case:
         params: names the text uses, with their values.
         plan: recipe of a plan made without the compiler, see :mod:`harness.fuzz.plans`.
         options: compile options: device, grid, core_ranges, strategy, …
+        annotate: what ``annotate_tt_schedule`` attaches: partition_mode, work_partition, …
         inputs: ``{"kind": …, "seed": …}``; kind ``auto`` is exact, then random.
-        schedule: the machine's schedule; empty for round robin.
+        schedule: the machine's schedule, see :mod:`harness.fuzz.schedules`; empty for round robin.
         versions: tools the expectation was seen with.
         expect: the verdict: kind, and code, pass and op where it failed.
         note: why the case is kept.
@@ -47,6 +48,7 @@ class Case:
     params: Mapping[str, Any] = field(default_factory=dict)
     plan: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    annotate: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     schedule: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -140,10 +140,30 @@ def expand(descriptor: Mapping[str, Any], grid: tuple[int, int, int]) -> list[tu
         ids = range(descriptor["start"], descriptor["start"] + descriptor["count"])
         if descriptor["order"] == "column_major":
             return [(i // gy % gx, i % gy, i // gx // gy) for i in ids]
+        if descriptor["order"] == "z_order":
+            return [block for place, block in curve(grid) if place in ids]
         return [(i % gx, i // gx % gy, i // gx // gy) for i in ids]
     x0, y0 = descriptor["x0"], descriptor["y0"]
     xs, ys = range(x0, x0 + descriptor["width"]), range(y0, y0 + descriptor["height"])
     return [(x, y, z) for z in range(gz) for y in ys for x in xs]
+
+
+def curve(grid: tuple[int, int, int]) -> list[tuple[int, tuple[int, int, int]]]:
+    """Blocks with their places on the Z curve of the smallest grid of powers of two.
+
+    From the lowest, a bit of bx and a bit of by in turn, as long as an axis has bits; then bz.
+    """
+    gx, gy, gz = grid
+    out = []
+    for x, y, z in np.ndindex(gx, gy, gz):
+        place = shift = 0
+        for bit in range(max(gx, gy).bit_length()):
+            for value, extent in ((x, gx), (y, gy)):
+                if extent > 1 << bit:
+                    place |= (value >> bit & 1) << shift
+                    shift += 1
+        out.append((place | z << shift, (x, y, z)))
+    return sorted(out)
 
 
 def _covers(block: Mapping[str, Any] | None, mask: Any, blocks: Sequence[tuple[int, ...]]) -> str:

@@ -8,7 +8,7 @@ not mix in constants it found in loaded modules, which would differ between proc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -46,10 +46,19 @@ def batch(unit: Unit) -> list[Case]:
     return found[1 : unit.count + 1] if len(found) > unit.count else found[: unit.count]
 
 
-def size(case: Case) -> tuple[int, int, str]:
-    """Smaller is easier to read."""
+def size(case: Case) -> tuple[int, int, int, str]:
+    """Smaller is easier to read: fewer lines, smaller plans, shorter text."""
     text = case.text()
-    return (case.kernel.count("\n"), len(text), text)
+    return (case.kernel.count("\n"), _total(case.plan), len(text), text)
+
+
+def _total(data: Any) -> int:
+    """Sum of the numbers in a recipe."""
+    if isinstance(data, Mapping):
+        return sum(_total(value) for value in data.values())
+    if isinstance(data, list):
+        return sum(_total(value) for value in data)
+    return int(data) if isinstance(data, int) else 0
 
 
 def shrink(unit: Unit, index: int, key: tuple[str, ...], judge: Callable[[Case], Outcome],

@@ -28,9 +28,9 @@ def _leaf(draw: st.DrawFn, full: list[str], rows: list[str], columns: list[str])
 
 @st.composite
 def _expression(draw: st.DrawFn, full: list[str], rows: list[str], columns: list[str], depth: int,
-                index: bool) -> str:  # fmt: skip
+                tests: tuple[str, ...] = ()) -> str:  # fmt: skip
     def inner() -> str:
-        return draw(_expression(full, rows, columns, depth - 1, index))
+        return draw(_expression(full, rows, columns, depth - 1, tests))
 
     if depth <= 0:
         return draw(_leaf(full, rows, columns))
@@ -54,8 +54,9 @@ def _expression(draw: st.DrawFn, full: list[str], rows: list[str], columns: list
             draw(st.sampled_from(("0.5", "-0.5"))),
         )
         test = f"{_real(first)} {relation} {limit}"
-        if index and draw(st.booleans()):
-            test = draw(st.sampled_from(("i >= j", "i + by > j", "j < 7")))
+        placed: bool = draw(st.booleans()) if tests else False
+        if placed:
+            test = draw(st.sampled_from(tests))
         return f"T.if_then_else({test}, {_real(inner())}, {_real(first)})"
     return first
 
@@ -70,7 +71,7 @@ def elementwise(draw: st.DrawFn, scene: Scene) -> str:
     """The value of element (i, j); it reads at least one block or vector."""
     full = [f"{n}[i, j]" for n, _ in scene.blocks]
     rows, columns = [f"{v}[i]" for v in scene.rows], [f"{v}[j]" for v in scene.columns]
-    value = draw(_expression(full, rows, columns, draw(st.integers(0, DEPTH)), index=True))
+    value = draw(_expression(full, rows, columns, draw(st.integers(0, DEPTH)), scene.tests))
     if "[" not in value:
         value = f"{full[0] if full else '0.0'} + {value}" if full else value
     return value
@@ -87,5 +88,5 @@ def update(draw: st.DrawFn, scene: Scene, target: str) -> str:
 def vector_update(draw: st.DrawFn, scene: Scene, vector: str) -> str:
     """``vector[i] = value`` from vectors per row."""
     rows = [f"{v}[i]" for v in scene.rows]
-    value = draw(_expression([], rows, [], draw(st.integers(1, 2)), index=False))
+    value = draw(_expression([], rows, [], draw(st.integers(1, 2))))
     return f"{vector}[i] = {value if '[' in value else f'{vector}[i] + {value}'}"

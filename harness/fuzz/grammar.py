@@ -8,13 +8,18 @@ drawn first (swarm), so that rare combinations come up.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from harness.fuzz.coverage import STATED
 from harness.fuzz.expressions import elementwise, update, vector_update
 
+TILE: Final = 32
+OUTPUT: Final = "Y"
+"""Stem of outputs' names."""
 DTYPES: Final = ("bfloat16", "float32", "float16")
 KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop", "vector",
                 "column", "row_reload", "guard")  # fmt: skip
@@ -26,6 +31,16 @@ _FOCUSED: Final = {
     "layout": ("cast", "elementwise", "gemm"),
     "schedule": ("gemm", "loop", "reduce"),
 }
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A parameter; ``written`` where it is an output."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    written: bool = False
 
 
 @dataclass
@@ -51,7 +66,7 @@ class Scene:
     blocks: list[tuple[str, str]] = field(default_factory=list)
     rows: list[str] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
-    tensors: list[tuple[str, tuple[int, ...], str]] = field(default_factory=list)
+    tensors: list[Tensor] = field(default_factory=list)
     allocations: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     count: int = 0
@@ -62,10 +77,36 @@ class Scene:
         return f"{stem}{self.count}"
 
     def tensor(self, stem: str, shape: tuple[int, ...], dtype: str) -> str:
-        """A new tensor parameter."""
+        """A new tensor parameter; those called Y are outputs."""
         name = self.name(stem)
-        self.tensors.append((name, shape, dtype))
+        self.tensors.append(Tensor(name, shape, dtype, stem == OUTPUT))
         return name
+
+    def used(self) -> list[Tensor]:
+        """Tensors that statements name; the others are no parameters."""
+        return [t for t in self.tensors if any(f"{t.name}[" in line for line in self.lines)]
+
+    def grid(self) -> tuple[int, int, int]:
+        """Blocks per axis, those below a tile joined as TTTilesToCoreMap joins them."""
+        rows = -(-self.M // max(self.bm, TILE))
+        if self.axes == 1:
+            return rows, 1, 1
+        return -(-self.N // max(self.bn, TILE)), rows, self.batch
+
+    @property
+    def whole(self) -> bool:
+        """Whether blocks are whole tiles; smaller ones are joined, and may do less."""
+        return self.bm % TILE == 0 and (self.axes == 1 or self.bn % TILE == 0)
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """Conditions on an element's place."""
+        return ("i >= j", "i + by > j", "j < 7") if self.whole else ()
+
+    @property
+    def shares(self) -> bool:
+        """Whether blocks of a row or column read something in common."""
+        return any("T.gemm(" in line for line in self.lines)
 
     def alloc(self, stem: str, shape: tuple[int, ...], dtype: str, scope: str) -> str:
         """A new on-chip buffer."""
@@ -100,8 +141,8 @@ def _extent(draw: st.DrawFn, block: int, most: int = 4) -> int:
     """A tensor extent: whole blocks, or any ragged number within a few of them."""
     blocks = draw(st.integers(1, most))
     if draw(st.booleans()):
-        return block * blocks
-    return draw(st.integers(max(1, block * (blocks - 1) + 1), block * blocks))
+        return draw(st.integers(max(1, block * (blocks - 1) + 1), block * blocks))
+    return block * blocks
 
 
 @st.composite
@@ -135,7 +176,7 @@ def _load(draw: st.DrawFn, scene: Scene) -> None:
 
 def _target(draw: st.DrawFn, scene: Scene, stem: str) -> tuple[str, str]:
     """A block to write: a new one, or one that exists."""
-    if scene.blocks and draw(st.integers(0, 3)) == 0:
+    if scene.blocks and draw(st.integers(0, 3)) == 3:
         return draw(st.sampled_from(scene.blocks))
     dtype = draw(st.sampled_from((scene.dtype, "float32")))
     block = scene.alloc(
@@ -164,9 +205,10 @@ def _update(draw: st.DrawFn, scene: Scene) -> None:
 def _reduce(draw: st.DrawFn, scene: Scene) -> None:
     block, _ = draw(st.sampled_from(scene.blocks))
     kind = draw(st.sampled_from(("sum", "max", "min", "absmax", "abssum")))
-    dim = draw(st.sampled_from((1, 1, 0)))
+    dims = [d for d, n in ((1, scene.bn), (1, scene.bn), (0, scene.bm)) if n % TILE == 0]
+    dim = draw(st.sampled_from(dims or [1]))
     known, extent = (scene.rows, scene.bm) if dim else (scene.columns, scene.bn)
-    old = known and draw(st.integers(0, 3)) == 0
+    old = known and draw(st.integers(0, 3)) == 3
     vector = (
         draw(st.sampled_from(known)) if old else scene.alloc("v", (extent,), "float32", "fragment")
     )
@@ -178,7 +220,7 @@ def _reduce(draw: st.DrawFn, scene: Scene) -> None:
 
 def _gemm(draw: st.DrawFn, scene: Scene) -> None:
     bm, bn, bk, dtype = scene.bm, scene.bn, scene.bk, scene.dtype
-    flip_a, flip_b = (draw(st.integers(0, 4)) == 0 for _ in range(2))
+    flip_a, flip_b = (draw(st.integers(0, 4)) == 4 for _ in range(2))
     lead: tuple[int, ...] = (scene.batch,) if scene.axes == 3 else ()
     z = "bz, " if scene.axes == 3 else ""
     column = "0" if scene.axes == 1 else f"bx * {bn}"
@@ -190,7 +232,7 @@ def _gemm(draw: st.DrawFn, scene: Scene) -> None:
     starts = [f"by * {bm}", f"k * {bk}"], [f"k * {bk}", column]
     flags = "".join(f", transpose_{n}=True" for n, f in (("A", flip_a), ("B", flip_b)) if f)
     seeded = [n for n, d in scene.blocks if d == "float32"]
-    if seeded and draw(st.integers(0, 3)) == 0:
+    if seeded and draw(st.integers(0, 3)) == 3:
         acc = draw(st.sampled_from(seeded))
     else:
         acc = scene.alloc("c", (bm, bn), "float32", "fragment")
@@ -274,12 +316,15 @@ def _row_reload(draw: st.DrawFn, scene: Scene) -> None:
 
 def _guard(draw: st.DrawFn, scene: Scene) -> None:
     """A statement only some blocks execute."""
+    if not scene.whole:
+        return _update(draw, scene)
     block, _ = draw(st.sampled_from(scene.blocks))
     test = draw(st.sampled_from(("by > 0", "by == 0", "by % 2 == 1")))
     scene.emit(
         f"if {test}:",
         *(f"    {s}" for s in _parallel(scene, draw(update(scene, f"{block}[i, j]")))),
     )
+    return None
 
 
 _STATEMENTS: Final[dict[str, Any]] = {
@@ -298,16 +343,16 @@ def _store(draw: st.DrawFn, scene: Scene) -> None:
     last = scene.blocks[-1]
     for block, dtype in [last] if len(chosen) == 1 else chosen:
         out = dtype if draw(st.booleans()) else draw(st.sampled_from(DTYPES))
-        _, start = scene.full_tensor("Y", out)
+        _, start = scene.full_tensor(OUTPUT, out)
         scene.emit(f"T.copy({block}, {start})")
     if scene.axes == 1 and scene.rows and draw(st.booleans()):
-        name = scene.tensor("Y", (scene.M,), draw(st.sampled_from(("float32", scene.dtype))))
+        name = scene.tensor(OUTPUT, (scene.M,), draw(st.sampled_from(("float32", scene.dtype))))
         scene.emit(f"T.copy({scene.rows[-1]}, {name}[by * {scene.bm}])")
 
 
 @st.composite
-def kernels(draw: st.DrawFn, focus: str | None = None) -> str:
-    """The text of a kernel called ``main``."""
+def scenes(draw: st.DrawFn, focus: str | None = None) -> Scene:
+    """A kernel in the making, whole."""
     scene = draw(_scene(focus))
     swarm = draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=4, unique=True))
     kinds = (*_FOCUSED.get(focus or "", ()), *swarm[: 1 if focus else 4])
@@ -317,13 +362,17 @@ def kernels(draw: st.DrawFn, focus: str | None = None) -> str:
         kind = draw(st.sampled_from(kinds)) if scene.blocks else "gemm"
         _STATEMENTS[kind](draw, scene)
     _store(draw, scene)
-    return render(scene)
+    return scene
 
 
-def render(scene: Scene) -> str:
-    """The scene as text; tensors nothing uses any more are left out by construction."""
-    used = [t for t in scene.tensors if any(f"{t[0]}[" in line for line in scene.lines)]
-    params = [f'    {n}: T.Tensor({s if len(s) > 1 else f"({s[0]},)"}, "{d}"),' for n, s, d in used]
+def kernels(focus: str | None = None) -> st.SearchStrategy[str]:
+    """The text of a kernel called ``main``, its tensors where they lie by default."""
+    return scenes(focus).map(render)
+
+
+def render(scene: Scene, layouts: Mapping[str, Any] | None = None) -> str:
+    """The scene as text, with layouts of some of its tensors."""
+    params = [f'    {t.name}: T.Tensor({t.shape!r}, "{t.dtype}"),' for t in scene.used()]
     grid = [f"T.ceildiv({scene.M}, {scene.bm})"]
     names = ["by"]
     if scene.axes > 1:
@@ -332,6 +381,8 @@ def render(scene: Scene) -> str:
         grid, names = [*grid, str(scene.batch)], [*names, "bz"]
     ids = names[0] if len(names) == 1 else f"({', '.join(names)})"
     head = f"with T.Kernel({', '.join(grid)}, threads=128) as {ids}:"
-    body = [*scene.allocations, *scene.lines]
+    stated = ", ".join(f"{name}: {layout!r}" for name, layout in (layouts or {}).items())
+    said = [f"{STATED}({{{stated}}})"] if stated else []
+    body = [*said, *scene.allocations, *scene.lines]
     return "\n".join(["@T.prim_func", "def main(", *params, "):", f"    {head}",
                       *(f"        {line}" for line in body), ""])  # fmt: skip

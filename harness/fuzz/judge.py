@@ -12,7 +12,8 @@ from harness.errors import HarnessError
 from harness.fuzz import outcome as o
 from harness.fuzz.case import Case
 from harness.fuzz.outcome import Outcome
-from harness.fuzz.text import parse_kernel
+from harness.fuzz.schedules import machine_schedule
+from harness.fuzz.text import parse_kernel, plainly
 
 STEPS: Final = 2_000_000
 """Ops a case may execute."""
@@ -37,7 +38,7 @@ def run_case(case: Case, *, blame: bool = True) -> Outcome:
         if case.plan:
             from harness.fuzz.plans import run_plan
 
-            found = run_plan(case.plan)
+            found = run_plan(case.plan, case.schedule)
         else:
             found = _judge(case, blame)
     except MemoryError:
@@ -59,6 +60,16 @@ def compile_options(given: Any) -> dict[str, Any]:
     return options
 
 
+def source_of(case: Case) -> Any:
+    """The kernel a case is about: its text parsed, with what is attached from outside."""
+    kernel = parse_kernel(case.kernel, case.params)
+    if not case.annotate:
+        return kernel
+    from harness.compiler import annotate_tt_schedule
+
+    return annotate_tt_schedule(kernel, case.annotate)
+
+
 def _judge(case: Case, blame: bool) -> Outcome:
     from golden import GoldenError
     from harness.checking import check
@@ -69,14 +80,17 @@ def _judge(case: Case, blame: bool) -> Outcome:
     seed = int(case.inputs.get("seed", 0))
     began = time.perf_counter()
     try:
-        kernel = parse_kernel(case.kernel, case.params)
+        kernel = source_of(case)
         parsed = time.perf_counter() - began
         verdict = check(
             kernel,
             input_kind=None if kind == "auto" else kind,
             seed=seed,
             run_options=RunOptions(
-                numbers=case.inputs.get("numbers", "fast"), max_steps=STEPS, max_seconds=SECONDS
+                numbers=case.inputs.get("numbers", "fast"),
+                max_steps=STEPS,
+                max_seconds=SECONDS,
+                schedule=machine_schedule(case.schedule),
             ),
             **compile_options(case.options),
         )
@@ -138,7 +152,8 @@ def _twice(kernel: Any, case: Case, seed: int) -> Outcome:
     from harness.fuzz.differential import differs
 
     try:
-        reason = differs(kernel, compile_options(case.options), seed)
+        bare = parse_kernel(plainly(case.kernel), case.params)
+        reason = differs(kernel, bare, compile_options(case.options), seed)
     except HarnessError:  # what fits many cores may not fit one
         return Outcome(o.PASS)
     if not reason:

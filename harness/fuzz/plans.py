@@ -1,10 +1,10 @@
-"""Plans without the compiler: pipelines of circular buffers, drawn as recipes, and damaged ones.
+"""Plans without the compiler, run and judged: valid ones, and ones with one fault.
 
-A recipe is a small dictionary. Every core streams its share of the tiles of A through ``hops``
-circular buffers: the reader fills the first in blocks of ``block`` pages, compute passes them on,
-the writer stores them to C. The right answer is A itself, so a valid recipe must end without a
-finding and with C equal to A. A damaged one (``damage``: a statement dropped or doubled, a depth or
-a count changed) must end in a verdict: a finding, a refusal or an answer, never in a crash or hang.
+A recipe is a small dictionary: a topology of :mod:`harness.fuzz.topologies` with its sizes. A
+whole plan must end without a finding and with the right answer, under every schedule. A damaged one
+(``damage``, see :mod:`harness.fuzz.damage`) must end in a verdict, never in a crash or hang; and
+the rules of :mod:`harness.fuzz.counting`, which need no run, and the run must not contradict each
+other.
 """
 
 from __future__ import annotations
@@ -12,112 +12,99 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
 import numpy as np
-from hypothesis import strategies as st
 
 from harness.fuzz import outcome as o
+from harness.fuzz.counting import KNOWN, REMOTE, RULES, broken
+from harness.fuzz.damage import damaged
+from harness.fuzz.made import Made
 from harness.fuzz.outcome import Outcome
-from harness.fuzz.pipeline import Stream, stream
+from harness.fuzz.schedules import machine_schedule, other_schedule
+from harness.fuzz.topologies import make
+from simulator.engine.schedule import Schedule
 from simulator.errors import SimulatorError
-from simulator.program import If, Loop, Op, Program, Stmt
-from simulator.run import RunOptions, execute
+from simulator.run import RunOptions, RunResult, execute
 
-DAMAGES: Final = ("drop", "double", "depth", "count")
 MAX_STEPS: Final = 200_000
 MAX_SECONDS: Final = 5.0
+SAMPLE: Final = 4
+"""One in so many indeterminate plans is run under a second schedule."""
+DATA: Final = frozenset({"count", "swap"})
+"""Damage that may change what is computed without breaking a rule."""
 
 
-@st.composite
-def recipes(draw: st.DrawFn) -> dict[str, Any]:
-    """A pipeline, in one of three cases damaged."""
-    block = draw(st.integers(1, 4))
-    out: dict[str, Any] = {
-        "tiles": block * draw(st.integers(1, 4)),
-        "block": block,
-        "depths": [block * draw(st.integers(1, 3)) for _ in range(draw(st.integers(2, 4)))],
-        "cores": [draw(st.integers(1, 3)), draw(st.integers(1, 2))],
-        "dtype": draw(st.sampled_from(("bfloat16", "float32", "float16"))),
-        "seed": draw(st.integers(0, 99)),
-    }
-    if draw(st.integers(0, 2)) == 0:
-        out["damage"] = {"kind": draw(st.sampled_from(DAMAGES)), "at": draw(st.integers(0, 40))}
-    return out
-
-
-def run_plan(recipe: Mapping[str, Any]) -> Outcome:
-    """The verdict on a recipe."""
-    made = stream(
-        tiles=int(recipe.get("tiles", 1)),
-        block=int(recipe.get("block", 1)),
-        depths=[int(d) for d in recipe.get("depths", (1, 1))],
-        cores=tuple(recipe.get("cores", (1, 1))),
-        dtype=str(recipe.get("dtype", "bfloat16")),
-    )
+def run_plan(recipe: Mapping[str, Any], schedule: Mapping[str, Any] | None = None) -> Outcome:
+    """The verdict on a recipe under a schedule."""
+    made = make(recipe)
     damage = recipe.get("damage") or {}
     if damage:
         made = damaged(made, str(damage.get("kind")), int(damage.get("at", 0)))
-    given = np.random.default_rng(int(recipe.get("seed", 0)))
-    a = given.integers(-128, 129, made.shape).astype(np.float32)
+    rules = broken(made)
+    seed = int(recipe.get("seed", 0))
+    a = made.inputs(seed)
     try:
-        run = execute(made.plan(), made.programs, {"A": a},
-                      RunOptions(max_steps=MAX_STEPS, max_seconds=MAX_SECONDS))  # fmt: skip
+        run = _run(made, a, machine_schedule(schedule or {}))
     except SimulatorError as error:
         if damage:
             return Outcome(o.PASS, message=f"refused: {error}", oracle="machine")
         return Outcome(o.FINDING, str(getattr(error, "code", "")), op="plan", message=str(error))
-    errors = [f for f in run.findings if f.severity == "error"]
-    if damage:
-        spent = any(f.code == "BudgetSpent" for f in errors)
-        kind = o.BUDGET if spent else o.PASS
-        return Outcome(kind, errors[0].code if spent else "", op="plan", oracle="machine",
-                       message=errors[0].code if errors else "runs")  # fmt: skip
-    if errors:
-        return Outcome(o.FINDING, errors[0].code, op="plan", message=errors[0].message)
-    if not np.array_equal(run.outputs["C"], a):
-        return Outcome(o.WRONG, "exact", op="plan", message="C is not A")
-    return Outcome(o.PASS, oracle="exact")
+    found = _errors(run)
+    if not damage:
+        return _whole(made, a, run, found, rules, seed)
+    if "BudgetSpent" in found:
+        return Outcome(o.BUDGET, "BudgetSpent", op="plan", message="runs without end")
+    contradiction = _contradiction(made, a, run, found, rules, str(damage.get("kind")))
+    if contradiction is not None:
+        return contradiction
+    message = found[0] if found else "runs"
+    if rules:
+        message = f"{message}; rule known beforehand: {RULES[rules[0]]}"
+    return Outcome(o.PASS, message=message, oracle="machine+rules")
 
 
-def damaged(made: Stream, kind: str, at: int) -> Stream:
-    """The stream with one thing wrong; ``at`` chooses the place among all there are."""
-    if kind == "depth":
-        depths = list(made.depths)
-        depths[at % len(depths)] = max(1, depths[at % len(depths)] - 1)
-        return made.changed(depths=tuple(depths))
-    places = sum(_count(p.body) for p in made.programs)
-    target = at % places
-    programs: list[Program] = []
-    for program in made.programs:
-        size = _count(program.body)
-        if 0 <= target < size:
-            body, _ = _edit(program.body, target, kind)
-            programs.append(msgspec.structs.replace(program, body=body))
-        else:
-            programs.append(program)
-        target -= size
-    return made.changed(programs=tuple(programs))
+def _run(made: Made, a: Any, schedule: Schedule) -> RunResult:
+    options = RunOptions(max_steps=MAX_STEPS, max_seconds=MAX_SECONDS, schedule=schedule)
+    return execute(made.plan(), made.programs, {"A": a}, options)
 
 
-def _count(body: tuple[Stmt, ...]) -> int:
-    return sum(1 if isinstance(s, Op) else _count(s.body) for s in body if isinstance(s, Op | Loop))
+def _errors(run: RunResult) -> list[str]:
+    return [f.code for f in run.findings if f.severity == "error"]
 
 
-def _edit(body: tuple[Stmt, ...], target: int, kind: str) -> tuple[tuple[Stmt, ...], int]:
-    out: list[Stmt] = []
-    for stmt in body:
-        if isinstance(stmt, Loop):
-            inner, target = _edit(stmt.body, target, kind)
-            out.append(Loop(var=stmt.var, start=stmt.start, stop=stmt.stop, body=inner))
-            continue
-        if isinstance(stmt, If) or not isinstance(stmt, Op):
-            out.append(stmt)
-            continue
-        target -= 1
-        if target != -1:
-            out.append(stmt)
-        elif kind == "double":
-            out += [stmt, stmt]
-        elif kind == "count" and stmt.args and isinstance(stmt.args[-1], int):
-            out.append(Op(name=stmt.name, args=(*stmt.args[:-1], stmt.args[-1] + 1), loc=None))
-    return tuple(out), target
+def _whole(
+    made: Made, a: Any, run: RunResult, found: list[str], rules: tuple[str, ...], seed: int
+) -> Outcome:
+    """A whole plan: no finding, the right answer; where timing could matter, under more of it."""
+    if rules:
+        return Outcome(o.WRONG, "rules", op="plan", message=f"a whole plan breaks: {rules}")
+    if found:
+        return Outcome(o.FINDING, found[0], op="plan", message=run.findings[0].message)
+    if not np.array_equal(run.outputs["C"], made.answer(a)):
+        return Outcome(o.WRONG, "exact", op="plan", message="C is not what the plan says")
+    if run.determinate or seed % SAMPLE:
+        return Outcome(o.PASS, oracle="exact")
+    again = other_schedule(seed)
+    other = _run(made, a, again)
+    if _errors(other) or other.outputs["C"].tobytes() != run.outputs["C"].tobytes():
+        return Outcome(o.WRONG, "schedule", op="plan",
+                       message=f"under {again}: {_errors(other) or 'another answer'}")  # fmt: skip
+    return Outcome(o.PASS, oracle="exact+schedules")
+
+
+def _contradiction(
+    made: Made, a: Any, run: RunResult, found: list[str], rules: tuple[str, ...], kind: str
+) -> Outcome | None:
+    """Where the rules and the run cannot both be right."""
+    if rules and run.completed and not found:
+        message = f"the run sees nothing, and {RULES[rules[0]]!r} is broken"
+        return Outcome(o.WRONG, "blind", op=rules[0], message=message)
+    known = KNOWN - REMOTE if made.semaphores else KNOWN
+    unknown = [code for code in found if code in known]
+    if unknown and not rules:
+        return Outcome(o.WRONG, "rules", op=unknown[0], message=f"{unknown[0]}, and"
+                       f" the rules accept it: {RULES[unknown[0]]!r}")  # fmt: skip
+    silent = run.completed and not found and bool(run.written["C"].all())
+    if silent and kind not in DATA and not np.array_equal(run.outputs["C"], made.answer(a)):
+        return Outcome(o.WRONG, "silent", op=kind,
+                       message="C is wrong, and no rule was broken")  # fmt: skip
+    return None

@@ -60,7 +60,21 @@ class Explicit:
     late: bool = False
 
 
-Schedule: TypeAlias = RoundRobin | Seeded | LateNoc | Explicit
+@dataclass(frozen=True)
+class Turns:
+    """A schedule as plain data, any of which is legal: (which, steps, late) turn by turn.
+
+    ``which`` counts among the groups able to run, around and around; what a group sends during a
+    late turn arrives at its barrier or at the end, and keeps its order with what it sends later.
+    Every core of every program is a group of its own. After the last turn it goes on in the
+    groups' order, with a quick NoC.
+    """
+
+    turns: tuple[tuple[int, int, bool], ...] = ()
+    single: bool = True
+
+
+Schedule: TypeAlias = RoundRobin | Seeded | LateNoc | Explicit | Turns
 
 
 class Picker:
@@ -80,6 +94,8 @@ class Picker:
         self._random = random.Random(getattr(schedule, "seed", 0))  # noqa: S311 - not for secrets
         self._script = list(schedule.choices) if isinstance(schedule, Explicit) else []
         self._script.reverse()
+        self._turns = list(schedule.turns) if isinstance(schedule, Turns) else []
+        self._turns.reverse()
 
     def scripted(self) -> tuple[int, int] | None:
         """The next recorded choice."""
@@ -91,6 +107,11 @@ class Picker:
             return self._random.choice(serials), self._random.randint(1, self.schedule.longest)
         if isinstance(self.schedule, LateNoc):
             return self._random.choice(serials), quota
+        if self._turns:
+            which, steps, self.late = self._turns.pop()
+            return serials[which % len(serials)], max(1, min(steps, quota))
+        if isinstance(self.schedule, Turns):
+            self.late = False
         return serials[0], quota
 
     def record(self, serial: int, steps: int, *facts: object) -> None:

@@ -47,7 +47,6 @@ class Scheduler:
     def run(self) -> None:
         """Run until every group has ended, or nothing can."""
         machine = self.machine
-        machine.late = self.picker.late
         if self.picker.single or machine.cursors:
             self._single()
             link(machine.groups)
@@ -116,6 +115,7 @@ class Scheduler:
         Returns whether it did anything.
         """
         lanes, start, before = group.lanes.mask, group.pc, self.steps
+        self.machine.late = self.picker.late or bool(group.local.late)
         if quota is None:
             self._run(group, QUOTA, endless=True)
         elif quota > 0:

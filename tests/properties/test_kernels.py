@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from harness.fuzz.judge import run_case
 from harness.fuzz.options import cases
-from harness.fuzz.plans import recipes, run_plan
+from harness.fuzz.plans import run_plan
+from harness.fuzz.recipes import recipes
 from harness.fuzz.units import FOCI
 
 

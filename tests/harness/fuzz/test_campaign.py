@@ -23,7 +23,7 @@ from harness.fuzz.outcome import Outcome
 
 true = judge.run_case
 def faulty(case):
-    size = case.plan["tiles"] * len(case.plan["depths"])
+    size = case.plan.get("tiles", 0) * len(case.plan.get("depths", ()))
     if "{what}" == "hang" and size == 12:
         time.sleep(600)
     if "{what}" == "die" and size == 12:

@@ -8,9 +8,9 @@ from hypothesis import given
 from harness.errors import HarnessError
 from harness.fuzz import differential
 from harness.fuzz.case import Case
-from harness.fuzz.judge import compile_options
+from harness.fuzz.judge import compile_options, source_of
 from harness.fuzz.options import cases
-from harness.fuzz.text import parse_kernel
+from harness.fuzz.text import parse_kernel, plainly
 from harness.kernels.table import KERNELS
 
 
@@ -18,7 +18,8 @@ from harness.kernels.table import KERNELS
 def test_placement_changes_no_bit(case: Case) -> None:
     """The same kernel on other cores gives the same bits, on reals."""
     try:
-        reason = differential.differs(parse_kernel(case.kernel), compile_options(case.options), 1)
+        bare = parse_kernel(plainly(case.kernel))
+        reason = differential.differs(source_of(case), bare, compile_options(case.options), 1)
     except HarnessError:  # refused: for one core the buffers may not fit either
         return
     assert not reason, f"{reason}\n{case.text()}"
@@ -28,7 +29,7 @@ def test_a_difference_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another fidelity is another number, and is told from the same one."""
     kernel = KERNELS["gemm"].factory(M=64, N=64, K=64)
     options: dict[str, Any] = {"device": "wormhole_n150", "fidelity": "HiFi3"}
-    assert not differential.differs(kernel, options, 0)
+    assert not differential.differs(kernel, kernel, options, 0)
     monkeypatch.setattr(differential, "KEPT", ("device",))
     monkeypatch.setattr(differential, "PLAIN", {"fidelity": "LoFi"})
-    assert "other elements" in differential.differs(kernel, options, 0)
+    assert "other elements" in differential.differs(kernel, kernel, options, 0)

@@ -12,10 +12,9 @@ from harness.compiler.partition import partition_of
 from harness.compiler.passes import infer_layout, propagate_layout
 from harness.errors import HarnessError
 from harness.fuzz.case import Case
-from harness.fuzz.judge import compile_options
+from harness.fuzz.judge import compile_options, source_of
 from harness.fuzz.options import cases
 from harness.fuzz.stages import PASSES, validate
-from harness.fuzz.text import parse_kernel
 from harness.kernels.table import KERNELS
 
 
@@ -31,7 +30,7 @@ def test_packaged_kernels_are_right_after_every_pass(name: str) -> None:
 def test_drawn_kernels_are_right_after_every_pass(case: Case) -> None:
     """No pass is blamed for what the grammar draws, joined blocks included."""
     try:
-        made = compile_all(parse_kernel(case.kernel), **compile_options(case.options))
+        made = compile_all(source_of(case), **compile_options(case.options))
     except HarnessError:
         return
     found = validate(made[0], 0)

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from simulator.engine.schedule import Explicit, LateNoc, RoundRobin, Schedule, Seeded
+from simulator.engine.schedule import Explicit, LateNoc, RoundRobin, Schedule, Seeded, Turns
 from simulator.explore import explore
 from simulator.run import RunOptions, advise_depths, execute
 from tests.simulator.builders import gemm, layout, let, loop, op, plus
@@ -91,6 +91,24 @@ def test_seeds_differ() -> None:
     """Two seeds choose differently; the hash sees it."""
     hashes = {run(pipe(4), RunOptions(schedule=Seeded(seed))).trace_hash for seed in range(5)}
     assert len(hashes) == 5
+
+
+def test_turns_choose_and_delay() -> None:
+    """Turns as data: another list is another run, and the same list the same run."""
+    sketch = multicast((3, 1), 2)
+    lists = [(), ((0, 3, False),), ((1, 1, True), (2, 5, False)), ((1, 1, False), (2, 5, False))]
+    runs = [[run(sketch, RunOptions(schedule=Turns(turns))) for _ in range(2)] for turns in lists]
+    assert all(codes(one) == [] for pair in runs for one in pair)
+    assert all(one.trace_hash == two.trace_hash for one, two in runs)
+    assert len({one.trace_hash for one, _ in runs[:3]}) == 3
+
+
+def test_a_late_turn_delays_what_is_sent_in_it() -> None:
+    """Data that overtakes nothing is right; without the wait a late turn lets the flag pass it."""
+    hasty = multicast((3, 1), 2, wait=())
+    late = Turns(tuple((which, 3, True) for which in (0, 1, 2, 3, 4, 5) * 6))
+    assert codes(run(multicast((3, 1), 2), RunOptions(schedule=late))) == []
+    assert codes(run(hasty, RunOptions(schedule=late)))
 
 
 def test_a_late_noc_shows_a_missing_barrier() -> None:

@@ -1,0 +1,79 @@
+"""Plans without the compiler: whole ones are right, and rules and runs agree about broken ones."""
+
+from typing import Any
+
+import pytest
+
+from harness.fuzz import plans
+from harness.fuzz.counting import broken
+from harness.fuzz.damage import DAMAGES, damaged
+from harness.fuzz.plans import run_plan
+from harness.fuzz.topologies import TOPOLOGIES, make
+
+SIZES: dict[str, dict[str, Any]] = {
+    "stream": {"tiles": 4, "block": 2, "depths": [2, 4], "cores": [2, 1]},
+    "multicast": {"cores": [3, 2], "steps": 3, "along": "row", "depth": 2},
+    "ring": {"cores": [4, 1], "steps": 2, "hops": 2},
+    "fetch": {"cores": [3, 1], "steps": 2},
+    "tree": {"levels": 2},
+}
+SCHEDULES: list[dict[str, Any]] = [
+    {}, {"seeded": 3}, {"late": 4}, {"turns": [[3, 2, 1], [5, 16, 0], [0, 1, 1]]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wait", ["equal", "least"])
+@pytest.mark.parametrize("topology", sorted(TOPOLOGIES))
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
+def test_whole_plans_are_right_under_every_schedule(
+    topology: str, wait: str, schedule: dict[str, Any]
+) -> None:
+    """Every topology answers what it means, in every dtype, and breaks no rule."""
+    for seed, dtype in enumerate(("bfloat16", "float32", "float16")):
+        recipe = {"topology": topology, "wait": wait, "dtype": dtype, **SIZES[topology]}
+        assert not broken(make(recipe))
+        found = run_plan({**recipe, "seed": seed}, schedule)
+        assert found.kind == "pass", found.message
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+@pytest.mark.parametrize("topology", sorted(TOPOLOGIES))
+def test_damage_ends_in_a_verdict(topology: str, kind: str) -> None:
+    """Whatever one fault does, the rules and the run agree about it."""
+    recipe = {"topology": topology, **SIZES[topology]}
+    for at in range(0, 24, 5):
+        found = run_plan({**recipe, "damage": {"kind": kind, "at": at}})
+        assert found.kind == "pass", f"{at}: {found.message}"
+
+
+def test_a_rule_is_named() -> None:
+    """What raises a finding names the rule that could have known."""
+    said = {run_plan({**SIZES["stream"], "damage": {"kind": "count", "at": at}}).message
+            for at in range(20)}  # fmt: skip
+    assert any("CBOverflow; rule known beforehand: no more is pushed" in text for text in said)
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "code"),
+    [("count", 0, "CBCapacity"), ("drop", 0, "CBWindow"), ("drop", 3, "DirtyExit"),
+     ("depth", 0, "CBCapacity"), ("double", 3, "CBOverflow")],
+)  # fmt: skip
+def test_the_rules_know_what_needs_no_run(kind: str, at: int, code: str) -> None:
+    """Counting a thread by itself finds what it does wrong under every schedule."""
+    recipe = {**SIZES["stream"], "depths": [2, 2]}
+    assert broken(damaged(make(recipe), kind, at)) == (code,)
+
+
+def test_a_blind_run_is_a_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that overlooks what the rules refuse is found out; likewise rules that do."""
+    recipe = {**SIZES["stream"], "damage": {"kind": "drop", "at": 3}}
+    assert run_plan(recipe).kind == "pass"
+    blind = {**SIZES["stream"]}
+    monkeypatch.setattr(plans, "broken", lambda _: ("DirtyExit",))
+    assert run_plan(blind).key[:2] == ("wrong", "rules")
+    monkeypatch.setattr(plans, "_errors", lambda _: [])
+    monkeypatch.setattr(plans, "damaged", lambda made, *_: made)
+    assert run_plan(recipe).key[:2] == ("wrong", "blind")
+    monkeypatch.setattr(plans, "broken", lambda _: ())
+    monkeypatch.setattr(plans, "_errors", lambda _: ["CBWrap"])
+    assert run_plan(recipe).key[:2] == ("wrong", "rules")
