@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -16,6 +16,7 @@ from harness.declared import declared
 from harness.errors import OptionError
 from harness.quality import quality
 from harness.sequences import check_sequence
+from harness.rungs import RUNGS, Asked, judge_by
 from harness.verdict import Verdict
 from simulator.artifact import load_artifact
 from simulator.errors import ArtifactError
@@ -33,6 +34,10 @@ _JUDGING: Final = frozenset(
     ("inputs", "oracle", "input_kind", "seed", "numbers", "run_options", "backend")
 )
 """Keywords of :func:`check` that are not the compiler's."""
+
+
+ORACLES: Final = ("auto", "exact", "tagged", "replay", "bound", "freivalds", "metamorphic")
+"""The ladder: what may be asked to judge."""
 
 
 @dataclass
@@ -89,7 +94,7 @@ def check(
         run_options: number model, checking level and budgets of the machine.
         artifact: judge this artifact (or directory) instead of what the compiler makes now; of a
             sequence a directory that holds one directory per kernel.
-        oracle: ``auto``, ``exact`` or ``bound``.
+        oracle: one of :data:`ORACLES`; ``auto`` is exact, then bound.
         numbers: the machine's number model, ``fast`` or ``exact``.
         function: which kernel, where a module has several.
         options: compile options as one object.
@@ -104,7 +109,7 @@ def check(
     """
     from harness.compiler.sequence import order_of
 
-    _known("oracle", oracle, ("auto", "exact", "bound"))
+    _known("oracle", oracle, ORACLES)
     _known("numbers", numbers, ("fast", "exact"))
     if input_kind is not None:
         _known("input_kind", input_kind, drawn.KINDS)
@@ -181,6 +186,8 @@ def _judged(
 
     if any(f.severity == "error" for f in case.findings):
         return _verdict(case, [], oracle="none", kind="none", seed=None)
+    if oracle in RUNGS:
+        return _climbed(case, inputs, oracle, kind, seed, options)
     if inputs is not None:
         return _finish(case, [("given", dict(inputs), None)], oracle, None, options)
     rounds: list[tuple[str, dict[str, Any], GoldenResult | None]] = []
@@ -189,18 +196,42 @@ def _judged(
         try:
             rounds.append((one, *drawn.draw(case.artifact.source, one, case.contract, seed)))
         except GoldenError as error:
-            if error.code != "NoExactRange" or kind is not None or oracle == "exact":
+            if error.code != "NoExactRange" or kind is not None or oracle in drawn.EXACT:
                 raise
         case.timed("golden", started)
     return _finish(case, rounds, oracle, seed, options)
 
 
+def _climbed(
+    case: _Case, inputs: Mapping[str, Any] | None, oracle: str, kind: str | None, seed: int,
+    options: RunOptions,
+) -> Verdict:  # fmt: skip
+    """The verdict of a rung that draws its own inputs and may run more than once."""
+    if inputs is not None or kind is not None:
+        raise OptionError(f"oracle {oracle} draws its own inputs", location="oracle",
+                          next_step="leave inputs and their kind out")  # fmt: skip
+
+    def run(arrays: Mapping[str, Any], exact: bool) -> Mapping[str, Any] | None:
+        started = time.perf_counter()
+        _execute(case, arrays, replace(options, numbers="exact") if exact else options)
+        case.timed("simulate" if case.backend is None else "device", started)
+        errors = any(f.severity == "error" for f in case.findings)
+        return dict(case.outputs) if case.completed and not errors else None
+
+    asked = Asked(case.source, case.contract, case.artifact.options, seed, run)
+    judged, drew = judge_by(oracle, asked)
+    listed = [] if judged is None else [judged]
+    return _verdict(case, listed, oracle=oracle if listed else "none", kind=drew, seed=seed)
+
+
 def _kinds(kind: str | None, oracle: str) -> list[str]:
     """Kinds of inputs to draw, in order."""
     if kind is None:
-        return {"exact": ["exact"], "bound": ["random"]}.get(oracle, ["exact", "random"])
-    if oracle == "exact" and kind not in drawn.EXACT:
-        raise OptionError(f"oracle exact needs exact inputs, not {kind}", location="input_kind",
+        return {"exact": ["exact"], "tagged": ["tagged"], "bound": ["random"]}.get(
+            oracle, ["exact", "random"])  # fmt: skip
+    if oracle in drawn.EXACT and kind not in (("tagged",) if oracle == "tagged" else drawn.EXACT):
+        raise OptionError(f"oracle {oracle} needs {oracle} inputs, not {kind}",
+                          location="input_kind",
                           next_step="exact goes with exact or tagged inputs")  # fmt: skip
     return [kind]
 
@@ -209,7 +240,9 @@ def _oracle(kind: str, asked: str) -> str:
     """Which oracle judges inputs of a kind."""
     if kind in drawn.EXACT:
         return "exact"
-    return asked if kind == "given" else "bound"
+    if kind != "given":
+        return "bound"
+    return "exact" if asked == "tagged" else asked
 
 
 def _finish(
@@ -235,7 +268,7 @@ def _finish(
             break
         started = time.perf_counter()
         judged = judge(case.outputs, result, written=written, oracle=_oracle(kind, oracle))
-        judgements.append(judged)
+        judgements.append(replace(judged, oracle="tagged") if kind == "tagged" else judged)
         if not judged.passed:
             case.notes = explain(case.source, arrays, case.outputs, result, judged)
         case.timed("judge", started)

@@ -87,7 +87,9 @@ InputsOpt = Annotated[
 OutputsOpt = Annotated[
     Path | None, typer.Option("--outputs", metavar="NPZ", help="where output arrays go")
 ]
-OracleOpt = Annotated[str, typer.Option("--oracle", metavar="NAME", help="auto, exact or bound")]
+OracleOpt = Annotated[
+    str, typer.Option("--oracle", metavar="NAME", help="auto, exact, bound, ... as docs/oracles.md")
+]
 KindOpt = Annotated[
     str | None,
     typer.Option("--input-kind", metavar="NAME", help="generated: exact, tagged, random, ..."),

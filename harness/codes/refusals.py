@@ -77,6 +77,8 @@ GOLDEN: Final = (
      "Use the names the message lists."),
     ("InvalidInputs", "Input arrays that do not fit the kernel's parameters.",
      "Pass one array per input, by parameter name, in logical shape."),
+    ("NoOracle", "The oracle asked for does not judge this kernel.",
+     "Use an oracle the message names."),
     ("NoExactRange", "No inputs are known that leave nothing to round in this kernel.",
      "Use --oracle bound."),
 )  # fmt: skip

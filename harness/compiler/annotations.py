@@ -19,6 +19,9 @@ _ELSEWHERE: Final = (
     ("local_shape_tiles", "shards are part of a tensor's layout, see annotate_tt_layout"),
     ("runtime_args", "runtime arguments follow from the partition, see the plan's kernels"),
 )
+_PLACED: Final = (attrs.TT_USER_LAYOUT, attrs.TT_KERNEL_LAYOUT, attrs.TT_LAYOUT_DESC,
+                  attrs.TT_CORE_RANGES, attrs.TT_WORK_PARTITION,
+                  attrs.TT_PARTITION_MODE)  # fmt: skip
 
 
 def annotate_tt_layout(
@@ -81,6 +84,13 @@ def annotate_tt_schedule(func: tirx.PrimFunc, schedule: Mapping[str, Any]) -> ti
             reason = dict(_ELSEWHERE).get(key, "use core_ranges or work_partition")
             raise OptionError(f"schedule key {key!r} = {value!r} would have no effect",
                               location="annotate_tt_schedule", next_step=reason)  # fmt: skip
+    return func
+
+
+def without_annotations(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """A copy of ``func`` whose tensors and blocks lie where they do by default."""
+    for name in _PLACED:
+        func = func.without_attr(name)
     return func
 
 

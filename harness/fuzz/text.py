@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from harness.errors import HarnessError, LanguageError
-from harness.fuzz.coverage import STATED
 
 IMPORT: Final = "import harness.language as T"
 _REFUSED: Final = (
@@ -46,11 +45,6 @@ def parse_kernel(kernel: str, params: Mapping[str, Any] | None = None) -> Any:
         raise
     except Exception as error:  # noqa: BLE001  (TVM wraps what the dialect raised)
         raise _cause(error) from None
-
-
-def plainly(kernel: str) -> str:
-    """A kernel's text without the layouts it states."""
-    return "\n".join(line for line in kernel.splitlines() if STATED not in line) + "\n"
 
 
 def _inspect(text: str, params: Mapping[str, Any]) -> None:

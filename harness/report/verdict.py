@@ -22,6 +22,10 @@ WORST: Final = 4
 
 _ORACLES: Final[Mapping[str, str]] = MappingProxyType({
     "exact": "integers that leave nothing to round, equal bit for bit",
+    "tagged": "every tile numbered, nothing to round, equal bit for bit",
+    "replay": "the matrix unit computed again: equal bit for bit, rounding included",
+    "freivalds": "the product times random vectors, in exact integers",
+    "metamorphic": "the bits follow what was changed: placement, buffering, rows, columns, scale",
     "bound": "every element within the error its arithmetic allows",
     "bound-partial": "as bound, but many elements may go either way at a threshold",
     "none": "nothing was compared: a finding came first",
