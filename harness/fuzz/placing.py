@@ -49,13 +49,13 @@ def placements(draw: st.DrawFn, device: str, scene: Scene, focus: str | None = N
     """A placement of a kernel on a device."""
     kinds = _FOCUSED.get(focus or "", KINDS)
     full = find_arch(device).grid
-    sides = _sides(scene, full)
-    kind = draw(st.sampled_from(kinds if sides else [k for k in kinds if k != "shared"]))
+    pairs = _sides(scene, full)
+    kind = draw(st.sampled_from(kinds if pairs else [k for k in kinds if k != "shared"]))
     out = Placement()
     if kind == "match":
         _match(draw, full, scene, out)
     elif kind == "shared":
-        _shared(draw, full, sides, out)
+        _shared(draw, pairs, full, out)
     elif kind == "own":
         _own(draw, full, scene, out)
     else:
@@ -106,17 +106,23 @@ def _ranges(draw: st.DrawFn, full: Grid, stacked: bool) -> list[dict[str, list[i
     return ranges or [{"start": [0, 0], "extent": [same, 1]}]
 
 
-def _sides(scene: Scene, full: Grid) -> list[list[int]]:
-    """Rectangles of cores that share what they read: their sides divide the grid of blocks."""
-    gx, gy, _ = scene.grid()
-    pairs = [[w, h] for w in _divisors(gx, full[0]) for h in _divisors(gy, full[1]) if w * h > 1]
-    return pairs if scene.shares else []
+def _sides(scene: Scene, full: Grid) -> list[tuple[int, int, str]]:
+    """Rectangles of cores, and a strategy that deals all of them the same number of blocks."""
+    gx, gy, gz = scene.grid()
+    found = [(w, h, "block") for w in _divisors(gx, full[0]) for h in _divisors(gy, full[1])]
+    for strategy in ("row_major", "column_major"):
+        found += [(w, h, strategy) for w in range(1, MOST + 1) for h in range(1, MOST + 1)
+                  if gx * gy * gz % (w * h) == 0 and max(gx, gy) > 1]  # fmt: skip
+    return [pair for pair in found if pair[0] * pair[1] > 1] if scene.shares else []
 
 
-def _shared(draw: st.DrawFn, full: Grid, pairs: list[list[int]], out: Placement) -> None:
+def _shared(draw: st.DrawFn, pairs: list[tuple[int, int, str]], full: Grid, out: Placement) -> None:
     """One of the rectangles, anywhere, and a schedule: semaphores order the cores."""
-    sides = draw(st.sampled_from(pairs))
-    out.options |= {"strategy": "block", "multicast": True}
+    strategies = list(dict.fromkeys(strategy for _, _, strategy in pairs))
+    strategy = draw(st.sampled_from(["block", "block", *strategies] if "block" in strategies
+                                    else strategies))  # fmt: skip
+    sides = list(draw(st.sampled_from([p[:2] for p in pairs if p[2] == strategy])))
+    out.options |= {"strategy": strategy, "multicast": True}
     start = [draw(st.integers(0, most - n)) if draw(st.booleans()) else 0
              for n, most in zip(sides, full, strict=True)]  # fmt: skip
     if start == [0, 0]:

@@ -26,7 +26,8 @@ def _semaphore(c: OpContext, operand: int) -> tuple[Semaphores, int]:
 
 
 def _raises(c: OpContext, number: int) -> None:
-    """Remember that an op changes a semaphore, for whoever waits for it in vain."""
+    """Remember that an op changes a semaphore: for whoever waits in vain, and for the clocks."""
+    c.machine.senders.add(c.code.thread)
     raisers = c.machine.raisers.setdefault(number, [])
     raisers.append((c.code.thread, f"{c.op.name} of {c.code.program} at {c.place}"))
 
@@ -49,7 +50,8 @@ def build_set(c: OpContext) -> Step:
         semaphores.values[number][group.lanes.ids] = value(group.regs)
         if c.machine.order is not None:
             ids = group.lanes.ids
-            c.machine.order.replaced(number, group, np.arange(len(ids)), ids, multicast=False)
+            c.machine.order.replaced(number, group, np.arange(len(ids)), ids, c.number,
+                                     multicast=False)  # fmt: skip
         return following
 
     return step
@@ -88,7 +90,7 @@ def build_inc(c: OpContext) -> Step:
         amounts = spread(value(group.regs), group.lanes.n)
         semaphores.increment(number, cores, amounts[rows])
         if c.machine.order is not None:
-            c.machine.order.signal(number, group, rows, cores)
+            c.machine.order.signal(number, group, rows, cores, c.number)
         return following
 
     return step
@@ -111,7 +113,7 @@ def build_set_multicast(c: OpContext) -> Step:
         values = semaphores.values[number]
         values[cores] = values[group.lanes.ids[rows]]
         if c.machine.order is not None:
-            c.machine.order.replaced(number, group, rows, cores, multicast=True)
+            c.machine.order.replaced(number, group, rows, cores, c.number, multicast=True)
         return following
 
     return step
@@ -129,7 +131,7 @@ def build_inc_multicast(c: OpContext) -> Step:
         amounts = spread(value(group.regs), group.lanes.n)
         semaphores.increment(number, cores, amounts[rows])
         if c.machine.order is not None:
-            c.machine.order.signal(number, group, rows, cores)
+            c.machine.order.signal(number, group, rows, cores, c.number)
         return following
 
     return step

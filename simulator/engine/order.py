@@ -49,8 +49,10 @@ class Order:
         self.tensors = {t.name: Records(self.clocks, t.pages) for t in tensors}
         self.buffers = {cb.number: Records(self.clocks, _units(cb) * cores) for cb in far}
         self.flags: dict[int, Any] = {}
+        self.words: dict[int, Records] = {}
         for number in machine.semaphores.values:
             self.flags[number] = np.zeros_like(self.clocks.known[0])
+            self.words[number] = Records(self.clocks, cores)
         self.sections = Queue(self.clocks, SECTIONS), np.zeros((2, cores), np.int64)
         self.transfers = Transfers()
         self.news = 0
@@ -80,21 +82,23 @@ class Order:
             agent = AGENTS.index(code.thread)
         return Actor(agent, group.lanes.ids, place)
 
-    def _side(self, access: Access) -> str:
+    def _side(self, access: Access, verbs: tuple[str, str]) -> str:
         program, text, where = self._places[access.place]
-        kind = "written" if access.write else "read"
+        kind = verbs[access.write]
         return (
             f"{kind} by {text} of {program} ({AGENTS[access.agent]}) on core"
             f" {self.machine.cores[access.core]} at {where}"
         )
 
     def violation(
-        self, clash: Clash, actor: Actor, what: str, *, write: bool, code: str = "Race"
-    ) -> Violation:
+        self, clash: Clash, actor: Actor, what: str, *, write: bool, code: str = "Race",
+        verbs: tuple[str, str] = ("read", "written"),
+    ) -> Violation:  # fmt: skip
         """The finding: both sides, with their places."""
         me = int(actor.cores[clash.row])
-        here = self._side(Access(me, actor.agent, actor.place, write))
-        text = f"{what} is {here} and was {self._side(clash.other)}; nothing orders the two"
+        here = self._side(Access(me, actor.agent, actor.place, write), verbs)
+        there = self._side(clash.other, verbs)
+        text = f"{what} is {here} and was {there}; nothing orders the two"
         if clash.other.core != me:
             text += " cores"
         return Violation(code, text, actor.cores[clash.rows])
@@ -248,9 +252,30 @@ class Order:
         agent = AGENTS.index(group.code.thread)
         self.transfers.complete(agent, group.lanes, kinds, self.clocks.time[agent])
 
-    def signal(self, number: int, group: Group, rows: Vector, cores: Vector) -> None:
+    def _word(
+        self, number: int, group: Group, rows: Vector, cores: Vector, at: int, *, replaces: bool
+    ) -> None:
+        """Cores' semaphore is set or incremented: a set may undo what it is not ordered with."""
+        if not len(cores):
+            return
+        records, actor = self.words[number], self.actor(group, at)
+        actor = Actor(actor.agent, actor.cores[rows], actor.place)
+        ids, time = cores[:, None], self.clocks.time[actor.agent][actor.cores][:, None]
+        clash = records.after_writes(actor, ids)
+        if replaces and clash is None:
+            clash = records.after_reads(actor, ids)
+        if clash:
+            what = f"semaphore {number} of core {self.machine.cores[clash.page]}"
+            raise self.violation(clash, actor, what, write=replaces, verbs=("changed", "set"))
+        if replaces:
+            records.write(actor, ids, time)
+        else:
+            records.read(actor, ids, time)
+
+    def signal(self, number: int, group: Group, rows: Vector, cores: Vector, at: int) -> None:
         """Cores' semaphore is incremented: whoever waits for it is after the senders."""
         agent = AGENTS.index(group.code.thread)
+        self._word(number, group, rows, cores, at, replaces=False)
         event = self.clocks.release(agent, group.lanes)
         flags = self.flags[number]
         known, order = event.known[rows], np.argsort(cores, kind="stable")
@@ -260,10 +285,11 @@ class Order:
         flags[cores] = np.maximum(flags[cores], known)
 
     def replaced(
-        self, number: int, group: Group, rows: Vector, cores: Vector, *, multicast: bool
+        self, number: int, group: Group, rows: Vector, cores: Vector, at: int, *, multicast: bool
     ) -> None:
         """Cores' semaphore is set: what it told before is gone."""
         agent = AGENTS.index(group.code.thread)
+        self._word(number, group, rows, cores, at, replaces=True)
         if not multicast and self.machine.waiters[number] <= {group.code.thread}:
             self.flags[number][cores] = 0  # it tells nobody but itself
             return

@@ -140,19 +140,21 @@ class Records:
         who, _, place = side.of(page)
         return Clash(row, page, bad.any(axis=1), Access(*self.clocks.named(who), place, write))
 
-    def read(self, actor: Actor, ids: Any) -> None:
-        """Remember reads under way."""
+    def read(self, actor: Actor, ids: Any, time: Any = PENDING) -> None:
+        """Remember reads that were checked; by default they are under way."""
         reads = self.reads
         good = reads.known(actor, ids, own=True)
         if good is not None:
             for page in ids[~good].tolist():
-                who, time, place = reads.of(page)
-                self.more.setdefault(page, {})[who] = time, place
-        lost = reads.put(actor, ids, PENDING)
+                who, when, place = reads.of(page)
+                self.more.setdefault(page, {})[who] = when, place
+        lost = reads.put(actor, ids, time)
         if lost.any():  # several cores in one step
+            whens = np.broadcast_to(time, ids.shape)
             for row, column in np.argwhere(lost).tolist():
                 who = int(self.clocks.who[actor.agent][actor.cores[row]])
-                self.more.setdefault(int(ids[row, column]), {})[who] = PENDING, actor.place
+                when = int(whens[row, column])
+                self.more.setdefault(int(ids[row, column]), {})[who] = when, actor.place
 
     def write(self, actor: Actor, ids: Any, time: Any = PENDING) -> Flags:
         """Remember writes that were checked; returns rows another row's write overlapped."""

@@ -258,3 +258,20 @@ def test_reads_must_agree_modulo_the_alignment() -> None:
     )
     result = execute(plan, sketch.listed(), {"A": np.ones((1, 64), np.int32)})
     assert "Misaligned" in codes(result)
+
+
+def test_a_semaphore_set_that_may_undo_an_increment_is_a_race() -> None:
+    """Setting back what receivers count up, after they were let go, loses their next signal."""
+    late = (
+        op("noc_semaphore_set", 1, 1),
+        op("noc_semaphore_set_multicast", 1, 1, "y", 2, "y", 2),
+        op("noc_semaphore_set", 0, 0),
+    )
+    right = multicast((3, 1), 2)
+    wrong = multicast((3, 1), 2, wait=(op("noc_semaphore_wait", 0, 2),), flag=late)
+    for schedule in (RoundRobin(), Seeded(1), LateNoc(2)):
+        assert codes(run(right, RunOptions(schedule=schedule))) == []
+        result = run(wrong, RunOptions(schedule=schedule))
+        assert codes(result)[0] == "Race"
+        assert "semaphore 0 of core (0, 0) is" in result.findings[0].message
+        assert "changed by noc_semaphore_inc" in result.findings[0].message
