@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
-    from harness.fuzz.grammar import Scene
+    from harness.fuzz.scene import Scene
 
 CONSTANTS: Final = ("1.0", "2.0", "0.5", "-1.0", "3.0", "0.0")
 FUNCTIONS: Final = ("exp", "exp2", "sigmoid", "tanh", "abs", "floor", "ceil", "sin", "cos", "erf")
@@ -51,7 +51,7 @@ def _expression(draw: st.DrawFn, full: list[str], rows: list[str], columns: list
     if kind == "choice":
         relation, limit = (
             draw(st.sampled_from((">", "<=", ">="))),
-            draw(st.sampled_from(("0.5", "-0.5"))),
+            draw(st.sampled_from(("0.5", "-0.5", "0.0", "2.0"))),
         )
         test = f"{_real(first)} {relation} {limit}"
         placed: bool = draw(st.booleans()) if tests else False

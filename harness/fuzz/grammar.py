@@ -8,18 +8,13 @@ drawn first (swarm), so that rare combinations come up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from harness.fuzz.coverage import STATED
 from harness.fuzz.expressions import elementwise, update, vector_update
+from harness.fuzz.scene import OUTPUT, TILE, Scene, render
 
-TILE: Final = 32
-OUTPUT: Final = "Y"
-"""Stem of outputs' names."""
 DTYPES: Final = ("bfloat16", "float32", "float16")
 KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop", "vector",
                 "column", "row_reload", "guard")  # fmt: skip
@@ -31,104 +26,6 @@ _FOCUSED: Final = {
     "layout": ("cast", "elementwise", "gemm"),
     "schedule": ("gemm", "loop", "reduce"),
 }
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """A parameter; ``written`` where it is an output."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    written: bool = False
-
-
-@dataclass
-class Scene:
-    """What a kernel has so far.
-
-    Attributes:
-        blocks: full blocks that hold values: name and dtype.
-        rows: vectors with one value per row.
-        columns: vectors with one value per column.
-        lines: statements under the grid.
-    """
-
-    M: int
-    N: int
-    K: int
-    batch: int
-    bm: int
-    bn: int
-    bk: int
-    axes: int
-    dtype: str
-    blocks: list[tuple[str, str]] = field(default_factory=list)
-    rows: list[str] = field(default_factory=list)
-    columns: list[str] = field(default_factory=list)
-    tensors: list[Tensor] = field(default_factory=list)
-    allocations: list[str] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-    count: int = 0
-
-    def name(self, stem: str) -> str:
-        """A new name."""
-        self.count += 1
-        return f"{stem}{self.count}"
-
-    def tensor(self, stem: str, shape: tuple[int, ...], dtype: str) -> str:
-        """A new tensor parameter; those called Y are outputs."""
-        name = self.name(stem)
-        self.tensors.append(Tensor(name, shape, dtype, stem == OUTPUT))
-        return name
-
-    def used(self) -> list[Tensor]:
-        """Tensors that statements name; the others are no parameters."""
-        return [t for t in self.tensors if any(f"{t.name}[" in line for line in self.lines)]
-
-    def grid(self) -> tuple[int, int, int]:
-        """Blocks per axis, those below a tile joined as TTTilesToCoreMap joins them."""
-        rows = -(-self.M // max(self.bm, TILE))
-        if self.axes == 1:
-            return rows, 1, 1
-        return -(-self.N // max(self.bn, TILE)), rows, self.batch
-
-    @property
-    def whole(self) -> bool:
-        """Whether blocks are whole tiles; smaller ones are joined, and may do less."""
-        return self.bm % TILE == 0 and (self.axes == 1 or self.bn % TILE == 0)
-
-    @property
-    def tests(self) -> tuple[str, ...]:
-        """Conditions on an element's place."""
-        return ("i >= j", "i + by > j", "j < 7") if self.whole else ()
-
-    @property
-    def shares(self) -> bool:
-        """Whether blocks of a row or column read something in common."""
-        return any("T.gemm(" in line for line in self.lines)
-
-    def alloc(self, stem: str, shape: tuple[int, ...], dtype: str, scope: str) -> str:
-        """A new on-chip buffer."""
-        name = self.name(stem)
-        extents = f"({shape[0]},)" if len(shape) == 1 else f"({', '.join(map(str, shape))})"
-        self.allocations.append(f'{name} = T.alloc_{scope}({extents}, "{dtype}")')
-        return name
-
-    def full_tensor(self, stem: str, dtype: str) -> tuple[str, str]:
-        """A tensor of the kernel's extents, and the start of this block in it."""
-        shape = (self.M, self.N) if self.axes < 3 else (self.batch, self.M, self.N)
-        name = self.tensor(stem, shape, dtype)
-        return name, f"{name}[{self.start()}]"
-
-    def start(self) -> str:
-        """Indices of a block's first element in a tensor of the kernel's extents."""
-        row, column = f"by * {self.bm}", "0" if self.axes == 1 else f"bx * {self.bn}"
-        return f"{'bz, ' if self.axes == 3 else ''}{row}, {column}"
-
-    def emit(self, *lines: str) -> None:
-        """Add statements."""
-        self.lines += lines
 
 
 def _sizes(blocks: tuple[int, ...]) -> st.SearchStrategy[int]:
@@ -150,8 +47,10 @@ def _scene(draw: st.DrawFn, focus: str | None) -> Scene:
     axes = draw(st.sampled_from([2, 2, 1, 3]))
     if focus == "reduce":
         axes = draw(st.sampled_from([1, 1, 2]))
+    wide = draw(st.integers(0, 9)) == 9  # blocks beyond DST
     bm = draw(_sizes((32, 32, 64, 16, 8, 96) if axes < 3 else (32, 64)))
-    bn = draw(_sizes((32, 32, 64, 96, 128) if axes == 1 else (32, 32, 64)))
+    bn = draw(_sizes((32, 32, 64, 96, 128) if axes == 1 else (32, 32, 64, 96)))
+    bn = draw(_sizes((160, 192, 256))) if wide else bn
     bk = draw(_sizes((32, 32, 64)))
     few = 6 if focus == "schedule" else 3
     M, K = draw(_extent(bm, few)), draw(_extent(bk, few))
@@ -166,7 +65,10 @@ def _scene(draw: st.DrawFn, focus: str | None) -> Scene:
 
 def _load(draw: st.DrawFn, scene: Scene) -> None:
     dtype = draw(st.sampled_from((scene.dtype, scene.dtype, "float32")))
-    _, start = scene.full_tensor("A", dtype)
+    wider = draw(st.sampled_from((0, 0, 0, 8, 40))) if scene.axes == 1 else 0
+    name, start = scene.full_tensor("A", dtype, wider)
+    if not wider and dtype == scene.dtype:
+        scene.whole_inputs.append((name, dtype))
     held = dtype if draw(st.booleans()) else draw(st.sampled_from(DTYPES))
     scope = draw(st.sampled_from(("shared", "fragment")))
     block = scene.alloc("a", (scene.bm, scene.bn), held, scope)
@@ -245,12 +147,26 @@ def _gemm(draw: st.DrawFn, scene: Scene) -> None:
         else f"T.serial({-(-scene.K // bk)})"
     )
     sides = [", ".join(s[::-1] if f else s) for s, f in zip(starts, (flip_a, flip_b), strict=True)]
-    scene.emit(
-        f"for k in {head}:",
+    body = [
         f"    T.copy({A}[{z}{sides[0]}], {a})",
         f"    T.copy({B}[{z}{sides[1]}], {b})",
         f"    T.gemm({a}, {b}, {acc}{flags})",
-    )
+    ]
+    if draw(st.integers(0, 3)) == 3:  # a second product of the same operand in one loop
+        body += _beside(scene, (a, f"{z}{sides[1]}", flags), (lead, b_shape, flip_b))
+    scene.emit(f"for k in {head}:", *body)
+
+
+def _beside(scene: Scene, operand: tuple[str, str, str], other: Any) -> list[str]:
+    """Another right-hand side for the left operand of a loop, and its own accumulator."""
+    (a, start, flags), (lead, shape, flip) = operand, other
+    B = scene.tensor("B", lead + (shape[::-1] if flip else shape), scene.dtype)
+    block = (scene.bn, scene.bk) if flip else (scene.bk, scene.bn)
+    b = scene.alloc("w", block, scene.dtype, "shared")
+    acc = scene.alloc("c", (scene.bm, scene.bn), "float32", "fragment")
+    scene.emit(f"T.clear({acc})")
+    scene.blocks.append((acc, "float32"))
+    return [f"    T.copy({B}[{start}], {b})", f"    T.gemm({a}, {b}, {acc}{flags})"]
 
 
 def _fill(draw: st.DrawFn, scene: Scene) -> None:
@@ -343,7 +259,13 @@ def _store(draw: st.DrawFn, scene: Scene) -> None:
     last = scene.blocks[-1]
     for block, dtype in [last] if len(chosen) == 1 else chosen:
         out = dtype if draw(st.booleans()) else draw(st.sampled_from(DTYPES))
-        _, start = scene.full_tensor(OUTPUT, out)
+        inplace = scene.whole_inputs and draw(st.integers(0, 7)) == 7
+        if inplace:  # the block it was read from is written again
+            name, _ = scene.whole_inputs.pop()
+            scene.rewrite(name)
+            start = f"{name}[{scene.start()}]"
+        else:
+            _, start = scene.full_tensor(OUTPUT, out)
         scene.emit(f"T.copy({block}, {start})")
     if scene.axes == 1 and scene.rows and draw(st.booleans()):
         name = scene.tensor(OUTPUT, (scene.M,), draw(st.sampled_from(("float32", scene.dtype))))
@@ -368,21 +290,3 @@ def scenes(draw: st.DrawFn, focus: str | None = None) -> Scene:
 def kernels(focus: str | None = None) -> st.SearchStrategy[str]:
     """The text of a kernel called ``main``, its tensors where they lie by default."""
     return scenes(focus).map(render)
-
-
-def render(scene: Scene, layouts: Mapping[str, Any] | None = None) -> str:
-    """The scene as text, with layouts of some of its tensors."""
-    params = [f'    {t.name}: T.Tensor({t.shape!r}, "{t.dtype}"),' for t in scene.used()]
-    grid = [f"T.ceildiv({scene.M}, {scene.bm})"]
-    names = ["by"]
-    if scene.axes > 1:
-        grid, names = [f"T.ceildiv({scene.N}, {scene.bn})", *grid], ["bx", "by"]
-    if scene.axes > 2:
-        grid, names = [*grid, str(scene.batch)], [*names, "bz"]
-    ids = names[0] if len(names) == 1 else f"({', '.join(names)})"
-    head = f"with T.Kernel({', '.join(grid)}, threads=128) as {ids}:"
-    stated = ", ".join(f"{name}: {layout!r}" for name, layout in (layouts or {}).items())
-    said = [f"{STATED}({{{stated}}})"] if stated else []
-    body = [*said, *scene.allocations, *scene.lines]
-    return "\n".join(["@T.prim_func", "def main(", *params, "):", f"    {head}",
-                      *(f"        {line}" for line in body), ""])  # fmt: skip

@@ -7,9 +7,10 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from harness.fuzz.case import Case
-from harness.fuzz.grammar import render, scenes
+from harness.fuzz.grammar import scenes
 from harness.fuzz.placing import placements, schedules
 from harness.fuzz.recipes import recipes
+from harness.fuzz.scene import render
 
 DEVICES: Final = ("wormhole_n150", "blackhole_p100", "wormhole_n300", "blackhole_p150",
                   "grayskull_e150")  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from harness.fuzz.coverage import SHARDS
-from harness.fuzz.grammar import Scene, Tensor
+from harness.fuzz.scene import Scene, Tensor
 from simulator.arch import TILE, find_arch
 
 STRATEGIES: Final = ("row_major", "column_major", "block", "z_order")

@@ -28,7 +28,7 @@ def test_every_layout_and_strategy_is_drawn() -> None:
         assert places == set(LAYOUTS)
         strategies = {case.options.get("strategy", "row_major") for case in cases}
         assert strategies == {*STRATEGIES, "match_shard"}
-        assert any(case.annotate.get("partition_mode") == "local_shard" for case in cases)
+    assert any(case.annotate.get("partition_mode") == "local_shard" for case in cases)
 
 
 def test_the_focus_is_what_it_says() -> None:

@@ -1,0 +1,136 @@
+"""A kernel in the making: what is defined so far, its statements, and its text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from harness.fuzz.coverage import STATED
+
+TILE: Final = 32
+OUTPUT: Final = "Y"
+"""Stem of outputs' names."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A parameter; ``written`` where it is an output."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    written: bool = False
+
+
+@dataclass
+class Scene:
+    """What a kernel has so far.
+
+    Attributes:
+        whole_inputs: tensors of the kernel's extents that a block each was read from.
+        blocks: full blocks that hold values: name and dtype.
+        rows: vectors with one value per row.
+        columns: vectors with one value per column.
+        lines: statements under the grid.
+    """
+
+    M: int
+    N: int
+    K: int
+    batch: int
+    bm: int
+    bn: int
+    bk: int
+    axes: int
+    dtype: str
+    blocks: list[tuple[str, str]] = field(default_factory=list)
+    rows: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    tensors: list[Tensor] = field(default_factory=list)
+    whole_inputs: list[tuple[str, str]] = field(default_factory=list)
+    allocations: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def name(self, stem: str) -> str:
+        """A new name."""
+        self.count += 1
+        return f"{stem}{self.count}"
+
+    def tensor(self, stem: str, shape: tuple[int, ...], dtype: str) -> str:
+        """A new tensor parameter; those called Y are outputs."""
+        name = self.name(stem)
+        self.tensors.append(Tensor(name, shape, dtype, stem == OUTPUT))
+        return name
+
+    def rewrite(self, name: str) -> None:
+        """An input is an output as well."""
+        self.tensors = [replace(t, written=True) if t.name == name else t for t in self.tensors]
+
+    def used(self) -> list[Tensor]:
+        """Tensors that statements name; the others are no parameters."""
+        return [t for t in self.tensors if any(f"{t.name}[" in line for line in self.lines)]
+
+    def grid(self) -> tuple[int, int, int]:
+        """Blocks per axis, those below a tile joined as TTTilesToCoreMap joins them."""
+        rows = -(-self.M // max(self.bm, TILE))
+        if self.axes == 1:
+            return rows, 1, 1
+        return -(-self.N // max(self.bn, TILE)), rows, self.batch
+
+    @property
+    def whole(self) -> bool:
+        """Whether blocks are whole tiles; smaller ones are joined, and may do less."""
+        return self.bm % TILE == 0 and (self.axes == 1 or self.bn % TILE == 0)
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """Conditions on an element's place."""
+        return ("i >= j", "i + by > j", "j < 7") if self.whole else ()
+
+    @property
+    def shares(self) -> bool:
+        """Whether blocks of a row or column read something in common."""
+        return any("T.gemm(" in line for line in self.lines)
+
+    def alloc(self, stem: str, shape: tuple[int, ...], dtype: str, scope: str) -> str:
+        """A new on-chip buffer."""
+        name = self.name(stem)
+        extents = f"({shape[0]},)" if len(shape) == 1 else f"({', '.join(map(str, shape))})"
+        self.allocations.append(f'{name} = T.alloc_{scope}({extents}, "{dtype}")')
+        return name
+
+    def full_tensor(self, stem: str, dtype: str, wider: int = 0) -> tuple[str, str]:
+        """A tensor of the kernel's extents, or wider, and the start of this block in it."""
+        lead: tuple[int, ...] = (self.batch,) if self.axes == 3 else ()
+        shape = (*lead, self.M, self.N + wider)
+        name = self.tensor(stem, shape, dtype)
+        return name, f"{name}[{self.start()}]"
+
+    def start(self) -> str:
+        """Indices of a block's first element in a tensor of the kernel's extents."""
+        row, column = f"by * {self.bm}", "0" if self.axes == 1 else f"bx * {self.bn}"
+        return f"{'bz, ' if self.axes == 3 else ''}{row}, {column}"
+
+    def emit(self, *lines: str) -> None:
+        """Add statements."""
+        self.lines += lines
+
+
+def render(scene: Scene, layouts: Mapping[str, Any] | None = None) -> str:
+    """The scene as text, with layouts of some of its tensors."""
+    params = [f'    {t.name}: T.Tensor({t.shape!r}, "{t.dtype}"),' for t in scene.used()]
+    grid = [f"T.ceildiv({scene.M}, {scene.bm})"]
+    names = ["by"]
+    if scene.axes > 1:
+        grid, names = [f"T.ceildiv({scene.N}, {scene.bn})", *grid], ["bx", "by"]
+    if scene.axes > 2:
+        grid, names = [*grid, str(scene.batch)], [*names, "bz"]
+    ids = names[0] if len(names) == 1 else f"({', '.join(names)})"
+    head = f"with T.Kernel({', '.join(grid)}, threads=128) as {ids}:"
+    stated = ", ".join(f"{name}: {layout!r}" for name, layout in (layouts or {}).items())
+    said = [f"{STATED}({{{stated}}})"] if stated else []
+    body = [*said, *scene.allocations, *scene.lines]
+    return "\n".join(["@T.prim_func", "def main(", *params, "):", f"    {head}",
+                      *(f"        {line}" for line in body), ""])  # fmt: skip
