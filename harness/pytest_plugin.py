@@ -62,15 +62,14 @@ def tt_device(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def tt_check(
-    request: pytest.FixtureRequest, tt_device: str, record_property: Callable[[str, object], None]
-) -> Callable[..., Verdict]:
+def tt_check(request: pytest.FixtureRequest, tt_device: str) -> Callable[..., Verdict]:
     """``tt_check(kernel, params=None, *, device=None, oracle="auto", …)``: fail unless it is right.
 
     ``kernel`` is a factory (called with ``params``), a PrimFunc or an IRModule. Other keywords are
     those of :func:`harness.check`: inputs, input_kind, seed, numbers, compile options.
     """
     count = 0
+    properties = request.node.user_properties  # as record_property, which warns of JUnit families
 
     def check(kernel: Any, params: Mapping[str, Any] | None = None, *, device: str | None = None,
               oracle: str = "auto", **keywords: Any) -> Verdict:  # fmt: skip
@@ -80,12 +79,12 @@ def tt_check(
         keywords["device"] = device or tt_device
         artifacts = _artifacts(request, count)
         count += 1
-        verdict, where = _checked(request.config, made, oracle, artifacts, keywords)
+        verdict, where = _told(request.config, made, oracle, artifacts, keywords)
         values = (verdict.kernel, verdict.device, verdict.oracle, verdict.seed, verdict.bound_ratio)
         for name, value in zip(PROPERTIES, values, strict=True):
-            record_property(name, value)
+            properties.append((name, value))
         if where is not None:
-            record_property("tt_artifacts", str(where))
+            properties.append(("tt_artifacts", str(where)))
         if not verdict.passed:
             pytest.fail(_explained(verdict), pytrace=False)
         return verdict
@@ -99,6 +98,20 @@ def _artifacts(request: pytest.FixtureRequest, number: int) -> Path | None:
         return None
     name = re.sub(r"[^\w.\-]+", "_", request.node.nodeid.split("::", 1)[-1]).strip("_")
     return Path(base) / (name if number == 0 else f"{name}-{number}")
+
+
+def _told(config: pytest.Config, kernel: Any, oracle: str, artifacts: Path | None,
+          keywords: dict[str, Any]) -> tuple[Verdict, Path | None]:  # fmt: skip
+    """:func:`_checked`, an error of its own kinds as one line instead of a traceback."""
+    from golden import GoldenError
+    from harness.errors import HarnessError
+    from simulator.errors import SimulatorError
+
+    __tracebackhide__ = True
+    try:
+        return _checked(config, kernel, oracle, artifacts, keywords)
+    except (HarnessError, GoldenError, SimulatorError) as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 def _checked(config: pytest.Config, kernel: Any, oracle: str, artifacts: Path | None,

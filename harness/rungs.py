@@ -146,11 +146,15 @@ def _related(asked: Asked) -> tuple[Judgement | None, str]:
 def _relations(asked: Asked, arrays: Arrays) -> list[tuple[Any, str]]:
     from golden.metamorphic import product_relations
     from golden.products import find_product
+    from golden.source import read_kernel
 
     product = find_product(asked.source)
     if product is None:
         return []
-    return [(r, product.c) for r in product_relations(product, arrays, asked.seed)]
+    dtypes = {t.dtype for t in read_kernel(asked.source).tensors}
+    roomy = "float16" not in dtypes and asked.contract.dest != "float16"
+    relations = product_relations(product, arrays, asked.seed, roomy=roomy)
+    return [(relation, product.c) for relation in relations]
 
 
 def plainly(asked: Asked, arrays: Arrays) -> Arrays | None:

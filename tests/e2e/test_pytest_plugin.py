@@ -71,7 +71,8 @@ def test_device_option_replaces_markers(project: Path) -> None:
 
 def test_junit_has_properties_and_artifacts_are_kept(project: Path) -> None:
     """Keeps seed, oracle and bound ratio in the report, and the artifacts on disk."""
-    done = run(project, "--junit-xml=j.xml", "--tt-save-artifacts=kept", "-k", "scaled_sum")
+    done = run(project, "-W", "error", "--junit-xml=j.xml", "--tt-save-artifacts=kept",
+               "-k", "scaled_sum")  # fmt: skip
     assert done.returncode == 0, done.stdout
     (case,) = ET.parse(project / "j.xml").iter("testcase")
     found = {p.get("name"): p.get("value") for p in case.iter("property")}
@@ -88,6 +89,18 @@ def test_wrong_answer_fails_with_its_tile(project: Path) -> None:
     assert done.returncode == 1
     assert "C[1,0]" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_what_cannot_be_judged_is_one_line(project: Path) -> None:
+    """An error of the harness says what to do next, without a traceback through it."""
+    (project / "test_refused.py").write_text(
+        "from test_kernels import scaled_sum\n\n\n"
+        "def test_replay(tt_check):\n    tt_check(scaled_sum, oracle='replay')\n"
+    )
+    done = run(project, "test_refused.py")
+    assert done.returncode == 1
+    assert "NoOracle: oracle replay judges plain products" in done.stdout
+    assert "rungs.py" not in done.stdout
 
 
 def test_board_backend_skips_with_the_reason(project: Path) -> None:

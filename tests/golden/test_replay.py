@@ -81,6 +81,11 @@ def test_relations_hold_on_the_machine(wide: bool) -> None:
     for relation in product_relations(product, inputs):
         assert relation.holds(first, run(relation.inputs)), relation.name
         assert not relation.holds(first, run(relation.inputs) + 1)
+    scaled, *others = product_relations(product, inputs)
+    assert "times 2" in scaled.name
+    assert [r.name for r in product_relations(product, inputs, roomy=False)] == [
+        r.name for r in others
+    ]
 
 
 def test_a_marker_changes_its_row_of_tiles_only() -> None:
