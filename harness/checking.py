@@ -86,7 +86,7 @@ def check(
 
     Args:
         kernel: a PrimFunc or IRModule; of a sequence (``harness.sequence``) every kernel is judged
-            on what the ones before it answered.
+            on what the ones before it answered; an Artifact is judged as it was compiled.
         inputs: arrays by tensor name; drawn where absent: exact integers first, judged by
             equality, then reals, judged by the derived bound.
         input_kind: draw one kind only, of ``harness.inputs.KINDS``.
@@ -121,7 +121,10 @@ def check(
             backend=backend, **keywords,
         )  # fmt: skip
     started = time.perf_counter()
-    made = compile_kernel(kernel, function=function, options=options, **keywords)
+    if isinstance(kernel, Artifact):
+        made = kernel
+    else:
+        made = compile_kernel(kernel, function=function, options=options, **keywords)
     case = _Case(made, made.plan, made.programs, made.contract, backend=backend)
     case.timed("compile", started)
     case.timings |= {f"compile.{p.name}": p.seconds for p in made.compilation.passes}

@@ -15,7 +15,7 @@ from simulator.formats.dataformat import DataFormat
 from simulator.formats.errors import FormatError
 from simulator.formats.host import upload
 from simulator.formats.tilize import untilize
-from simulator.memory.dram import WHOLE, Tensor, placement_of
+from simulator.memory.dram import NOBODY, WHOLE, Tensor, placement_of
 from simulator.plan.placement import place
 from simulator.plan.schema import Layout, Plan
 from simulator.plan.views import restored, stored, stored_shape
@@ -122,14 +122,18 @@ def _whole(tensor: Tensor) -> bool:
 
 
 def written(tensor: Tensor) -> npt.NDArray[np.bool_]:
-    """Which elements of the logical tensor hold data."""
-    shape = tensor.layout.logical_shape
-    if tensor.valid is None or _whole(tensor):
-        return np.broadcast_to(np.True_, shape)
-    height, width = tensor.tile
+    """Which elements of the logical tensor the run wrote; what they held before is not."""
+    shape, owner = tensor.layout.logical_shape, tensor.owner
+    if owner is None:
+        return np.broadcast_to(np.False_, shape)
+    mine, height, width = owner != NOBODY, *tensor.tile
+    if tensor.valid is None or (tensor.valid[mine] >= WHOLE).all():
+        if mine.all():
+            return np.broadcast_to(np.True_, shape)
+        return _logical(np.broadcast_to(mine[:, None, None], (len(mine), height, width)), tensor)
     rows = np.arange(height)[:, None] < tensor.valid[:, 0, None, None]
     columns = np.arange(width) < tensor.valid[:, 1, None, None]
-    return _logical(rows & columns, tensor)
+    return _logical(rows & columns & mine[:, None, None], tensor)
 
 
 def _logical(values: Array, tensor: Tensor, pool: Pool | None = None) -> Array:

@@ -89,7 +89,7 @@ class RunResult:
 
     Attributes:
         outputs: tensors of role output or inout, logical shape, float32 or integers.
-        written: per output, which elements hold data; the caller judges whether all had to.
+        written: per output, which elements the run wrote; the caller judges whether all had to.
         findings: broken rules, in the order found.
         completed: every program ran to its end.
         determinate: every timing gives the same result (a Kahn network), with ``reasons``: why,

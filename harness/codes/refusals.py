@@ -59,6 +59,8 @@ COMPILER: Final = (
     ("TooManyBlocks", "More blocks than the work partition can list.", "Use larger blocks."),
     ("OverlappingWrites", "Two blocks write the same tiles of an output.",
      "Give every block tiles of its own."),
+    ("InPlaceOrder", "A tensor is written without waiting for what the block read of it.",
+     "Write something computed from what was read, or another tensor."),
     ("NeedsFp32Dest", "A float32 accumulator with a 16-bit destination.",
      "Allow the 32-bit destination, or accumulate in bfloat16."),
     ("PassOrder", "A pass misses what an earlier pass writes.",

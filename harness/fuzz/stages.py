@@ -24,13 +24,9 @@ class Blame:
     reason: str = ""
 
 
-def first_bad_pass(kernel: Any, case: Any, seed: int = 0) -> str:
+def first_bad_pass(artifact: Any, kind: str = "auto", seed: int = 0) -> str:
     """Name of the first bad pass of a failed case; the last one where the others are right."""
-    from harness.artifact import compile_all
-    from harness.fuzz.judge import compile_options
-
-    made = compile_all(kernel, **compile_options(case.options))[0]
-    return validate(made, seed, str(case.inputs.get("kind", "auto"))).name or PASSES[-1]
+    return validate(artifact, seed, kind).name or PASSES[-1]
 
 
 def validate(artifact: Any, seed: int = 0, kind: str = "auto") -> Blame:

@@ -16,6 +16,7 @@ from tvm import tirx
 from harness.compiler import attrs
 from harness.compiler.affine import block_ranges
 from harness.compiler.block.emit import ComputeEmitter
+from harness.compiler.block.hazards import check_in_place
 from harness.compiler.block.integers import check_integers
 from harness.compiler.block.model import (
     Accumulate,
@@ -79,6 +80,7 @@ class LowerTTTileIntrinsics(TTPass):
         capacity = options.arch.dst_tiles(fp32_dest=options.use_fp32_dest, full_sync=False)
         normalise(program, capacity, block_ranges(kernel))
         check_integers(program, options)
+        check_in_place(program.body)
         body = _Lowering(kernel, capacity).run(program.body)
         func = with_body(func, body)
         config = {
