@@ -51,7 +51,7 @@ def _scene(draw: st.DrawFn, focus: str | None) -> Scene:
     bm = draw(_sizes((32, 32, 64, 16, 8, 96) if axes < 3 else (32, 64)))
     bn = draw(_sizes((32, 32, 64, 96, 128) if axes == 1 else (32, 32, 64, 96)))
     bn = draw(_sizes((160, 192, 256))) if wide else bn
-    bk = draw(_sizes((32, 32, 64)))
+    bk = draw(_sizes((32, 160))) if wide else draw(_sizes((32, 32, 64)))
     few = 6 if focus == "schedule" else 3
     M, K = draw(_extent(bm, few)), draw(_extent(bk, few))
     N = draw(st.integers(1, bn)) if axes == 1 and draw(st.booleans()) else bn
