@@ -15,8 +15,8 @@ from harness.artifact import compile as compile_kernel
 from harness.declared import declared
 from harness.errors import OptionError
 from harness.quality import quality
-from harness.sequences import check_sequence
 from harness.rungs import RUNGS, Asked, judge_by
+from harness.sequences import check_sequence
 from harness.verdict import Verdict
 from simulator.artifact import load_artifact
 from simulator.errors import ArtifactError
