@@ -81,7 +81,7 @@ def exact_inputs(
             if reason:
                 continue
         golden = evaluate(func, inputs, contract)
-        reason = inexactness(golden)
+        reason = inexactness(golden) or ("" if share == 1 else _emptiness(golden))
         if not reason:
             return ExactInputs(inputs, golden, top, share)
     raise GoldenError(
@@ -118,6 +118,14 @@ def _unfit(golden: GoldenResult) -> str:
         fmt = find_format(result.dtype)
         if not fmt.is_integer and (round_even(values, result.dtype) != values).any():
             return f"{name} holds sums that {result.dtype} rounds, even of integers up to 1"
+    return ""
+
+
+def _emptiness(golden: GoldenResult) -> str:
+    """Whether so few elements are left that an answer is zero throughout, which tells nothing."""
+    for name, result in golden.outputs.items():
+        if not result.answer.value[result.written].any():
+            return f"{name} is exact only where it is zero"
     return ""
 
 

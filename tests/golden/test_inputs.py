@@ -10,6 +10,7 @@ from golden.exact_inputs import exact_inputs
 from golden.inputs import INPUT_KINDS, draw_inputs
 from golden.products import find_product, freivalds
 from golden.tagged import tagged_inputs
+from harness import language as T
 from harness.kernels.gemm import matmul
 from tests.golden.device import device_gemm, mode_for
 from tests.golden.kernels import batched, copy, elementwise, triangular
@@ -43,6 +44,25 @@ def test_no_exact_range_is_refused_with_the_reason() -> None:
     with pytest.raises(GoldenError, match="no exact inputs: 100% of C") as caught:
         exact_inputs(softmax())
     assert caught.value.code == "NoExactRange"
+
+
+def test_an_answer_of_zeros_is_no_exact_answer() -> None:
+    """Keeps inputs so sparse that nothing is left from passing for a proof."""
+
+    @T.prim_func
+    def gated(A: T.Tensor((32, 32), "float32"), B: T.Tensor((32, 32), "float32"),
+              C: T.Tensor((32, 32), "float32")):  # fmt: skip
+        with T.Kernel(1) as _:
+            a = T.alloc_shared((32, 32), "float32")
+            b = T.alloc_shared((32, 32), "float32")
+            T.copy(A, a)
+            T.copy(B, b)
+            for i, j in T.Parallel(32, 32):
+                a[i, j] = a[i, j] * T.sigmoid(a[i, j]) * b[i, j]
+            T.copy(a, C)
+
+    with pytest.raises(GoldenError, match="C is exact only where it is zero"):
+        exact_inputs(gated)
 
 
 def test_masks_and_maxima_have_exact_inputs() -> None:
