@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from harness.fuzz.made import Made
+from simulator.formats.dataformat import DataFormat
 from simulator.program import If, Let, Loop, Op, Program, Stmt
 
 RULES: Final[Mapping[str, str]] = MappingProxyType({
@@ -151,7 +152,7 @@ def _pointer(expr: Any) -> tuple[str, int] | None:
 
 def broken(made: Made) -> tuple[str, ...]:
     """Codes of the rules a plan breaks on any core; empty where none."""
-    page = made.plan().circular_buffers[0].page_bytes
+    page = DataFormat.from_ir(made.dtype).tile_bytes()
     found: dict[str, None] = {}
     for core in made.places():
         balance: Counter[int] = Counter()

@@ -63,7 +63,8 @@ def run_plan(recipe: Mapping[str, Any], schedule: Mapping[str, Any] | None = Non
 
 
 def _run(made: Made, a: Any, schedule: Schedule) -> RunResult:
-    options = RunOptions(max_steps=MAX_STEPS, max_seconds=MAX_SECONDS, schedule=schedule)
+    options = RunOptions(max_steps=MAX_STEPS, max_seconds=MAX_SECONDS, schedule=schedule,
+                         repair=False)  # fmt: skip
     return execute(made.plan(), made.programs, {"A": a}, options)
 
 
