@@ -18,6 +18,7 @@ from tvm.ir import Call, TensorLoad, TensorRegion
 from harness.compiler.diagnostics import refuse
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant, is_buffer
+from harness.language.tensors import VAR
 
 AXES = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 
@@ -189,7 +190,7 @@ def loads(expr: Any) -> Iterator[Access]:
 
 
 def check_placed(indices: Sequence[Any], node: Any) -> None:
-    """Refuse indices that are themselves read from a tensor.
+    """Refuse indices that are themselves read from a tensor; scalars are none, they have values.
 
     Raises:
         CompileError: at the access.
@@ -197,6 +198,8 @@ def check_placed(indices: Sequence[Any], node: Any) -> None:
     for index in indices:
         if isinstance(index, tvm.ir.Expr):
             for inner in loads(index):
+                if inner.buffer.ty.storage_scope == VAR:
+                    continue
                 refuse(f"an index is read from {inner.buffer.name!r}: programs compute addresses"
                        " from block and loop indices, and have no way to read one from memory",
                        node=node, code="UnsupportedIndex",
