@@ -252,9 +252,10 @@ def interval_choice(x: Approx, low: F64, high: F64) -> Approx:
     taint = x.taint
     if not jumped.any():
         return Approx(low, taint=taint, jumped=x.jumped, grain=0.0, peak=x.peak + 1)
-    near = high - low <= 1
-    middle = np.where(near, low, (low + high) / 2)
-    bound = np.where(near, 0.0, (high - low) / 2)
+    with np.errstate(invalid="ignore"):  # infinities are equal, and no number apart
+        near = ~jumped | (high - low <= 1)
+        middle = np.where(near, low, (low + high) / 2)
+        bound = np.where(near, 0.0, (high - low) / 2)
     either = jumped if x.jumped is None else jumped | x.jumped
     return Approx(
         middle, bound, taint, either, np.where(near, high, middle), bound, peak=x.peak + 1

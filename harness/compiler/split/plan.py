@@ -35,7 +35,7 @@ def build_plan(
     dealt = attrs.get(func, attrs.TT_WORK_DESCRIPTORS)
     layouts = attrs.get(func, attrs.TT_LAYOUT_DESC)
     fields = work_form(list(dealt.values())).names(layouts)
-    tensors = {accessor_name(n): n for n in layouts}
+    tensors = {accessor_name(p.name): p.name for p in func.params}
     ranges = [r.to_json() for r in ir_sugar.core_ranges(func)]
     partition = {
         core: [item.to_json() for item in items]

@@ -16,9 +16,9 @@ import simulator.run
 from harness.mutants.registry import Mutant, Where, substitution
 from simulator import host
 from simulator.engine import (
-    arguments,
     cb,
     dst,
+    machine,
     ops_config,
     ops_noc,
     ops_sfpu,
@@ -178,9 +178,12 @@ def _neighbours(old: Any) -> Any:
     return new
 
 
-def _arguments_of_first(old: Any) -> Any:
-    return lambda value, machine, where: 0 if "runtime_args" in where else old(
-        value, machine, where)  # fmt: skip
+def _no_arguments(old: Any) -> Any:
+    def values(program: Any, *rest: Any) -> Any:
+        zeros = dict.fromkeys(program.runtime_args, 0)
+        return old(program, *rest) | zeros
+
+    return values
 
 
 def _always(self: Any, lanes: Any, pages: int) -> bool:
@@ -244,7 +247,7 @@ MUTANTS: Final = (
     _one("packed-neighbours", "A packed datum overwrites its neighbour.",
          (formats_host, "_quantise_bfp", _neighbours)),
     _one("arguments-zero", "Runtime arguments all read zero.",
-         (arguments, "_resolve", _arguments_of_first)),
+         (machine, "argument_values", _no_arguments)),
     _one("zero-region-does-nothing", "zero_tile_region does nothing.",
          _optable("zero_tile_region", _quiet)),
     _one("scaler-tile-zero", "Scaler tiles are not written.",
