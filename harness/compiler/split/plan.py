@@ -35,7 +35,8 @@ def build_plan(
     dealt = attrs.get(func, attrs.TT_WORK_DESCRIPTORS)
     layouts = attrs.get(func, attrs.TT_LAYOUT_DESC)
     fields = work_form(list(dealt.values())).names(layouts)
-    tensors = {accessor_name(p.name): p.name for p in func.params}
+    names = [str(p.name) for p in func.params]
+    tensors = {accessor_name(n): n for n in names}
     ranges = [r.to_json() for r in ir_sugar.core_ranges(func)]
     partition = {
         core: [item.to_json() for item in items]
