@@ -13,7 +13,7 @@ from simulator.arch import TILE
 from simulator.findings import Finding, finding
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.schema import CoreRange, Linear, Plan
-from simulator.program import If, Loop, Op, ProgramFile, Stmt
+from simulator.program import ProgramFile, ops_of
 
 if TYPE_CHECKING:
     from golden import NumericContract
@@ -152,7 +152,7 @@ def _depths(plan: Plan, options: CompileOptions, programs: ProgramFile | None) -
     moved: dict[int, int] = {}
     for program in programs.programs:
         if program.thread == "compute":
-            for op in _ops(program.body):
+            for op in ops_of(program.body):
                 if op.name in ("cb_wait_front", "cb_push_back"):
                     cb, pages = op.args
                     if isinstance(pages, int):
@@ -178,17 +178,6 @@ def _depths(plan: Plan, options: CompileOptions, programs: ProgramFile | None) -
                 f" options are {flags}",
                 location=f"$.circular_buffers[{index}].depth",
             )
-
-
-def _ops(body: tuple[Stmt, ...]) -> Iterator[Op]:
-    for stmt in body:
-        if isinstance(stmt, Op):
-            yield stmt
-        elif isinstance(stmt, Loop):
-            yield from _ops(stmt.body)
-        elif isinstance(stmt, If):
-            yield from _ops(stmt.then)
-            yield from _ops(stmt.orelse)
 
 
 def _differs(place: str, have: str, want: str) -> Finding:

@@ -9,6 +9,7 @@ or prefix lists such as ``["+", "start", ["*", "i", 4]]``; see :data:`EXPR_OPS`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -89,6 +90,18 @@ class Op(Node, tag="op", kw_only=True, omit_defaults=True, frozen=True):
 
 
 Stmt: TypeAlias = Loop | If | Let | Op
+
+
+def ops_of(body: tuple[Stmt, ...]) -> Iterator[Op]:
+    """Every device op below, in the order of the text; both sides of an if."""
+    for stmt in body:
+        if isinstance(stmt, Op):
+            yield stmt
+        elif isinstance(stmt, Loop):
+            yield from ops_of(stmt.body)
+        elif isinstance(stmt, If):
+            yield from ops_of(stmt.then)
+            yield from ops_of(stmt.orelse)
 
 
 class Program(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

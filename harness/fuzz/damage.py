@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
 import msgspec
 
 from harness.fuzz.made import Made
-from simulator.program import If, Loop, Op, Program, Stmt
+from simulator.program import If, Loop, Op, Program, Stmt, ops_of
 
 DAMAGES: Final = ("drop", "double", "swap", "count", "depth", "initial")
 """A statement left out, said twice or exchanged with the next; a number one too large; a buffer a
@@ -27,11 +26,11 @@ def damaged(made: Made, kind: str, at: int) -> Made:
         index = at % len(made.semaphores)
         values = [v + (i == index) for i, v in enumerate(made.semaphores)]
         return made.changed(semaphores=tuple(values))
-    places = sum(len(list(_ops(p.body))) for p in made.programs)
+    places = sum(len(list(ops_of(p.body))) for p in made.programs)
     target = at % places
     programs: list[Program] = []
     for program in made.programs:
-        size = len(list(_ops(program.body)))
+        size = len(list(ops_of(program.body)))
         if 0 <= target < size:
             body, _ = _edit(program.body, target, kind)
             programs.append(msgspec.structs.replace(program, body=body))
@@ -39,16 +38,6 @@ def damaged(made: Made, kind: str, at: int) -> Made:
             programs.append(program)
         target -= size
     return made.changed(programs=tuple(programs))
-
-
-def _ops(body: tuple[Stmt, ...]) -> Iterator[Op]:
-    for stmt in body:
-        if isinstance(stmt, Op):
-            yield stmt
-        elif isinstance(stmt, Loop):
-            yield from _ops(stmt.body)
-        elif isinstance(stmt, If):
-            yield from _ops((*stmt.then, *stmt.orelse))
 
 
 def _edit(body: tuple[Stmt, ...], target: int, kind: str) -> tuple[tuple[Stmt, ...], int]:

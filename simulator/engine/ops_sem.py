@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -78,11 +78,11 @@ def build_wait(c: OpContext) -> Step:
     return step
 
 
-def build_inc(c: OpContext) -> Step:
-    """noc_semaphore_inc."""
-    semaphores, number = _semaphore(c, 2)
+def _increments(c: OpContext, operand: int, target: Resolve, value: Any) -> Step:
+    """Add ``value`` to the semaphore an operand names, on the cores ``target`` gives."""
+    semaphores, number = _semaphore(c, operand)
     _raises(c, number)
-    target, value, following = one_core(c, 0, 1), c.scalar(3), c.next
+    following = c.next
 
     def step(group: Group) -> int:
         rows, cores = target(group)
@@ -94,6 +94,11 @@ def build_inc(c: OpContext) -> Step:
         return following
 
     return step
+
+
+def build_inc(c: OpContext) -> Step:
+    """noc_semaphore_inc."""
+    return _increments(c, 2, one_core(c, 0, 1), c.scalar(3))
 
 
 def _multicast(c: OpContext, *, last: int) -> Resolve:
@@ -121,20 +126,7 @@ def build_set_multicast(c: OpContext) -> Step:
 
 def build_inc_multicast(c: OpContext) -> Step:
     """noc_semaphore_inc_multicast: the sender is not counted."""
-    semaphores, number = _semaphore(c, 0)
-    _raises(c, number)
-    target, value, following = _multicast(c, last=6), c.scalar(5), c.next
-
-    def step(group: Group) -> int:
-        rows, cores = target(group)
-        _check(semaphores, number, cores)
-        amounts = spread(value(group.regs), group.lanes.n)
-        semaphores.increment(number, cores, amounts[rows])
-        if c.machine.order is not None:
-            c.machine.order.signal(number, group, rows, cores, c.number)
-        return following
-
-    return step
+    return _increments(c, 0, _multicast(c, last=6), c.scalar(5))
 
 
 BUILDERS: Final[Builders] = MappingProxyType(
