@@ -84,7 +84,22 @@ def _schema(kind: type[Any], title: str) -> dict[str, Any]:
     schema = head | msgspec.json.schema(kind)
     for definition in schema["$defs"].values():  # docstrings, the same on every Python
         definition["description"] = inspect.cleandoc(definition["description"])
-    return schema
+    return dict(_null_last(schema))
+
+
+def _null_last(node: Any) -> Any:
+    """The schema with ``null`` as the last alternative.
+
+    The order of a union's members is that of the first one Python cached: it differs by version.
+    """
+    if isinstance(node, list):
+        return [_null_last(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    found = {key: _null_last(value) for key, value in node.items()}
+    if "anyOf" in found:
+        found["anyOf"].sort(key=lambda one: one == {"type": "null"})
+    return found
 
 
 def _body(body: tuple[Stmt, ...], indent: str) -> Iterator[str]:
