@@ -60,6 +60,10 @@ class Arch:
         """Board name without the family."""
         return self.name.split("_", 1)[1]
 
+    def alignment(self, memory: str) -> int:
+        """Bytes that pages of tensors in a memory are aligned to."""
+        return self.dram_alignment if memory == "DRAM" else self.l1_alignment
+
     def dst_tiles(self, *, fp32_dest: bool, full_sync: bool) -> int:
         """Tiles of 32x32 that DST holds per acquire (W:dest_helpers.hpp, isa-doc Dst.md).
 

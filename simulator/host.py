@@ -11,11 +11,12 @@ import numpy.typing as npt
 from simulator.arch import find_arch
 from simulator.engine.pool import Pool
 from simulator.errors import InputError
+from simulator.formats.bytemap import WHOLE
 from simulator.formats.dataformat import DataFormat
 from simulator.formats.errors import FormatError
 from simulator.formats.host import upload
 from simulator.formats.tilize import untilize
-from simulator.memory.dram import NOBODY, WHOLE, Tensor, placement_of
+from simulator.memory.dram import NOBODY, Tensor, placement_of
 from simulator.plan.placement import place
 from simulator.plan.schema import Layout, Plan
 from simulator.plan.views import restored, stored, stored_shape
@@ -127,6 +128,8 @@ def written(tensor: Tensor) -> npt.NDArray[np.bool_]:
     if owner is None:
         return np.broadcast_to(np.False_, shape)
     mine, height, width = owner != NOBODY, *tensor.tile
+    if len(mine) != tensor.pages:
+        return _logical(tensor.datums(mine), tensor)
     if tensor.valid is None or (tensor.valid[mine] >= WHOLE).all():
         if mine.all():
             return np.broadcast_to(np.True_, shape)

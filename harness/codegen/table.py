@@ -46,6 +46,12 @@ def _data_movement() -> dict[str, Line]:
     return {
         "noc_async_read_page": line("noc_async_read_page({page}, {tensor}, {l1});"),
         "noc_async_write_page": line("noc_async_write_page({page}, {tensor}, {l1});"),
+        "noc_async_read_partial_page": line(
+            "noc_async_read({tensor}.get_noc_addr({page}, {offset}), {l1}, {bytes});"
+        ),
+        "noc_async_write_partial_page": line(
+            "noc_async_write({l1}, {tensor}.get_noc_addr({page}, {offset}), {bytes});"
+        ),
         "noc_async_read": line("noc_async_read({core_src}, {dst}, {bytes});", "noc_cores"),
         "noc_async_write": line("noc_async_write({src}, {core_dst}, {bytes});", "noc_cores"),
         "noc_async_write_multicast": line(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from simulator.engine.segs import WHOLE, Seg, join_pages, normal
+from simulator.engine.segs import Seg, join_pages, normal
 from simulator.engine.strand import Strand
 from simulator.engine.violation import Violation
+from simulator.formats.bytemap import WHOLE
 from simulator.memory.dram import NOBODY, Tensor
 from simulator.plan.coords import Core
 from simulator.plan.shards import resident_pages
@@ -72,18 +73,17 @@ class Backing:
             tensor.make_writable()
         real = ids >= 0
         owner: Any = tensor.owner
-        lanes = np.broadcast_to(strand.lanes.ids[:, None], ids.shape)
-        before = owner[ids[real]]
-        if ((before != NOBODY) & (before != lanes[real])).any():
+        lanes = np.broadcast_to(strand.lanes.ids[:, None], ids.shape)[real][:, None]
+        units = tensor.units(ids[real][:, None])
+        before = owner[units]
+        if ((before != NOBODY) & (before != lanes)).any():
             raise Violation("DoubleWrite", f"pages of tensor {tensor.name} are written by two"
                             " cores", strand.lanes.ids)  # fmt: skip
-        owner[ids[real]] = lanes[real]
-        if tensor.valid is not None:
-            if seg.valid is None:
-                tensor.valid[ids[real]] = WHOLE
-            else:
-                shape = (*ids.shape, 2)
-                tensor.valid[ids[real]] = np.broadcast_to(seg.valid, shape)[real]
+        owner[units] = lanes
+        valid = seg.valid
+        if valid is not None:
+            valid = np.broadcast_to(valid, (*ids.shape, 2))[real]
+        tensor.fill(ids[real], valid)
         if pool.arithmetic:
             values = seg.values().reshape(*ids.shape, *tensor.tile)
             tensor.values[ids[real]] = values[real]

@@ -149,6 +149,18 @@ def sent(carrier: Carrier, cb: CircularBuffer, group: Group, at: int, size: int,
     Raises:
         Violation: outside the window, never written, or still being fetched.
     """
+    load = picked(carrier, cb, group, at, size, write=write)
+    carrier.check(load, group.local.reads_done if write else 1 << 62, cb, group.lanes)
+    return carrier.begun(load, NEVER)
+
+
+def picked(carrier: Carrier, cb: CircularBuffer, group: Group, at: int, size: int, *,
+           write: bool) -> Any:  # fmt: skip
+    """What is in the group's own window, read by a NoC write from here on.
+
+    Raises:
+        Violation: outside the window.
+    """
     page, lanes, local = cb.page_bytes, group.lanes, group.local
     first, last = at // page, (at + size - 1) // page
     loads: list[tuple[Any, Vector | None]] = []
@@ -161,9 +173,7 @@ def sent(carrier: Carrier, cb: CircularBuffer, group: Group, at: int, size: int,
             strand.source_low = first if fresh else min(first, strand.source_low)
             strand.source_epoch = local.writes
         loads.append((carrier.taken(cb, strand, at, size, write=write), rows))
-    load = carrier.joined(loads, lanes)
-    carrier.check(load, local.reads_done if write else 1 << 62, cb, lanes)
-    return carrier.begun(load, NEVER)
+    return carrier.joined(loads, lanes)
 
 
 def held(carrier: Carrier, cb: CircularBuffer, lanes: Lanes, position: int, size: int) -> Any:

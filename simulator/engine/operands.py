@@ -9,8 +9,9 @@ import numpy as np
 from simulator.engine.code import OpContext, Step, refusal
 from simulator.engine.group import Group
 from simulator.engine.ops_move import readable
-from simulator.engine.segs import WHOLE, Extents, Seg, normal
+from simulator.engine.segs import Extents, Seg, normal
 from simulator.engine.src import Tiles
+from simulator.formats.bytemap import WHOLE
 
 Shape = tuple[int, ...]
 

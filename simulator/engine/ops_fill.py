@@ -13,9 +13,10 @@ from simulator.engine.group import Group
 from simulator.engine.lanes import Vector
 from simulator.engine.ops_noc import stranger
 from simulator.engine.pointers import pointer_of
-from simulator.engine.segs import WHOLE, Extents, Seg, full, normal
+from simulator.engine.segs import Extents, Seg, full, normal
 from simulator.engine.values import spread
 from simulator.engine.violation import Violation
+from simulator.formats.bytemap import WHOLE
 
 
 def build_zero_region(c: OpContext) -> Step:

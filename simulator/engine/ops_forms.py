@@ -13,9 +13,10 @@ from simulator.engine.group import Group
 from simulator.engine.ops_config import checker, math_key
 from simulator.engine.ops_move import math_section, readable
 from simulator.engine.pointers import pointer_of
-from simulator.engine.segs import WHOLE, Seg, normal
+from simulator.engine.segs import Seg, normal
 from simulator.engine.src import tiles_of
 from simulator.engine.violation import Violation
+from simulator.formats.bytemap import WHOLE
 from simulator.formats.dataformat import DataFormat
 from simulator.numerics.layout import broadcast, transpose
 from simulator.numerics.modes import Broadcast

@@ -59,13 +59,14 @@ class Ends:
                 "OutOfBounds",
                 f"{self.name} of {size} bytes, circular buffer {mine.number} has {most}",
             )
-        if mine.fmt is not other.fmt or mine.tile != other.tile:
+        alike = mine.tile == other.tile
+        if mine.fmt is not other.fmt or (mine.fmt.is_bfp and not alike):
             raise Violation("ShapeMismatch", f"{self.name} between circular buffers of different"
                             " formats")  # fmt: skip
         near = self.near.offset(group)
         far = uniform(group, self._address(group.regs)) - other.base
         page = mine.page_bytes
-        if not (near % page or far % page or size % page):
+        if alike and not (near % page or far % page or size % page):
             return near, far, size, PAGES
         align = self.machine.arch.l1_alignment
         if (mine.base + near - other.base - far) % align:

@@ -13,9 +13,10 @@ from simulator.engine.group import Group
 from simulator.engine.operands import both, exact_only, operand
 from simulator.engine.ops_config import checker, math_key
 from simulator.engine.ops_move import math_section, row_major
-from simulator.engine.segs import WHOLE, Extents, Seg, with_width
+from simulator.engine.segs import Extents, Seg, with_width
 from simulator.engine.src import tiles_of
 from simulator.engine.violation import Violation
+from simulator.formats.bytemap import WHOLE
 from simulator.formats.errors import FormatError
 from simulator.isa import OPS
 from simulator.numerics.modes import Broadcast, Pool, ReduceDim

@@ -20,9 +20,10 @@ from simulator.engine.ops_config import checker
 from simulator.engine.ops_move import math_section, readable
 from simulator.engine.pool import Block
 from simulator.engine.quick_matmul import quick_matmul
-from simulator.engine.segs import WHOLE, Seg, full, normal, with_width
+from simulator.engine.segs import Seg, full, normal, with_width
 from simulator.engine.src import tiles_of
 from simulator.engine.violation import Violation
+from simulator.formats.bytemap import WHOLE
 from simulator.formats.dataformat import DataFormat
 
 Shape = tuple[int, ...]

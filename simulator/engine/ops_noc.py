@@ -16,17 +16,19 @@ from simulator.engine.ops_move import row_major
 from simulator.engine.page_operand import Pages, Shape
 from simulator.engine.pointers import Pointer, pointer_of
 from simulator.engine.quick_read import quick_read
-from simulator.engine.segs import WHOLE, Extents, Seg, normal
+from simulator.engine.segs import UNHELD, Extents, Seg, normal
 from simulator.engine.violation import Violation
+from simulator.formats.dataformat import shape_name
 from simulator.memory.dram import NOBODY, Tensor
 
 
-def _format_refusal(c: OpContext, tensor: Tensor, cb: CircularBuffer) -> Step:
+def format_refusal(c: OpContext, tensor: Tensor, cb: CircularBuffer) -> Step:
     """A page is copied byte for byte, so both ends must agree what the bytes mean."""
     return refusal(
         "ShapeMismatch",
-        f"{c.op.name}: pages of tensor {tensor.name} are {tensor.fmt.value} tiles {tensor.tile},"
-        f" those of circular buffer {cb.number} {cb.fmt.value} {cb.tile}",
+        f"{c.op.name}: pages of tensor {tensor.name} are {tensor.fmt.value}"
+        f" {shape_name(tensor.tile)}, those of circular buffer {cb.number} {cb.fmt.value}"
+        f" {shape_name(cb.tile)}",
     )
 
 
@@ -40,7 +42,7 @@ def build_read_page(c: OpContext) -> Step:
     tally, slot = machine.tally, machine.slot("noc_async_read_page")
     machine.accesses.setdefault(tensor.name, set()).add((False, c.code.thread))
     if cb.fmt is not tensor.fmt or cb.tile != tensor.tile:
-        return _format_refusal(c, tensor, cb)
+        return format_refusal(c, tensor, cb)
     last: list[Any] = [None, None, None]
     congruent = _congruent(c, tensor, cb)
 
@@ -77,6 +79,9 @@ def build_read_page(c: OpContext) -> Step:
                     byte: Any = (first + at + a * q1 + b * q2) * cb.page_bytes
                     machine.order.filled(cb, group, byte, cb.page_bytes, c.number)
         seg = Seg(total, block, valid, local.reads)
+        if tensor.held is not None:
+            held = tensor.held[page_ids(pattern, start, *shape)]
+            seg.parts = np.where(held, local.reads, UNHELD)
         local.reading = True
         if (n2 == 1 or q2 == 1) and (n1 == 1 or q1 == n2):
             cb.write(lanes, at, seg)
@@ -99,8 +104,7 @@ def _fetch(block: Any, *rest: Any) -> None:
 
 def _congruent(c: OpContext, tensor: Tensor, cb: CircularBuffer) -> bool:
     """Whether pages of both have addresses that agree modulo the read alignment, wherever."""
-    arch = c.machine.arch
-    align = arch.dram_alignment if tensor.layout.memory == "DRAM" else arch.l1_alignment
+    align = c.machine.arch.alignment(tensor.layout.memory)
     place = tensor.placement
     return not any(v % align for v in (cb.base - place.base, cb.page_bytes, place.page_stride))
 
@@ -109,8 +113,7 @@ def _aligned(
     c: OpContext, tensor: Tensor, cb: CircularBuffer, at: int, group: Group, page: int
 ) -> None:
     """Raise unless source and destination agree modulo the read alignment (congruence)."""
-    arch = c.machine.arch
-    align = arch.dram_alignment if tensor.layout.memory == "DRAM" else arch.l1_alignment
+    align = c.machine.arch.alignment(tensor.layout.memory)
     slot: Any = cb.phase(group.lanes, write=True) + at
     here: Any = cb.base + slot * cb.page_bytes
     _, there = tensor.placement.address(page)
@@ -134,20 +137,26 @@ def _read_state(
     A page this thread wrote itself must have arrived; everything else is for the clocks.
     """
     ids = page_ids(pattern, start, *shape)
-    owner: Any = tensor.owner
-    if owner is not None:
-        kernel, epoch = np.moveaxis(tensor.written_in[ids], -1, 0)  # type: ignore[index]
-        mine = (owner[ids] == group.lanes.ids[:, None]) & (kernel == group.code.number)
-        mine &= epoch > group.local.written
-        if mine.any():
-            raise Violation(
-                "Unbarriered",
-                f"a page of tensor {tensor.name} is read back before the barrier of its write",
-                group.lanes.ids[mine.any(axis=1)],
-            )
-        if c.machine.order is not None:
-            c.machine.order.read_page(tensor, group, ids, c.number)
+    arrived(tensor, tensor.units(ids), group, c)
     return None if tensor.valid is None else normal(tensor.valid[ids])
+
+
+def arrived(tensor: Tensor, units: Any, group: Group, c: OpContext) -> None:
+    """Raise unless units (lanes, n) of a tensor that is written may be read now."""
+    owner: Any = tensor.owner
+    if owner is None:
+        return
+    kernel, epoch = np.moveaxis(tensor.written_in[units], -1, 0)  # type: ignore[index]
+    mine = (owner[units] == group.lanes.ids[:, None]) & (kernel == group.code.number)
+    mine &= epoch > group.local.written
+    if mine.any():
+        raise Violation(
+            "Unbarriered",
+            f"a page of tensor {tensor.name} is read back before the barrier of its write",
+            group.lanes.ids[mine.any(axis=1)],
+        )
+    if c.machine.order is not None:
+        c.machine.order.read_page(tensor, group, units, c.number)
 
 
 def build_write_page(c: OpContext) -> Step:
@@ -162,7 +171,7 @@ def build_write_page(c: OpContext) -> Step:
     if role != c.code.thread:
         return stranger(c, pointer)
     if cb.fmt is not tensor.fmt or cb.tile != tensor.tile:
-        return _format_refusal(c, tensor, cb)
+        return format_refusal(c, tensor, cb)
     tally, slot = machine.tally, machine.slot("noc_async_write_page")
 
     def step(group: Group) -> int:
@@ -184,7 +193,9 @@ def build_write_page(c: OpContext) -> Step:
         if seg.epoch > local.reads_done and pointer.write:
             raise Violation("Unbarriered", "a page is written out before the barrier of the read"
                             " that fills it")  # fmt: skip
-        _claim(tensor, pattern, start, shape, seg, group, c)
+        ids = page_ids(pattern, start, *shape)
+        claim(tensor, tensor.units(ids), group, c)
+        tensor.fill(ids, seg.valid)
         if machine.arithmetic:
             if machine.late:
                 block = seg.values()
@@ -208,30 +219,20 @@ def build_write_page(c: OpContext) -> Step:
     return step
 
 
-def _claim(
-    tensor: Tensor, pattern: Pattern, start: int, shape: Shape, seg: Seg, group: Group, c: OpContext
-) -> None:
-    """Every page has one writing core, unless the clocks order several; validity follows."""
-    ids = page_ids(pattern, start, *shape)
+def claim(tensor: Tensor, units: Any, group: Group, c: OpContext) -> None:
+    """Every unit (lanes, n) has one writing core, unless the clocks order several."""
     owner: Any = tensor.owner
-    valid = tensor.valid
     me = group.lanes.ids[:, None]
     order = c.machine.order
-    judged = order is not None and order.write_page(tensor, group, ids, c.number)
-    before = owner[ids]
+    judged = order is not None and order.write_page(tensor, group, units, c.number)
+    before = owner[units]
     bad = (before != NOBODY) & (before != me)
-    owner[ids] = me
-    bad |= owner[ids] != me
-    tensor.written_in[ids] = (group.code.number, group.local.writes)  # type: ignore[index]
+    owner[units] = me
+    bad |= owner[units] != me
+    tensor.written_in[units] = (group.code.number, group.local.writes)  # type: ignore[index]
     if not judged and bad.any():
-        page = int(ids[bad][0])
-        raise Violation("DoubleWrite", f"page {page} of tensor {tensor.name} is written by two"
+        raise Violation("DoubleWrite", f"{tensor.named(int(units[bad][0]))} is written by two"
                         " cores", group.lanes.ids[bad.any(axis=1)])  # fmt: skip
-    if valid is not None:
-        valid[ids] = WHOLE if seg.valid is None else seg.valid
-    elif seg.valid is not None:
-        tensor.valid = np.full((tensor.pages, 2), WHOLE, np.int16)
-        tensor.valid[ids] = seg.valid
 
 
 def build_read_barrier(c: OpContext) -> Step:

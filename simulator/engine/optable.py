@@ -15,6 +15,7 @@ from simulator.engine import (
     ops_matmul,
     ops_move,
     ops_noc,
+    ops_partial,
     ops_sem,
     ops_sfpu,
 )
@@ -29,6 +30,7 @@ BUILDERS: Final[Builders] = MappingProxyType(
         **ops_matmul.BUILDERS,
         **ops_sfpu.BUILDERS,
         **ops_noc.BUILDERS,
+        **ops_partial.BUILDERS,
         **ops_fill.BUILDERS,
         **ops_forms.BUILDERS,
         **ops_l1.BUILDERS,

@@ -46,7 +46,7 @@ class Order:
         self.clocks = Clocks(cores, machine.table, self._acting(tensors, far), wide=wide)
         self.pushed = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
         self.popped = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
-        self.tensors = {t.name: Records(self.clocks, t.pages) for t in tensors}
+        self.tensors = {t.name: Records(self.clocks, len(t.owner)) for t in tensors}  # type: ignore[arg-type]
         self.buffers = {cb.number: Records(self.clocks, _units(cb) * cores) for cb in far}
         self.flags: dict[int, Any] = {}
         self.words: dict[int, Records] = {}
@@ -106,20 +106,19 @@ class Order:
     # --- tensors ---------------------------------------------------------------------------
 
     def read_page(self, tensor: Tensor, group: Group, ids: Any, at: int) -> None:
-        """Pages (lanes, n) are read."""
+        """Units (lanes, n) are read."""
         records = self.tensors.get(tensor.name)
         if records is None:
             return
         actor = self.actor(group, at)
         clash = records.after_writes(actor, ids)
         if clash:
-            raise self.violation(clash, actor, f"page {clash.page} of tensor {tensor.name}",
-                                 write=False)  # fmt: skip
+            raise self.violation(clash, actor, tensor.named(clash.page), write=False)
         records.read(actor, ids)
         self.transfers.add(Transfer(READ, records, actor.agent, actor.cores[:, None], ids))
 
     def write_page(self, tensor: Tensor, group: Group, ids: Any, at: int) -> bool:
-        """Pages (lanes, n) are written; whether this is for the clocks to judge."""
+        """Units (lanes, n) are written; whether this is for the clocks to judge."""
         records = self.tensors.get(tensor.name)
         if records is None:
             return False
@@ -131,8 +130,7 @@ class Order:
         elif clash.other.core != int(actor.cores[clash.row]):
             code = "DoubleWrite"
         if clash:
-            raise self.violation(clash, actor, f"page {clash.page} of tensor {tensor.name}",
-                                 write=True, code=code)  # fmt: skip
+            raise self.violation(clash, actor, tensor.named(clash.page), write=True, code=code)
         lost = records.write(actor, ids)
         if lost.any():
             raise Violation("DoubleWrite", f"a page of tensor {tensor.name} is written by two"

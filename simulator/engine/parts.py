@@ -94,7 +94,7 @@ def put(cb: CircularBuffer, strand: Strand, at: int, piece: Piece) -> None:
         end = min(at + count - page * size, size)
         there, here = slice(begin, end), slice(source, source + end - begin)
         data, when = old.data.copy(), old.when.copy()
-        twice = (when[:, there] == piece.when[:, here]) & (when[:, there] != NEVER)
+        twice = (when[:, there] == piece.when[:, here]) & (when[:, there] > NEVER)
         if twice.any():
             raise Violation(
                 "Race",

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from simulator.engine.deferred import Deferred
 from simulator.engine.pool import Block, Pool
+from simulator.formats.bytemap import WHOLE
 
 Vector = npt.NDArray[np.int64]
 Extents = npt.NDArray[np.int16]
@@ -104,10 +105,6 @@ class Seg:
 def normal(valid: Extents) -> Extents | None:
     """None where every tile is wholly valid (a height or width above any tile marks that)."""
     return None if (valid == WHOLE).all() else valid
-
-
-WHOLE: Final = 32
-"""Extent that means "all of it", in tiles of any shape (the largest tile side)."""
 
 
 def pick_lanes(block: Block, rows: Vector) -> Block:

@@ -13,8 +13,8 @@ from simulator.formats.tilize import from_faces, to_faces
 Flags = npt.NDArray[np.bool_]
 Extents = npt.NDArray[np.int16]
 
-WHOLE: Final = 32
-"""Extent that means all rows or columns, in tiles of any shape."""
+WHOLE: Final = 2**15 - 1
+"""Extent that means all rows or columns, in pages of any shape."""
 
 
 class ByteMap:
@@ -46,8 +46,8 @@ class ByteMap:
         out[..., self.section :] = stored.reshape(*lead, -1, self.per_byte).all(axis=-1)
         return out
 
-    def extents_of(self, held: Flags) -> Extents:
-        """The largest valid rectangle from the top left, (..., 2), of valid bytes (..., size)."""
+    def datums_of(self, held: Flags) -> Flags:
+        """Valid datums (..., height, width) of valid bytes (..., size)."""
         lead = held.shape[:-1]
         if self.block:
             groups = held[..., : self.datums // BFP_GROUP]
@@ -55,7 +55,12 @@ class ByteMap:
             stored &= np.repeat(groups, BFP_GROUP, axis=-1)
         else:
             stored = held.reshape(*lead, self.datums, -1).all(axis=-1)
-        datums = from_faces(stored, self.tile)
+        datums: Flags = from_faces(stored, self.tile)
+        return datums
+
+    def extents_of(self, held: Flags) -> Extents:
+        """The largest valid rectangle from the top left, (..., 2), of valid bytes (..., size)."""
+        datums = self.datums_of(held)
         height, width = self.tile
         runs: Any = np.minimum.accumulate(np.cumprod(datums, axis=-1).sum(axis=-1), axis=-1)
         rows = (runs * np.arange(1, height + 1)).argmax(axis=-1)

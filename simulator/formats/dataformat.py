@@ -27,6 +27,10 @@ LEGAL_TILES: tuple[tuple[int, int], ...] = tuple(
 """The twelve tile shapes tt-metal accepts (tt_metal/impl/tile/tile.cpp)."""
 
 
+MAX_ROW = 2**15 - 2
+"""Datums of the longest row: the extents of what is valid in a page are 16-bit numbers."""
+
+
 class DataFormat(enum.Enum):
     """A data format, named as tt-metal names it."""
 
@@ -86,9 +90,11 @@ class DataFormat(enum.Enum):
     def tile_bytes(self, tile: tuple[int, int] = (32, 32)) -> int:
         """Bytes of one tile of ``tile`` = (height, width) datums.
 
-        Raises TileShapeError when the shape is not legal.
+        Raises TileShapeError when the shape is not legal; block formats have no rows.
         """
         check_tile(tile)
+        if self.is_bfp and is_row(tile):
+            raise TileShapeError(f"{self.value} datums share exponents: there are no rows of them")
         datums = tile[0] * tile[1]
         exponents = 0
         if self.is_bfp:
@@ -126,16 +132,29 @@ class FormatSpec:
     does not exist (tt-isa-documentation, Dst.md: integer data types)."""
 
 
+def is_row(tile: tuple[int, int]) -> bool:
+    """Whether a page of this shape is a row of a row-major tensor (a stick), and no tile."""
+    return tile[0] == 1 and 0 < tile[1] <= MAX_ROW and tuple(tile) not in LEGAL_TILES
+
+
+def shape_name(tile: tuple[int, int]) -> str:
+    """The shape of a page, for messages."""
+    return f"rows of {tile[1]}" if is_row(tile) else f"tiles {tuple(tile)}"
+
+
 def check_tile(tile: tuple[int, int]) -> None:
-    """Raise TileShapeError unless ``tile`` (height, width) is one of LEGAL_TILES."""
-    if tuple(tile) not in LEGAL_TILES:
-        raise TileShapeError(f"tile shape {tuple(tile)} is not legal; one of {LEGAL_TILES}")
+    """Raise TileShapeError unless ``tile`` (height, width) is one of LEGAL_TILES, or a row."""
+    if tuple(tile) not in LEGAL_TILES and not is_row(tile):
+        raise TileShapeError(
+            f"tile shape {tuple(tile)} is not legal; one of {LEGAL_TILES}, or a row"
+            f" (1, up to {MAX_ROW})"
+        )
 
 
 def face_shape(tile: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) of the faces of a tile: min(height, 16) x 16."""
+    """(height, width) of the faces of a tile: min(height, 16) x 16; a row is one piece."""
     check_tile(tile)
-    return min(tile[0], FACE_SIDE), FACE_SIDE
+    return tile if is_row(tile) else (min(tile[0], FACE_SIDE), FACE_SIDE)
 
 
 def _spec(

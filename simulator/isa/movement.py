@@ -26,6 +26,22 @@ def data_movement() -> tuple[OpSpec, ...]:
             "Start writing one page of a tensor from local L1.",
         ),
         op(
+            "noc_async_read_partial_page",
+            "page:expr tensor:tensor l1:l1 offset:expr bytes:expr",
+            DATA_MOVEMENT,
+            "dm",
+            "noc_read",
+            "Start reading bytes of one page of a tensor, from an offset in it, into local L1.",
+        ),
+        op(
+            "noc_async_write_partial_page",
+            "page:expr tensor:tensor l1:l1 offset:expr bytes:expr",
+            DATA_MOVEMENT,
+            "dm",
+            "noc_write",
+            "Start writing bytes of one page of a tensor, from an offset in it, from local L1.",
+        ),
+        op(
             "noc_async_read",
             "x:expr y:expr src:l1 dst:l1 bytes:expr",
             DATA_MOVEMENT,

@@ -1,20 +1,23 @@
 """Tensors in device memory: values by page, validity, addresses.
 
-Pages are tiles. Values are kept decoded (float32 or 32-bit integers); the bytes a page would
-have are made when somebody asks for them. DRAM padding is not zero: it is invalid, and filled
-with garbage so that a missed check still shows.
+Pages are tiles, or rows of a row-major tensor. Values are kept decoded (float32 or 32-bit
+integers); the bytes a page would have are made when somebody asks for them. DRAM padding is not
+zero: it is invalid, and filled with garbage so that a missed check still shows.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from simulator.arch import Arch
-from simulator.formats.codec import encode_tiles
+from simulator.formats.bytemap import WHOLE, ByteMap, Flags
+from simulator.formats.codec import decode_tiles, encode_tiles
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.schema import Layout
 from simulator.plan.shards import page_homes, shard_cores
@@ -22,8 +25,9 @@ from simulator.plan.tensors import page_bytes, page_count, round_up, tile_grid
 from simulator.plan.views import stored_shape
 
 Array = npt.NDArray[Any]
-WHOLE: Final = 32
 NOBODY: Final = -1
+GARBAGE: Final = 0xFF
+"""What bytes nobody wrote hold, in tensors that are written in parts."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,12 @@ class Tensor:
     Attributes:
         values: (pages, height, width), decoded.
         valid: extents (pages, 2) of valid data, None where all of every page is.
-        owner: core that wrote a page in this run, NOBODY before; None for read-only buffers.
-        written_in: (kernel, NoC write epoch) of a page's last write.
+        grain: bytes that accesses are multiples of, in size and place: a unit. A page, unless parts
+            of pages are accessed.
+        held: bytes (pages, page bytes) that are data, once part of a page was written; ``valid``
+            is then the largest rectangle of data.
+        owner: core that wrote a unit in this run, NOBODY before; None for read-only buffers.
+        written_in: (kernel, NoC write epoch) of a unit's last write.
         writable: some program of the plan writes it.
         reads: first pages of the reads so far, by pages by lane and extents; see least_read.
     """
@@ -82,6 +90,8 @@ class Tensor:
         self.page_bytes = self.fmt.tile_bytes(self.tile)
         self.values: Array = np.empty((0, *self.tile), self.fmt.value_dtype)
         self.valid: npt.NDArray[np.int16] | None = None
+        self.grain = self.page_bytes
+        self.held: Flags | None = None
         self.owner: npt.NDArray[np.int32] | None = None
         self.written_in: npt.NDArray[np.int64] | None = None
         self.writable = False
@@ -90,10 +100,83 @@ class Tensor:
         self.written_bytes = 0
 
     def make_writable(self) -> None:
-        """Prepare for writes: an owner per page."""
+        """Prepare for writes: an owner per unit."""
         self.writable = True
-        self.owner = np.full(self.pages, NOBODY, np.int32)
-        self.written_in = np.zeros((self.pages, 2), np.int64)
+        units = self.pages * (self.page_bytes // self.grain)
+        self.owner = np.full(units, NOBODY, np.int32)
+        self.written_in = np.zeros((units, 2), np.int64)
+
+    def refine(self, grain: int) -> None:
+        """Parts of pages are accessed, in multiples of ``grain`` bytes; before the run."""
+        self.grain = math.gcd(self.grain, grain)
+        if self.writable:
+            self.make_writable()
+
+    def units(self, ids: Any, first: int = 0, size: int | None = None) -> Any:
+        """Units (lanes, n) of bytes ``first`` to ``first + size`` of pages (lanes, pages)."""
+        per = self.page_bytes // self.grain
+        if per == 1:
+            return ids
+        end = self.page_bytes if size is None else first + size
+        span = np.arange(first // self.grain, end // self.grain)
+        return (ids[:, :, None] * per + span).reshape(len(ids), -1)
+
+    def named(self, unit: int) -> str:
+        """A unit, for messages."""
+        page, at = divmod(unit, self.page_bytes // self.grain)
+        where = f"page {page} of tensor {self.name}"
+        return f"byte {at * self.grain} of {where}" if self.grain < self.page_bytes else where
+
+    def fill(self, ids: Any, valid: npt.NDArray[np.int16] | None) -> None:
+        """Whole pages were written; ``valid`` are their extents, None where all of it is."""
+        if self.valid is not None:
+            self.valid[ids] = WHOLE if valid is None else valid
+        elif valid is not None:
+            self.valid = np.full((self.pages, 2), WHOLE, np.int16)
+            self.valid[ids] = valid
+        if self.held is not None:
+            self.held[ids] = True if valid is None else self._map.bytes_of(valid)
+
+    def fill_part(self, ids: Any, first: int, held: Flags) -> None:
+        """Bytes from ``first`` of a page per lane were written; ``held`` (lanes, size) are data."""
+        if self.held is None:
+            if self.valid is None:
+                self.valid = np.full((self.pages, 2), WHOLE, np.int16)
+            self.held = self._map.bytes_of(self.valid)
+            if self.values.flags.writeable:
+                blank = np.full(self.page_bytes, GARBAGE, np.uint8)
+                np.copyto(self.values, decode_tiles(blank, self.fmt, self.tile),
+                          where=~self._map.datums_of(self.held))  # fmt: skip
+        self.held[ids, first : first + held.shape[1]] = held
+        self.valid[ids] = self._map.extents_of(self.held[ids])  # type: ignore[index]
+
+    def put(self, ids: Any, first: int, data: npt.NDArray[np.uint8]) -> None:
+        """Write bytes (lanes, size) from ``first`` on of a page per lane."""
+        for page, row in zip(ids.tolist(), data, strict=True):
+            whole = self.page(page)
+            whole[first : first + len(row)] = row
+            self.values[page] = decode_tiles(whole, self.fmt, self.tile)
+
+    def datums(self, units: Flags) -> Flags:
+        """Datums (pages, height, width) that lie in such units and hold data."""
+        mine = np.repeat(units, self.grain).reshape(self.pages, self.page_bytes)
+        return self._map.datums_of(mine & self.bytes_held(slice(None)))
+
+    def bytes_held(self, ids: Any) -> Flags:
+        """Which bytes (pages, page bytes) of some pages are data."""
+        if self.held is not None:
+            held: Flags = self.held[ids]
+            return held
+        if self.valid is not None:
+            return self._map.bytes_of(self.valid[ids])
+        whole: Flags = np.broadcast_to(
+            np.True_, (*np.shape(self.values[ids])[:-2], self.page_bytes)
+        )
+        return whole
+
+    @cached_property
+    def _map(self) -> ByteMap:
+        return ByteMap(self.fmt, self.tile)
 
     def starts(self, pages: Pages, extents: Extents) -> set[int]:
         """First pages, up to what varies by lane, of the reads of such pages."""
@@ -111,12 +194,12 @@ class Tensor:
         return int(seen.sum()) * self.page_bytes
 
     def least_written(self) -> int:
-        """Bytes of the pages written at least once."""
+        """Bytes of the units written at least once."""
         owner = self.owner
-        return 0 if owner is None else int((owner != NOBODY).sum()) * self.page_bytes
+        return 0 if owner is None else int((owner != NOBODY).sum()) * self.grain
 
-    def page(self, number: int) -> npt.NDArray[np.uint8]:
-        """Bytes of one page as the device would hold them."""
+    def page(self, number: Any) -> npt.NDArray[np.uint8]:
+        """Bytes of one page as the device would hold them; of several, a row each."""
         return encode_tiles(self.values[number], self.fmt)
 
     def logical_extents(self) -> npt.NDArray[np.int16] | None:
@@ -139,8 +222,7 @@ class Tensor:
 def placement_of(layout: Layout, base: int, arch: Arch) -> Placement:
     """How a buffer at address ``base`` spreads over banks."""
     dram = layout.memory == "DRAM"
-    alignment = arch.dram_alignment if dram else arch.l1_alignment
-    stride = round_up(page_bytes(layout), alignment)
+    stride = round_up(page_bytes(layout), arch.alignment(layout.memory))
     if layout.shard is not None:
         return Placement(base, len(shard_cores(layout.shard)), stride, page_homes(layout))
     banks = arch.dram_banks if dram else arch.grid[0] * arch.grid[1]

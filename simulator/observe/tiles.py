@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.engine.cb import CircularBuffer
-from simulator.engine.segs import WHOLE, Seg
+from simulator.engine.segs import Seg
 from simulator.engine.strand import Strand
 from simulator.errors import InputError
+from simulator.formats.bytemap import WHOLE
 
 _FORM: Final = re.compile(
     r"(?P<what>cb(?P<cb>\d+)|dst)(?:\[(?P<tile>\d+)\])?(?:@(?P<x>\d+),(?P<y>\d+))?"

@@ -49,8 +49,7 @@ def bank_bytes(layout: Layout, arch: Arch) -> int:
     Raises:
         FormatError: unknown dtype or illegal tile shape.
     """
-    alignment = arch.dram_alignment if layout.memory == "DRAM" else arch.l1_alignment
-    page = round_up(page_bytes(layout), alignment)
+    page = round_up(page_bytes(layout), arch.alignment(layout.memory))
     if layout.shard is not None:
         cores = sum(r.extent[0] * r.extent[1] for r in layout.shard.core_ranges)
         return ceil_div(shard_count(layout), max(cores, 1)) * shard_pages(layout) * page

@@ -95,6 +95,8 @@ class Layout(_Strict, frozen=True):
     dimensions are stored in (``plan.views``). ``padded_shape`` is the stored shape with its last
     two dimensions rounded up to tiles (a 1-D buffer is stored as 1 x N). Pages are tiles, row-major
     over (…, row tile, column tile). ``padding`` says what the host writes beyond the logical shape.
+    ``tile_shape`` (1, n) is a row-major tensor: a page is one row, rounded up to the alignment of
+    its memory, or the part of a row in one shard.
     """
 
     dtype: str
@@ -131,7 +133,8 @@ class BlockMap(_Strict, frozen=True):
 class CircularBuffer(_Strict, frozen=True):
     """One circular buffer, the same on every core of its ranges.
 
-    ``page_bytes`` is one tile in ``data_format``; ``depth`` counts pages. ``unpack_to_dest``
+    ``page_bytes`` is one tile in ``data_format``, or one row between data movement threads;
+    ``depth`` counts pages. ``unpack_to_dest``
     selects UnpackToDestFp32 for this CB. ``tensor`` names the sharded L1 buffer backing it.
     ``alias_of`` is the id of the CB whose memory this one shares. Addresses follow from the order
     of the list (``placement.place``).

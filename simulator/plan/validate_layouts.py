@@ -5,12 +5,12 @@ from __future__ import annotations
 from math import prod
 from typing import Final
 
-from simulator.formats.dataformat import LEGAL_TILES, DataFormat
+from simulator.formats.dataformat import LEGAL_TILES, MAX_ROW, DataFormat, is_row
 from simulator.formats.errors import FormatError
 from simulator.plan.facts import Facts, check_ranges
 from simulator.plan.report import Report
 from simulator.plan.schema import Layout, Plan, Shard
-from simulator.plan.tensors import padded_shape, shard_count, shard_grid
+from simulator.plan.tensors import padded_shape, round_up, shard_count, shard_grid
 from simulator.plan.views import is_view, stored_shape
 
 MAX_RANK: Final = 8
@@ -26,6 +26,8 @@ def check_layouts(facts: Facts, report: Report) -> bool:
             report.add(path, "the tensor's name is not an identifier", found=name)
         sound &= _shape(layout, path, report)
         _format(layout, path, report)
+        if sound and is_row(layout.tile_shape):
+            _row(layout, facts, path, report)
         if sound:
             _sharding(layout, facts, path, report)
     _io(facts.plan, report)
@@ -38,10 +40,11 @@ def _shape(layout: Layout, path: str, report: Report) -> bool:
         report.add(f"{path}.logical_shape", "not a shape", found=list(logical),
                    expected=f"1 to {MAX_RANK} dimensions")  # fmt: skip
         return False
-    if layout.tile_shape not in LEGAL_TILES:
+    if layout.tile_shape not in LEGAL_TILES and not is_row(layout.tile_shape):
         report.add(f"{path}.tile_shape", "not a tile shape of the hardware",
                    found=list(layout.tile_shape),
-                   expected="height of 1, 2, 4, 8, 16, 32 by width of 16, 32")  # fmt: skip
+                   expected="height of 1, 2, 4, 8, 16, 32 by width of 16, 32, or a row"
+                   f" [1, up to {MAX_ROW}]")  # fmt: skip
         return False
     if layout.view and not is_view(layout.view, len(logical)):
         report.add(f"{path}.view", "not another order of the dimensions", found=list(layout.view),
@@ -74,6 +77,27 @@ def _format(layout: Layout, path: str, report: Report) -> None:
     if layout.role == "table" and data_format is not DataFormat.UInt32:
         report.add(f"{path}.dtype", "a work table holds work ids", found=layout.dtype,
                    expected="uint32")  # fmt: skip
+
+
+def _row(layout: Layout, facts: Facts, path: str, report: Report) -> None:
+    """A page of a row-major tensor: a whole row, or the part of one that lies in a shard."""
+    try:
+        data_format = DataFormat.from_ir(layout.dtype)
+    except FormatError:
+        return  # said already
+    if data_format.is_bfp:
+        report.add(f"{path}.tile_shape", f"datums of {layout.dtype} share exponents inside tiles",
+                   found=list(layout.tile_shape), expected="a tile shape")  # fmt: skip
+        return
+    alignment = facts.arch.alignment(layout.memory)
+    whole = stored_shape(layout) if layout.shard is None else layout.shard.shape
+    bits = data_format.spec.bits
+    want = round_up(whole[-1] * bits // 8, alignment) * 8 // bits
+    if layout.tile_shape[1] != want:
+        what = "row" if layout.shard is None else "row of a shard"
+        report.add(f"{path}.tile_shape[1]",
+                   f"a page of a row-major tensor is one {what}, rounded up to {alignment} bytes",
+                   found=layout.tile_shape[1], expected=want)  # fmt: skip
 
 
 def _sharding(layout: Layout, facts: Facts, path: str, report: Report) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.formats.dataformat import LEGAL_TILES, DataFormat
+from simulator.formats.dataformat import LEGAL_TILES, MAX_ROW, DataFormat, is_row
 from simulator.formats.errors import FormatError
 from simulator.plan.coords import Core
 from simulator.plan.facts import MAX_CORES, Facts, cells, check_placed
@@ -46,11 +46,16 @@ def _format(cb: CircularBuffer, path: str, report: Report) -> None:
     except FormatError as error:
         report.add(f"{path}.data_format", str(error))
         return
-    if cb.tile_shape not in LEGAL_TILES:
+    row = is_row(cb.tile_shape) and not data_format.is_bfp
+    if cb.tile_shape not in LEGAL_TILES and not row:
         report.add(f"{path}.tile_shape", "not a tile shape of the hardware",
                    found=list(cb.tile_shape),
-                   expected="height of 1, 2, 4, 8, 16, 32 by width of 16, 32")  # fmt: skip
+                   expected="height of 1, 2, 4, 8, 16, 32 by width of 16, 32, or a row"
+                   f" [1, up to {MAX_ROW}] of a format without shared exponents")  # fmt: skip
         return
+    if row and "compute" in (cb.producer, cb.consumer):
+        report.add(f"{path}.tile_shape", "unpacker and packer know tiles, no rows",
+                   found=list(cb.tile_shape), expected="a tile shape")  # fmt: skip
     want = data_format.tile_bytes(cb.tile_shape)
     if cb.page_bytes != want:
         report.add(f"{path}.page_bytes",

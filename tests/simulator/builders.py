@@ -67,12 +67,20 @@ def layout(dtype: str, shape: tuple[int, ...], role: str, **extra: Any) -> Layou
     return Layout(dtype=dtype, logical_shape=shape, padded_shape=padded, role=role, **extra)  # type: ignore[arg-type]
 
 
+def rows(dtype: str, shape: tuple[int, ...], role: str, width: int, **extra: Any) -> Layout:
+    """A row-major tensor whose pages are rows of ``width`` datums, padding included."""
+    whole = shape if len(shape) > 1 else (1, *shape)
+    padded = (*whole[:-1], ceil(whole[-1] / width) * width)
+    return Layout(dtype=dtype, logical_shape=shape, padded_shape=padded, role=role,  # type: ignore[arg-type]
+                  tile_shape=(1, width), **extra)  # fmt: skip
+
+
 @dataclass
 class Sketch:
     """A plan in the making: what tests vary, with everything else filled in.
 
-    ``buffers`` maps CB ids to (format, depth, producer, consumer); ``args`` gives each program's
-    runtime arguments by core.
+    ``buffers`` maps CB ids to (format, depth, producer, consumer), ``shapes`` to the shape of
+    their pages where that is no 32x32 tile; ``args`` gives each program's runtime arguments.
     """
 
     tensors: dict[str, Layout]
@@ -86,6 +94,7 @@ class Sketch:
     fidelity: str = "HiFi4"
     unpack_to_dest: frozenset[int] = frozenset()
     aliases: dict[int, int] = field(default_factory=dict)
+    shapes: dict[int, tuple[int, int]] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def plan(self) -> Plan:
@@ -97,7 +106,8 @@ class Sketch:
             CircularBuffer(
                 id=number,
                 name=f"cb{number}",
-                page_bytes=DataFormat.from_name(fmt).tile_bytes(),
+                page_bytes=DataFormat.from_name(fmt).tile_bytes(self.shapes.get(number, (32, 32))),
+                tile_shape=self.shapes.get(number, (32, 32)),
                 depth=depth,
                 data_format=fmt,
                 producer=producer,  # type: ignore[arg-type]

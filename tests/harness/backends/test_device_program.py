@@ -75,7 +75,7 @@ def test_semaphores_and_ranges() -> None:
     ]
 
 
-@pytest.mark.parametrize("change", ["dtype", "format", "grayskull", "tensors"])
+@pytest.mark.parametrize("change", ["dtype", "format", "grayskull", "rows", "tensors"])
 def test_what_ttnn_cannot_run_is_said_beforehand(change: str) -> None:
     """A skip with a reason instead of an exception from inside ttnn."""
     plan = packaged()[GEMM].plan
@@ -85,6 +85,8 @@ def test_what_ttnn_cannot_run_is_said_beforehand(change: str) -> None:
             plan.layouts["A"], dtype="float16")}},
         "format": {"circular_buffers": (msgspec.structs.replace(first, data_format="Bfp2_b"),)},
         "grayskull": {"device": msgspec.structs.replace(plan.device, name="grayskull_e150")},
+        "rows": {"layouts": {**plan.layouts, "A": msgspec.structs.replace(
+            plan.layouts["A"], tile_shape=(1, 256))}},
         "tensors": {"io": ("C",)},
     }  # fmt: skip
     reason = unsupported(msgspec.structs.replace(plan, **changes[change]))

@@ -15,6 +15,7 @@ from simulator.engine.lanes import LaneTable
 from simulator.engine.pool import ALIGNMENT, Pool
 from simulator.engine.segs import Seg, join_lanes, join_pages, select_block
 from simulator.engine.values import join, squeeze, take
+from simulator.formats.bytemap import WHOLE
 from tests.simulator.reference import Interpreter
 
 NAMES = {"a": 1, "b": 2}
@@ -152,7 +153,7 @@ def test_joining_pages_keeps_what_is_invalid() -> None:
     joined = join_pages([seg, Seg(1, None)], 2, 2, Pool())
     assert joined.pages == 3
     assert joined.valid is not None
-    assert joined.valid[:, :2].min() == 32
+    assert joined.valid[:, :2].min() == WHOLE
     assert joined.valid[:, 2].max() == 0
 
 
