@@ -69,12 +69,3 @@ HARDWARE: Final = MappingProxyType({
     " cancellations. Acknowledged by the vendor; the simulator shows it only with errata on.",
 })  # fmt: skip
 """Code to what happens on hardware."""
-
-TESTS: Final = MappingProxyType({
-    "InvalidPlan": "simulator/plan/test_rules.py",
-    "PlanInconsistent": "simulator/plan/test_rules.py",
-    "Unwritten": "simulator/test_job.py",
-    "NumericModeMismatch": "harness/cli/test_judged.py",
-    "ErratumWH38306": "simulator/plan/test_rules.py",
-})  # fmt: skip
-"""Where a rule's failing program stands below tests/, if not among the ones in examples.json."""

@@ -17,7 +17,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "Every code tt-harness prints. `tt-harness explain CODE` shows the same. The programs are"
     yield "the minimal failing ones of the tests: a pipe that copies four tiles from DRAM by way of"
-    yield "circular buffer 0, DST and circular buffer 1 back to DRAM, with one program broken."
+    yield "circular buffer 0, DST and circular buffer 1 back to DRAM, with one program broken, or a"
+    yield "plan with the values changed that are shown."
     yield ""
     yield "<!-- written by: python -m tests.docs.findings -->"
     for kind, heading in KINDS:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from harness.backends.protocol import DEVICE_RULES
-from harness.codes.machine import HARDWARE, TESTS
+from harness.codes.machine import HARDWARE
 from harness.codes.refusals import COMMAND, COMPILER, GOLDEN
 from simulator.findings import RULES
 
@@ -60,7 +60,7 @@ def _table() -> dict[str, Code]:
         example = examples.get(rule.code, {})
         out[rule.code] = Code(
             rule.code, "machine", rule.severity, rule.meaning, rule.remedy,
-            HARDWARE.get(rule.code), example.get("test") or TESTS.get(rule.code),
+            HARDWARE.get(rule.code), example.get("test"),
             example.get("program"),
         )  # fmt: skip
     for rule in DEVICE_RULES.values():

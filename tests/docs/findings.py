@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from simulator.program_text import program_lines
+from tests.docs.test_plans import PLANS
 from tests.simulator.builders import Sketch
 from tests.simulator.engine.test_protocol import BROKEN, FOUR, OUTSIDE
 from tests.simulator.pipes import pipe
@@ -15,11 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "findings.md"
 EXAMPLES = ROOT / "harness" / "codes" / "examples.json"
 FILE = "simulator/engine/test_protocol.py"
+PLAN_TEST = "docs/test_plans.py::test_every_rule_of_plans_has_its_finding"
 TEST = f"{FILE}::test_every_rule_has_its_finding"
 
 
 def examples() -> str:
-    """The first failing program of every rule that has one in the table of test_protocol.py."""
+    """The first failing program of every rule in test_protocol.py, or its plan in test_plans.py."""
     right = pipe(FOUR)
     out: dict[str, dict[str, str]] = {}
     table = [(code, name, sketch, f"{TEST}[{name}]") for name, (code, sketch) in BROKEN.items()]
@@ -35,6 +39,9 @@ def examples() -> str:
                 lines += [f"{program.name} ({program.thread}):"]
                 lines += program_lines(program.body, "    ") if program.body else ["    nothing"]
         out[code] = {"test": test, "program": "\n".join(lines)}
+    for code, example in PLANS.items():
+        lines = [f"# {example.title}", *example.lines()]
+        out[code] = {"test": f"{PLAN_TEST}[{code}]", "program": "\n".join(lines)}
     return json.dumps(dict(sorted(out.items())), indent=1) + "\n"
 
 
@@ -59,4 +66,5 @@ def page() -> str:
 
 if __name__ == "__main__":
     EXAMPLES.write_text(examples())
-    PAGE.write_text(page())
+    code = "from tests.docs.findings import page; print(page(), end='')"  # reads the new examples
+    PAGE.write_bytes(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT))
