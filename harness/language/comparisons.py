@@ -1,7 +1,7 @@
-"""Comparisons in kernel bodies, of whatever dtypes meet.
+"""Comparisons in kernel bodies, of whatever dtypes meet, and ``and``, ``or``, ``not`` of numbers.
 
-TVM's parser compares operands of one dtype, and knows no numbers beside bfloat16; inside a kernel
-both sides are brought to a common dtype first.
+TVM's parser compares operands of one dtype, knows no numbers beside bfloat16 and joins booleans
+only; inside a kernel both sides are brought to a common dtype, or to a condition, first.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import tvm
 from tvm import tirx
 from tvm.script.parser._core import dispatch, doc
 
-from harness.language.elementwise import same_dtype
+from harness.language.elementwise import same_dtype, truth
 from harness.language.located import PARSER
 
 _OPS: Final = (doc.Eq, doc.NotEq, doc.Lt, doc.LtE, doc.Gt, doc.GtE)
+_JOINS: Final = ((doc.And, 0), (doc.And, 1), (doc.Or, 0), (doc.Or, 1), (doc.Not, 0))
 
 
 def _number(value: Any, other: Any) -> Any:
@@ -28,7 +29,7 @@ def _number(value: Any, other: Any) -> Any:
     return tirx.const(float(value), "float32" if isinstance(value, float) else str(other.ty.dtype))
 
 
-def _common(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _common(compare: Callable[..., Any]) -> Callable[..., Any]:
     def method(a: Any, b: Any) -> Any:
         if PARSER.get() is None:
             return compare(a, b)
@@ -39,11 +40,23 @@ def _common(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return method
 
 
+def _of_conditions(join: Callable[..., Any]) -> Callable[..., Any]:
+    def method(*operands: Any) -> Any:
+        if PARSER.get() is None:
+            return join(*operands)
+        tests = [truth(operand) for operand in operands]
+        plain = [t if isinstance(t, tvm.ir.Expr) else bool(t) for t in tests]
+        return join(*plain)
+
+    return method
+
+
 def register() -> None:
-    """Put the comparisons of kernel bodies before the parser's own."""
-    for op in _OPS:
-        for side in (0, 1):
-            known = dispatch.get_op(tirx.Expr, op, side)
-            if known is None:
-                raise AssertionError(f"the parser has no {op.__name__}")
-            dispatch.register_op(tirx.Expr, op, side)(_common(known))
+    """Put the comparisons and joins of kernel bodies before the parser's own."""
+    wrapped = [(op, side, _common) for op in _OPS for side in (0, 1)]
+    wrapped += [(op, side, _of_conditions) for op, side in _JOINS]
+    for op, side, wrap in wrapped:
+        known = dispatch.get_op(tirx.Expr, op, side)
+        if known is None:
+            raise AssertionError(f"the parser has no {op.__name__}")
+        dispatch.register_op(tirx.Expr, op, side)(wrap(known))

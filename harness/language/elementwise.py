@@ -89,15 +89,24 @@ def pow(x: Any, y: Any) -> Any:
     return tirx.pow(*same_dtype(_float(x, "T.pow"), _float(y, "T.pow")))
 
 
+def truth(value: Any) -> Any:
+    """A value as a condition: numbers are true where they are not zero, as in Python."""
+    if hasattr(value, "asobject"):
+        value = value.asobject()
+    if not isinstance(value, tvm.ir.Expr) or str(value.ty.dtype) == "bool":
+        return value
+    return tirx.NE(value, tirx.const(0, str(value.ty.dtype)))
+
+
 def if_then_else(condition: Any, a: Any, b: Any) -> Any:
     """``T.if_then_else(condition, a, b)``: elementwise choice; both sides are evaluated."""
-    if isinstance(condition, bool):
+    condition = truth(condition)
+    if isinstance(condition, (bool, int, float)):
         return a if condition else b
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
         a, b = (tirx.const(float(v), "float32") for v in (a, b))
     a, b = same_dtype(a, b)
-    expr = condition.asobject() if hasattr(condition, "asobject") else condition
-    return tirx.Select(expr, a, b)
+    return tirx.Select(condition, a, b)
 
 
 Select = if_then_else
@@ -184,20 +193,21 @@ def Cast(dtype: object, value: Any) -> Any:
 
 def all_of(*conditions: Any) -> Any:
     """``T.all_of``/``T.And``: every condition holds."""
-    out = conditions[0]
+    out = truth(conditions[0])
     for c in conditions[1:]:
-        out = tirx.all(out, c)
+        out = tirx.all(out, truth(c))
     return out
 
 
 def any_of(*conditions: Any) -> Any:
     """``T.any_of``/``T.Or``: some condition holds."""
-    out = conditions[0]
+    out = truth(conditions[0])
     for c in conditions[1:]:
-        out = tirx.any(out, c)
+        out = tirx.any(out, truth(c))
     return out
 
 
 def Not(condition: Any) -> Any:
     """``T.Not(condition)``: the condition does not hold."""
-    return not condition if isinstance(condition, bool) else tirx.Not(condition)
+    condition = truth(condition)
+    return tirx.Not(condition) if isinstance(condition, tvm.ir.Expr) else not condition

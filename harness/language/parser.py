@@ -20,6 +20,7 @@ from tvm.tirx.script.parser.parser import bind_for_value, bind_with_value
 from harness.errors import LanguageError
 from harness.language import assign, comparisons, eager, frames, macros
 from harness.language.dynamic import DynamicKernel, open_sizes, used_values
+from harness.language.elementwise import truth
 from harness.language.frames import GridLoop, Kernel, ParallelLoop
 from harness.language.layouts import declare_layouts
 from harness.language.locals import Locals
@@ -213,7 +214,7 @@ def _visit_if(self: Any, node: Any) -> None:
         raise LanguageError(f"if-condition is a {type(test).__name__}")
     if eager.is_reading():
         return
-    with S.If(test):
+    with S.If(truth(test)):
         with S.Then(), inner(self):
             self.visit_body(node.body)
         if node.orelse:
