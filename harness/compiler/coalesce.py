@@ -1,14 +1,15 @@
 """Joining blocks smaller than a tile into whole-tile blocks.
 
-A grid axis whose blocks cover ``e`` rows (or columns) with ``e`` dividing 32 is divided by
-``f = 32 / e``: one work block then covers ``f`` source blocks. Every on-chip dimension and
-T.Parallel loop tied to the axis grows by ``f``. Dimensions are tied by the statements that move
-data between them; an axis is joined only where it appears as ``e * block + position``, which is
-what makes the joined blocks independent.
+A grid axis whose blocks cover ``e`` rows (or columns), no multiple of 32, is divided by the least
+``f`` that makes ``f * e`` one: a work block then covers ``f`` source blocks. Every on-chip
+dimension and T.Parallel loop tied to the axis grows by ``f``. Dimensions are tied by the statements
+that move data between them; an axis is joined only where it appears as ``e * block + position``,
+which is what makes the joined blocks independent.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, NoReturn
 
 import tvm
@@ -39,8 +40,7 @@ def coalesce(func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, tuple[int, int, int]]:
     """The function with sub-tile axes joined, and the factor per axis.
 
     Raises:
-        CompileError: block extents that neither are multiples of 32 nor divide it, or an axis
-            whose blocks cannot be shown independent.
+        CompileError: an axis whose blocks cannot be shown independent.
     """
     factors = [1, 1, 1]
     func = _without_unit_axes(func)
@@ -50,7 +50,7 @@ def coalesce(func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, tuple[int, int, int]]:
             continue
         extent = _block_extent(kernel, axis)
         if extent is not None:
-            factors[axis] = TILE // extent
+            factors[axis] = per_tile(extent)
             what = f"blocks along grid axis {'xyz'[axis]}"
             join = Join(kernel, kernel.block_vars[axis], extent, kernel.grid[axis], what)
             for dim, call in join.ties.summed:
@@ -58,6 +58,11 @@ def coalesce(func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, tuple[int, int, int]]:
                     join.no("an op combines the elements of each", call)
             func = join.run()
     return func, (factors[0], factors[1], factors[2])
+
+
+def per_tile(extent: int) -> int:
+    """The least number of extents that are whole tiles together."""
+    return TILE // math.gcd(extent, TILE)
 
 
 def _without_unit_axes(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -72,7 +77,7 @@ def _without_unit_axes(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 def _block_extent(kernel: Kernel, axis: int) -> int | None:
-    """Extent below a tile that blocks along an axis have; None where they are whole tiles."""
+    """Extent, no whole tiles, that blocks along an axis have; None where they are whole tiles."""
     var, found = kernel.block_vars[axis], set()
     for place in places(kernel):
         step = step_of(place.start, var)
@@ -83,20 +88,17 @@ def _block_extent(kernel: Kernel, axis: int) -> int | None:
                    node=place.node, code="UnsupportedIndex")  # fmt: skip
         if not place.is_tile_dim or step % TILE == 0:
             continue
-        if step != place.extent or TILE % step:
-            what = (f"blocks of {place.tensor.name!r} cover {step} elements along dimension"
-                    f" {place.dim}" if step == place.extent else
-                    f"blocks of {place.tensor.name!r} advance by {step} along dimension"
-                    f" {place.dim}, where they cover {place.extent}")  # fmt: skip
+        if step != place.extent:
             refuse(
-                what,
+                f"blocks of {place.tensor.name!r} advance by {step} along dimension {place.dim},"
+                f" where they cover {place.extent}",
                 node=place.node,
                 code="UnalignedBlock",
-                next_step="use block extents that are multiples of 32, or that divide 32",
+                next_step="let blocks advance by what they cover, or by multiples of 32",
             )
         found.add(step)
     if len(found) > 1:
-        refuse(f"grid axis {'xyz'[axis]} has blocks of different extents below 32",
+        refuse(f"grid axis {'xyz'[axis]} has blocks of different extents that are no whole tiles",
                node=kernel.body, code="UnalignedBlock",
                next_step="use one extent for all dimensions of an axis")  # fmt: skip
     return found.pop() if found else None
@@ -108,8 +110,11 @@ class Join:
     def __init__(self, kernel: Kernel, var: Any, extent: int, steps: int, what: str) -> None:
         """Steps of ``var`` cover ``extent`` elements each; ``what`` names them in errors."""
         self.kernel, self.var, self.extent, self.what = kernel, var, extent, what
-        self.factor = TILE // extent
+        self.size = "smaller than a tile" if extent < TILE else "no whole tiles"
+        self.factor = per_tile(extent)
         self.steps = -(-steps // self.factor)
+        self.end = steps * extent if steps % self.factor else None
+        self.written = {a.buffer for a in accesses(kernel.body) if a.write}
         self.ties = Ties()
         tie(kernel, self.ties)
         self.grown: set[Any] = set()
@@ -143,7 +148,7 @@ class Join:
 
     def no(self, why: str, node: Any) -> NoReturn:
         """Refuse to join."""
-        refuse(f"{self.what} are smaller than a tile and {why}", node=node, code="UnalignedBlock",
+        refuse(f"{self.what} are {self.size} and {why}", node=node, code="UnalignedBlock",
                next_step="use block extents that are multiples of 32")  # fmt: skip
 
     def _check_place(self, place: Place) -> None:
@@ -152,6 +157,10 @@ class Join:
         if self.is_grown(place.key):
             if step != self.extent or place.extent != self.extent:
                 self.no(f"tensor {name!r} does not advance with them", place.node)
+            size = constant(place.tensor.ty.shape[place.dim]) or 0
+            if self.end is not None and self.end < size and place.tensor in self.written:
+                self.no(f"end inside a tile of tensor {name!r}, at {self.end} of {size}",
+                        place.node)  # fmt: skip
         elif step:
             self.no(f"tensor {name!r} is also indexed by the axis", place.node)
 

@@ -1,8 +1,8 @@
-"""Joining iterations that sum over less than a tile: K blocks below 32.
+"""Joining iterations that sum over no whole tiles: K blocks below 32, or of 48.
 
-``for k in range(n)`` over K blocks of ``e`` elements, ``e`` dividing 32, runs ``32 / e`` iterations
-at once. That is the same sum where all an iteration does is to load its blocks of K, change them
-element by element, and add their product to an accumulator.
+``for k in range(n)`` over K blocks of ``e`` elements runs as many iterations at once as are whole
+tiles together. That is the same sum where all an iteration does is to load its blocks of K, change
+them element by element, and add their product to an accumulator.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def join_loops(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 def _step(kernel: Kernel, loop: tirx.For) -> int | None:
-    """Elements below a tile that every iteration covers of what it moves along."""
+    """Elements, no whole tiles, that every iteration covers of what it moves along."""
     found = set()
     for place in places(kernel):
         step = step_of(place.start, loop.loop_var)
         if place.is_tile_dim and step and step % TILE:
-            found.add(step if step == place.extent and TILE % step == 0 else 0)
+            found.add(step if step == place.extent else 0)
     return found.pop() if len(found) == 1 and 0 not in found else None
 
 

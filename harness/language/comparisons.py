@@ -19,6 +19,8 @@ from harness.language.located import PARSER
 _OPS: Final = (doc.Eq, doc.NotEq, doc.Lt, doc.LtE, doc.Gt, doc.GtE)
 _JOINS: Final = ((doc.And, 0), (doc.And, 1), (doc.Or, 0), (doc.Or, 1), (doc.Not, 0))
 
+_Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
+
 
 def _number(value: Any, other: Any) -> Any:
     """A Python number beside a floating expression, as a constant."""
@@ -53,7 +55,7 @@ def _of_conditions(join: Callable[..., Any]) -> Callable[..., Any]:
 
 def register() -> None:
     """Put the comparisons and joins of kernel bodies before the parser's own."""
-    wrapped = [(op, side, _common) for op in _OPS for side in (0, 1)]
+    wrapped: list[tuple[Any, int, _Wrap]] = [(op, side, _common) for op in _OPS for side in (0, 1)]
     wrapped += [(op, side, _of_conditions) for op, side in _JOINS]
     for op, side, wrap in wrapped:
         known = dispatch.get_op(tirx.Expr, op, side)

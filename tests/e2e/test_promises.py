@@ -14,7 +14,7 @@ import harness
 from golden import contract_for, evaluate, judge
 from golden.explain import explain
 from harness.compiler.attrs import CoreRange
-from harness.errors import CompileError, OptionError
+from harness.errors import OptionError
 from harness.kernels import batched, elementwise, gemm
 from tests.harness.compiler import samples
 from tests.properties.drawing import DEVICES
@@ -181,14 +181,11 @@ def test_elementwise_answers_equal_numpy(device: str, dtype: str, shape: tuple[i
         assert result.findings == ()
 
 
-@pytest.mark.parametrize(("block_M", "block_N"), [(48, 48), (48, 32), (32, 40), (24, 32)])
-def test_blocks_that_are_no_tiles_are_refused(block_M: int, block_N: int) -> None:
-    """48 x 48 and its like: one error at the line, saying which extents there are."""
-    with pytest.raises(CompileError) as caught:
-        harness.compile(gemm.matmul(96, 96, 96, block_M, block_N))
-    assert caught.value.code == "UnalignedBlock"
-    assert "multiples of 32" in str(caught.value)
-    assert str(caught.value.location).startswith("gemm.py:")
+@pytest.mark.parametrize(("block_M", "block_N", "block_K"),
+                         [(48, 48, 48), (48, 32, 32), (32, 40, 24), (24, 80, 40)])  # fmt: skip
+def test_blocks_that_are_no_tiles_are_joined(block_M: int, block_N: int, block_K: int) -> None:
+    """48 x 48 and its like: as many blocks, or steps of K, at once as are whole tiles."""
+    product(100, 90, 130, {}, block_M=block_M, block_N=block_N, block_K=block_K)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 4, 8, 16])

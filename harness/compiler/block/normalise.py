@@ -29,13 +29,12 @@ from harness.compiler.block.model import (
     Transpose,
     walk,
 )
+from harness.compiler.block.padding import pad_combined
 from harness.compiler.block.parts import Extract, Insert
 from harness.compiler.block.paths import separate_exact
 from harness.compiler.block.rewrite import redirect, replace_uses, rewrite_lists
 from harness.compiler.block.webs import propagate_copies, rename_webs
-from harness.compiler.diagnostics import refuse
 from harness.language.blockformats import dtype_of
-from simulator.arch import TILE
 
 
 def normalise(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -> None:
@@ -50,11 +49,11 @@ def normalise(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -
     _one_scaler(program)
     rename_webs(program)
     propagate_copies(program)
+    pad_combined(program)
     _separate_loads(program)
     _separate_stores(program)
     _retarget(program)
     separate_exact(program)
-    _check_k_padding(program)
     _remove_dead(program)
 
 
@@ -282,36 +281,3 @@ def _retargetable(
         if touches(maker, y) or touches(maker, x):
             return None
     return None
-
-
-def _check_k_padding(program: BlockProgram) -> None:
-    """A sum over what is no multiple of a tile needs operands the reader padded with zeros."""
-    makers: dict[Buffer, list[Statement]] = {}
-    for stmt in walk(program.body):
-        for buffer in stmt.defs():
-            makers.setdefault(buffer, []).append(stmt)
-
-    def zero_padded(buffer: Buffer) -> bool:
-        return all(
-            isinstance(m, Load)
-            or (isinstance(m, Transpose) and zero_padded(m.src))
-            or (isinstance(m, Eltwise) and isinstance(m.expr, Leaf) and m.expr.buffer is not buffer
-                and zero_padded(m.expr.buffer))
-            for m in makers.get(buffer, [])
-        )  # fmt: skip
-
-    for stmt in walk(program.body):
-        summed: dict[Buffer, int] = {}
-        if isinstance(stmt, Gemm):
-            summed = dict.fromkeys((stmt.a, stmt.b), stmt.a.shape[1])
-        elif isinstance(stmt, Cumsum) and stmt.reverse:
-            summed = {stmt.src: stmt.src.shape[stmt.axis]}
-        for buffer, extent in summed.items():
-            if extent % TILE and not zero_padded(buffer):
-                refuse(
-                    f"a sum runs over {extent} elements, not a multiple of {TILE}, and"
-                    f" {buffer.name!r} is computed, so its padding is not zero",
-                    node=stmt.node,
-                    code="UnalignedBlock",
-                    next_step=f"sum over a multiple of {TILE}",
-                )

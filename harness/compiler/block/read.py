@@ -241,10 +241,6 @@ class _Reader:
             refuse(f"T.reduce_{kind} of a block of rank {rank}", node=call,
                    next_step="reduce two-dimensional blocks")  # fmt: skip
         axis = 1 if dim == 1 else 0
-        if src.shape[axis] % TILE:
-            refuse(f"T.reduce_{kind} over {src.shape[axis]} elements, not a multiple of {TILE}",
-                   node=call, code="UnalignedBlock",
-                   next_step=f"make the reduced extent a multiple of {TILE}")  # fmt: skip
         out: list[Statement] = []
         before = {"min": lambda x: Binary("mul", x, Const(-1.0)), "absmax": _absolute,
                   "abssum": _absolute}.get(kind)  # fmt: skip

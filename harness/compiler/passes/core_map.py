@@ -16,12 +16,11 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
-from harness.compiler.affine import with_loops
 from harness.compiler.attrs import WorkItem
 from harness.compiler.coalesce import coalesce
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.joinloops import join_loops
-from harness.compiler.kernel import Kernel, read_kernel
+from harness.compiler.kernel import read_kernel
 from harness.compiler.matching import check_device, match_shard, shard_ranges
 from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.outputs import output_blocks
@@ -29,8 +28,6 @@ from harness.compiler.partition import cores_of, describe, descriptors, partitio
 from harness.compiler.passes.propagate_layout import describe_onchip
 from harness.compiler.reduction import len_k
 from harness.errors import CompileError
-from harness.language.regions import constant
-from simulator.arch import TILE
 from simulator.plan.coords import core_key
 from simulator.plan.work import MAX_BLOCKS
 
@@ -83,7 +80,6 @@ class TTTilesToCoreMap(TTPass):
             refuse(f"the grid has {total:,} blocks, a plan may deal {MAX_BLOCKS:,}",
                    node=kernel.body, code="TooManyBlocks",
                    next_step="use larger blocks")  # fmt: skip
-        _check_extents(kernel)
         blocks = output_blocks(kernel, kernel.grid)
         length = len_k(kernel)
         layouts = attrs.get(func, attrs.TT_LAYOUT_DESC)
@@ -155,24 +151,3 @@ def _completed(
                        next_step="leave len_k out")  # fmt: skip
     return {core: [replace(item, len_k=length) for item in items]
             for core, items in partition.items()}  # fmt: skip
-
-
-def _check_extents(kernel: Kernel) -> None:
-    """On-chip tile dimensions are whole tiles, or the buffer is the tensor's whole extent."""
-    for buffer in kernel.onchip:
-        shape = [constant(d) for d in buffer.ty.shape]
-        for extent in shape[-2:]:
-            if extent is not None and extent > TILE and extent % TILE:
-                refuse(
-                    f"buffer {buffer.name!r} has extent {extent}, not a multiple of {TILE}",
-                    code="UnalignedBlock",
-                    node=_allocation(kernel, buffer),
-                    next_step=f"use block extents that are multiples of {TILE}",
-                )
-
-
-def _allocation(kernel: Kernel, buffer: object) -> object:
-    for stmt, _ in with_loops(kernel.body):
-        if isinstance(stmt, tirx.AllocBuffer) and stmt.buffer.same_as(buffer):
-            return stmt
-    return kernel.body

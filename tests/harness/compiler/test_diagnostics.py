@@ -61,15 +61,15 @@ def never_written() -> tirx.PrimFunc:
     )
 
 
-def uneven(M: int = 96, bm: int = 48) -> tirx.PrimFunc:
-    """Blocks of 48 rows."""
+def uneven(M: int = 80, bm: int = 48, step: int = 40) -> tirx.PrimFunc:
+    """Blocks of 48 rows, 40 rows apart."""
     return samples.from_text(
         "@T.prim_func\n"
         f'def f(A: T.Tensor(({M}, 32), "bfloat16"), B: T.Tensor(({M}, 32), "bfloat16")):\n'
-        f"    with T.Kernel(1, {M // bm}) as (bx, by):\n"
+        f"    with T.Kernel(1, {M // step}) as (bx, by):\n"
         f'        s = T.alloc_shared(({bm}, 32), "bfloat16")\n'
-        f"        T.copy(A[by * {bm}, 0], s)\n"
-        f"        T.copy(s, B[by * {bm}, 0])\n",
+        f"        T.copy(A[by * {step}, 0], s)\n"
+        f"        T.copy(s, B[by * {step}, 0])\n",
         "f",
     )
 
@@ -104,7 +104,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str, int]] = {
     "no T.Kernel": (no_grid, "NoKernel", 3),
     "no output": (no_output, "NoOutput", 4),
     "read but never written": (never_written, "UninitialisedBuffer", 5),
-    "48-row blocks": (uneven, "UnalignedBlock", 5),
+    "blocks that overlap in a tile": (uneven, "UnalignedBlock", 5),
     "two blocks, one tile": (overlapping, "OverlappingWrites", 6),
     "more than L1": (too_large, "L1Overflow", 3),
 }
@@ -225,7 +225,7 @@ def test_an_option_error_inside_a_pass_is_delivered() -> None:
 
 def test_source_spans_reach_the_programs() -> None:
     """Every device op of the programs names the kernel's line it comes from."""
-    (kernel,) = lower(uneven(64, 32)).kernels
+    (kernel,) = lower(uneven(64, 32, 32)).kernels
     text = str(kernel.programs)
     assert "kernel_" in text
     for program in kernel.programs.programs:

@@ -165,7 +165,8 @@ def test_kernels_of_one_symbol_are_two_kernels() -> None:
 
 def test_validate_module_names_each_refused_kernel() -> None:
     """A module of good and bad kernels gives one line per bad one."""
-    mod = samples.module(good=samples.gemm(), bad=samples.gemm(bm=48), worse=samples.gemm(bn=48))
+    bad, worse = samples.gemm(accum="int32"), samples.gemm(dtype="int32")
+    mod = samples.module(good=samples.gemm(), bad=bad, worse=worse)
     problems = validate_module_for_tt(mod)
     assert [p.split(":")[0] for p in problems] == ["bad", "worse"]
     assert validate_module_for_tt(samples.gemm()) == []

@@ -113,7 +113,7 @@ def test_verify_tt_ir_verifies() -> None:
         for func in out.functions.values():
             assert facts(func, "tt_ir_validated", "tt_validation_error_count",
                          "tt_validation_warning_count") == [True, 0, 0]  # fmt: skip
-    unsound = samples.module(main=samples.gemm(bm=48))
+    unsound = samples.module(main=samples.gemm(accum="int32"))
     out = module.verify_tt_ir(unsound)
     assert facts(out["main"], "tt_ir_validated", "tt_validation_error_count") == [False, 1]
     with pytest.raises(HarnessError):
