@@ -48,6 +48,9 @@ NOT_FPU: Final = frozenset({*EITHER,
 })  # fmt: skip
 """Consuming compute ops that leave the matrix unit alone, so that 32-bit datums pass whole."""
 
+MOVERS: Final = frozenset({"copy_tile", "transpose_tile", "unary_bcast"})
+"""Ops that unpack tiles of any format and compute nothing."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -93,6 +96,19 @@ class Place:
         elif cb.unpack_to_dest and not producing and name not in NOT_FPU:
             say(f"circular buffer {value} is unpacked to DST and cannot feed the matrix unit;"
                 " the result would silently be wrong")  # fmt: skip
+
+    def check_formats(self, spec: OpSpec, args: Sequence[Any], say: Say) -> None:
+        """The matrix unit multiplies reals, or 8-bit integers by 8-bit integers, and adds reals."""
+        ids = [a for a, o in zip(args, spec.operands, strict=True) if o.kind == "cb"]
+        if spec.effect != "unpack_math" or spec.name in MOVERS or not all(map(_is_id, ids)):
+            return
+        held = [cb for cb in map((self.cbs or {}).get, ids) if cb is not None]
+        wrong = [cb for cb in held if not _is_real(cb)]
+        integers = [cb for cb in held if cb.data_format == DataFormat.Int8.value]
+        if wrong and not (spec.config == "matmul" and len(integers) == len(ids)):
+            listed = ", ".join(f"circular buffer {cb.id} of {cb.data_format}" for cb in wrong)
+            say(f"{spec.name} reads {listed}, a format the matrix unit cannot compute with",
+                "ShapeMismatch")  # fmt: skip
 
     def check_semaphore(self, value: Any, say: Say) -> None:
         """``value`` must be the literal id of a semaphore on the program's cores."""
@@ -218,6 +234,13 @@ def _pointers(expr: Any, depth: int = 0) -> Iterable[Any]:
 
 def _is_float32(value: float) -> bool:
     return abs(value) <= float(np.finfo(np.float32).max) and math.isfinite(value)
+
+
+def _is_real(cb: CircularBuffer) -> bool:
+    try:
+        return DataFormat.from_name(cb.data_format).is_float
+    except FormatError:
+        return True  # said of the plan
 
 
 def _is_id(value: Any) -> bool:

@@ -58,6 +58,13 @@ class Config(NamedTuple):
     mask: str | None = None
     l1_acc: bool = False
 
+    @property
+    def undone(self) -> str:
+        """The key whose ``*_uninit`` has yet to run, empty where none has."""
+        if self.mask is not None:
+            return "reduce"
+        return "unary_bcast" if self.math and self.math[0] == "unary_bcast" else ""
+
 
 def stale(config: Config, **wanted: Any) -> str | None:
     """What is not as wanted, or None."""

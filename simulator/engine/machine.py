@@ -341,6 +341,9 @@ class Machine:
         queued = local.queue and group.code.cursor in ("all", "pack")
         if local.math is not None or queued or local.packing is not None:
             raise Violation("DirtyExit", "the program ends while DST is held")
+        left = local.config.undone
+        if left and self.strict:
+            raise Violation("DirtyExit", f"the program ends before {left}_uninit")
 
     def check_exit(self) -> None:
         """Pages left in circular buffers after every program ended; hardware does not mind."""

@@ -221,6 +221,23 @@ def test_spilled_float32_never_feeds_the_matrix_unit() -> None:
         assert ("unpacked to DST and cannot feed the matrix unit" in text) != sound
 
 
+def test_the_matrix_unit_takes_no_integers_but_bytes() -> None:
+    """Integer datums in SrcA or SrcB would be computed with as bit patterns of reals."""
+    for a, b, body, sound in (
+        ("Float16_b", "Int32", op("add_tiles", 0, 1, 0, 0, 0), False),
+        ("Float16_b", "UInt16", op("reduce_tile", "MAX", "REDUCE_ROW", 0, 1, 0, 0, 0), False),
+        ("Int8", "Int8", op("mul_tiles_bcast_rows", 0, 1, 0, 0, 0), False),
+        ("Int8", "Float16_b", op("matmul_tiles", 0, 1, 0, 0, 0), False),
+        ("Int8", "Int8", op("matmul_tiles", 0, 1, 0, 0, 0), True),
+        ("Bfp8_b", "Float32", op("matmul_tiles", 0, 1, 0, 0, 0), True),
+        ("Int32", "Int32", op("copy_tile", 0, 0, 0), True),
+    ):
+        plan = edited(edited(PLAN, "circular_buffers.0.data_format", a),
+                      "circular_buffers.1.data_format", b)  # fmt: skip
+        text = said(program("compute", body), plan=plan)
+        assert ("the matrix unit cannot compute with" in text) != sound, (a, b, text)
+
+
 def test_pages_fit_the_buffer_they_move_through() -> None:
     """A tensor read into a buffer of another format would be misread, not converted."""
     read = op("noc_async_read_page", 0, "A", ["+", ["get_write_ptr", 0], 2048])

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 import harness
-from harness.kernels import softmax
+from harness.kernels import elementary, softmax
 from simulator.program import If, Loop, Op
 from simulator.run import execute
 
@@ -36,3 +36,19 @@ def test_missing_unary_bcast_uninit_is_stale_configuration() -> None:
     ]
     codes = {f.code for f in execute(artifact.plan, damaged, inputs).findings}
     assert "StaleConfig" in codes
+
+
+def test_a_program_undoes_its_last_reduction() -> None:
+    """The packer's mask outlives the program that set it, for whoever packs next."""
+    import numpy as np
+
+    artifact = harness.compile(elementary.column_max(M=32, N=32, block_N=32))
+    inputs = {"A": np.ones((32, 32), np.float32)}
+    damaged = [
+        msgspec.structs.replace(p, body=_without(p.body, "reduce_uninit"))
+        for p in artifact.programs.programs
+    ]
+    assert not execute(artifact.plan, artifact.programs, inputs).findings
+    (found,) = execute(artifact.plan, damaged, inputs).findings
+    assert found.code == "DirtyExit"
+    assert "reduce_uninit" in found.message
