@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from harness.declared_memory import declared_memory
 from simulator.arch import TILE
 from simulator.findings import Finding, finding
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.schema import CoreRange, Linear, Plan
-from simulator.program import ProgramFile, ops_of
+from simulator.program import ProgramFile
 
 if TYPE_CHECKING:
     from golden import NumericContract
@@ -31,14 +32,15 @@ def declared(
 ) -> list[Finding]:  # fmt: skip
     """Where plan (and programs) say something else than source and options; empty if nowhere.
 
-    Numeric modes, device, cores, strategy, grid, the tensors' element types, shapes and
-    directions, and the blocks in flight that ``double_buffer`` and ``prefetch`` promise.
+    Numeric modes, device, cores, strategy, grid, the tensors' element types, shapes, directions
+    and places, the blocks in flight that ``double_buffer`` and ``prefetch`` promise, 32-bit datums
+    that reach DST whole, and that nothing is declared that no program uses.
     """
     return [
         *_modes(plan, contract),
         *_machine(plan, source, options),
         *_tensors(plan, source),
-        *_depths(plan, options, programs),
+        *(() if programs is None else declared_memory(plan, source, options, contract, programs)),
     ]
 
 
@@ -92,6 +94,9 @@ def _machine(plan: Plan, source: Any, options: CompileOptions) -> Iterator[Findi
         claimed = {item.len_k for items in plan.work_partition.values() for item in items}
         if length is not None and claimed - {length}:
             yield _differs("$.work_partition", f"len_k {sorted(map(str, claimed))}", f"{length}")
+    orders = {i.tile_order for items in plan.work_partition.values() for i in items}
+    if options.strategy == "match_shard" and orders != {"match_shard"}:
+        yield _differs("$.work_partition", f"ordered {sorted(map(str, orders))}", "match_shard")
     if not own:
         wanted = tuple(CoreRange(start=r.start, extent=r.extent) for r in options.ranges)
         if plan.core_ranges != wanted:
@@ -143,41 +148,6 @@ def _role(name: str, kernel: Any) -> str:
     if name not in kernel.outputs:
         return "input"
     return "inout" if name in kernel.inputs else "output"
-
-
-def _depths(plan: Plan, options: CompileOptions, programs: ProgramFile | None) -> Iterator[Finding]:
-    """Blocks in flight between data movement and compute."""
-    if programs is None:
-        return
-    moved: dict[int, int] = {}
-    for program in programs.programs:
-        if program.thread == "compute":
-            for op in ops_of(program.body):
-                if op.name in ("cb_wait_front", "cb_push_back"):
-                    cb, pages = op.args
-                    if isinstance(pages, int):
-                        moved[cb] = max(moved.get(cb, 0), pages)
-    several = max((len(items) for items in plan.work_partition.values()), default=0) > 1
-    for index, cb in enumerate(plan.circular_buffers):
-        block = moved.get(cb.id)
-        shared = cb.alias_of is not None or cb.tensor is not None
-        if block is None or shared or cb.producer == cb.consumer:
-            continue
-        least, most = 1, None
-        if cb.consumer == "brisc":
-            least, most = (2, None) if options.double_buffer else (1, 1)
-        elif options.double_buffer and options.prefetch and several:
-            least = 2
-        elif not options.double_buffer and not (options.prefetch and several):
-            most = 1
-        if cb.depth < least * block or (most is not None and cb.depth > most * block):
-            flags = f"double_buffer={options.double_buffer}, prefetch={options.prefetch}"
-            yield finding(
-                "PlanInconsistent",
-                f"circular buffer {cb.id} holds {cb.depth} pages, blocks have {block}, and the"
-                f" options are {flags}",
-                location=f"$.circular_buffers[{index}].depth",
-            )
 
 
 def _differs(place: str, have: str, want: str) -> Finding:

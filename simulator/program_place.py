@@ -98,7 +98,7 @@ class Place:
                 " the result would silently be wrong")  # fmt: skip
 
     def check_formats(self, spec: OpSpec, args: Sequence[Any], say: Say) -> None:
-        """The matrix unit multiplies reals, or 8-bit integers by 8-bit integers, and adds reals."""
+        """The matrix unit computes with reals of one exponent width, or multiplies Int8 by Int8."""
         ids = [a for a, o in zip(args, spec.operands, strict=True) if o.kind == "cb"]
         if spec.effect != "unpack_math" or spec.name in MOVERS or not all(map(_is_id, ids)):
             return
@@ -108,6 +108,10 @@ class Place:
         if wrong and not (spec.config == "matmul" and len(integers) == len(ids)):
             listed = ", ".join(f"circular buffer {cb.id} of {cb.data_format}" for cb in wrong)
             say(f"{spec.name} reads {listed}, a format the matrix unit cannot compute with",
+                "ShapeMismatch")  # fmt: skip
+        elif len({cb.data_format == DataFormat.Float16.value for cb in held}) > 1:
+            listed = " and ".join(f"circular buffer {cb.id} of {cb.data_format}" for cb in held)
+            say(f"{spec.name} reads {listed}; SrcA and SrcB hold exponents of one width",
                 "ShapeMismatch")  # fmt: skip
 
     def check_semaphore(self, value: Any, say: Say) -> None:

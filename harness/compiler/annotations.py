@@ -19,9 +19,8 @@ _ELSEWHERE: Final = (
     ("local_shape_tiles", "shards are part of a tensor's layout, see annotate_tt_layout"),
     ("runtime_args", "runtime arguments follow from the partition, see the plan's kernels"),
 )
-_PLACED: Final = (attrs.TT_USER_LAYOUT, attrs.TT_KERNEL_LAYOUT, attrs.TT_LAYOUT_DESC,
-                  attrs.TT_CORE_RANGES, attrs.TT_WORK_PARTITION,
-                  attrs.TT_PARTITION_MODE)  # fmt: skip
+_STATED: Final = (attrs.TT_LAYOUT_DESC, attrs.TT_USER_LAYOUT, attrs.TT_KERNEL_LAYOUT)
+_PLACED: Final = (*_STATED, attrs.TT_CORE_RANGES, attrs.TT_WORK_PARTITION, attrs.TT_PARTITION_MODE)
 
 
 def annotate_tt_layout(
@@ -85,6 +84,12 @@ def annotate_tt_schedule(func: tirx.PrimFunc, schedule: Mapping[str, Any]) -> ti
             raise OptionError(f"schedule key {key!r} = {value!r} would have no effect",
                               location="annotate_tt_schedule", next_step=reason)  # fmt: skip
     return func
+
+
+def annotations_of(func: tirx.PrimFunc, name: str) -> dict[str, Mapping[str, Any]]:
+    """What is attached to one tensor, by attribute; empty where its place is left open."""
+    said = {key: attrs.get(func, key, {}) for key in _STATED}
+    return {key: layouts[name] for key, layouts in said.items() if name in layouts}
 
 
 def without_annotations(func: tirx.PrimFunc) -> tirx.PrimFunc:

@@ -15,7 +15,7 @@ from simulator.plan.validate_device import check_device
 from simulator.plan.validate_kernels import check_kernels
 from simulator.plan.validate_layouts import check_layouts
 from simulator.plan.validate_memory import check_buffers, check_capacity
-from simulator.plan.validate_outputs import check_outputs
+from simulator.plan.validate_outputs import check_homes, check_outputs
 from simulator.plan.validate_work import check_work
 from simulator.program import ProgramFile
 from simulator.program_check import check_programs
@@ -55,6 +55,9 @@ def _plan(plan: Plan, report: Report) -> Facts | None:
     if sound:
         with report.subject("$.output_blocks"):
             check_outputs(facts, report)
+        if not report.findings and all(_placeable(la) for la in plan.layouts.values()):
+            with report.subject("$.work_partition"):
+                check_homes(facts, report)
         if all(_placeable(la) for la in plan.layouts.values()):
             with report.subject("$.circular_buffers"):
                 check_capacity(facts, report)

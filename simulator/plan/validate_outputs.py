@@ -8,11 +8,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from simulator.plan.coords import core_key
 from simulator.plan.facts import Facts
 from simulator.plan.report import Report
 from simulator.plan.schema import BlockMap
+from simulator.plan.shards import page_homes, shard_cores
 from simulator.plan.tensors import tile_grid
-from simulator.plan.work import Blocks, block_rectangle, blocks_of_ids
+from simulator.plan.work import Blocks, block_rectangle, blocks_of_ids, item_blocks
 
 MAX_CELLS: Final = 2**22
 """Cells of the compressed grid coverage is counted on; regular maps need one per block."""
@@ -37,6 +39,30 @@ def check_outputs(facts: Facts, report: Report) -> None:
         grid = tile_grid(plan.layouts[name])
         if _shaped(block_map, grid, facts, path, report):
             _cover(block_map, blocks, grid, path, report)
+
+
+def check_homes(facts: Facts, report: Report) -> None:
+    """Lists ordered ``match_shard`` hold blocks that write their own core's shards alone."""
+    plan = facts.plan
+    for name, block_map in plan.output_blocks.items():
+        layout = plan.layouts[name]
+        if layout.shard is None:
+            continue
+        grid, cores = tile_grid(layout), shard_cores(layout.shard)
+        home = page_homes(layout)[0].reshape(grid)
+        for key, items in plan.work_partition.items():
+            if not items or items[0].tile_order != "match_shard":
+                continue
+            blocks = item_blocks(items)
+            first, last = block_rectangle(block_map, blocks, grid)
+            for block, low, high in zip(blocks, first.tolist(), last.tolist(), strict=True):
+                owners = np.unique(home[tuple(map(slice, low, high))]).tolist()
+                where = ", ".join(core_key(cores[i]) for i in owners)
+                if where != key:
+                    report.add(f'$.work_partition["{key}"]',
+                               f"{_name(block)} writes shards of {name} on other cores",
+                               found=where, expected=key, code="PlanInconsistent")  # fmt: skip
+                    break
 
 
 def _shaped(
