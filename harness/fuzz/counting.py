@@ -10,14 +10,15 @@ them: what they refuse must be found by a run, and what they accept must raise n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import add, eq, lt, mul, sub
 from types import MappingProxyType
 from typing import Any, Final
 
 from harness.fuzz.made import Made
 from simulator.formats.dataformat import DataFormat
-from simulator.program import If, Let, Loop, Op, Program, Stmt
+from simulator.program import If, Loop, Op, Program, Stmt
 
 RULES: Final[Mapping[str, str]] = MappingProxyType({
     "CBCapacity": "a window is no larger than its buffer",
@@ -33,6 +34,9 @@ KNOWN: Final = frozenset(RULES) - {"DirtyExit"}
 REMOTE: Final = frozenset({"CBWindow"})
 """Of these, what another core may also cause, by writing where nothing is reserved."""
 _POINTERS: Final = ("get_write_ptr", "get_read_ptr")
+_OPERATORS: Final[Mapping[str, Callable[[int, int], int]]] = MappingProxyType({
+    "+": add, "-": sub, "*": mul, "%": lambda a, b: a % b if b else 0, "==": eq, "<": lt,
+})  # fmt: skip
 
 
 @dataclass
@@ -56,23 +60,26 @@ class _Thread:
     broken: list[str] = field(default_factory=list)
 
     def end(self, side: str, cb: int) -> _End:
-        depths = [b.depth for b in self.made.buffers[cb : cb + 1]]
-        return self.ends.setdefault((side, cb), _End(*(depths or [0])))
+        found = self.ends.get((side, cb))
+        if found is None:
+            depths = [b.depth for b in self.made.buffers[cb : cb + 1]]
+            found = self.ends[side, cb] = _End(*(depths or [0]))
+        return found
 
     def run(self, body: Sequence[Stmt]) -> None:
         for stmt in body:
             if self.broken:
                 return
-            if isinstance(stmt, Loop):
+            if isinstance(stmt, Op):
+                self.op(stmt)
+            elif isinstance(stmt, Loop):
                 for i in range(self.value(stmt.start), self.value(stmt.stop), stmt.step):
                     self.env[stmt.var] = i
                     self.run(stmt.body)
             elif isinstance(stmt, If):
                 self.run(stmt.then if self.value(stmt.cond) else stmt.orelse)
-            elif isinstance(stmt, Let):
-                self.env[stmt.var] = self.value(stmt.value)
             else:
-                self.op(stmt)
+                self.env[stmt.var] = self.value(stmt.value)
 
     def op(self, stmt: Op) -> None:
         name, args = stmt.name, stmt.args
@@ -138,8 +145,7 @@ class _Thread:
         if operator in _POINTERS:
             return 0
         a, b = (self.value(x) for x in args)
-        return int({"+": a + b, "-": a - b, "*": a * b, "%": a % b if b else 0, "==": a == b,
-                    "<": a < b}[operator])  # fmt: skip
+        return int(_OPERATORS[operator](a, b))
 
 
 def _pointer(expr: Any) -> tuple[str, int] | None:
@@ -154,11 +160,16 @@ def broken(made: Made) -> tuple[str, ...]:
     """Codes of the rules a plan breaks on any core; empty where none."""
     page = DataFormat.from_ir(made.dtype).tile_bytes()
     found: dict[str, None] = {}
+    counted: dict[tuple[str, tuple[int, ...]], _Thread] = {}  # the same arguments, the same counts
     for core in made.places():
         balance: Counter[int] = Counter()
         for program in made.programs:
-            thread = _Thread(made, page, _arguments(made, program, core))
-            thread.run(program.body)
+            arguments = _arguments(made, program, core)
+            key = program.name, tuple(arguments.values())
+            thread = counted.get(key)
+            if thread is None:
+                thread = counted[key] = _Thread(made, page, arguments)
+                thread.run(program.body)
             found |= dict.fromkeys(thread.broken)
             for (side, cb), end in thread.ends.items():
                 balance[cb] += end.moved if side == "p" else -end.moved
