@@ -17,6 +17,7 @@ from harness.errors import OptionError
 from harness.quality import quality
 from harness.rungs import RUNGS, Asked, judge_by
 from harness.sequences import check_sequence
+from harness.timings import timing_findings
 from harness.verdict import Verdict
 from simulator.artifact import load_artifact
 from simulator.errors import ArtifactError
@@ -55,6 +56,7 @@ class _Case:
     backend: Backend | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     completed: bool = False
+    timed_otherwise: bool = False
 
     @property
     def source(self) -> Any:
@@ -294,6 +296,9 @@ def _execute(case: _Case, arrays: Mapping[str, Any], options: RunOptions) -> Any
     if case.backend is None:
         done = case.run = execute(case.plan, case.programs, dict(arrays), options)
         written = case.run.written
+        if not case.timed_otherwise:
+            case.timed_otherwise = True
+            case.findings += timing_findings(case, arrays, options)
     else:
         done = case.backend.run(case, arrays)
         if done.skipped is not None:

@@ -50,6 +50,8 @@ NOT_FPU: Final = frozenset({*EITHER,
 
 MOVERS: Final = frozenset({"copy_tile", "transpose_tile", "unary_bcast"})
 """Ops that unpack tiles of any format and compute nothing."""
+ELTWISE: Final = ("add_tiles", "sub_tiles", "mul_tiles")
+"""Stems of the FPU's elementwise ops."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,11 @@ class Place:
                 " the result would silently be wrong")  # fmt: skip
 
     def check_formats(self, spec: OpSpec, args: Sequence[Any], say: Say) -> None:
-        """The matrix unit computes with reals of one exponent width, or multiplies Int8 by Int8."""
+        """The matrix unit computes with reals, or multiplies Int8 by Int8.
+
+        Datums that are added or multiplied one by one have exponents of one width; the models of
+        the other ops know what becomes of Float16 beside wider exponents.
+        """
         ids = [a for a, o in zip(args, spec.operands, strict=True) if o.kind == "cb"]
         if spec.effect != "unpack_math" or spec.name in MOVERS or not all(map(_is_id, ids)):
             return
@@ -109,7 +115,10 @@ class Place:
             listed = ", ".join(f"circular buffer {cb.id} of {cb.data_format}" for cb in wrong)
             say(f"{spec.name} reads {listed}, a format the matrix unit cannot compute with",
                 "ShapeMismatch")  # fmt: skip
-        elif len({cb.data_format == DataFormat.Float16.value for cb in held}) > 1:
+        elif (
+            spec.name.startswith(ELTWISE)
+            and len({cb.data_format == DataFormat.Float16.value for cb in held}) > 1
+        ):
             listed = " and ".join(f"circular buffer {cb.id} of {cb.data_format}" for cb in held)
             say(f"{spec.name} reads {listed}; SrcA and SrcB hold exponents of one width",
                 "ShapeMismatch")  # fmt: skip
