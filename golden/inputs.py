@@ -57,6 +57,14 @@ def _wide(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.standard_normal(shape) * np.exp2(rng.integers(-20, 21, shape))
 
 
+def _scaled(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Rows of magnitudes from 2**-14 to 2**8, every eighth constant: shifts and offsets matter."""
+    rows = (*shape[:-1], 1)
+    values = rng.standard_normal(shape) * np.exp2(rng.integers(-14, 9, rows).astype(float))
+    flat: Array = np.where(rng.random(rows) < 1 / 8, values[..., :1], values)
+    return flat
+
+
 def _cancel(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Neighbours along the last axis that cancel, over a small remainder."""
     values = rng.standard_normal(shape) * 256
@@ -111,6 +119,7 @@ INPUT_KINDS: Final[MappingProxyType[str, Draw]] = MappingProxyType(
         "random": _normal,
         "uniform": _uniform,
         "wide": _wide,
+        "scaled": _scaled,
         "cancel": _cancel,
         "tiny": _tiny,
         "huge": _huge,

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-KINDS: Final = ("exact", "tagged", "random", "uniform", "wide", "cancel", "tiny", "huge", "one_hot",
-                "special", "ties")  # fmt: skip
+KINDS: Final = ("exact", "tagged", "random", "uniform", "wide", "scaled", "cancel", "tiny", "huge",
+                "one_hot", "special", "ties")  # fmt: skip
 """Kinds of drawn inputs: exact and tagged ones leave nothing to round; the others are the
 golden's adversarial families (``golden/inputs.py``)."""
 EXACT: Final = ("exact", "tagged")

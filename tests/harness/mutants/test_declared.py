@@ -9,8 +9,10 @@ from harness import check
 from harness.artifact import Artifact
 from harness.artifact import compile as compile_kernel
 from harness.compiler.options import CompileOptions
+from harness.kernels import norm
 from harness.kernels.gemm import matmul
 from harness.mutants.edit import Built, replace
+from simulator.plan.schema import Semaphore
 
 
 def _kernel() -> Any:
@@ -98,3 +100,47 @@ def test_padding_said_to_be_zero_is_found() -> None:
     layouts = {n: replace(la, padding="zero") for n, la in made.plan.layouts.items()}
     found = _codes(Built(replace(made.plan, layouts=layouts), made.programs))
     assert "padding" in found["PlanInconsistent"]
+
+
+def _changed(index: int, **fields: Any) -> dict[str, str]:
+    """What is said of the compiled plan with one circular buffer changed."""
+    made = compile_kernel(norm.layer_norm(M=32, N=32), grid=(1, 1))
+    cbs = list(made.plan.circular_buffers)
+    at = [i for i, cb in enumerate(cbs) if cb.unpack_to_dest][index]
+    cbs[at] = replace(cbs[at], **fields)
+    built = Built(replace(made.plan, circular_buffers=tuple(cbs)), made.programs).sealed()
+    edited = dataclasses.replace(made, plan=built.plan)
+    verdict = check(made, artifact=edited)
+    return {f.code: f.location or "" for f in verdict.findings}
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_a_spill_that_loses_bits_is_found(index: int) -> None:
+    """A float32 block copied to DST through SrcA would be right within its bound, and is not so."""
+    assert "unpack_to_dest" in _changed(index, unpack_to_dest=False)["NumericModeMismatch"]
+
+
+def test_a_tensor_placed_elsewhere_is_found() -> None:
+    """Who asks for nothing gets DRAM, page by page."""
+    made = _compiled()
+    layouts = {n: replace(la, memory="L1") for n, la in made.plan.layouts.items()}
+    found = _codes(Built(replace(made.plan, layouts=layouts), made.programs))
+    assert "memory" in found["PlanInconsistent"]
+
+
+def test_what_no_program_uses_is_found() -> None:
+    """A semaphore nobody names is a leftover of something."""
+    made = _compiled()
+    idle = (Semaphore(id=7, core_ranges=made.plan.core_ranges),)
+    found = _codes(Built(replace(made.plan, semaphores=idle), made.programs))
+    assert "semaphores" in found["PlanInconsistent"]
+
+
+@pytest.mark.parametrize("depth", [3, 5])
+def test_parts_of_blocks_are_found(depth: int) -> None:
+    """A buffer of one block and a half would wrap inside a block."""
+    made = compile_kernel(matmul(M=64, N=64, K=64, block_M=32, block_N=64), grid=(2, 1))
+    cbs = tuple(replace(cb, depth=depth) if cb.id == 1 else cb for cb in made.plan.circular_buffers)
+    built = Built(replace(made.plan, circular_buffers=cbs), made.programs).sealed()
+    verdict = check(made, artifact=dataclasses.replace(made, plan=built.plan))
+    assert "PlanInconsistent" in {f.code for f in verdict.findings}

@@ -1,0 +1,41 @@
+"""Kernels that no integers leave exact: what normal numbers forgive is found all the same."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from harness import check
+from harness.artifact import compile as compile_kernel
+from harness.kernels import norm, softmax
+from harness.mutants.edit import Built, dropped, edit, with_arg
+
+
+def _edited(source: Any, change: Any) -> Any:
+    made = compile_kernel(source, grid=(1, 1))
+    built = edit(Built(made.plan, made.programs), change, thread="compute").sealed()
+    return dataclasses.replace(made, plan=built.plan, programs=built.programs)
+
+
+@pytest.mark.parametrize(
+    ("source", "change"),
+    [
+        (softmax.softmax(M=32, N=64), dropped("sub_binary_tile")),
+        (norm.layer_norm(M=32, N=64), with_arg("add_unary_tile", 1, lambda _: 0.0)),
+    ],
+    ids=["maximum not subtracted", "epsilon forgotten"],
+)
+def test_a_shift_or_an_offset_left_out_is_found(source: Any, change: Any) -> None:
+    """Both cancel, or vanish, on standard normal numbers."""
+    artifact = _edited(source, change)
+    assert check(source, artifact=artifact, grid=(1, 1), input_kind="random").passed
+    verdict = check(source, artifact=artifact, grid=(1, 1))
+    assert verdict.input_kind == "random+scaled"
+    assert not verdict.passed
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_right_answers_stay_right(seed: int) -> None:
+    """Rows of other magnitudes are no reason to fail."""
+    for source in (softmax.softmax(M=32, N=64), norm.layer_norm(M=32, N=64)):
+        assert check(source, grid=(1, 1), seed=seed).passed
