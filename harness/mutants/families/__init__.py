@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.mutants.families import (
+    artifact,
     block,
     compute,
     configuration,
@@ -21,5 +22,5 @@ from harness.mutants.registry import Registry
 def registry() -> Registry:
     """Every mutant."""
     files = (handshake, transfers, compute, configuration, work, passes, block, pipeline,
-             language, judges, machine)  # fmt: skip
+             language, judges, machine, artifact)  # fmt: skip
     return Registry(mutant for one in files for mutant in one.MUTANTS)
