@@ -284,7 +284,7 @@ EDITS: dict[str, tuple[Edit, frozenset[str]]] = {
     "shallow buffer": (shallow, frozenset({"CBCapacity", "CBWrap", "InvalidPlan",
                                            "PlanInconsistent"})),
     "buffer beyond L1": (deep, frozenset({"L1Overflow", "InvalidPlan"})),
-    "depth that wraps": (odd, frozenset({"CBWrap", "InvalidPlan"})),
+    "depth that wraps": (odd, frozenset({"PlanInconsistent"})),
     "format relabelled": (other_format, frozenset({"ShapeMismatch", "NumericModeMismatch",
                                                    "PlanInconsistent", "InvalidPlan", "StaleConfig",
                                                    "wrong answer"})),

@@ -50,3 +50,14 @@ def test_a_write_that_may_overtake_a_read_is_refused(statements: list[str], word
         check(parse_kernel(in_place(statements)))
     assert caught.value.code == "InPlaceOrder"
     assert caught.value.location
+
+
+def test_a_write_into_a_part_of_what_was_read_may_overtake_too() -> None:
+    """Regions that begin elsewhere still share elements."""
+    kernel = in_place(["T.copy(A[0, 0], b)", "T.fill(f, 1)", "T.copy(f, A[32, 0])",
+                       "T.copy(b, Y[0, 0])"])  # fmt: skip
+    block = "b = T.alloc_shared((64, 32), 'float32')"
+    kernel = kernel.replace("        f = ", f"        {block}\n        f = ")
+    with pytest.raises(CompileError, match="does not wait") as caught:
+        check(parse_kernel(kernel))
+    assert caught.value.code == "InPlaceOrder"

@@ -88,7 +88,7 @@ def test_examples_are_bounded(small_pool: Pool) -> None:
 
 def test_a_case_that_fails_unmutated_is_set_aside() -> None:
     """Only cases that pass without a mutant judge mutants; refused ones are named."""
-    pool = Pool.of([Case("gemm", {"M": 32, "N": 32, "K": 32, "block_M": 48}, {"grid": (1, 1)})])
+    pool = Pool.of([Case("gemm", {"M": 32, "N": 32, "K": 32, "block_M": 32}, {"grid": (40, 1)})])
     assert not list(pool)
     assert len(pool.refused) == 1
 
