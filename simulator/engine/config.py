@@ -58,10 +58,12 @@ class Config(NamedTuple):
     mask: str | None = None
     l1_acc: bool = False
 
-    @property
-    def undone(self) -> str:
-        """The key whose ``*_uninit`` has yet to run, empty where none has."""
-        if self.mask is not None:
+    def undone(self, *, packs: bool) -> str:
+        """The key whose ``*_uninit`` has yet to run, empty where none has.
+
+        The mask of a reduction is the packer's: only who ``packs`` undoes it.
+        """
+        if packs and self.mask is not None:
             return "reduce"
         return "unary_bcast" if self.math and self.math[0] == "unary_bcast" else ""
 

@@ -341,7 +341,7 @@ class Machine:
         queued = local.queue and group.code.cursor in ("all", "pack")
         if local.math is not None or queued or local.packing is not None:
             raise Violation("DirtyExit", "the program ends while DST is held")
-        left = local.config.undone
+        left = local.config.undone(packs=group.code.cursor in ("all", "pack"))
         if left and self.strict:
             raise Violation("DirtyExit", f"the program ends before {left}_uninit")
 

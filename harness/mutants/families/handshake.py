@@ -223,6 +223,6 @@ MUTANTS: Final = (
          _depth(lambda cb: cb.depth + 1 if cb.depth > 1 else 0)),
     _one("control-depth-doubled", "Circular buffers twice as deep.",
          lambda b: _depth(lambda cb: 2 * cb.depth if cb.producer == "ncrisc" else 0)(b)
-         if b.plan.options["double_buffer"] else None,
+         if b.plan.options["double_buffer"] and b.plan.options["prefetch"] else None,
          "every block still fits, in the same order; only timing changes"),
 )  # fmt: skip

@@ -9,7 +9,7 @@ import msgspec
 import harness
 from harness.kernels import elementary, softmax
 from simulator.program import If, Loop, Op
-from simulator.run import execute
+from simulator.run import RunOptions, execute
 
 
 def _without(body: Any, name: str) -> tuple[Any, ...]:
@@ -52,3 +52,18 @@ def test_a_program_undoes_its_last_reduction() -> None:
     (found,) = execute(artifact.plan, damaged, inputs).findings
     assert found.code == "DirtyExit"
     assert "reduce_uninit" in found.message
+
+
+def test_each_cursor_undoes_its_own_part() -> None:
+    """The packer alone runs reduce_uninit; unpacker and math have nothing left to undo."""
+    import numpy as np
+
+    for artifact, name in (
+        (harness.compile(elementary.column_max(M=32, N=32, block_N=32)), "A"),
+        (harness.compile(softmax.softmax(M=32, N=64)), "X"),
+    ):
+        shape = artifact.plan.layouts[name].logical_shape
+        inputs = {name: np.ones(shape, np.float32)}
+        done = execute(artifact.plan, artifact.programs, inputs, RunOptions(cursors=True))
+        assert done.completed
+        assert not done.findings
