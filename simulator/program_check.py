@@ -190,6 +190,8 @@ class _Check:
         for operand, value in zip(spec.operands, stmt.args, strict=True):
             self._operand(spec, operand, value, stmt.args)
         self.place.check_formats(spec, stmt.args, self.say)
+        if spec.name in ("noc_async_write_page", "noc_async_write_partial_page"):
+            self.place.check_written(stmt.args[1], self.say)
         if spec.name in ("noc_async_read_page", "noc_async_write_page"):
             self.place.check_page(stmt.args[1], stmt.args[2], self.say)
 

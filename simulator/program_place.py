@@ -139,6 +139,12 @@ class Place:
                 operator, "cb", value, lambda text, *code: say(f"{operator}: {text}", *code)
             )
 
+    def check_written(self, accessor: Any, say: Say) -> None:
+        """Only outputs are written: the host counts on its inputs."""
+        layout = self.tensors.get(accessor) if isinstance(accessor, str) else None
+        if layout is not None and layout.role not in ("output", "inout"):
+            say(f"tensor {accessor} is written, its role is {layout.role}", "PlanInconsistent")
+
     def check_page(self, accessor: Any, address: Any, say: Say) -> None:
         """Pages of a tensor and of the circular buffer they move through have one format."""
         layout = self.tensors.get(accessor) if isinstance(accessor, str) else None

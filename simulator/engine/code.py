@@ -107,7 +107,10 @@ class Names:
             return f"r[{self.registers[item]}]"
         if item[0] == "get_semaphore":
             return str(semaphore_address(self.machine.arch, item[1]))
-        return f"P({item[1]}, {item[0] == 'get_write_ptr'}, r[0])"
+        write, cb = item[0] == "get_write_ptr", self.machine.cbs.get(item[1])
+        if cb is not None and self.code.thread != (cb.producer if write else cb.consumer):
+            return str(cb.base)  # every RISC-V has pointers of its own, and never moved this one
+        return f"P({item[1]}, {write}, r[0])"
 
     def compile(self, poly: Poly) -> Scalar:
         """A closure over the registers."""

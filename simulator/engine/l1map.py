@@ -29,14 +29,14 @@ class L1Map:
 
     def __init__(self, plan: Plan, arch: Arch, cores: Sequence[Core]) -> None:
         """``cores`` are the machine's, in the order of lane numbers."""
-        self._plan, self._arch, self._cores = plan, arch, cores
+        self._plan, self._arch, self.cores = plan, arch, cores
 
     def stray(
         self, cb: CircularBuffer, core: int, start: int, size: int, what: str, code: str
     ) -> Violation:
         """An access of ``size`` bytes at byte ``start`` of a circular buffer on lane ``core``."""
         first, end = cb.base + start, cb.base + cb.depth * cb.page_bytes
-        place = self._cores[core]
+        place = self.cores[core]
         return Violation(
             code,
             f"{what} at {first:#x}..{first + size:#x} of core {place}: that leaves circular buffer"

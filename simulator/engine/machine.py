@@ -352,7 +352,8 @@ class Machine:
                 if strand.occ:
                     self._note(
                         "DirtyExit",
-                        f"{strand.occ} pages are left in circular buffer {cb.number}",
+                        f"{strand.occ} pages are left in circular buffer {cb.number}, pushed by"
+                        f" {cb.producer} and not popped by {cb.consumer}",
                         strand.lanes, None, cb.number,
                     )  # fmt: skip
 
@@ -362,7 +363,8 @@ class Machine:
         self.by_order |= violation.by_order
         if violation.lanes is not None and len(violation.lanes):
             lanes = self.table.of_ids(violation.lanes)
-        self._note(violation.code, violation.message, lanes, group, group.pc, step)
+        place = group.pc if violation.place is None else violation.place
+        self._note(violation.code, violation.message, lanes, group, place, step)
 
     def _note(
         self, code: str, message: str, lanes: Lanes, group: Group | None, place: int,

@@ -11,8 +11,7 @@ from simulator.engine.code import Builders, OpContext, Step
 from simulator.engine.expr import ExprError
 from simulator.engine.group import Group
 from simulator.engine.lanes import Vector
-from simulator.engine.ops_noc import stranger
-from simulator.engine.pointers import pointer_of
+from simulator.engine.pointers import misused, pointer_of
 from simulator.engine.segs import Extents, Seg, full, normal
 from simulator.engine.values import spread
 from simulator.engine.violation import Violation
@@ -25,8 +24,9 @@ def build_zero_region(c: OpContext) -> Step:
     rows, columns = c.scalar(2), c.scalar(3)
     if pointer.cb is not cb:
         raise ExprError("zero_tile_region's address is not in its circular buffer")
-    if cb.producer != c.code.thread:
-        return stranger(c, pointer)
+    refused = misused(c, pointer, fills=True)
+    if refused is not None:
+        return refused
     height, width = cb.tile
     down, across = np.arange(height)[:, None], np.arange(width)
     zero = cb.fmt.value_dtype.type(0)
@@ -80,8 +80,9 @@ def build_fill_l1(c: OpContext) -> Step:
     cb, pointer, following = c.cb(0), pointer_of(c, 1), c.next
     if pointer.cb is not cb:
         raise ExprError(f"{c.op.name}'s address is not in its circular buffer")
-    if cb.producer != c.code.thread:
-        return stranger(c, pointer)
+    refused = misused(c, pointer, fills=True)
+    if refused is not None:
+        return refused
     value, dtype = c.real(2), cb.fmt.value_dtype
     tile = np.zeros(cb.tile, np.float32)
     if c.op.name == "fill_tile_l1":

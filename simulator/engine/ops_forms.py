@@ -12,7 +12,7 @@ from simulator.engine.expr import ExprError
 from simulator.engine.group import Group
 from simulator.engine.ops_config import checker, math_key
 from simulator.engine.ops_move import math_section, readable
-from simulator.engine.pointers import pointer_of
+from simulator.engine.pointers import misused, pointer_of
 from simulator.engine.segs import Seg, normal
 from simulator.engine.src import tiles_of
 from simulator.engine.violation import Violation
@@ -92,9 +92,9 @@ def build_index_tile(c: OpContext) -> Step:
     if cb.fmt is not DataFormat.Float32:
         return refusal("ShapeMismatch", "index_tile_l1 writes Float32 tiles, circular buffer"
                        f" {cb.number} holds {cb.fmt.value}")  # fmt: skip
-    if cb.producer != c.code.thread:
-        return refusal("CBEndpoint", f"index_tile_l1 into circular buffer {cb.number}, whose"
-                       f" producer is {cb.producer}")  # fmt: skip
+    refused = misused(c, pointer, fills=True)
+    if refused is not None:
+        return refused
     height, width = cb.tile
     limit = 1 << 24
 

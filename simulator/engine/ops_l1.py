@@ -20,10 +20,10 @@ from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Builders, OpContext, Step, uniform
 from simulator.engine.group import Group
 from simulator.engine.lanes import Lanes, Vector
-from simulator.engine.pointers import grain_of, pointer_of
+from simulator.engine.pointers import grain_of, misused, pointer_of
 from simulator.engine.segs import NEVER
 from simulator.engine.targets import Resolve, one_core, rectangle
-from simulator.engine.violation import Violation
+from simulator.engine.violation import Violation, of_op
 
 
 class Ends:
@@ -105,6 +105,9 @@ def _writer(c: OpContext, target: Resolve, dst_at: int, size_at: int) -> Step:
     source, cb, name, following = ends.near, ends.far.cb, c.op.name, c.next
     multicast = "multicast" in name
     machine, tally, slot = c.machine, c.machine.tally, c.machine.slot(name)
+    refused = misused(c, source, fills=False)
+    if refused is not None:
+        return refused
 
     def step(group: Group) -> int:
         at, to, size, carrier = ends.of(group)
@@ -123,9 +126,9 @@ def _writer(c: OpContext, target: Resolve, dst_at: int, size_at: int) -> Step:
             if machine.order is not None:
                 machine.order.delivered(cb, group, pairs, to, size, c.number, multicast=multicast)
             load = load.take(rows[np.argsort(cores)])
-            deliver = partial(_deliver, carrier, cb, lanes, to, size, load)
+            deliver = partial(_deliver, carrier, cb, lanes, to, size, load, pairs, group.lanes)
             if machine.late:
-                group.local.late.append((deliver, multicast))
+                group.local.late.append((of_op(c.number, deliver), multicast))
             else:
                 deliver()
         group.local.writing = True
@@ -138,13 +141,21 @@ def _writer(c: OpContext, target: Resolve, dst_at: int, size_at: int) -> Step:
 
 
 def _deliver(
-    carrier: Carrier, cb: CircularBuffer, lanes: Lanes, to: int, size: int, load: Any
-) -> None:
-    """Put a load into the reserved windows of receiving cores."""
-    for strand, part in cb.at(lanes):
-        at = (to - agreed(strand.wr, strand) * cb.page_bytes) % (cb.depth * cb.page_bytes)
-        _shared(cb, strand.lanes, at, size)
-        carrier.put(cb, strand, at, load if part is None else load.take(part))
+    carrier: Carrier, cb: CircularBuffer, lanes: Lanes, to: int, size: int, load: Any,
+    pairs: tuple[Vector, Vector], senders: Lanes,
+) -> None:  # fmt: skip
+    """Put a load into the reserved windows of receiving cores; a fault is its senders'."""
+    try:
+        for strand, part in cb.at(lanes):
+            at = (to - agreed(strand.wr, strand) * cb.page_bytes) % (cb.depth * cb.page_bytes)
+            _shared(cb, strand.lanes, at, size)
+            carrier.put(cb, strand, at, load if part is None else load.take(part))
+    except Violation as found:
+        rows, cores = pairs
+        hit = cores if found.lanes is None else found.lanes
+        found.message += f", on core {cb.l1.cores[int(hit[0])]} as it was sent to"
+        found.lanes = senders.ids[np.unique(rows[np.isin(cores, hit)])]
+        raise
 
 
 def _shared(cb: CircularBuffer, lanes: Lanes, at: int, size: int) -> None:
@@ -170,6 +181,9 @@ def build_read(c: OpContext) -> Step:
     target, following, machine = one_core(c, 0, 1), c.next, c.machine
     ends = Ends(c, 3, 2, 4)
     own, remote = ends.near, ends.far
+    refused = misused(c, own, fills=True)
+    if refused is not None:
+        return refused
     remote.cb.fetched = True
     tally, slot = machine.tally, machine.slot(c.op.name)
 
@@ -194,7 +208,7 @@ def build_read(c: OpContext) -> Step:
 
         fill(group.local.reads)
         if machine.late and machine.arithmetic:
-            group.local.late_reads.append(partial(fill, NEVER))
+            group.local.late_reads.append(of_op(c.number, partial(fill, NEVER)))
         group.local.reading = True
         tally[slot] += -(-size // page) * lanes.n
         return following

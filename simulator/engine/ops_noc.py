@@ -14,7 +14,7 @@ from simulator.engine.gather import Pattern, fetch, page_ids, store, view_of
 from simulator.engine.group import Group
 from simulator.engine.ops_move import row_major
 from simulator.engine.page_operand import Pages, Shape
-from simulator.engine.pointers import Pointer, pointer_of
+from simulator.engine.pointers import misused, pointer_of
 from simulator.engine.quick_read import quick_read
 from simulator.engine.segs import UNHELD, Extents, Seg, normal
 from simulator.engine.violation import Violation
@@ -37,8 +37,9 @@ def build_read_page(c: OpContext) -> Step:
     tensor, counts, following, machine = c.tensor(1), c.counts(2), c.next, c.machine
     pages, pointer = Pages(c, 0, tensor), pointer_of(c, 2)
     cb, pool = pointer.cb, machine.pool
-    if cb.producer != c.code.thread:
-        return stranger(c, pointer)
+    refused = misused(c, pointer, fills=True)
+    if refused is not None:
+        return refused
     tally, slot = machine.tally, machine.slot("noc_async_read_page")
     machine.accesses.setdefault(tensor.name, set()).add((False, c.code.thread))
     if cb.fmt is not tensor.fmt or cb.tile != tensor.tile:
@@ -122,13 +123,6 @@ def _aligned(
                         f" {np.max(here)}: they differ modulo {align}")  # fmt: skip
 
 
-def stranger(c: OpContext, pointer: Pointer) -> Step:
-    """A refusal: the op's thread does not own that end of the circular buffer."""
-    cb = pointer.cb
-    return refusal("CBEndpoint", f"{c.op.name} on {c.code.thread} into circular buffer"
-                   f" {cb.number}, whose producer is {cb.producer}")  # fmt: skip
-
-
 def _read_state(
     tensor: Tensor, pattern: Pattern, start: int, shape: Shape, group: Group, c: OpContext
 ) -> Extents | None:
@@ -167,9 +161,9 @@ def build_write_page(c: OpContext) -> Step:
     if not tensor.writable:
         tensor.make_writable()
     machine.accesses.setdefault(tensor.name, set()).add((True, c.code.thread))
-    role = cb.producer if pointer.write else cb.consumer
-    if role != c.code.thread:
-        return stranger(c, pointer)
+    refused = misused(c, pointer, fills=False)
+    if refused is not None:
+        return refused
     if cb.fmt is not tensor.fmt or cb.tile != tensor.tile:
         return format_refusal(c, tensor, cb)
     tally, slot = machine.tally, machine.slot("noc_async_write_page")

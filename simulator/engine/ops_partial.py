@@ -18,12 +18,12 @@ from simulator.engine.code import Builders, OpContext, Step, uniform
 from simulator.engine.gather import page_ids
 from simulator.engine.group import Group
 from simulator.engine.lanes import Vector
-from simulator.engine.ops_noc import arrived, claim, format_refusal, stranger
+from simulator.engine.ops_noc import arrived, claim, format_refusal
 from simulator.engine.page_operand import Pages
 from simulator.engine.parts import Piece
-from simulator.engine.pointers import grain_of, pointer_of
+from simulator.engine.pointers import grain_of, misused, pointer_of
 from simulator.engine.segs import NEVER, UNHELD
-from simulator.engine.violation import Violation
+from simulator.engine.violation import Violation, of_op
 
 ONE: Final = (1, 0, 1, 0)
 """The loop nest of a transfer of one page."""
@@ -44,11 +44,12 @@ class Part:
         arch = c.machine.arch
         self._align = arch.l1_alignment if write else arch.alignment(self.tensor.layout.memory)
 
-    def refusal(self, owner: str) -> Step | None:
-        """Of a thread that does not own the buffer's end, or of another format."""
+    def refusal(self, *, fills: bool) -> Step | None:
+        """Of a pointer that is not the thread's, or of another format."""
         cb, tensor = self.pointer.cb, self.tensor
-        if owner != self.c.code.thread:
-            return stranger(self.c, self.pointer)
+        refused = misused(self.c, self.pointer, fills=fills)
+        if refused is not None:
+            return refused
         if cb.fmt is not tensor.fmt or (cb.fmt.is_bfp and cb.tile != tensor.tile):
             return format_refusal(self.c, tensor, cb)
         return None
@@ -117,13 +118,13 @@ def build_read(c: OpContext) -> Step:
 
         fill(local.reads)
         if machine.late and machine.arithmetic:
-            local.late_reads.append(partial(fill, NEVER))
+            local.late_reads.append(of_op(c.number, partial(fill, NEVER)))
         local.reading = True
         tensor.read_bytes += size * lanes.n
         tally[slot] += lanes.n
         return following
 
-    return part.refusal(cb.producer) or step
+    return part.refusal(fills=True) or step
 
 
 def build_write(c: OpContext) -> Step:
@@ -159,7 +160,7 @@ def build_write(c: OpContext) -> Step:
         tally[slot] += lanes.n
         return following
 
-    return part.refusal(cb.producer if part.pointer.write else cb.consumer) or step
+    return part.refusal(fills=False) or step
 
 
 BUILDERS: Final[Builders] = MappingProxyType(

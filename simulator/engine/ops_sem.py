@@ -10,7 +10,8 @@ import numpy as np
 from simulator.engine.code import BLOCKED, Builders, OpContext, Step
 from simulator.engine.expr import ExprError
 from simulator.engine.group import Group
-from simulator.engine.semaphores import Semaphores
+from simulator.engine.lanes import Vector
+from simulator.engine.semaphores import MOST, Semaphores
 from simulator.engine.targets import Resolve, one_core, rectangle
 from simulator.engine.values import spread
 from simulator.engine.violation import Violation
@@ -39,6 +40,20 @@ def _check(semaphores: Semaphores, number: int, cores: np.ndarray) -> None:
                         np.array(missing[:1]))  # fmt: skip
 
 
+def _in_range(c: OpContext, values: Any, group: Group, rows: Vector | None = None) -> None:
+    """Raise unless a semaphore can hold the values; ``rows`` are the senders' of each."""
+    bad = (values < 0) | (values > MOST)
+    if bad.any():
+        at = np.flatnonzero(bad)
+        lanes = group.lanes.ids if rows is None else group.lanes.ids[rows]
+        raise Violation(
+            "OutOfBounds",
+            f"{c.op.name} makes a semaphore {int(values[at[0]])}: it has 32 bits without a sign, so"
+            f" it would hold {int(values[at[0]]) & MOST}",
+            np.unique(lanes[at]),
+        )
+
+
 def build_set(c: OpContext) -> Step:
     """noc_semaphore_set."""
     semaphores, number = _semaphore(c, 0)
@@ -47,7 +62,9 @@ def build_set(c: OpContext) -> Step:
 
     def step(group: Group) -> int:
         _check(semaphores, number, group.lanes.ids)
-        semaphores.values[number][group.lanes.ids] = value(group.regs)
+        new = spread(value(group.regs), group.lanes.n)
+        _in_range(c, new, group)
+        semaphores.values[number][group.lanes.ids] = new
         if c.machine.order is not None:
             ids = group.lanes.ids
             c.machine.order.replaced(number, group, np.arange(len(ids)), ids, c.number,
@@ -89,6 +106,7 @@ def _increments(c: OpContext, operand: int, target: Resolve, value: Any) -> Step
         _check(semaphores, number, cores)
         amounts = spread(value(group.regs), group.lanes.n)
         semaphores.increment(number, cores, amounts[rows])
+        _in_range(c, semaphores.values[number][cores], group, rows)
         if c.machine.order is not None:
             c.machine.order.signal(number, group, rows, cores, c.number)
         return following

@@ -18,7 +18,7 @@ import numpy as np
 
 from simulator.engine.clocks import AGENTS, PACK, UNPACK, Clocks, Event, Queue
 from simulator.engine.group import Group
-from simulator.engine.lanes import Vector
+from simulator.engine.lanes import Lanes, Vector
 from simulator.engine.records import Access, Actor, Clash, Records
 from simulator.engine.transfers import FILLED, READ, SENT, WRITE, Transfer, Transfers
 from simulator.engine.violation import Violation
@@ -37,6 +37,7 @@ class Order:
 
     Attributes:
         news: bits of the cores whose unpacker has learned of others since its last tile op.
+        writer: (group, place, agent) of the op being executed, while it may write to L1 itself.
     """
 
     def __init__(self, machine: Machine, tensors: list[Tensor], far: list[CircularBuffer]) -> None:
@@ -56,6 +57,7 @@ class Order:
         self.sections = Queue(self.clocks, SECTIONS), np.zeros((2, cores), np.int64)
         self.transfers = Transfers()
         self.news = 0
+        self.writer: tuple[Group, int, int] | None = None
         self._places: list[tuple[str, str, str]] = []
         self._numbers: dict[tuple[str, int], int] = {}
 
@@ -223,10 +225,24 @@ class Order:
     def reserved(
         self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int
     ) -> None:
-        """Slots came into the producer's hand."""
+        """Slots came into the producer's hand: nobody else may be writing there."""
         records, actor = self.buffers[cb.number], self.actor(group, at, agent)
         ids = self._slots(cb, group.lanes.ids, first, count)
+        clash = records.after_writes(actor, ids)
+        if clash:
+            raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
         records.writes.put(actor, ids, self.clocks.time[agent][group.lanes.ids][:, None])
+
+    def overwritten(self, cb: CircularBuffer, lanes: Lanes, start: int, pages: int) -> None:
+        """The op at :attr:`writer` writes pages of the own window: others must have read them."""
+        if self.writer is None:
+            return  # a NoC read, see :meth:`filled`
+        group, at, agent = self.writer
+        ids = self._slots(cb, lanes.ids, cb.phase(lanes, write=True) + start, pages)
+        actor = self.actor(group, at, agent)
+        clash = self.buffers[cb.number].after_reads(actor, ids)
+        if clash:
+            raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
 
     def pushed_pages(
         self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int

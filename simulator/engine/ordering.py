@@ -17,7 +17,10 @@ from simulator.engine.transfers import FILLED, READ, SENT, WRITE
 from simulator.isa import OPS
 
 if TYPE_CHECKING:
+    from simulator.engine.cb import CircularBuffer
+    from simulator.engine.lanes import Lanes
     from simulator.engine.machine import Machine
+    from simulator.engine.segs import Seg
 
 Hook = Callable[[Order, OpContext, Step], Step]
 
@@ -36,12 +39,39 @@ def make_order(machine: Machine) -> Order | None:
     if not shared and not far:
         return None
     order = Order(machine, shared, far)
+    for cb in far:
+        if cb.fetched:
+            _watch(order, cb)
     for context in machine.contexts:
         hook = HOOKS.get(context.op.name)
         if hook is not None:
             steps = context.code.steps
             steps[context.number] = hook(order, context, steps[context.number])
     return order
+
+
+def _watch(order: Order, cb: CircularBuffer) -> None:
+    """Have the clocks see what is written to a circular buffer that other cores read."""
+    plain = cb.write
+
+    def write(lanes: Lanes, start: int, seg: Seg) -> None:
+        order.overwritten(cb, lanes, start, seg.pages)
+        plain(lanes, start, seg)
+
+    cb.write = write  # type: ignore[method-assign]  # other buffers pay nothing
+
+
+def _writes(order: Order, c: OpContext, step: Step) -> Step:
+    agent = order.end_of(c.code.thread, producer=True)
+
+    def hooked(group: Group) -> int:
+        order.writer = group, c.number, agent
+        try:
+            return step(group)
+        finally:
+            order.writer = None
+
+    return hooked if any(cb.fetched for cb in c.machine.cbs.values()) else step
 
 
 def _push(order: Order, c: OpContext, step: Step) -> Step:
@@ -165,6 +195,7 @@ def _barrier(*kinds: int) -> Hook:
 HOOKS: Final[MappingProxyType[str, Hook]] = MappingProxyType(
     {
         **{name: _computed for name, spec in OPS.items() if spec.effect == "unpack_math"},
+        **{name: _writes for name, spec in OPS.items() if spec.effect in ("pack", "l1_write")},
         "cb_push_back": _push,
         "cb_pop_front": _pop,
         "cb_wait_front": _wait,

@@ -8,7 +8,7 @@ from typing import Any
 
 from simulator.engine import expr
 from simulator.engine.cb import CircularBuffer
-from simulator.engine.code import OpContext, uniform
+from simulator.engine.code import OpContext, Step, refusal, uniform
 from simulator.engine.expr import ExprError, Poly
 from simulator.engine.group import Group
 from simulator.engine.violation import Violation
@@ -110,3 +110,21 @@ def pointer_of(c: OpContext, operand: int) -> Pointer:
         absolute=absolute,
         constant=c.fixed_form(offset, 2),
     )
+
+
+def misused(c: OpContext, pointer: Pointer, *, fills: bool) -> Step | None:
+    """A refusal, if the thread owns another end, or the op ``fills`` what is there to be read.
+
+    On the chip every RISC-V has pointers of its own, and only the end's own thread moves them.
+    """
+    cb, thread = pointer.cb, c.code.thread
+    owner = cb.producer if pointer.write or fills else cb.consumer
+    if owner != thread:
+        end = "into" if owner == cb.producer else "from"
+        role = "producer" if end == "into" else "consumer"
+        return refusal("CBEndpoint", f"{c.op.name} on {thread} {end} circular buffer {cb.number},"
+                       f" whose {role} is {owner}")  # fmt: skip
+    if fills and not pointer.write:
+        return refusal("CBWindow", f"{c.op.name} writes at get_read_ptr of circular buffer"
+                       f" {cb.number}: what may be written begins at get_write_ptr")  # fmt: skip
+    return None

@@ -9,6 +9,9 @@ import numpy as np
 from simulator.arch import Arch
 from simulator.engine.lanes import Vector
 
+MOST: Final = (1 << 32) - 1
+"""What a semaphore counts to."""
+
 SEMAPHORE_BYTES: Final = 16
 """Bytes from one semaphore to the next: an L1 alignment unit."""
 
@@ -42,4 +45,3 @@ class Semaphores:
         """Add atomically; several increments of one core are all counted."""
         vector = self.values[number]
         np.add.at(vector, targets, amounts)
-        vector &= 0xFFFFFFFF

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ class Violation(Exception):  # noqa: N818 - it is a finding on its way, not a fa
         message: what happened, with numbers.
         lanes: core numbers that broke the rule, or None for all lanes of the group.
         by_order: the compute program may be right with a cursor per part.
+        place: number of the op that broke it, where that is not the one being executed.
     """
 
     def __init__(
@@ -28,6 +30,20 @@ class Violation(Exception):  # noqa: N818 - it is a finding on its way, not a fa
         self.message = message
         self.lanes = lanes
         self.by_order = by_order
+        self.place: int | None = None
+
+
+def of_op(place: int, transfer: Callable[[], None]) -> Callable[[], None]:
+    """A transfer that comes late: what it breaks is the fault of the op that started it."""
+
+    def late() -> None:
+        try:
+            transfer()
+        except Violation as found:
+            found.place = place
+            raise
+
+    return late
 
 
 def offenders(bad: Any, ids: Vector) -> Vector | None:

@@ -114,6 +114,8 @@ RULES: list[tuple[str, Any, str, str, str]] = [
      "$.circular_buffers[0].unpack_to_dest", "expected Float32"),
     ("circular_buffers.2.unpack_to_dest", True, "InvalidPlan",
      "$.circular_buffers[2].unpack_to_dest", "consumer brisc"),
+    ("layouts.C.role", "input", "PlanInconsistent", "kernel.py:7:5",
+     "tensor C is written, its role is input"),
     ("circular_buffers.0.producer", "brisc", "CBEndpoint", "kernel.py:7:5", "not the producer"),
     ("circular_buffers.0.core_ranges", [{"start": [0, 2], "extent": [1, 1]}], "InvalidPlan",
      "$.circular_buffers[0].core_ranges", "core (0, 2) is not in"),
