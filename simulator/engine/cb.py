@@ -133,6 +133,10 @@ class CircularBuffer:
             self._pairs = [(strand, table.rows(strand.lanes, lanes)) for strand in inside]
         return self._pairs
 
+    def strand_at(self, core: int) -> Strand | None:
+        """The state on one core; None where the buffer does not exist."""
+        return next((strand for strand in self.strands if strand.lanes.mask >> core & 1), None)
+
     def _join(self, strands: list[Strand]) -> list[Strand]:
         """Fewer strands: those in equal state become one."""
         alike: dict[Any, list[Strand]] = {}

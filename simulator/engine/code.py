@@ -48,14 +48,12 @@ class Code:
 
     ``key`` names the kernel, of which several may run one program. ``loops`` lists (first op, last
     op, variable register, state register) of every loop; ``number`` is the kernel's;
-    ``waits`` what a blocking op waits for; ``synchronised`` says that the plan has semaphores,
-    which may order DRAM accesses; ``cursor`` which part of a compute program this is.
+    ``waits`` what a blocking op waits for; ``cursor`` which part of a compute program this is.
     """
 
     key: str
     program: str
     thread: str
-    synchronised: bool = False
     number: int = 0
     cursor: Cursor = "all"
     steps: list[Step] = field(default_factory=list)
@@ -289,5 +287,4 @@ def refusal(code: str, message: str) -> Step:
     return step
 
 
-Builder: TypeAlias = "Callable[[OpContext], Step]"
-Builders: TypeAlias = "Mapping[str, Builder]"
+Builders: TypeAlias = "Mapping[str, Callable[[OpContext], Step]]"

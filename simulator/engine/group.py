@@ -123,10 +123,6 @@ class Group:
         """Whether it will not run again."""
         return self.done or self.halted
 
-    def everyone(self) -> int:
-        """Bits of all lanes, waiting ones included."""
-        return self.masks[0].lanes.mask if self.masks else self.lanes.mask
-
     def narrow(self, lanes: Lanes) -> tuple[Lanes, Local]:
         """Go on with fewer lanes; returns those left behind and their thread state."""
         cut = self.table.cut(self.lanes, lanes)

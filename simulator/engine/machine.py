@@ -202,7 +202,7 @@ class Machine:
 
     def _compile(self, number: int, kernel: Kernel, program: Program, cursor: Cursor) -> None:
         key = f"{program.name}#{number}"
-        code = Code(key, program.name, program.thread, bool(self.plan.semaphores), number, cursor)
+        code = Code(key, program.name, program.thread, number, cursor)
         names = Names(self, code)
         lanes = self._lanes(kernel.core_ranges)
         cores = [self.cores[i] for i in lanes.ids.tolist()]

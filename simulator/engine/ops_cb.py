@@ -27,28 +27,27 @@ def _endpoint(context: OpContext, cb: CircularBuffer, *, producer: bool) -> Step
     )
 
 
-def build_reserve(c: OpContext) -> Step:
-    """cb_reserve_back."""
+def _blocking(c: OpContext, *, producer: bool) -> Step:
+    """Wait for pages: free ones as producer, handed over ones as consumer."""
     cb, pages, following = c.cb(0), c.scalar(1), c.next
-    c.code.waits[c.number] = PagesWait(cb, pages, producer=True)
+    c.code.waits[c.number] = PagesWait(cb, pages, producer=producer)
+    take, quick = (cb.reserve, quick_reserve) if producer else (cb.wait, quick_wait)
 
     def step(group: Group) -> int:
-        ready = cb.reserve(group.lanes, uniform(group, pages(group.regs)))
+        ready = take(group.lanes, uniform(group, pages(group.regs)))
         return following if ready else BLOCKED
 
-    return _endpoint(c, cb, producer=True) or quick_reserve(c, cb, step)
+    return _endpoint(c, cb, producer=producer) or quick(c, cb, step)
+
+
+def build_reserve(c: OpContext) -> Step:
+    """cb_reserve_back."""
+    return _blocking(c, producer=True)
 
 
 def build_wait(c: OpContext) -> Step:
     """cb_wait_front."""
-    cb, pages, following = c.cb(0), c.scalar(1), c.next
-    c.code.waits[c.number] = PagesWait(cb, pages, producer=False)
-
-    def step(group: Group) -> int:
-        ready = cb.wait(group.lanes, uniform(group, pages(group.regs)))
-        return following if ready else BLOCKED
-
-    return _endpoint(c, cb, producer=False) or quick_wait(c, cb, step)
+    return _blocking(c, producer=False)
 
 
 def build_push(c: OpContext) -> Step:

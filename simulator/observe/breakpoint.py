@@ -13,7 +13,7 @@ from simulator.engine.segs import NEVER, Seg
 from simulator.errors import InputError
 from simulator.observe.location import FORMS, Location, LocationError, listing
 from simulator.observe.origins import Origins
-from simulator.observe.tiles import Dump, TileView, locate, strand_of, tile_of
+from simulator.observe.tiles import Dump, TileView, locate, tile_of
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Breakpoint:
         core = machine.cores.index(self.core or cores[0])
         buffers = []
         for cb in machine.cbs.values():
-            strand = strand_of(cb, core)
+            strand = cb.strand_at(core)
             if strand is not None:
                 buffers.append(BufferState(cb.number, strand.occ, strand.reserved, strand.waited,
                                            cb.depth))  # fmt: skip
@@ -178,7 +178,7 @@ class Breakpoint:
         """A page counted from the oldest readable one; behind them come those not pushed yet."""
         machine = self._origins.machine
         cb = machine.cbs[dump.cb or 0]
-        strand = strand_of(cb, core)
+        strand = cb.strand_at(core)
         name, spot = f"cb{cb.number}[{dump.tile}]", machine.cores[core]
         if strand is None:
             return TileView(name, spot, "no such tile now", format=cb.fmt.value)

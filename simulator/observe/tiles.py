@@ -9,9 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from simulator.engine.cb import CircularBuffer
 from simulator.engine.segs import Seg
-from simulator.engine.strand import Strand
 from simulator.errors import InputError
 from simulator.formats.bytemap import WHOLE
 
@@ -119,8 +117,3 @@ def locate(segs: list[tuple[int, Seg]], page: int) -> tuple[Seg, int] | None:
         if start <= page < start + seg.pages:
             return seg, page - start
     return None
-
-
-def strand_of(cb: CircularBuffer, core: int) -> Strand | None:
-    """The state of a circular buffer on a core."""
-    return next((strand for strand in cb.strands if strand.lanes.mask >> core & 1), None)

@@ -23,7 +23,6 @@ from simulator.engine.waits import PagesWait, SemaphoreWait
 from simulator.errors import InputError
 from simulator.isa import OPS
 from simulator.observe.events import Events
-from simulator.observe.tiles import strand_of
 
 CORES: Final = 4
 """Cores traced where none are named: enough to see neighbours, few enough to read."""
@@ -254,7 +253,7 @@ class Tracer:
 
 
 def _occupied(cb: CircularBuffer, core: int) -> int:
-    strand = strand_of(cb, core)
+    strand = cb.strand_at(core)
     return 0 if strand is None else strand.occ
 
 
