@@ -7,6 +7,7 @@ output, so a compiler that drops an option is found out although its answer is r
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.declared_memory import declared_memory
@@ -38,7 +39,7 @@ def declared(
     """
     return [
         *_modes(plan, contract),
-        *_machine(plan, source, options),
+        *_machine(plan, source, options, contract),
         *_tensors(plan, source),
         *(() if programs is None else declared_memory(plan, source, options, contract, programs)),
     ]
@@ -68,7 +69,10 @@ def _modes(plan: Plan, contract: NumericContract) -> Iterator[Finding]:
                           location=f"{where}.math_fidelity")  # fmt: skip
 
 
-def _machine(plan: Plan, source: Any, options: CompileOptions) -> Iterator[Finding]:
+def _machine(
+    plan: Plan, source: Any, options: CompileOptions, contract: NumericContract
+) -> Iterator[Finding]:
+    from golden.numbered import numbered_places
     from golden.products import find_product
     from golden.source import read_kernel
 
@@ -84,8 +88,9 @@ def _machine(plan: Plan, source: Any, options: CompileOptions) -> Iterator[Findi
                        "the options given")  # fmt: skip
     if plan.core_grid != tuple(options.physical_grid):
         yield _differs("$.core_grid", f"{plan.core_grid}", f"{tuple(options.physical_grid)}")
-    grid = (*read_kernel(source).work_grid, 1, 1, 1)[:3]
-    if plan.kernel_grid != grid:
+    kernel = read_kernel(source)
+    grid = (*kernel.work_grid, 1, 1, 1)[:3]
+    if plan.kernel_grid != grid and prod(plan.kernel_grid) != numbered_places(kernel, contract):
         yield _differs("$.kernel_grid", f"{plan.kernel_grid}", f"T.Kernel{grid}")
     product = find_product(source)
     if product is not None:

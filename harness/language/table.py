@@ -40,7 +40,8 @@ _WORKS: Final = {
     "Tensor": "a tensor in device memory; the host may store one that is only read as bfloat8_b or"
     " bfloat4_b, whose values are bfloat16 once read",
     "Buffer": "the older name of T.Tensor",
-    "Kernel": "the grid of blocks; threads have no meaning here",
+    "Kernel": "the grid of blocks, which may number their places by hand, with // and %, in waves"
+    " or not; threads have no meaning here",
     "Parallel": "independent iterations over a tile, in any order of the loops; a store under `if`"
     " updates where it holds",
     "Persistent": "the places of a domain, dealt to cores as blocks of the grid are",

@@ -204,8 +204,8 @@ KERNELS = {
     "two blocks, one tile": (copying(to="y * 32, 0"), "OverlappingWrites"),
     "blocks that overlap": (copying(m=64, to="y * 32, x * 32"), None),
     "more blocks than output": (copying(grid="2, 4"), "OutOfBounds"),
-    "index by remainder": (copying(grid="4, 1", at="(x % 2) * 32, (x // 2) * 32"),
-                           "UnsupportedIndex"),
+    "index by remainder, not every block": (
+        copying(grid="5, 1", at="(x % 2) * 32, (x // 2) * 32"), "UnsupportedIndex"),
     "no annotation": (kernel("A, B: T.Tensor((64, 64), 'bfloat16')", "T.copy(A, B)"),
                       "UnsupportedConstruct"),
     "parameter that is no tensor": (kernel("A: 'x', B: T.Tensor((64, 64), 'bfloat16')",

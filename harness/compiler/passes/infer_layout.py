@@ -17,6 +17,7 @@ from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, accesses, read_kernel
 from harness.compiler.layouts import Conflict, merged, normalised
 from harness.compiler.masks import unmasked
+from harness.compiler.places import placed
 from harness.compiler.scalars import without_scalars
 from harness.compiler.views import View, find_views, with_views
 from harness.compiler.waves import spread
@@ -85,7 +86,7 @@ class InferTTLayout(TTPass):
         self, var: tvm.ir.GlobalVar, func: tirx.PrimFunc
     ) -> list[tuple[tvm.ir.GlobalVar, tirx.PrimFunc]]:
         """Write the grid and the layouts; scalars and masks become expressions first."""
-        func = unmasked(without_scalars(spread(func)))
+        func = unmasked(placed(without_scalars(spread(func))))
         kernel = read_kernel(func)
         given = attrs.get(func, attrs.TT_CORE_GRID)
         if given is not None and list(given) != list(kernel.grid[:2]):
