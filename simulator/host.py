@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from simulator.arch import find_arch
 from simulator.engine.pool import Pool
-from simulator.errors import InputError
+from simulator.errors import ArtifactError, InputError
+from simulator.findings import finding
 from simulator.formats.bytemap import WHOLE
 from simulator.formats.dataformat import DataFormat
 from simulator.formats.errors import FormatError
@@ -19,12 +20,32 @@ from simulator.formats.tilize import untilize
 from simulator.memory.dram import NOBODY, Tensor, placement_of
 from simulator.plan.placement import place
 from simulator.plan.schema import Layout, Plan
-from simulator.plan.views import restored, stored, stored_shape
+from simulator.plan.tensors import padded_shape, page_bytes
+from simulator.plan.views import is_view, restored, stored, stored_shape
 
 Array = npt.NDArray[Any]
 
 GARBAGE = 0x5A
 """What integer padding holds; real padding holds NaN."""
+
+
+def check_layouts(plan: Plan) -> None:
+    """Raise unless every tensor has a format, and the shape its pages cover.
+
+    Raises:
+        ArtifactError: the first tensor that has not.
+    """
+    for name, layout in plan.layouts.items():
+        where = f'$.layouts["{name}"]'
+        try:
+            page_bytes(layout)
+        except FormatError as error:
+            raise ArtifactError([finding("InvalidPlan", str(error), location=where)]) from error
+        known = not layout.view or is_view(layout.view, len(layout.logical_shape))
+        want = known and padded_shape(stored_shape(layout), layout.tile_shape)
+        if layout.padded_shape != want:
+            text = "padded_shape is not that of the logical shape, its view and its pages"
+            raise ArtifactError([finding("PlanInconsistent", text, location=where)])
 
 
 def check_inputs(plan: Plan, inputs: Mapping[str, Array]) -> None:

@@ -18,7 +18,7 @@ from simulator.engine.schedule import RoundRobin
 from simulator.engine.scheduler import Scheduler
 from simulator.errors import ArtifactError
 from simulator.findings import Finding, finding
-from simulator.host import check_inputs, download, load_tensors, written
+from simulator.host import check_inputs, check_layouts, download, load_tensors, written
 from simulator.memory.dram import Tensor
 from simulator.outcome import RunOptions, RunResult, RunStats
 from simulator.plan.schema import Plan
@@ -51,6 +51,7 @@ def execute(
         ArtifactError: a plan and programs that do not fit together.
     """
     options = options or RunOptions()
+    check_layouts(plan)
     check_inputs(plan, inputs)
     listed = programs.programs if isinstance(programs, ProgramFile) else tuple(programs)
     result, machine = _execute(plan, listed, inputs, options, workspace=workspace)

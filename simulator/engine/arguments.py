@@ -13,6 +13,7 @@ from simulator.findings import finding
 from simulator.plan.coords import core_key
 from simulator.plan.schema import Kernel
 from simulator.program import Program
+from simulator.program_expr import MAX_INT
 
 if TYPE_CHECKING:
     from simulator.engine.machine import Machine
@@ -48,11 +49,11 @@ def argument_values(
         if len(given) != len(program.runtime_args):
             raise _wrong(f"{where}.runtime_args.{key}", f"{len(given)} values, the program declares"
                          f" {len(program.runtime_args)}")  # fmt: skip
-        if all(type(value) is int for value in given):
-            rows.append(given)
-        else:
-            path = f"{where}.runtime_args.{key}"
-            rows.append(tuple(_resolve(value, machine, path) for value in given))
+        path = f"{where}.runtime_args.{key}"
+        row = tuple(_resolve(value, machine, path) for value in given)
+        if any(abs(value) > MAX_INT for value in row):
+            raise _wrong(path, "an argument is a word of 32 bits")
+        rows.append(row)
     for column, name in enumerate(program.runtime_args):
         out[name] = squeeze(np.array([row[column] for row in rows], np.int64))
     return out
@@ -66,12 +67,14 @@ def _resolve(value: Any, machine: Machine, where: str) -> int:
         kind, what = next(iter(value.items()))
         if kind == "u32" and isinstance(what, int):
             return what
-        if kind in ("addr", "accessor") and what in machine.tensors:
+        if kind in ("addr", "accessor") and isinstance(what, str) and what in machine.tensors:
             return machine.tensors[what].placement.base
         if kind == "sem" and isinstance(what, int):
             return semaphore_address(machine.arch, what)
-        if kind == "noc_xy" and len(what) == 2:
-            return int(what[1]) << 16 | int(what[0])
+        if kind == "noc_xy" and isinstance(what, list | tuple) and len(what) == 2:
+            x, y = what
+            if type(x) is int and type(y) is int:
+                return y << 16 | x
     raise _wrong(where, f"{value!r} is no argument value")
 
 

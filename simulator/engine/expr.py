@@ -51,7 +51,8 @@ def poly_of(expr: Any, names: Mapping[str, Poly], depth: int = 0) -> Poly:
 
 
 def _apply(expr: Any, names: Mapping[str, Poly], depth: int) -> Poly:
-    if not expr or expr[0] not in EXPR_OPS or len(expr) != EXPR_OPS[expr[0]] + 1:
+    known = bool(expr) and isinstance(expr[0], str) and expr[0] in EXPR_OPS
+    if not known or len(expr) != EXPR_OPS[expr[0]] + 1:
         raise ExprError(f"{expr!r} is no operator application")
     op = expr[0]
     if op.startswith("get_"):

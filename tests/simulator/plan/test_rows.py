@@ -8,10 +8,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from simulator.errors import ArtifactError
 from simulator.plan.load import dump_plan, dump_programs, load_plan, load_programs, programs_sha256
 from simulator.plan.schema import Plan
 from simulator.plan.validate import validate_artifact
-from simulator.program import ProgramFile
+from simulator.program import Op, ProgramFile
 from simulator.run import execute
 from tests.simulator.plan.editing import refusals, spelled_out
 from tests.simulator.plan.samples import copy_artifact
@@ -94,3 +95,38 @@ def test_wrong_plans_of_rows(width: int, changes: dict[str, Any], want: str | No
     """A width that is no aligned row, formats without rows, buffers that do not match."""
     found = refusals(*rows_artifact(width, **changes))
     assert (found == []) if want is None else want in found
+
+
+@pytest.mark.parametrize(
+    ("changes", "location"),
+    [
+        ({"layouts__B__tile_shape": [32, 96]}, '$.layouts["B"]'),
+        ({"layouts__B__tile_shape": [1, 2**31]}, '$.layouts["B"]'),
+        ({"layouts__B__dtype": ""}, '$.layouts["B"]'),
+        ({"layouts__A__padded_shape": [32, 96]}, '$.layouts["A"]'),
+        ({"layouts__A__view": [1, 1]}, '$.layouts["A"]'),
+        ({"kernels__0__common_args__A_addr__addr": [1]}, "$.kernels[0].common_args.A_addr"),
+        ({"kernels__0__runtime_args": {"(0,0)": [0, 2**63]}}, "$.kernels[0].runtime_args.(0,0)"),
+        ({"kernels__0__runtime_args": {"(0,0)": [0, {"noc_xy": 5}]}},
+         "$.kernels[0].runtime_args.(0,0)"),
+    ],
+)  # fmt: skip
+def test_damaged_plans_are_refused_without_validation(
+    changes: dict[str, Any], location: str
+) -> None:
+    """Who runs a plan that nobody validated gets a located error, no traceback."""
+    plan, programs = rows_artifact(**changes)
+    with pytest.raises(ArtifactError) as caught:
+        execute(plan, programs, {"A": np.zeros((6, 90), np.float32)})
+    assert caught.value.findings[0].location == location
+
+
+@pytest.mark.parametrize("operator", [["get_write_ptr", 0], [], {}, None, 1.5])
+def test_operators_that_are_no_names(operator: Any) -> None:
+    """An expression whose operator is an expression is a finding where it stands."""
+    plan, programs = rows_artifact()
+    reader, writer = programs.programs
+    first = msgspec.structs.replace(reader, body=(Op(name="cb_reserve_back", loc="here",
+                                                     args=(0, [operator, 1, 2])),))  # fmt: skip
+    result = execute(plan, (first, writer), {"A": np.zeros((6, 90), np.float32)})
+    assert [(item.code, item.location) for item in result.findings] == [("InvalidProgram", "here")]
