@@ -31,6 +31,7 @@ from harness.compiler.ties import (
     step_of,
     tie,
 )
+from harness.compiler.unitrows import with_unit_loops, with_unit_rows
 from harness.compiler.waves import substituted
 from harness.language.regions import constant, is_buffer
 from simulator.arch import TILE
@@ -52,12 +53,26 @@ def coalesce(func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, tuple[int, int, int]]:
         if extent is not None:
             factors[axis] = per_tile(extent)
             what = f"blocks along grid axis {'xyz'[axis]}"
-            join = Join(kernel, kernel.block_vars[axis], extent, kernel.grid[axis], what)
+            var, steps = kernel.block_vars[axis], kernel.grid[axis]
+            if extent == 1:
+                kernel = _with_rows(kernel, var, steps, what)
+            join = Join(kernel, var, extent, steps, what)
             for dim, call in join.ties.summed:
                 if join.is_grown(dim):
                     join.no("an op combines the elements of each", call)
             func = join.run()
     return func, (factors[0], factors[1], factors[2])
+
+
+def _with_rows(kernel: Kernel, var: Any, steps: int, what: str) -> Kernel:
+    """The kernel with the one row of its blocks as a dimension, and as a loop."""
+    func, rows = with_unit_rows(kernel, var)
+    kernel = read_kernel(func)
+    tied = Join(kernel, var, 1, steps, what)
+    tied.grown |= {tied.ties.find((buffer, 0)) for buffer in rows}
+    grown = {(b, d) for b in kernel.onchip for d in range(len(b.ty.shape))
+             if tied.is_grown((b, d))}  # fmt: skip
+    return read_kernel(with_unit_loops(kernel, var, grown))
 
 
 def per_tile(extent: int) -> int:

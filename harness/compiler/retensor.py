@@ -1,4 +1,4 @@
-"""Other variables for a kernel's tensors: of another element type, or with dimensions reordered."""
+"""Other variables for a kernel's tensors: of another element type, or with other dimensions."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Indices = Callable[[Sequence[Any]], list[Any]]
 def with_tensors(
     func: tirx.PrimFunc, new: Mapping[Any, Any], moved: Mapping[Any, Indices] | None = None
 ) -> tirx.PrimFunc:
-    """``func`` with some parameters replaced, and their indices where ``moved`` says how.
+    """``func`` with some tensors or blocks replaced, and their indices where ``moved`` says how.
 
     Args:
         func: the kernel.
-        new: the variable that takes a parameter's place.
-        moved: for a parameter, its indices (or ranges of a region) in their new order.
+        new: the variable that takes a tensor's or block's place.
+        moved: for one of them, its new indices (or ranges of a region).
     """
     moved = moved or {}
 
@@ -48,7 +48,12 @@ def with_tensors(
         where = indices(node.buffer, node.indices)
         return tirx.BufferStore(new[node.buffer], node.value, where, span=node.span)
 
-    callbacks = [(TensorRegion, region), (TensorLoad, load), (tirx.BufferStore, store)]
+    def allocation(node: tirx.AllocBuffer) -> tirx.AllocBuffer:
+        buffer = new.get(node.buffer, node.buffer)
+        return tirx.AllocBuffer(buffer, node.annotations, node.span)
+
+    callbacks = [(TensorRegion, region), (TensorLoad, load), (tirx.BufferStore, store),
+                 (tirx.AllocBuffer, allocation)]  # fmt: skip
     body = tvm_ffi.structural_map(func.body, callbacks, order="post")
     params = [new.get(p, p) for p in func.params]
     return tirx.PrimFunc(params, body, func.ret_type, attrs=func.attrs, span=func.span)

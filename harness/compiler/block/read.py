@@ -237,10 +237,10 @@ class _Reader:
         src = self.block(args[0], call, parts.read)
         dst = self.block(args[1], call, parts.write if clear else parts.update)
         rank, dim = len(args[0].region), constant(args[3]) or 0
-        if rank != 2 or src.lead != 1:
+        if rank > 2 or src.lead != 1:
             refuse(f"T.reduce_{kind} of a block of rank {rank}", node=call,
-                   next_step="reduce two-dimensional blocks")  # fmt: skip
-        axis = 1 if dim == 1 else 0
+                   next_step="reduce blocks of one or two dimensions")  # fmt: skip
+        axis = 1 if dim == rank - 1 and src.form != "col" else 0
         out: list[Statement] = []
         before = {"min": lambda x: Binary("mul", x, Const(-1.0)), "absmax": _absolute,
                   "abssum": _absolute}.get(kind)  # fmt: skip

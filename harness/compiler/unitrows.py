@@ -1,0 +1,139 @@
+"""Blocks of one row written without that row: as ``x[j]``, or as ``x[0, j]``.
+
+Joining one-row blocks makes rows of them. For that a buffer (N,) that holds a row becomes one of
+(1, N), and stores that name row 0 get a T.Parallel loop of one iteration, which joining lengthens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.ir import Call, TensorLoad, TensorRegion
+
+from harness.compiler.kernel import Kernel, statements, with_body
+from harness.compiler.retensor import like, with_tensors
+from harness.compiler.ties import Dim, elements, nests, step_of
+from harness.language.ops import COPY, CUMSUM, REDUCE
+from harness.language.regions import constant
+from simulator.arch import TILE
+
+
+def with_unit_rows(kernel: Kernel, var: Any) -> tuple[tirx.PrimFunc, set[Any]]:
+    """The function with buffers (N,) that hold a row of block ``var`` as buffers (1, N): these."""
+    rows = _rows(kernel, var)
+    if not rows:
+        return kernel.func, set()
+    new = {b: like(b, (1, *b.ty.shape), str(b.ty.dtype)) for b in rows}
+    func = with_tensors(kernel.func, new, dict.fromkeys(rows, _under_row))
+    made = set(new.values())
+
+    def call(node: Call) -> Call:
+        if node.op.name not in (REDUCE, CUMSUM) or node.args[0].source not in made:
+            return node
+        at = 3 if node.op.name == REDUCE else 2
+        args = list(node.args)
+        args[at] = tirx.const((constant(args[at]) or 0) + 1, "int32")
+        return Call(node.op, args, node.attrs, ret_ty=node.ty, span=node.span)
+
+    return func.with_body(tvm_ffi.structural_map(func.body, [(Call, call)], order="post")), made
+
+
+def _under_row(given: Sequence[Any]) -> list[Any]:
+    """Indices, or ranges of a region, in the one row."""
+    zero = tirx.const(0, "int32")
+    whole = isinstance(given[0], tvm.ir.Range)
+    return [tvm.ir.Range.from_min_extent(zero, tirx.const(1, "int32")) if whole else zero, *given]
+
+
+def _rows(kernel: Kernel, var: Any) -> list[Any]:
+    """On-chip buffers of one dimension that hold a row of ``var``, or what is made of one."""
+    found: list[Any] = []
+    onchip = set(kernel.onchip)
+
+    def add(buffer: Any) -> bool:
+        lone = buffer in onchip and len(buffer.ty.shape) == 1 and constant(buffer.ty.shape[0]) != 1
+        if not lone or buffer in found:
+            return False
+        found.append(buffer)
+        return True
+
+    def is_row(buffer: Any, starts: Sequence[Any]) -> bool:
+        if buffer in onchip:
+            return buffer in found
+        return len(starts) > 1 and bool((step_of(starts[-2], var) or 0) % TILE)
+
+    def region_is_row(region: TensorRegion) -> bool:
+        return is_row(region.source, [r.min for r in region.region])
+
+    def spread() -> bool:
+        changed = False
+        for node in statements(kernel.body):
+            value = node.value if isinstance(node, tirx.Evaluate) else None
+            if isinstance(value, Call) and value.op.name in (COPY, CUMSUM):
+                a, b = value.args[:2]
+                changed |= region_is_row(a) and add(b.source)
+                changed |= region_is_row(b) and add(a.source)
+        for store, around in nests(kernel):
+            made = any(is_row(b, at) for b, at, _ in list(elements(store))[1:])
+            if made and any(store.indices[-1].same_as(v) for v in around):
+                changed |= add(store.buffer)
+        return changed
+
+    while spread():
+        pass
+    return found
+
+
+def with_unit_loops(kernel: Kernel, var: Any, grown: Collection[Dim]) -> tirx.PrimFunc:
+    """The function with a loop over the one row where T.Parallel names row 0, or block ``var``.
+
+    ``grown`` are the dimensions of blocks that joining makes longer.
+    """
+
+    def fixed(buffer: Any, dim: int, index: Any) -> bool:
+        return constant(index) == 0 and (buffer, dim) in grown
+
+    def looped(nest: tirx.For) -> tirx.For:
+        row = tirx.Var("row", "int32")
+        used = False
+
+        def moved(buffer: Any, indices: Sequence[Any]) -> list[Any]:
+            nonlocal used
+            hit = [fixed(buffer, d, i) for d, i in enumerate(indices)]
+            used |= any(hit)
+            return [row if h else i for h, i in zip(hit, indices, strict=True)]
+
+        def load(node: TensorLoad) -> TensorLoad:
+            return tirx.BufferLoad(node.source, moved(node.source, node.indices), span=node.span)
+
+        def store(node: tirx.BufferStore) -> tirx.BufferStore:
+            where = moved(node.buffer, node.indices)
+            return tirx.BufferStore(node.buffer, node.value, where, span=node.span)
+
+        def block(node: Any) -> Any:
+            nonlocal used
+            used |= node.same_as(var)
+            return node + row if node.same_as(var) else node
+
+        callbacks = [(TensorLoad, load), (tirx.BufferStore, store), (tvm.ir.Var, block)]
+        body = tvm_ffi.structural_map(nest, callbacks, order="post")
+        return tirx.For(row, 0, 1, tirx.ForKind.PARALLEL, body, span=nest.span) if used else nest
+
+    def down(stmt: Any) -> Any:
+        if isinstance(stmt, tirx.SeqStmt):
+            return tirx.SeqStmt([down(s) for s in stmt.seq])
+        if isinstance(stmt, tirx.IfThenElse):
+            orelse = None if stmt.else_case is None else down(stmt.else_case)
+            return tirx.IfThenElse(stmt.condition, down(stmt.then_case), orelse, stmt.span)
+        if not isinstance(stmt, tirx.For):
+            return stmt
+        if stmt.kind == tirx.ForKind.PARALLEL:
+            return looped(stmt)
+        return tirx.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, down(stmt.body),
+                        annotations=stmt.annotations, span=stmt.span)  # fmt: skip
+
+    return with_body(kernel.func, down(kernel.body), {})
