@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +43,27 @@ class Outcome:
     view: Sequence[Line] = ()
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: a command ends as it does at Ctrl-C."""
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM raises :class:`Terminated`, so that files are closed and processes ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+
+    def stop(*_: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class Session:
     """Where a running command writes to.
 
@@ -59,8 +83,10 @@ class Session:
         try:
             if self.json is not None and self.json != "-":
                 check_writable(Path(self.json))
-            with self.progress:
+            with self.progress, _ended_in_order():
                 outcome = body(self)
+        except Terminated:
+            outcome = failed(Failure(143, "Interrupted", "terminated"))
         except KeyboardInterrupt:
             outcome = failed(Failure(130, "Interrupted", "interrupted"))
         except Exception as error:  # noqa: BLE001  (the last line of defence: no bare traceback)
