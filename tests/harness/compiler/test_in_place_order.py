@@ -61,3 +61,60 @@ def test_a_write_into_a_part_of_what_was_read_may_overtake_too() -> None:
     with pytest.raises(CompileError, match="does not wait") as caught:
         check(parse_kernel(kernel))
     assert caught.value.code == "InPlaceOrder"
+
+
+BODY = ["for i, j in T.Parallel(32, 32):", "    f[i, j] = f[i, j] + 1.0"]
+
+
+def looped(loops: list[str], load: str, store: str) -> str:
+    """A load, a change and a store under loops."""
+    inside = [f"T.copy({load}, f)", *BODY, f"T.copy(f, {store})", "T.copy(f, Y[0, 0])"]
+    heads = ["    " * n + line for n, line in enumerate(loops)]
+    return in_place(heads + ["    " * len(loops) + line for line in inside], rows=192)
+
+
+FOUR, THREE = "for k in T.serial(4):", "for m in T.serial(3):"
+
+
+@pytest.mark.parametrize(
+    ("loops", "load", "store"),
+    [
+        ([FOUR], "A[k * 32, 0]", "A[k * 32 + 32, 0]"),
+        ([FOUR, THREE], "A[m * 32, 0]", "A[m * 32, 0]"),
+        ([FOUR, THREE], "A[(k + m) * 32, 0]", "A[(k + m) * 32, 0]"),
+    ],
+)
+def test_a_later_iteration_may_not_read_what_an_earlier_wrote(
+    loops: list[str], load: str, store: str
+) -> None:
+    """Within one iteration such loads and stores are ordered; over iterations they are not."""
+    with pytest.raises(CompileError, match="wrote it before") as caught:
+        check(parse_kernel(looped(loops, load, store)))
+    assert caught.value.code == "InPlaceOrder"
+
+
+@pytest.mark.parametrize(
+    ("loops", "load", "store"),
+    [
+        ([FOUR], "A[k * 32, 0]", "A[k * 32, 0]"),
+        ([FOUR], "A[k * 32 + 32, 0]", "A[k * 32, 0]"),
+        (["for k in T.serial(2):", THREE], "A[k * 96 + m * 32, 0]", "A[k * 96 + m * 32, 0]"),
+        (["for k in T.serial(1):"], "A[k * 32, 0]", "A[k * 32 + 32, 0]"),
+    ],
+)
+def test_iterations_that_touch_other_elements_are_right(
+    loops: list[str], load: str, store: str
+) -> None:
+    """What no later iteration reads may be written in place, whatever the loops."""
+    assert check(parse_kernel(looped(loops, load, store)), oracle="exact").passed
+
+
+def test_what_is_read_beside_a_written_part_is_no_copy_of_it() -> None:
+    """A load that shares some elements with an earlier store is refused as one of the same."""
+    kernel = in_place(["T.copy(A[0, 0], a)", "T.copy(a, A[0, 0])", "T.copy(A[0, 0], b)",
+                       "T.copy(b, Y[0, 0])"])  # fmt: skip
+    kernel = kernel.replace("T.copy(A[0, 0], b)", "T.copy(A[0:64, 0:32], b)")
+    block = "b = T.alloc_shared((64, 32), 'float32')"
+    kernel = kernel.replace("        f = ", f"        {block}\n        f = ")
+    with pytest.raises(CompileError, match="wrote it before"):
+        check(parse_kernel(kernel))
