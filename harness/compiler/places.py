@@ -22,12 +22,19 @@ from tvm import tirx
 
 from harness.compiler.affine import affine, mentions
 from harness.compiler.carried import carried
-from harness.compiler.counting import Counted, NotCounted, counted
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import AXES, Kernel, accesses, read_kernel
 from harness.compiler.tt_ops import seq
+from harness.compiler.values import value_of
 from harness.language.regions import constant
 from simulator.plan.work import MAX_BLOCKS
+
+Counted = dict[Any, Any]
+"""A column of numbers per variable."""
+
+
+class NotCounted(Exception):  # noqa: N818  (a question answered, not an error)
+    """An expression has more in it than integers and variables of known values."""
 
 
 @dataclass(frozen=True)
@@ -205,8 +212,23 @@ class _Places:
 class _Zeros(dict[Any, Any]):
     """Values of some variables, 0 for all others."""
 
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, tvm.ir.Var)
+
     def __missing__(self, key: Any) -> Any:
         return np.int64(0)
+
+
+def counted(expr: Any, values: Mapping[Any, Any]) -> Any:
+    """The values of an expression, one per place.
+
+    Raises:
+        NotCounted: it reads memory, or a variable that has no values.
+    """
+    value = value_of(expr, values)
+    if value is None:
+        raise NotCounted
+    return value
 
 
 def _distinct(columns: Iterator[Any]) -> list[Any]:

@@ -17,6 +17,7 @@ _BINARY: Final = (
     (tirx.GE, np.greater_equal), (tirx.EQ, np.equal), (tirx.NE, np.not_equal),
     (tirx.And, np.logical_and), (tirx.Or, np.logical_or),
 )  # fmt: skip
+_DIVISIONS: Final = (np.floor_divide, np.mod)
 
 
 def value_of(expr: Any, env: Mapping[Any, Any]) -> Any:
@@ -29,8 +30,13 @@ def value_of(expr: Any, env: Mapping[Any, Any]) -> Any:
     if isinstance(expr, tirx.Not):
         inner = value_of(expr.a, env)
         return None if inner is None else np.logical_not(inner)
+    if isinstance(expr, tirx.Select):
+        parts = [value_of(p, env) for p in (expr.condition, expr.true_value, expr.false_value)]
+        return None if any(p is None for p in parts) else np.where(*parts)
     for kind, function in _BINARY:
         if isinstance(expr, kind):
             a, b = value_of(expr.a, env), value_of(expr.b, env)
-            return None if a is None or b is None else function(a, b)
+            if a is None or b is None or (function in _DIVISIONS and not np.all(b)):
+                return None
+            return function(a, b)
     return None

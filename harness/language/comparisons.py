@@ -6,6 +6,7 @@ only; inside a kernel both sides are brought to a common dtype, or to a conditio
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from harness.language.located import PARSER
 
 _OPS: Final = (doc.Eq, doc.NotEq, doc.Lt, doc.LtE, doc.Gt, doc.GtE)
 _JOINS: Final = ((doc.And, 0), (doc.And, 1), (doc.Or, 0), (doc.Or, 1), (doc.Not, 0))
+_BITS: Final = ((doc.BitAnd, operator.and_, tirx.And), (doc.BitOr, operator.or_, tirx.Or),
+                (doc.Invert, operator.invert, tirx.Not))  # fmt: skip
 
 _Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -53,6 +56,20 @@ def _of_conditions(join: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
+def _bits(plain: Callable[..., Any], join: Callable[..., Any]) -> Callable[..., Any]:
+    """``&``, ``|`` and ``~`` of conditions are ``and``, ``or`` and ``not``, as in NumPy."""
+
+    def method(*operands: Any) -> Any:
+        conditions = PARSER.get() is not None and all(map(_is_condition, operands))
+        return (join if conditions else plain)(*operands)
+
+    return method
+
+
+def _is_condition(value: Any) -> bool:
+    return isinstance(value, tvm.ir.Expr) and str(value.ty.dtype) == "bool"
+
+
 def register() -> None:
     """Put the comparisons and joins of kernel bodies before the parser's own."""
     wrapped: list[tuple[Any, int, _Wrap]] = [(op, side, _common) for op in _OPS for side in (0, 1)]
@@ -62,3 +79,6 @@ def register() -> None:
         if known is None:
             raise AssertionError(f"the parser has no {op.__name__}")
         dispatch.register_op(tirx.Expr, op, side)(wrap(known))
+    for op, plain, join in _BITS:  # the parser leaves these to Python
+        for side in range(1 if op is doc.Invert else 2):
+            dispatch.register_op(tirx.Expr, op, side)(_bits(plain, join))

@@ -51,3 +51,22 @@ def test_numbers_are_conditions(device: str) -> None:
     a = np.random.default_rng(0).integers(-3, 4, (64, 40)).astype(np.float32)
     result = harness.compile(_kernel(), device=device).run({"A": a})
     np.testing.assert_array_equal(result.outputs["C"], _expected(a).astype(np.float32))
+
+
+def test_bits_of_conditions_join_them() -> None:
+    """``&``, ``|`` and ``~`` of comparisons are and, or and not; of numbers they are refused."""
+
+    @T.prim_func
+    def main(A: T.Tensor((32, 64), "float32"), C: T.Tensor((32, 64), "float32")):
+        with T.Kernel(1) as _:
+            a = T.alloc_fragment((32, 64), "float32")
+            T.copy(A, a)
+            for i, j in T.Parallel(32, 64):
+                a[i, j] = T.if_then_else((i >= j) & (j > 3) | ~(i < 20), a[i, j], 0.0)
+            T.copy(a, C)
+
+    assert harness.check(main).passed
+    a = np.random.default_rng(0).standard_normal((32, 64)).astype(np.float32)
+    i, j = np.indices(a.shape)
+    out = harness.compile(main).run({"A": a}).outputs["C"]
+    np.testing.assert_array_equal(out, np.where((i >= j) & (j > 3) | ~(i < 20), a, 0))
