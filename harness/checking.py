@@ -318,6 +318,8 @@ def _verdict(
     passed = bool(judgements) and all(j.passed for j in judgements) and not errors
     passed = passed and case.completed
     last = judgements[-1] if judgements else None
+    if passed:  # of rounds that all passed, the last of those that compared most
+        last = max(reversed(judgements), key=lambda j: j.compared)
     ordered = sorted(case.findings, key=lambda f: f.severity != "error")
     stats: dict[str, Any] = {}
     if case.run is not None:

@@ -39,3 +39,9 @@ def test_right_answers_stay_right(seed: int) -> None:
     """Rows of other magnitudes are no reason to fail."""
     for source in (softmax.softmax(M=32, N=64), norm.layer_norm(M=32, N=64)):
         assert check(source, grid=(1, 1), seed=seed).passed
+
+
+def test_a_verdict_counts_what_was_compared_most() -> None:
+    """Inputs that leave some elements open do not hide that others judged them all."""
+    verdict = check(softmax.softmax(M=64, N=64), grid=(1, 1))
+    assert [data["compared"] for data in verdict.tensors.values()] == [64 * 64]
