@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,27 +40,6 @@ class Outcome:
     view: Sequence[Line] = ()
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: a command ends as it does at Ctrl-C."""
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """SIGTERM raises :class:`Terminated`, so that files are closed and processes ended."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may say what a signal does
-        return
-
-    def stop(*_: object) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 class Session:
     """Where a running command writes to.
 
@@ -83,10 +59,8 @@ class Session:
         try:
             if self.json is not None and self.json != "-":
                 check_writable(Path(self.json))
-            with self.progress, _ended_in_order():
+            with self.progress:
                 outcome = body(self)
-        except Terminated:
-            outcome = failed(Failure(143, "Interrupted", "terminated"))
         except KeyboardInterrupt:
             outcome = failed(Failure(130, "Interrupted", "interrupted"))
         except Exception as error:  # noqa: BLE001  (the last line of defence: no bare traceback)

@@ -100,8 +100,7 @@ COMMAND: Final = (
     ("Unreadable", "A file is missing, too large, not JSON, or cannot be written.",
      "Check the path."),
     ("InvalidCase", "A saved case cannot be read or replayed.", "Save it anew."),
-    ("Interrupted", "The command was interrupted, by Ctrl-C (status 130) or SIGTERM (143).",
-     "Run it again."),
+    ("Interrupted", "The command was interrupted.", "Run it again."),
     ("Internal", "A defect of tt-harness: status 3, with a traceback in the file named.",
      "Report it with that file and the command line."),
 )  # fmt: skip
