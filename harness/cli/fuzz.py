@@ -44,6 +44,7 @@ def fuzz(
     """Draw kernels, compile, simulate and judge them; keep and shrink what fails."""
 
     def body(session: Session) -> Outcome:
+        from harness.cli.interrupts import ending
         from harness.fuzz.campaign import Campaign, Settings
         from harness.fuzz.units import FOCI
         from harness.report.campaign import campaign_lines
@@ -57,7 +58,12 @@ def fuzz(
         chosen = Settings(
             seed, seconds, examples, jobs, focus, corpus, resume, case_seconds, memory
         )
-        result = Campaign(chosen, session.progress.stage).run()
-        return Outcome(PASS if result.clean else FAIL, "", result.to_json(), campaign_lines(result))
+        campaign = Campaign(chosen, session.progress.stage)
+        with ending(campaign.stop) as asked:
+            result = campaign.run()
+        status, message = PASS if result.clean else FAIL, ""
+        if asked.number:
+            status, message = asked.status, f"{result.ended}; --resume goes on from here"
+        return Outcome(status, message, result.to_json(), campaign_lines(result))
 
     return Session("fuzz", json).conduct(body)

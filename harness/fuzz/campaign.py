@@ -70,6 +70,11 @@ class Campaign:
         self.shrinking: deque[Key] = deque()
         self.again: deque[dict[str, Any]] = deque()
         self.units: Iterator[Unit] = units(settings.seed, settings.examples, settings.focus)
+        self.stopped = ""
+
+    def stop(self, why: str) -> None:
+        """Ask the campaign to end: it hears what workers have said, and closes its journal."""
+        self.stopped = why
 
     def run(self) -> CampaignResult:
         """Work until the units or the budget end.
@@ -126,6 +131,9 @@ class Campaign:
                 self._heard(worker, event)
             if not alive:
                 self._lost(worker, "died")
+        if self.stopped:
+            self.result.ended = self.stopped
+            return False
         for worker in list(self.workers):
             self._watch(worker)
         r = self.result

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from harness.cli import main
 from harness.fuzz.campaign import Campaign, Settings
 from harness.fuzz.case import load_case
 from harness.fuzz.journal import read
@@ -150,3 +151,44 @@ def test_an_interrupt_leaves_no_worker(tmp_path: Path) -> None:
         campaign.run()
     assert all(w.process.poll() is not None for w in campaign.workers)
     assert json.loads(campaign.journal.path.read_text().splitlines()[-1])["event"] == "stop"
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "word"),
+    [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted")],
+)
+def test_a_signal_ends_a_campaign_in_order(
+    tmp_path: Path, planted: Any, monkeypatch: pytest.MonkeyPatch, number: int, status: int,
+    word: str,
+) -> None:  # fmt: skip
+    """Asked to end, ``fuzz`` leaves no worker, reports what it did, and can go on from there."""
+    planted("wrong")
+    workers, start = [], subprocess.Popen
+
+    def recorded(*words: Any, **keywords: Any) -> Any:
+        workers.append(start(*words, **keywords))
+        return workers[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", recorded)
+    corpus, report = tmp_path / "corpus", tmp_path / "report.json"
+    path = corpus / "journal.jsonl"
+
+    def ask() -> None:
+        while not path.exists() or path.read_text().count('"event": "finding"') < 1:
+            time.sleep(0.02)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=ask, daemon=True).start()
+    words = ["fuzz", "--examples", "400", "--focus", "plan", "--jobs", "2", "--corpus", str(corpus),
+             "--json", str(report)]  # fmt: skip
+    assert main(words) == status
+    assert all(worker.poll() is not None for worker in workers)
+    seen = json.loads(report.read_text())
+    assert (seen["exit_status"], seen["ended"], seen["verdict"]) == (status, word, "fail")
+    assert Path(seen["findings"][0]["file"]).exists()
+    last = json.loads(path.read_text().splitlines()[-1])
+    assert (last["event"], last["ended"], last["cases"]) == ("stop", word, seen["cases"])
+    assert 0 < len(read(path).ends) == seen["cases"] < 400
+    assert main([*words, "--resume"]) == 1
+    ends = [(e["shard"], e["round"], e["index"]) for e in journal(tmp_path)]
+    assert len(ends) == len(set(ends)) == 400
