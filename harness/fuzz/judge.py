@@ -6,7 +6,7 @@ import re
 import time
 import traceback
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -23,9 +23,13 @@ STEPS: Final = 2_000_000
 SAMPLE: Final = 8
 """One in so many passing cases has the IR after every pass checked."""
 RUNGS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType({
-    1: ("replay", "tagged"), 2: ("metamorphic",),
+    1: ("replay", "tagged"), 2: ("metamorphic",), 3: ("freivalds",),
 })  # fmt: skip
 """Which further rungs judge which sixteenth of the passing cases, the first that applies."""
+READ_TWICE: Final = frozenset({4, 5, 6, 7})
+"""Sixteenths of the passing cases whose text is read a second time, without the parser."""
+PARSER: Final = "parser"
+"""Who is blamed where the two readings differ."""
 PLACED: Final = "GridToPersistentTT"
 """Who is blamed where only placement or buffering makes a difference."""
 SECONDS: Final = 20.0
@@ -67,9 +71,9 @@ def compile_options(given: Any) -> dict[str, Any]:
     return options
 
 
-def source_of(case: Case) -> Any:
-    """The kernel a case is about: its text parsed, with what is attached from outside."""
-    kernel = parse_kernel(case.kernel, case.params)
+def source_of(case: Case, read: Callable[..., Any] = parse_kernel) -> Any:
+    """The kernel a case is about: its text as IR, with what is attached from outside."""
+    kernel = read(case.kernel, case.params)
     if not case.annotate:
         return kernel
     from harness.compiler import annotate_tt_schedule
@@ -140,11 +144,14 @@ def _since(began: float) -> float:
 def _more(made: Any, case: Case, seed: int) -> Outcome:
     """The verdict on a case that passed: of some, more is asked, by the kernel's text.
 
-    The IR after every pass is checked, or another rung of the ladder judges the kernel.
+    The IR after every pass is checked, another rung of the ladder judges the kernel, or its text is
+    read in another way.
     """
     share = zlib.crc32(case.kernel.encode()) % (2 * SAMPLE)
     if share % SAMPLE == 0:
         return _every_pass(made, case, seed)
+    if share in READ_TWICE:
+        return _read_twice(made, case)
     for rung in RUNGS.get(share, ()):
         found = _climbed(made, case, seed, rung)
         if found is not None:
@@ -159,6 +166,18 @@ def _every_pass(made: Any, case: Case, seed: int) -> Outcome:
     if not found.name:
         return Outcome(o.PASS, oracle="passes")
     return Outcome(o.WRONG, "per-pass", found.name, main_op(case.kernel), found.reason)
+
+
+def _read_twice(made: Any, case: Case) -> Outcome:
+    from harness.language.built import NotDrawnError, build, difference
+
+    try:
+        found = difference(made.source, source_of(case, build))
+    except NotDrawnError:  # a case somebody wrote
+        return Outcome(o.PASS)
+    if not found:
+        return Outcome(o.PASS, oracle="text")
+    return Outcome(o.WRONG, "text", PARSER, main_op(case.kernel), found)
 
 
 def _climbed(made: Any, case: Case, seed: int, rung: str) -> Outcome | None:

@@ -1,0 +1,17 @@
+"""Cases that fall into a chosen share of those of which more is asked."""
+
+import zlib
+from collections.abc import Collection
+from dataclasses import replace
+
+from harness.fuzz.case import Case
+from harness.fuzz.judge import SAMPLE
+
+
+def with_share(case: Case, shares: Collection[int]) -> Case:
+    """The case with a comment in its kernel that puts it into one of some shares."""
+    for number in range(1000):
+        kernel = f"{case.kernel.rstrip()}  # {number}\n"
+        if zlib.crc32(kernel.encode()) % (2 * SAMPLE) in shares:
+            return replace(case, kernel=kernel)
+    raise AssertionError("no such share")
