@@ -67,8 +67,10 @@ def with_loops(stmt: Any, around: tuple[Loop, ...] = ()) -> Iterator[tuple[Any, 
 
 def mentions(node: Any, variables: Iterable[Any]) -> bool:
     """Whether an expression or statement mentions any of some variables."""
-    if not isinstance(node, (tvm.ir.Expr, tirx.Stmt)):
+    if not isinstance(node, (tvm.ir.Expr, tirx.Stmt)) or isinstance(node, tirx.IntImm):
         return False
+    if isinstance(node, tvm.ir.Var):
+        return any(node.same_as(v) for v in variables)
     found: list[Any] = []
     tvm_ffi.structural_walk(node, [(tvm.ir.Var, found.append)])
     return any(f.same_as(v) for v in variables for f in found)

@@ -133,20 +133,20 @@ class WorkItem:
 
 def as_py(value: Any) -> Any:
     """Plain Python data of a TVM attribute value."""
-    if isinstance(value, (tvm_ffi.Map, dict)):
-        return {str(k): as_py(v) for k, v in value.items()}
-    if isinstance(value, (tvm_ffi.Array, list, tuple)):
-        return [as_py(v) for v in value]
+    if isinstance(value, str):  # leaves first: asking for a container is slow
+        return str(value)
+    if isinstance(value, (bool, int, float)) or value is None:
+        return value
     if isinstance(value, IntImm):
         return bool(value.value) if str(value.ty.dtype) == "bool" else int(value.value)
     if isinstance(value, FloatImm):
         return float(value.value)
     if isinstance(value, StringImm):
         return str(value.value)
-    if isinstance(value, (bool, int, float)) or value is None:
-        return value
-    if isinstance(value, str):
-        return str(value)
+    if isinstance(value, (tvm_ffi.Map, dict)):
+        return {str(k): as_py(v) for k, v in value.items()}
+    if isinstance(value, (tvm_ffi.Array, list, tuple)):
+        return [as_py(v) for v in value]
     raise TypeError(f"attribute value of type {type(value).__name__} has no Python form")
 
 

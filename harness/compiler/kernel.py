@@ -21,6 +21,8 @@ from harness.language.regions import constant, is_buffer
 from harness.language.tensors import VAR
 
 AXES = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
+LEAVES = (tvm.ir.Var, tirx.IntImm, tirx.FloatImm, int, float)
+"""Expressions without parts, which most are: no walk is set up for them."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +142,11 @@ def with_body(
 
 def statements(stmt: Any) -> Iterator[Any]:
     """Every statement below, in program order, parents first."""
-    yield stmt
-    for child in children(stmt):
-        yield from statements(child)
+    ahead = [stmt]
+    while ahead:
+        node = ahead.pop()
+        yield node
+        ahead += reversed(children(node))
 
 
 def children(stmt: Any) -> tuple[Any, ...]:
@@ -177,6 +181,8 @@ def accesses(stmt: Any) -> Iterator[Access]:
 
 def loads(expr: Any) -> Iterator[Access]:
     """Element reads inside an expression."""
+    if isinstance(expr, LEAVES):
+        return
     found: list[Access] = []
 
     def seen(load: TensorLoad) -> None:

@@ -23,6 +23,8 @@ def constant(expr: object) -> int | None:
     """The integer an expression is, if it is one whatever its variables are."""
     if isinstance(expr, int):
         return None if isinstance(expr, bool) else expr
+    if isinstance(expr, tirx.IntImm):
+        return int(expr.value)
     if not isinstance(expr, tvm.ir.Expr) or is_buffer(expr):
         return None
     simplified = tvm.sym.Analyzer().simplify(expr)
