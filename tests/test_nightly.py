@@ -35,6 +35,7 @@ def nightly(tmp_path: Path, suite: str, *options: str) -> tuple[int, dict[str, A
     out = tmp_path / "out"
     command = [sys.executable, NIGHTLY, "--python", sys.executable, "--jobs=0"]
     command += [f"--output={out}", *options, str(tests)]
+    command = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *command]  # as a job in the background
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     summary = out / "nightly.json"
     assert summary.exists(), done.stdout + done.stderr

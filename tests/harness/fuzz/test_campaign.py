@@ -146,9 +146,13 @@ def test_an_interrupt_leaves_no_worker(tmp_path: Path) -> None:
     """Ctrl-C ends the workers and closes the journal."""
     campaign = Campaign(settings(tmp_path, seconds=60.0, jobs=2))
     timer = threading.Timer(4.0, lambda: os.kill(os.getpid(), signal.SIGINT))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        campaign.run()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            campaign.run()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert all(w.process.poll() is not None for w in campaign.workers)
     assert json.loads(campaign.journal.path.read_text().splitlines()[-1])["event"] == "stop"
 
