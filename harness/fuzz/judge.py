@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from harness.errors import HarnessError
+from harness.fuzz import legacy
 from harness.fuzz import outcome as o
 from harness.fuzz.case import Case
 from harness.fuzz.outcome import Outcome
@@ -28,6 +29,10 @@ RUNGS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType({
 """Which further rungs judge which sixteenth of the passing cases, the first that applies."""
 READ_TWICE: Final = frozenset({4, 5, 6, 7})
 """Sixteenths of the passing cases whose text is read a second time, without the parser."""
+LEGACY: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType({
+    9: (legacy.WHOLE,), 25: legacy.STEPS,
+})  # fmt: skip
+"""Which legacy functions compile which 128th of the passing cases too: they take twice as long."""
 PARSER: Final = "parser"
 """Who is blamed where the two readings differ."""
 PLACED: Final = "GridToPersistentTT"
@@ -144,14 +149,17 @@ def _since(began: float) -> float:
 def _more(made: Any, case: Case, seed: int) -> Outcome:
     """The verdict on a case that passed: of some, more is asked, by the kernel's text.
 
-    The IR after every pass is checked, another rung of the ladder judges the kernel, or its text is
-    read in another way.
+    The IR after every pass is checked, another rung of the ladder judges the kernel, its text is
+    read in another way, or legacy functions compile it.
     """
-    share = zlib.crc32(case.kernel.encode()) % (2 * SAMPLE)
+    number = zlib.crc32(case.kernel.encode())
+    share = number % (2 * SAMPLE)
     if share % SAMPLE == 0:
         return _every_pass(made, case, seed)
     if share in READ_TWICE:
         return _read_twice(made, case)
+    if number % 128 in LEGACY:
+        return _as_before(made, case, LEGACY[number % 128])
     for rung in RUNGS.get(share, ()):
         found = _climbed(made, case, seed, rung)
         if found is not None:
@@ -178,6 +186,13 @@ def _read_twice(made: Any, case: Case) -> Outcome:
     if not found:
         return Outcome(o.PASS, oracle="text")
     return Outcome(o.WRONG, "text", PARSER, main_op(case.kernel), found)
+
+
+def _as_before(made: Any, case: Case, steps: tuple[str, ...]) -> Outcome:
+    found = legacy.difference(made.source, made.options.device, steps)
+    if not found:
+        return Outcome(o.PASS, oracle="" if found is None else "legacy")
+    return Outcome(o.WRONG, "legacy", "compat", main_op(case.kernel), found)
 
 
 def _climbed(made: Any, case: Case, seed: int, rung: str) -> Outcome | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import tvm
 from tvm import tirx
@@ -20,6 +20,8 @@ from simulator.plan.coords import core_key
 from simulator.plan.tensors import padded_shape
 
 Facts = dict[str, Any]
+_MODE: Final = attrs.TT_PARTITION_MODE
+"""The one attribute legacy functions write that the pipeline reads: what the user said stays."""
 
 
 @legacy
@@ -159,11 +161,12 @@ def buffers(func: tirx.PrimFunc) -> Facts:
 
 def partition(func: tirx.PrimFunc) -> Facts:
     """The attributes of layout_aware_work_partition_tt."""
-    mode = attrs.get(func, "tt.user_schedule", {}).get("partition_mode", "global")
-    if mode != "global":
-        refuse(f"partition mode {mode!r}", node=func.body, code="UnsupportedSchedule",
-               next_step="tensors are not sharded in this version; use global")  # fmt: skip
     facts = tile_facts(func)
+    mode = attrs.get(func, "tt.user_schedule", {}).get("partition_mode", facts[_MODE])
+    if mode != "global":
+        refuse(f"partition mode {mode!r}, and these attributes describe one grid of tiles for all"
+               " cores", node=func.body, code="UnsupportedSchedule",
+               next_step="use TTTilesToCoreMap, which honours it")  # fmt: skip
     constants = facts["tt.runtime_constants"]
     cores = core_map(func)
     tail = [constants[name] for name in ("Mt", "Kt", "Nt")]
@@ -180,7 +183,7 @@ def tile_facts(func: tirx.PrimFunc) -> Facts:
     gx, gy, gz = work_grid(func)
     rows, columns = gy * gz, gx
     return {
-        "tt.partition_mode": "global",
+        _MODE: attrs.get(func, _MODE, "global"),
         "tt.grid_tiles": [rows, columns],
         "tt.local_shape_tiles": [rows, columns],
         "tt.shard_grid": [1, 1],

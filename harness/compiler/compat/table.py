@@ -110,7 +110,7 @@ TABLE: Final = MappingProxyType(
             "InferTTLayout()(mod)",
             ("tt.buffer.<n>",),
             INFERRED,
-            ("sharded layouts are refused, not recorded",),
+            ("sharded layouts are honoured, not only recorded",),
         ),
         "propagate_tt_layout": Legacy(
             "PropagateTTLayout()(mod)", ("tt.cb.<n>",), PROPAGATED, (_REAL,)

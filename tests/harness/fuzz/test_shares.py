@@ -3,7 +3,7 @@
 import pytest
 
 from harness.fuzz.case import Case
-from harness.fuzz.judge import READ_TWICE, RUNGS, SAMPLE, run_case
+from harness.fuzz.judge import LEGACY, READ_TWICE, RUNGS, SAMPLE, run_case
 from harness.rungs import RUNGS as LADDER
 from tests.harness.fuzz.shares import with_share
 
@@ -24,18 +24,20 @@ def main(
             T.gemm(a, b, c)
         T.copy(c, Y[by * 32, bx * 32])
 """
-SHARES = [(share, rungs[0]) for share, rungs in RUNGS.items()]
+SHARES = [(share, rungs[0]) for share, rungs in RUNGS.items()] + [(s, "legacy") for s in LEGACY]
 
 
 @pytest.mark.parametrize(("share", "oracle"), [*SHARES, (0, "passes"), (min(READ_TWICE), "text")])
 def test_a_product_climbs_the_whole_ladder(share: int, oracle: str) -> None:
     """A plain product in a rung's share is judged by that rung, and the outcome says so."""
-    found = run_case(with_share(Case(kernel=PRODUCT), {share}))
+    parts = 128 if oracle == "legacy" else 2 * SAMPLE
+    found = run_case(with_share(Case(kernel=PRODUCT), {share}, parts))
     assert (found.kind, found.oracle) == ("pass", f"exact+bound+{oracle}")
 
 
 def test_no_rung_is_left_out() -> None:
     """A rung the ladder has is one that campaigns draw, and no share is spent twice."""
     assert {rung for rungs in RUNGS.values() for rung in rungs} >= set(LADDER)
-    assert not READ_TWICE & set(RUNGS)
-    assert all(share % SAMPLE for share in {*READ_TWICE, *RUNGS})
+    spent = [*READ_TWICE, *RUNGS, *{share % (2 * SAMPLE) for share in LEGACY}]
+    assert len(spent) == len(set(spent))
+    assert all(share % SAMPLE for share in spent)
