@@ -29,6 +29,8 @@ def campaign_lines(result: CampaignResult) -> list[Line]:
         ("overhead", f"{100 * result.overhead:.0f} % over compiler, golden, simulator and judge"),
         ("seed", f"{result.seed}, {count(result.jobs, 'worker')}, {result.ended}"),
     ]  # fmt: skip
+    if not result.pipeline:  # plans have no compiler whose time it could be held against
+        rows = [row for row in rows if row[0] != "overhead"]
     lines = section("Campaign", columns(rows))
     if result.refusals:
         most = [(f"{n:,}", code) for code, n in result.refusals.most_common(SHOWN)]
