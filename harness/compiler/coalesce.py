@@ -70,8 +70,8 @@ def _with_rows(kernel: Kernel, var: Any, steps: int, what: str) -> Kernel:
     kernel = read_kernel(func)
     tied = Join(kernel, var, 1, steps, what)
     tied.grown |= {tied.ties.find((buffer, 0)) for buffer in rows}
-    grown = {(b, d) for b in kernel.onchip for d in range(len(b.ty.shape))
-             if tied.is_grown((b, d))}  # fmt: skip
+    dims = [(b, d) for b in kernel.onchip for d in range(len(b.ty.shape))]
+    grown = {k for k in (*dims, *(("loop", v) for v in tied.ties.loops)) if tied.is_grown(k)}
     return read_kernel(with_unit_loops(kernel, var, grown))
 
 

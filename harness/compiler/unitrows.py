@@ -91,7 +91,8 @@ def _rows(kernel: Kernel, var: Any) -> list[Any]:
 def with_unit_loops(kernel: Kernel, var: Any, grown: Collection[Dim]) -> tirx.PrimFunc:
     """The function with a loop over the one row where T.Parallel names row 0, or block ``var``.
 
-    ``grown`` are the dimensions of blocks that joining makes longer.
+    ``grown`` are the dimensions of blocks, and the loops, that joining makes longer. A loop that
+    runs over the one row already is replaced by the new one: all that names the row names it once.
     """
 
     def fixed(buffer: Any, dim: int, index: Any) -> bool:
@@ -114,13 +115,23 @@ def with_unit_loops(kernel: Kernel, var: Any, grown: Collection[Dim]) -> tirx.Pr
             where = moved(node.buffer, node.indices)
             return tirx.BufferStore(node.buffer, node.value, where, span=node.span)
 
-        def block(node: Any) -> Any:
+        def scalar(node: Any) -> Any:
             nonlocal used
+            if ("loop", node) in grown:
+                return tirx.const(0, "int32")
             used |= node.same_as(var)
             return node + row if node.same_as(var) else node
 
-        callbacks = [(TensorLoad, load), (tirx.BufferStore, store), (tvm.ir.Var, block)]
-        body = tvm_ffi.structural_map(nest, callbacks, order="post")
+        def rebuilt(stmt: Any) -> Any:
+            if not (isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL):
+                return tvm_ffi.structural_map(stmt, callbacks, order="post")
+            if ("loop", stmt.loop_var) in grown:
+                return rebuilt(stmt.body)
+            return tirx.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, rebuilt(stmt.body),
+                            annotations=stmt.annotations, span=stmt.span)  # fmt: skip
+
+        callbacks = [(TensorLoad, load), (tirx.BufferStore, store), (tvm.ir.Var, scalar)]
+        body = rebuilt(nest)
         return tirx.For(row, 0, 1, tirx.ForKind.PARALLEL, body, span=nest.span) if used else nest
 
     def down(stmt: Any) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 import harness
 import harness.language as T
+from harness.kernels import elementwise
 
 DEVICES = ["wormhole_n150", "blackhole_p150"]
 SIZES = [(5, 96), (40, 70), (64, 64)]
@@ -161,3 +162,10 @@ def test_vectors_become_one_number(M: int, N: int, device: str) -> None:
     run = harness.compile(func, device=device).run({"X": x})
     np.testing.assert_array_equal(run.outputs["Z"], [least])
     np.testing.assert_array_equal(run.outputs["Y"], x * least - max(3, sums.max()) + sums)
+
+
+@pytest.mark.parametrize("blocks", [(1, 32), (32, 1), (1, 1)])
+@pytest.mark.parametrize("shape", [(32, 32), (96, 33)])
+def test_loops_over_the_one_row_on_tensors(shape: tuple[int, int], blocks: tuple[int, int]) -> None:
+    """A T.Parallel loop of one iteration is the row: it was added to the row a second time."""
+    assert harness.check(elementwise.multiply_add(*shape, *blocks)).passed
