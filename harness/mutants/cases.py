@@ -131,6 +131,9 @@ FIXED: Final = (
     _on("causal_attention", heads=1, seq_len=64, dim=32, block_M=32, block_N=32),
     Case("copy", {"M": 32, "N": 32, "block_M": 32, "block_N": 32}, {"grid": (1, 1)}, "copy-bfp8"),
     Case("copy", {"M": 64, "N": 32, "block_M": 32, "block_N": 32}, {"grid": (2, 1)}, "copy-baton"),
+    *(_on(name, M=64, N=64) for name in ("running_sums", "repeated", "planes_of_planes",
+                                         "neighbours", "accumulators")),
+    *(_on(name, M=96, N=96) for name in ("taken", "put")),
 )  # fmt: skip
 """The runner sorts them by size."""
 

@@ -10,6 +10,7 @@ from harness.mutants.families import (
     handshake,
     judges,
     language,
+    lowering,
     machine,
     passes,
     pipeline,
@@ -21,6 +22,6 @@ from harness.mutants.registry import Registry
 
 def registry() -> Registry:
     """Every mutant."""
-    files = (handshake, transfers, compute, configuration, work, passes, block, pipeline,
+    files = (handshake, transfers, compute, configuration, work, passes, block, lowering, pipeline,
              language, judges, machine, artifact)  # fmt: skip
     return Registry(mutant for one in files for mutant in one.MUTANTS)
