@@ -206,3 +206,14 @@ def test_block_needs_ranges_that_stack() -> None:
     with pytest.raises(OptionError) as caught:
         lower(samples.gemm(), strategy="block", core_ranges=ranges)
     assert caught.value.location == "strategy"
+
+
+def test_the_first_cores_take_the_blocks_that_are_over() -> None:
+    """Seven blocks on four cores are two, two, two and one, counted as the strategy says."""
+    grid, ranges = (7, 1, 1), [CoreRange((0, 0), (2, 2))]
+    rows = {c: d["start"] for c, d in descriptors("row_major", grid, ranges).items()}
+    columns = {c: d["start"] for c, d in descriptors("column_major", grid, ranges).items()}
+    assert rows == {"(0,0)": 0, "(1,0)": 2, "(0,1)": 4, "(1,1)": 6}
+    assert columns == {"(0,0)": 0, "(0,1)": 2, "(1,0)": 4, "(1,1)": 6}
+    five = descriptors("row_major", (5, 1, 1), ranges).values()
+    assert [d["count"] for d in five] == [2, 1, 1, 1]
