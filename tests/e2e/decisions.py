@@ -206,6 +206,34 @@ def stored_and_used():
     return main
 
 
+def two_sums():
+    """Two reductions in a loop, of blocks of two dtypes."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((64, 64), "float32"),
+        B: T.Tensor((64, 64), "bfloat16"),
+        C: T.Tensor((64,), "float32"),
+    ):
+        with T.Kernel(2) as by:
+            a = T.alloc_shared((32, 32), "float32")
+            b = T.alloc_shared((32, 32), "bfloat16")
+            r = T.alloc_fragment((32,), "float32")
+            s = T.alloc_fragment((32,), "float32")
+            c = T.alloc_fragment((32,), "float32")
+            T.clear(c)
+            for k in T.serial(2):
+                T.copy(A[by * 32, k * 32], a)
+                T.copy(B[by * 32, k * 32], b)
+                T.reduce_sum(a, r, dim=1)
+                T.reduce_sum(b, s, dim=1)
+                for i in T.Parallel(32):
+                    c[i] = c[i] + r[i] - s[i]
+            T.copy(c, C[by * 32])
+
+    return main
+
+
 KERNELS = (changed_between, sum_of_sums, from_a_number, from_a_row, part_written, uneven_product,
-           uneven_region, written_backwards, stored_and_used)  # fmt: skip
+           uneven_region, written_backwards, stored_and_used, two_sums)  # fmt: skip
 REFUSED = (tile_shared, first_row_used)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -63,3 +64,10 @@ def test_every_core_of_a_row_must_read_the_same_to_share() -> None:
     with pytest.raises(CompileError) as caught:
         harness.compile(gemm.matmul(64, 128, 64, 32, 32, 32), grid=(4, 1), multicast=True)
     assert caught.value.code == "NoMulticast"
+
+
+def test_reductions_share_one_scaler() -> None:
+    """However many reductions there are, one scaler is written, before any loop."""
+    artifact = harness.compile(k.two_sums())
+    written = msgspec.json.encode(artifact.programs).count(b'"generate_reduce_scaler"')
+    assert written == 1
