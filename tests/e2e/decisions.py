@@ -234,6 +234,38 @@ def two_sums():
     return main
 
 
+def summed_rows():
+    """The rows of small blocks summed, each block's own."""
+
+    @T.prim_func
+    def main(A: T.Tensor((64, 64), "float32"), C: T.Tensor((64, 64), "float32")):
+        with T.Kernel(8) as by:
+            a = T.alloc_shared((8, 64), "float32")
+            r = T.alloc_fragment((64,), "float32")
+            T.copy(A[by * 8, 0], a)
+            T.reduce_sum(a, r, dim=0)
+            for i, j in T.Parallel(8, 64):
+                a[i, j] = a[i, j] - r[j]
+            T.copy(a, C[by * 8, 0])
+
+    return main
+
+
+def own_number():
+    """The number of a small block added to its elements."""
+
+    @T.prim_func
+    def main(A: T.Tensor((64, 64), "float32"), C: T.Tensor((64, 64), "float32")):
+        with T.Kernel(8) as by:
+            a = T.alloc_shared((8, 64), "float32")
+            T.copy(A[by * 8, 0], a)
+            for i, j in T.Parallel(8, 64):
+                a[i, j] = a[i, j] + by
+            T.copy(a, C[by * 8, 0])
+
+    return main
+
+
 KERNELS = (changed_between, sum_of_sums, from_a_number, from_a_row, part_written, uneven_product,
            uneven_region, written_backwards, stored_and_used, two_sums)  # fmt: skip
-REFUSED = (tile_shared, first_row_used)
+REFUSED = (tile_shared, first_row_used, summed_rows, own_number)
