@@ -21,7 +21,7 @@ from harness.language.regions import constant, is_buffer
 from harness.language.tensors import VAR
 
 AXES = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
-LEAVES = (tvm.ir.Var, tirx.IntImm, tirx.FloatImm, int, float)
+LEAVES = frozenset({tvm.ir.Var, tirx.IntImm, tirx.FloatImm, int, float})
 """Expressions without parts, which most are: no walk is set up for them."""
 
 
@@ -151,11 +151,12 @@ def statements(stmt: Any) -> Iterator[Any]:
 
 def children(stmt: Any) -> tuple[Any, ...]:
     """Direct child statements."""
-    if isinstance(stmt, tirx.SeqStmt):
+    kind = type(stmt)  # node classes have no subclasses, and isinstance of them is slow
+    if kind is tirx.SeqStmt:
         return tuple(stmt.seq)
-    if isinstance(stmt, (tirx.For, tirx.AttrStmt, tirx.While)):
+    if kind in (tirx.For, tirx.AttrStmt, tirx.While):
         return (stmt.body,)
-    if isinstance(stmt, tirx.IfThenElse):
+    if kind is tirx.IfThenElse:
         return (stmt.then_case,) if stmt.else_case is None else (stmt.then_case, stmt.else_case)
     return ()
 
@@ -181,7 +182,7 @@ def accesses(stmt: Any) -> Iterator[Access]:
 
 def loads(expr: Any) -> Iterator[Access]:
     """Element reads inside an expression."""
-    if isinstance(expr, LEAVES):
+    if type(expr) in LEAVES:
         return
     found: list[Access] = []
 

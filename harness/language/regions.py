@@ -19,11 +19,11 @@ def is_buffer(value: object) -> bool:
     return isinstance(value, tvm.ir.Var) and isinstance(value.ty, tirx.buffer.BufferType)
 
 
-def constant(expr: object) -> int | None:
+def constant(expr: Any) -> int | None:
     """The integer an expression is, if it is one whatever its variables are."""
     if isinstance(expr, int):
         return None if isinstance(expr, bool) else expr
-    if isinstance(expr, tirx.IntImm):
+    if type(expr) is tirx.IntImm:
         return int(expr.value)
     if not isinstance(expr, tvm.ir.Expr) or is_buffer(expr):
         return None

@@ -69,12 +69,14 @@ class TTTilesToCoreMap(TTPass):
             refuse("tt.onchip_desc is missing", code="PassOrder", node=func.body,
                    next_step="run PropagateTTLayout first")  # fmt: skip
         before = attrs.get(func, attrs.TT_COALESCE, [1, 1, 1])  # the pass may run again
-        described = describe_onchip(read_kernel(func))
+        source = func
         func, factors = coalesce(func)
         func = join_loops(func)
         kernel = read_kernel(func)
-        if (joined := describe_onchip(kernel)) != described:
-            func = func.with_attr(attrs.TT_ONCHIP_DESC, joined)
+        if not func.same_as(source):
+            joined = describe_onchip(kernel)
+            if joined != describe_onchip(read_kernel(source)):
+                func = func.with_attr(attrs.TT_ONCHIP_DESC, joined)
         total = math.prod(kernel.grid)
         if total > MAX_BLOCKS:
             refuse(f"the grid has {total:,} blocks, a plan may deal {MAX_BLOCKS:,}",
