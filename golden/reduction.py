@@ -137,7 +137,9 @@ class Reducer:
             error = error + run(clean.bound)
         taint: U8 | None = None
         if x.taint is not None:
-            touched = run((x.taint != CLEAN).astype(np.float64)) > 0
+            # A product with zeros for what is not summed: an infinity makes its whole line NaN.
+            touched = (x.taint != CLEAN).any(axis=axis, keepdims=True)
+            touched = np.broadcast_to(touched, value.shape)
             taint = np.where(touched, FREE, CLEAN).astype(np.uint8)
             error = np.where(touched, 0.0, error)
         jumped = None if x.jumped is None else run(x.jumped.astype(np.float64)) > 0

@@ -9,7 +9,7 @@ from harness.fuzz.case import Case
 from simulator.arch import find_arch
 
 OPS: Final = ("gemm", "reduce_sum", "reduce_max", "reduce_min", "reduce_absmax", "reduce_abssum",
-              "Parallel", "Pipelined", "fill", "copy", "exp", "sigmoid", "sqrt", "max",
+              "cumsum", "Parallel", "Pipelined", "fill", "copy", "exp", "sigmoid", "sqrt", "max",
               "if_then_else")  # fmt: skip
 DTYPES: Final = ("bfloat16", "float16", "float32")
 SHARDS: Final = ("height", "width", "block", "nd")

@@ -12,12 +12,14 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from harness.fuzz import parts
 from harness.fuzz.expressions import elementwise, update, vector_update
-from harness.fuzz.scene import OUTPUT, TILE, Scene, render
+from harness.fuzz.scene import OUTPUT, Scene, render
 
 DTYPES: Final = ("bfloat16", "float32", "float16")
 KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop", "vector",
-                "column", "row_reload", "guard")  # fmt: skip
+                "column", "row_reload", "guard", "cumsum", "turned", "part", "planes", "direct",
+                "number")  # fmt: skip
 """Kinds of statements a swarm chooses from."""
 _FOCUSED: Final = {
     "gemm": ("gemm", "gemm", "elementwise", "cast"),
@@ -48,8 +50,8 @@ def _scene(draw: st.DrawFn, focus: str | None) -> Scene:
     if focus == "reduce":
         axes = draw(st.sampled_from([1, 1, 2]))
     wide = draw(st.integers(0, 9)) == 9  # blocks beyond DST
-    bm = draw(_sizes((32, 32, 64, 16, 8, 96) if axes < 3 else (32, 64)))
-    bn = draw(_sizes((32, 32, 64, 96, 128) if axes == 1 else (32, 32, 64, 96)))
+    bm = draw(_sizes((32, 32, 64, 16, 8, 96, 1, 48) if axes < 3 else (32, 64)))
+    bn = draw(_sizes((32, 32, 64, 96, 128, 48) if axes == 1 else (32, 32, 64, 96, 48)))
     bn = draw(_sizes((160, 192, 256))) if wide else bn
     bk = draw(_sizes((32, 160))) if wide else draw(_sizes((32, 32, 64)))
     few = 6 if focus == "schedule" else 3
@@ -105,10 +107,11 @@ def _update(draw: st.DrawFn, scene: Scene) -> None:
 
 
 def _reduce(draw: st.DrawFn, scene: Scene) -> None:
+    if not scene.summable:
+        return _update(draw, scene)
     block, _ = draw(st.sampled_from(scene.blocks))
     kind = draw(st.sampled_from(("sum", "max", "min", "absmax", "abssum")))
-    dims = [d for d, n in ((1, scene.bn), (1, scene.bn), (0, scene.bm)) if n % TILE == 0]
-    dim = draw(st.sampled_from(dims or [1]))
+    dim = draw(st.sampled_from(scene.summable[-1:] + scene.summable))
     known, extent = (scene.rows, scene.bm) if dim else (scene.columns, scene.bn)
     old = known and draw(st.integers(0, 3)) == 3
     vector = (
@@ -118,6 +121,7 @@ def _reduce(draw: st.DrawFn, scene: Scene) -> None:
     scene.emit(f"T.reduce_{kind}({block}, {vector}, dim={dim}{more})")
     if vector not in known:
         known.append(vector)
+    return None
 
 
 def _gemm(draw: st.DrawFn, scene: Scene) -> None:
@@ -224,10 +228,7 @@ def _column(draw: st.DrawFn, scene: Scene) -> None:
 
 
 def _row_reload(draw: st.DrawFn, scene: Scene) -> None:
-    name = scene.tensor("V", (scene.M,), "float32")
-    vector = scene.alloc("v", (scene.bm,), "float32", draw(st.sampled_from(("shared", "fragment"))))
-    scene.emit(f"T.copy({name}[by * {scene.bm}], {vector})")
-    scene.rows.append(vector)
+    scene.load_rows(draw(st.sampled_from(("shared", "fragment"))))
 
 
 def _guard(draw: st.DrawFn, scene: Scene) -> None:
@@ -246,7 +247,8 @@ def _guard(draw: st.DrawFn, scene: Scene) -> None:
 _STATEMENTS: Final[dict[str, Any]] = {
     "elementwise": _elementwise, "update": _update, "reduce": _reduce, "gemm": _gemm,
     "fill": _fill, "cast": _cast, "loop": _loop, "vector": _vector, "column": _column,
-    "row_reload": _row_reload, "guard": _guard,
+    "row_reload": _row_reload, "guard": _guard, "cumsum": parts.cumsum, "turned": parts.turned,
+    "part": parts.part, "planes": parts.planes, "direct": parts.direct, "number": parts.number,
 }  # fmt: skip
 
 

@@ -148,7 +148,7 @@ def _own(draw: st.DrawFn, full: Grid, scene: Scene, out: Placement) -> None:
 
 def _match(draw: st.DrawFn, full: Grid, scene: Scene, out: Placement) -> None:
     """Outputs alike in shards of whole blocks, and each block on the core that holds it."""
-    bm, bn = (max(TILE, n) for n in (scene.bm, scene.bn))
+    bm, bn = scene.joined
     rows, columns = (-(-n // TILE) * TILE for n in (scene.M, scene.N))
     planes = scene.batch if scene.axes == 3 else 1
     strategy = draw(st.sampled_from(SHARDS[:3]))

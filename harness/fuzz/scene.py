@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -73,11 +74,23 @@ class Scene:
         return [t for t in self.tensors if any(f"{t.name}[" in line for line in self.lines)]
 
     def grid(self) -> tuple[int, int, int]:
-        """Blocks per axis, those below a tile joined as TTTilesToCoreMap joins them."""
-        rows = -(-self.M // max(self.bm, TILE))
+        """Blocks per axis, joined to whole tiles as TTTilesToCoreMap joins them."""
+        bm, bn = self.joined
+        rows = -(-self.M // bm)
         if self.axes == 1:
             return rows, 1, 1
-        return -(-self.N // max(self.bn, TILE)), rows, self.batch
+        return -(-self.N // bn), rows, self.batch
+
+    @property
+    def joined(self) -> tuple[int, int]:
+        """Rows and columns of blocks once joined to whole tiles."""
+        return math.lcm(self.bm, TILE), math.lcm(self.bn, TILE)
+
+    @property
+    def summable(self) -> tuple[int, ...]:
+        """Dimensions an op may combine the elements of: joined blocks stay apart."""
+        return tuple(d for d, extent in enumerate((self.bm, self.bn))
+                     if extent % TILE == 0 or (d and self.axes == 1))  # fmt: skip
 
     @property
     def whole(self) -> bool:
@@ -100,6 +113,13 @@ class Scene:
         extents = f"({shape[0]},)" if len(shape) == 1 else f"({', '.join(map(str, shape))})"
         self.allocations.append(f'{name} = T.alloc_{scope}({extents}, "{dtype}")')
         return name
+
+    def load_rows(self, scope: str) -> None:
+        """Load a vector with one value per row."""
+        name = self.tensor("V", (self.M,), "float32")
+        vector = self.alloc("v", (self.bm,), "float32", scope)
+        self.emit(f"T.copy({name}[by * {self.bm}], {vector})")
+        self.rows.append(vector)
 
     def full_tensor(self, stem: str, dtype: str, wider: int = 0) -> tuple[str, str]:
         """A tensor of the kernel's extents, or wider, and the start of this block in it."""

@@ -68,7 +68,8 @@ _WORKS: Final = {
     "reduce_min": "over an axis of a block, with or without clear",
     "reduce_absmax": "over an axis of a block, with or without clear",
     "reduce_abssum": "over an axis of a block",
-    "cumsum": "running sums along an axis of a block, from either end",
+    "cumsum": "running sums along an axis of a block, from either end; a line with an infinity or a"
+    " NaN is NaN from end to end",
     "if_then_else": "elementwise choice; both sides are evaluated",
     "Select": "as T.if_then_else",
     "any_of": "some of the conditions holds",

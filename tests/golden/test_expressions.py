@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import harness.language as T
 from golden import GoldenError, contract_for, evaluate, judge
-from golden.approx import exact
+from golden.approx import CLEAN, FREE, exact
 from golden.arithmetic import Arithmetic
 from golden.inputs import draw_inputs
 from golden.matmul import Operand, multiply_accumulate
@@ -202,6 +202,18 @@ def test_running_sums(axis: int, reverse: bool) -> None:
         result = reducer.cumsum(exact(values), axis, "float32", reverse=reverse)
         np.testing.assert_allclose(result.value, expected, rtol=0, atol=1e-12)
         assert result.is_exact is (values is whole)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_running_sums_of_infinities(reverse: bool) -> None:
+    """A line with an infinity may be anything, before it too: the device multiplies it by zero."""
+    func = unary("exp", "float32")
+    reducer = Reducer(Arithmetic(contract_for(func), bounded=True))
+    values = np.ones((1, 2, 8))
+    values[0, 0, 3] = np.inf
+    result = reducer.cumsum(exact(values), 2, "float32", reverse=reverse)
+    assert result.taint is not None
+    np.testing.assert_array_equal(result.taint, [[[FREE] * 8, [CLEAN] * 8]])
 
 
 def test_integer_products_are_exact_or_refused() -> None:

@@ -1,0 +1,102 @@
+"""Statements about places: parts and planes of blocks, turned blocks, running sums, one number."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hypothesis import strategies as st
+
+from harness.fuzz.expressions import elementwise
+from harness.fuzz.scene import OUTPUT, TILE, Scene
+
+SMALL: Final = ("* 2.0", "+ 1.0", "- 0.5")
+"""What is done to an element on its way."""
+
+
+def cumsum(draw: st.DrawFn, scene: Scene) -> None:
+    """Running sums along rows or columns, from either end."""
+    if not scene.blocks or not scene.summable:
+        return
+    source, _ = draw(st.sampled_from(scene.blocks))
+    block = scene.alloc("u", (scene.bm, scene.bn), "float32", "fragment")
+    more = ", reverse=True" if draw(st.booleans()) else ""
+    scene.emit(f"T.cumsum({source}, {block}, dim={draw(st.sampled_from(scene.summable))}{more})")
+    scene.blocks.append((block, "float32"))
+
+
+def turned(draw: st.DrawFn, scene: Scene) -> None:
+    """A square block read the other way round."""
+    if not scene.blocks or scene.bm != scene.bn or not scene.whole:
+        return
+    source, _ = draw(st.sampled_from(scene.blocks))
+    block = scene.alloc("o", (scene.bm, scene.bn), "float32", "fragment")
+    beside, _ = draw(st.sampled_from(scene.blocks))
+    scene.emit(f"for i, j in T.Parallel({scene.bm}, {scene.bn}):",
+               f"    {block}[i, j] = {source}[j, i] - {beside}[i, j]")  # fmt: skip
+    scene.blocks.append((block, "float32"))
+
+
+def part(draw: st.DrawFn, scene: Scene) -> None:
+    """A part of a block taken, changed, and put elsewhere in a block."""
+    rows, columns = scene.bm // TILE, scene.bn // TILE
+    if not scene.blocks or not scene.whole or rows * columns < 2 or scene.bn % TILE:
+        return
+    (source, _), (target, _) = (draw(st.sampled_from(scene.blocks)) for _ in range(2))
+    high, wide = draw(st.integers(1, rows)), draw(st.integers(1, columns))
+
+    def place() -> str:
+        row = draw(st.integers(0, rows - high)) * TILE
+        column = draw(st.integers(0, columns - wide)) * TILE
+        return f"[i{f' + {row}' if row else ''}, j{f' + {column}' if column else ''}]"
+
+    shape = (high * TILE, wide * TILE)
+    held = scene.alloc("p", shape, "float32", "fragment")
+    loop = f"for i, j in T.Parallel({shape[0]}, {shape[1]}):"
+    scene.emit(loop, f"    {held}[i, j] = {source}{place()} {draw(st.sampled_from(SMALL))}",
+               loop, f"    {target}{place()} = {held}[i, j]")  # fmt: skip
+
+
+def planes(draw: st.DrawFn, scene: Scene) -> None:
+    """Planes of a block of three dimensions changed together, then added."""
+    if not scene.whole or scene.axes == 3:
+        return
+    count = draw(st.integers(1, 3))
+    name = scene.tensor("P", (count, scene.M, scene.N), scene.dtype)
+    block = scene.alloc("z", (count, scene.bm, scene.bn), scene.dtype, "shared")
+    total = scene.alloc("g", (scene.bm, scene.bn), "float32", "fragment")
+    vectors = [f" * {v}[i]" for v in scene.rows] + [f" + {v}[j]" for v in scene.columns]
+    change = draw(st.sampled_from([f" {c}" for c in SMALL] + vectors))
+    scene.emit(
+        f"T.copy({name}[0, {scene.start()}], {block})",
+        f"for h, i, j in T.Parallel({count}, {scene.bm}, {scene.bn}):",
+        f"    {block}[h, i, j] = {block}[h, i, j]{change}",
+        f"for i, j in T.Parallel({scene.bm}, {scene.bn}):",
+        f"    {total}[i, j] = {' + '.join(f'{block}[{h}, i, j]' for h in range(count))}",
+    )
+    scene.blocks.append((total, "float32"))
+
+
+def direct(draw: st.DrawFn, scene: Scene) -> None:
+    """Elements of tensors read and written without a block between."""
+    row, column = f"by * {scene.bm} + i", "j" if scene.axes == 1 else f"bx * {scene.bn} + j"
+    at = f"[{'bz, ' if scene.axes == 3 else ''}{row}, {column}]"
+    source, _ = scene.full_tensor("D", draw(st.sampled_from((scene.dtype, "float32"))))
+    target, _ = scene.full_tensor(OUTPUT, draw(st.sampled_from((scene.dtype, "float32"))))
+    operator, value = draw(st.sampled_from("+-*")), draw(elementwise(scene))
+    scene.emit(f"for i, j in T.Parallel({scene.bm}, {scene.bn}):",
+               f"    {target}{at} = {source}{at} {operator} {value}")  # fmt: skip
+
+
+def number(draw: st.DrawFn, scene: Scene) -> None:
+    """A vector made one number, used for all elements of a block."""
+    if not scene.whole or not scene.blocks:
+        return
+    if not scene.rows or draw(st.booleans()):
+        scene.load_rows(draw(st.sampled_from(("shared", "fragment"))))
+    vector = draw(st.sampled_from(scene.rows))
+    block, _ = draw(st.sampled_from(scene.blocks))
+    one = scene.alloc("n", (1,), "float32", "fragment")
+    kind, operator = draw(st.sampled_from(("sum", "max", "min"))), draw(st.sampled_from("+-*"))
+    scene.emit(f"T.reduce_{kind}({vector}, {one}, dim=0)",
+               f"for i, j in T.Parallel({scene.bm}, {scene.bn}):",
+               f"    {block}[i, j] = {block}[i, j] {operator} {one}[0]")  # fmt: skip
