@@ -137,7 +137,9 @@ def check(
             case.findings = list(error.findings)
             return _verdict(case, [], oracle="none", kind="none", seed=None)
         case.plan, case.programs = given.plan, given.programs
+    started = time.perf_counter()
     case.findings += declared(case.plan, made.source, made.options, case.contract, case.programs)
+    case.timed("judge", started)
     return _judged(
         case,
         inputs,

@@ -115,14 +115,13 @@ def _judge(case: Case, blame: bool) -> Outcome:
         return Outcome(kind, error.code, where, message=str(error), pipeline=_since(began))
     except SimulatorError as error:
         return Outcome(o.DEFECT, str(getattr(error, "code", "")), message=str(error))
-    timings = dict(verdict.timings)
-    pipeline = compiled + sum(timings.get(k, 0.0) for k in ("golden", "simulate", "judge"))
-    facts = {"oracle": verdict.oracle, "ratio": verdict.bound_ratio, "timings": timings,
-             "pipeline": pipeline}  # fmt: skip
+    facts: dict[str, Any] = {"oracle": verdict.oracle, "ratio": verdict.bound_ratio,
+             "timings": dict(verdict.timings), "pipeline": compiled + _worked(verdict)}  # fmt: skip
     if verdict.passed:
         more = _more(made, case, seed) if blame else Outcome(o.PASS)
         if more.oracle:
             facts["oracle"] = f"{verdict.oracle}+{more.oracle}"
+        facts["pipeline"] += more.pipeline
         return _with(more, **facts)
     errors = [f for f in verdict.findings if f.severity == "error"]
     if errors:
@@ -140,6 +139,11 @@ def _judge(case: Case, blame: bool) -> Outcome:
 
         found = _with(found, bad_pass=first_bad_pass(made, kind, seed))
     return _with(found, **facts)
+
+
+def _worked(verdict: Any) -> float:
+    """Seconds in golden, simulator and judge."""
+    return float(sum(verdict.timings.get(s, 0.0) for s in ("golden", "simulate", "judge")))
 
 
 def _since(began: float) -> float:
@@ -189,9 +193,11 @@ def _read_twice(made: Any, case: Case) -> Outcome:
 
 
 def _as_before(made: Any, case: Case, steps: tuple[str, ...]) -> Outcome:
+    began = time.perf_counter()
     found = legacy.difference(made.source, made.options.device, steps)
     if not found:
-        return Outcome(o.PASS, oracle="" if found is None else "legacy")
+        oracle = "" if found is None else "legacy"
+        return Outcome(o.PASS, oracle=oracle, pipeline=_since(began))
     return Outcome(o.WRONG, "legacy", "compat", main_op(case.kernel), found)
 
 
@@ -206,7 +212,7 @@ def _climbed(made: Any, case: Case, seed: int, rung: str) -> Outcome | None:
     except (NoOracleError, GoldenError):
         return None
     if verdict.passed:
-        return Outcome(o.PASS, oracle=rung)
+        return Outcome(o.PASS, oracle=rung, pipeline=_worked(verdict))
     reason = "; ".join(f.message for f in verdict.findings if f.severity == "error")
     return Outcome(o.WRONG, rung, PLACED, main_op(case.kernel), reason or verdict.reason)
 
