@@ -124,6 +124,8 @@ class Arithmetic:
 
     def operand(self, x: Approx, dtype: str, broadcast: bool) -> Approx:
         """An operand as the unit that will use it sees it."""
+        if find_format(dtype).is_integer:  # in float32, and repeated without loss
+            return rounded(x, _SINGLE.bits, _SINGLE.tiny, _SINGLE.huge) if self.bounded else x
         if dtype != "float32":
             return x
         if not self.contract.fp32_dest:

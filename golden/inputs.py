@@ -41,7 +41,9 @@ def as_parameter(values: Array, dtype: str) -> Array:
         if dtype.startswith(("u", "bool"))
         else -min(fmt.huge, 127 if dtype == "int8" else 2**31)
     )
-    return np.clip(np.rint(values), low, fmt.huge).astype(np.dtype(dtype))
+    whole = np.nan_to_num(np.rint(values), nan=0.0, posinf=fmt.huge, neginf=low)
+    held: Array = np.clip(whole, low, fmt.huge).astype(np.dtype(dtype))
+    return held
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -69,6 +69,10 @@ class _Case:
         self.timings[stage] = self.timings.get(stage, 0.0) + spent
 
 
+STAGES: Final = ("compile", "golden", "simulate", "device", "judge")
+"""Stages of a check in the order they are shown; parts of one are named after it."""
+
+
 def check(
     kernel: Any,
     inputs: Mapping[str, Any] | None = None,
@@ -340,7 +344,9 @@ def _verdict(
         pcc=None if last is None else last.pcc,
         tensors=tensors,
         findings=tuple(ordered),
-        timings=dict(case.timings),
+        timings=dict(
+            sorted(case.timings.items(), key=lambda item: STAGES.index(item[0].split(".")[0]))
+        ),
         input_kind=kind or "none",
         seed=seed,
         determinate=None if case.run is None else case.run.determinate,

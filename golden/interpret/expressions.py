@@ -205,13 +205,13 @@ class Evaluator:
 
     def _compare(self, kind: str, a: Approx, b: Approx, dtype: str) -> Truth:
         if self.space.chunk.machine.bounded:
-            broadcast = is_broadcast(a, b)
+            dtype, broadcast = _computed(dtype, is_broadcast(a, b))
             a = self.arithmetic.operand(a, dtype, broadcast)
             b = self.arithmetic.operand(b, dtype, broadcast)
         return compare(kind, a, b)
 
     def _combine(self, kind: str, a: Approx, b: Approx, dtype: str, expr: Any) -> Approx:
-        broadcast = is_broadcast(a, b)
+        dtype, broadcast = _computed(dtype, is_broadcast(a, b))
         ring = {"Add": self.arithmetic.add, "Sub": self.arithmetic.sub, "Mul": self.arithmetic.mul}
         if kind in ring:
             return ring[kind](a, b, dtype, broadcast, stored_type(expr.a, expr.b))
@@ -253,6 +253,11 @@ def as_approx(value: Value) -> Approx:
     if isinstance(value, Truth):
         return value.as_data()
     return exact(np.asarray(value, np.float64))
+
+
+def _computed(dtype: str, broadcast: bool) -> tuple[str, bool]:
+    """How operands of a dtype are computed with, and whether repeating one narrows it."""
+    return ("float32", False) if find_format(dtype).is_integer else (dtype, broadcast)
 
 
 def stored_type(a: Any, b: Any) -> str:

@@ -3,7 +3,7 @@
 A 1-D buffer is a row of tiles (``row``) unless something makes it a column (``col``): it receives a
 reduction over columns, or it is indexed by the row variable of a two-dimensional loop. Buffers that
 meet elementwise, or by copy, share a form. Where both are asked for, the column wins and the
-row users go through a transpose.
+row users go through a transpose. Integers, which the matrix unit does not turn, stay rows.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from tvm.ir import Call
 
 from harness.compiler.affine import mentions
 from harness.compiler.kernel import Kernel, loads, statements
+from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY, CUMSUM, REDUCE
 from harness.language.regions import constant
+from simulator.formats.dataformat import DataFormat
 
 
 def infer_forms(kernel: Kernel) -> dict[str, str]:
     """``full``, ``row`` or ``col`` per on-chip buffer."""
-    vectors = {b.name for b in kernel.onchip if len(b.ty.shape) == 1}
+    flat = [b for b in kernel.onchip if len(b.ty.shape) == 1]
+    vectors = {b.name for b in flat if not DataFormat.from_ir(dtype_of(b)).is_integer}
     parent = {name: name for name in vectors}
     columns: set[str] = set()
 
@@ -46,10 +49,8 @@ def infer_forms(kernel: Kernel) -> dict[str, str]:
         elif isinstance(node, tirx.For) and node.kind == tirx.ForKind.PARALLEL:
             _nest(node, vectors, columns, parent, find)
     groups = {find(name) for name in columns}
-    return {
-        b.name: "full" if b.name not in vectors else "col" if find(b.name) in groups else "row"
-        for b in kernel.onchip
-    }
+    found = {b.name: "full" for b in kernel.onchip} | {b.name: "row" for b in flat}
+    return found | {name: "col" for name in vectors if find(name) in groups}
 
 
 def in_order(stmt: tirx.BufferStore, variables: Sequence[Any]) -> list[int]:

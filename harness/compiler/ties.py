@@ -9,7 +9,7 @@ from typing import Any
 import tvm
 import tvm_ffi
 from tvm import tirx
-from tvm.ir import Call, TensorRegion
+from tvm.ir import Call, TensorLoad, TensorRegion
 
 from harness.compiler.affine import affine
 from harness.compiler.diagnostics import refuse
@@ -17,6 +17,7 @@ from harness.compiler.kernel import Kernel, loads, statements
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant
 
+_ZERO = tirx.const(0, "int32")
 Dim = tuple[Any, Any]
 """(buffer or access key, dimension), or ("loop", variable)."""
 
@@ -204,5 +205,5 @@ def indices_of(kernel: Kernel) -> Iterator[tuple[Any, Any]]:
                 into.append(expr.value)
 
         tvm_ffi.structural_walk(store.value, [(tirx.Cast, cast)])
-        for expr in found:
-            yield store, expr
+        for expr in found:  # what is read there has places of its own
+            yield store, tvm_ffi.structural_map(expr, [(TensorLoad, lambda _: _ZERO)])

@@ -100,3 +100,19 @@ def number(draw: st.DrawFn, scene: Scene) -> None:
     scene.emit(f"T.reduce_{kind}({vector}, {one}, dim=0)",
                f"for i, j in T.Parallel({scene.bm}, {scene.bn}):",
                f"    {block}[i, j] = {block}[i, j] {operator} {one}[0]")  # fmt: skip
+
+
+def whole(draw: st.DrawFn, scene: Scene) -> None:
+    """Whole numbers read from memory, one per row, compared with places or computed with."""
+    if not scene.blocks:
+        return
+    name = scene.tensor("W", (scene.M,), "int32")
+    vector = scene.alloc("w", (scene.bm,), "int32", draw(st.sampled_from(("shared", "fragment"))))
+    block, _ = draw(st.sampled_from(scene.blocks))
+    value = f'{block}[i, j] * T.cast({vector}[i] + 1, "float32")'
+    if 1 in scene.summable and draw(st.booleans()):  # else places in joined blocks
+        relation = draw(st.sampled_from(("<", "==", ">=")))
+        value = f"T.if_then_else(j {relation} {vector}[i], {block}[i, j], 0.5)"
+    scene.emit(f"T.copy({name}[by * {scene.bm}], {vector})",
+               f"for i, j in T.Parallel({scene.bm}, {scene.bn}):",
+               f"    {block}[i, j] = {value}")  # fmt: skip

@@ -98,6 +98,11 @@ class Scene:
         return self.bm % TILE == 0 and (self.axes == 1 or self.bn % TILE == 0)
 
     @property
+    def has_integers(self) -> bool:
+        """Whether it reads whole numbers."""
+        return any(t.dtype == "int32" for t in self.tensors)
+
+    @property
     def tests(self) -> tuple[str, ...]:
         """Conditions on an element's place."""
         return ("i >= j", "i + by > j", "j < 7") if self.whole else ()

@@ -128,6 +128,8 @@ def _entries() -> dict[str, Entry]:
             use = "tensors, blocks and casts"
         elif target in INTEGERS:
             use += "; tensors and blocks of int8 T.gemm, which runs simulated only"
+            if target == "int32":
+                use += "; tensors and blocks whose numbers are used as real ones, exact below 2**24"
         table[name] = Entry(name, "works", f"the dtype {target}: for {use}")
     for name, note in _IGNORED.items():
         table[name] = Entry(name, "ignored", note)

@@ -125,7 +125,9 @@ def _operation(expr: Expr, registers: tuple[int, ...], r: int) -> Micro:
         return Micro("unary", expr.op, registers=(r,))
     if isinstance(expr, Convert):
         target = DataFormat.from_ir(expr.dtype).value
-        return Micro("cast", "typecast", registers=(r,), names=("Float32", target))
+        source = expr.a.buffer.format if isinstance(expr.a, Leaf) else DataFormat.Float32
+        source = source if source.is_integer else DataFormat.Float32
+        return Micro("cast", "typecast", registers=(r,), names=(source.value, target))
     if isinstance(expr, Select):
         return Micro("where", "where", registers=(*registers, r))
     if isinstance(expr, Binary):

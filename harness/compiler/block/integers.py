@@ -7,12 +7,15 @@ from typing import NoReturn
 from harness.compiler.block.model import (
     BlockProgram,
     Buffer,
+    Convert,
     Eltwise,
+    Expr,
     Gemm,
     Leaf,
     Reduce,
     Statement,
     Transpose,
+    operands,
     walk,
 )
 from harness.compiler.diagnostics import refuse
@@ -40,13 +43,30 @@ def check_integers(program: BlockProgram, options: CompileOptions) -> None:
                 continue
             _no(stmt, f"{stmt.expr.buffer.dtype} {stmt.expr.buffer.name!r} becomes"
                 f" {stmt.dst.dtype}", "keep its dtype, and convert outside the kernel")  # fmt: skip
+        if isinstance(stmt, Eltwise) and _converts(stmt):
+            if not options.use_fp32_dest:
+                _no(stmt, f"int32 {used[0].name!r} in a 16-bit destination register",
+                    "leave --no-fp32-dest out")  # fmt: skip
+            continue
         name, dtype = used[0].name, used[0].dtype
         if isinstance(stmt, Eltwise) and not tuple(stmt.uses()):
             _no(stmt, f"{dtype} block {name!r} is filled, and is not an accumulator that stays in"
                 " the destination register", "clear it right before the loop of its T.gemm, and"
                 " use smaller blocks")  # fmt: skip
         _no(stmt, f"{dtype} block {name!r} in arithmetic", "compute in float32; integers go"
-            " through T.copy and T.gemm")  # fmt: skip
+            " through T.copy and T.gemm, and int32 may be an operand of real numbers")  # fmt: skip
+
+
+def _converts(stmt: Eltwise) -> bool:
+    """Whether every integer operand is turned into a real number before anything else."""
+
+    def fine(expr: Expr, *, converted: bool) -> bool:
+        if isinstance(expr, Leaf):
+            return not expr.buffer.format.is_integer or (converted and expr.bcast is None)
+        inner = isinstance(expr, Convert)
+        return all(fine(operand, converted=inner) for operand in operands(expr))
+
+    return not stmt.dst.format.is_integer and fine(stmt.expr, converted=False)
 
 
 def _check_gemm(stmt: Gemm, options: CompileOptions) -> None:

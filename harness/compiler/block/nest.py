@@ -25,6 +25,7 @@ from harness.compiler.block.model import (
     Transpose,
     Unary,
 )
+from harness.compiler.block.whole import WHOLE, copied, in_parts, loads_of, total
 from harness.compiler.diagnostics import refuse
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.regions import constant
@@ -39,6 +40,7 @@ _COMPARE: Final = ((tirx.LT, "ltz"), (tirx.LE, "lez"), (tirx.GT, "gtz"), (tirx.G
 _FUNCTIONS: Final = ("exp", "exp2", "log", "log1p", "sqrt", "rsqrt", "sigmoid", "tanh", "erf",
                      "sin", "cos", "floor", "ceil", "round")  # fmt: skip
 _LOG2_E: Final = 1.4426950408889634
+_WIDER: Final = ("int32", "int64")
 _EXACT: Final = 1 << 20
 """Index expressions below this are exact in float32, quotients included."""
 
@@ -135,19 +137,22 @@ class Nest:
         """The operand an on-chip element is; vectors in the other form are turned first."""
         starts, extents, access = self._access(buffer, indices, node)
         block = self.parts.read(buffer, starts, extents, node)
-        if access == "full":
-            if self.target is not None and block.form != self.target.form:
-                return Leaf(self._turned(block))
-            return Leaf(block)
-        if access == "turned":
-            return Leaf(self._turned(block))
-        if (
-            access in ("ROW", "COL")
-            and block.form in ("row", "col")
-            and (block.form != access.lower())
-        ):
-            block = self._turned(block)
-        return Leaf(block, access)
+        form = block.form if self.target is None else self.target.form
+        turned = access == "turned" or block.form != (form if access == "full" else {
+            "ROW": "row", "COL": "col"}.get(access, block.form) if block.form != "full"
+            else "full")  # fmt: skip
+        bcast = access if access in ("ROW", "COL", "SCALAR") else None
+        return self.operand(block, bcast, node, turned=turned)
+
+    def operand(self, block: Buffer, bcast: str | None, node: Any, *, turned: bool) -> Expr:
+        """The operand a block is, turned and repeated as asked; whole numbers become real."""
+        if not self._is_whole(node):
+            return Leaf(self._turned(block) if turned else block, bcast)
+        if bcast is None and not turned and self.target is not None:
+            return copied(block, self.target)
+        made, parts = in_parts(block, self.node, self.reader.temp)
+        self.before += made
+        return total(Leaf(self._turned(part) if turned else part, bcast) for part in parts)
 
     def _turned(self, block: Buffer) -> Buffer:
         turned = block.turned(self.reader.temp(f"{block.name}_t"))
@@ -190,7 +195,7 @@ class Nest:
             block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
                                 tuple(turned.extents))  # fmt: skip
             self.before += self.reader.load(node, block, turned.region(buffer, indices, node))
-            return Leaf(self._turned(block))
+            return self.operand(block, None, node, turned=True)
         region = self.region(buffer, indices, node)
         used = [k for k, v in enumerate(self.variables) if any(mentions(i, [v]) for i in indices)]
         rank, text = len(self.variables), str(region.starts)
@@ -200,7 +205,9 @@ class Nest:
         elif used == [rank - 1]:
             access, shape, form = "ROW", (self.extents[-1],), "row"
         elif used == [rank - 2]:
-            access, shape, form = "COL", (self.extents[-2],), "col"
+            # Integers are not turned as they are: in_parts, then.
+            form = "row" if self._is_whole(node) else "col"
+            access, shape = "COL", (self.extents[-2],)
         else:
             refuse(f"tensor {buffer.name!r} is read neither elementwise nor as a broadcast",
                    node=node, code="UnsupportedIndex",
@@ -211,10 +218,10 @@ class Nest:
                 and known.region.tensor.same_as(buffer)
                 and (str(known.region.starts) == text and access is None)
             ):
-                return Leaf(known.dst)
+                return self.operand(known.dst, None, node, turned=False)
         block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype, shape, form)
         self.before += self.reader.load(node, block, region)
-        return Leaf(block, access)
+        return self.operand(block, access, node, turned=(access, form) == ("COL", "row"))
 
     # Expressions ------------------------------------------------------------------------------
 
@@ -232,7 +239,7 @@ class Nest:
             refuse(f"arithmetic of {dtype_of(value)} values", node=value, code="UnsupportedDtype",
                    next_step=f"cast them to {VALUES} or float32 first")  # fmt: skip
         if not _is_float(value):
-            return self.condition(value) if str(value.ty.dtype) == "bool" else self.index(value)
+            return self.condition(value) if str(value.ty.dtype) == "bool" else self.whole(value)
         for kind, op in _ARITHMETIC:
             if isinstance(value, kind):
                 return _binary(op, self.expr(value.a), self.expr(value.b))
@@ -241,6 +248,11 @@ class Nest:
         if isinstance(value, Call):
             return self._call(value)
         self._no(type(value).__name__, value)
+
+    def _is_whole(self, load: TensorLoad) -> bool:
+        """Whether data are whole numbers to compute with, not to pass on as they are."""
+        target = self.target
+        return dtype_of(load) == WHOLE and target is not None and not target.format.is_integer
 
     def _no(self, what: str, node: Any) -> NoReturn:
         refuse(f"{what} in an elementwise expression", node=node,
@@ -281,6 +293,8 @@ class Nest:
             if isinstance(value, kind):
                 if _is_float(value.a):
                     return Unary(op, _binary("sub", self.expr(value.a), self.expr(value.b)))
+                if loads_of(value):
+                    return Unary(op, _binary("sub", self.whole(value.a), self.whole(value.b)))
                 return Unary(op, self.index(value.a - value.b))
         if isinstance(value, tirx.And):
             return Binary("mul", self.condition(value.a), self.condition(value.b))
@@ -291,6 +305,22 @@ class Nest:
         if isinstance(value, tirx.IntImm):
             return Const(float(bool(value.value)))
         self._no(f"condition {type(value).__name__}", value)
+
+    def whole(self, value: Any) -> Expr:
+        """An integer expression that may read memory, in float32: exact below 2 ** 24."""
+        if not loads_of(value):
+            return self.index(value)
+        if isinstance(value, TensorLoad):
+            return self.expr(value)
+        if isinstance(value, tirx.Cast) and dtype_of(value) in _WIDER:
+            return self.whole(value.value)
+        if isinstance(value, tirx.Select):
+            return Select(self.condition(value.condition), self.whole(value.true_value),
+                          self.whole(value.false_value))  # fmt: skip
+        for kind, op in _ARITHMETIC:
+            if isinstance(value, kind) and op != "div":
+                return _binary(op, self.whole(value.a), self.whole(value.b))
+        self._no(f"{type(value).__name__} of whole numbers read from memory", value)
 
     def index(self, value: Any) -> Expr:
         """An integer expression of loop variables and indices, as exact float32 tiles."""

@@ -33,6 +33,7 @@ from harness.compiler.block.model import (
 )
 from harness.compiler.block.nest import Nest
 from harness.compiler.block.parts import Parts
+from harness.compiler.block.whole import WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.forms import in_order, infer_forms
 from harness.compiler.kernel import Kernel, region_access
@@ -146,7 +147,7 @@ class _Reader:
             return self.unload(call, self.region(dst, call), self.block(src, call, parts.read))
         a, b = self.block(src, call, parts.read), self.block(dst, call, parts.write)
         if (a.lead, a.shape) == (b.lead, b.shape):
-            return [Eltwise(call, b, Leaf(a))]
+            return [Eltwise(call, b, copied(a, b))]
         if (a.lead, a.shape) == (b.lead, b.shape[::-1]) and 1 in a.shape:
             return self.converted(call, b, a)
         refuse(f"T.copy between on-chip shapes {a.shape} and {b.shape}", node=call,
@@ -154,8 +155,13 @@ class _Reader:
 
     def converted(self, node: Any, dst: Buffer, src: Buffer) -> list[Statement]:
         """``dst = src`` where one lies in a row and the other in a column."""
-        turned = src.turned(self.temp(f"{src.name}_t"))
-        return [Transpose(node, turned, src), Eltwise(node, dst, Leaf(turned))]
+        made: list[Statement] = []
+        parts = [src]
+        if src.dtype == WHOLE and not dst.format.is_integer:
+            made, parts = in_parts(src, node, self.temp)
+        turned = [part.turned(self.temp(f"{part.name}_t")) for part in parts]
+        made += [Transpose(node, t, part) for t, part in zip(turned, parts, strict=True)]
+        return [*made, Eltwise(node, dst, total(map(Leaf, turned)))]
 
     def unload(self, node: Any, region: Region, buffer: Buffer) -> list[Statement]:
         """A store; a vector in a column is turned first, since tensors store vectors in rows."""
@@ -176,7 +182,7 @@ class _Reader:
         if dtype == buffer.dtype:
             return [Load(node, buffer, region)]
         raw = buffer.like(self.temp(f"{buffer.name}_{region.tensor.name}"), dtype)
-        return [Load(node, raw, region), Eltwise(node, buffer, Leaf(raw))]
+        return [Load(node, raw, region), Eltwise(node, buffer, copied(raw, buffer))]
 
     def temp(self, stem: str) -> str:
         name, n = stem, 1

@@ -18,6 +18,7 @@ MARKS = {
     parts.planes: "for h, i, j",
     parts.direct: "[by * 64 + i",
     parts.number: "[0]\n",
+    parts.whole: '"int32"',
 }
 """What the text of each has and no other."""
 

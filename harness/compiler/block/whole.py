@@ -1,0 +1,87 @@
+"""Whole numbers from memory in expressions: labels, lengths, segment numbers.
+
+The vector unit turns int32 into float32, exact below 2 ** 24. A block that is repeated along rows
+or columns goes through the matrix unit's sources, which keep as little as 8 bits: it is repeated in
+three parts of 8 bits each, and these are added again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import tvm
+import tvm_ffi
+from tvm.ir import TensorLoad
+
+from harness.compiler.block.model import (
+    Binary,
+    Buffer,
+    Const,
+    Convert,
+    Eltwise,
+    Expr,
+    Leaf,
+    Statement,
+    Unary,
+)
+from harness.language.regions import is_buffer
+from harness.language.tensors import VAR
+
+WHOLE: Final = "int32"
+"""The dtype of data that may be used as numbers; others go through T.copy and T.gemm alone."""
+REAL: Final = "float32"
+_STEPS: Final = (2.0**16, 2.0**8)
+"""What the high and the middle part are multiples of."""
+
+
+def loads_of(expr: Any) -> list[TensorLoad]:
+    """What an expression reads of blocks and tensors."""
+    found: list[TensorLoad] = []
+
+    def seen(load: TensorLoad) -> None:
+        if is_buffer(load.source) and load.source.ty.storage_scope != VAR:
+            found.append(load)
+
+    if isinstance(expr, tvm.ir.Expr):
+        tvm_ffi.structural_walk(expr, [(TensorLoad, seen)])
+    return found
+
+
+def copied(source: Buffer, target: Buffer) -> Expr:
+    """What a copy stores: int32 becomes float32 on its way to real numbers."""
+    if source.dtype == WHOLE and not target.format.is_integer:
+        return Convert(REAL, Leaf(source))
+    return Leaf(source)
+
+
+def in_parts(
+    block: Buffer, node: Any, temp: Callable[[str], str]
+) -> tuple[list[Statement], list[Buffer]]:
+    """Statements that make of an int32 block blocks of float32 whose sum it is, and those.
+
+    None holds numbers of more than 8 bits. ``temp`` makes names.
+    """
+    made: list[Statement] = []
+
+    def put(value: Expr) -> Buffer:
+        new = block.like(temp(block.name), REAL)
+        made.append(Eltwise(node, new, value))
+        return new
+
+    rest = put(Convert(REAL, Leaf(block)))
+    parts: list[Buffer] = []
+    for step in _STEPS:
+        whole = Unary("floor", Binary("mul", Leaf(rest), Const(1 / step)))
+        parts.append(put(Binary("mul", whole, Const(step))))
+        rest = put(Binary("sub", Leaf(rest), Leaf(parts[-1])))
+    return made, [*parts, rest]
+
+
+def total(parts: Iterable[Leaf]) -> Expr:
+    """The sum of the parts: exact in any order."""
+    first, *others = parts
+    found: Expr = first
+    for part in others:
+        found = Binary("add", found, part)
+    return found
