@@ -106,6 +106,16 @@ class Tensor:
         self.owner = np.full(units, NOBODY, np.int32)
         self.written_in = np.zeros((units, 2), np.int64)
 
+    def clear(self) -> None:
+        """Be as before any run, but for values and ``valid``."""
+        if self.owner is not None and self.written_in is not None:
+            self.owner.fill(NOBODY)
+            self.written_in.fill(0)
+        self.held = None
+        for starts in self.reads.values():
+            starts.clear()  # ops know the sets of their reads
+        self.read_bytes = self.written_bytes = 0
+
     def refine(self, grain: int) -> None:
         """Parts of pages are accessed, in multiples of ``grain`` bytes; before the run."""
         self.grain = math.gcd(self.grain, grain)
