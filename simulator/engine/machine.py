@@ -77,7 +77,6 @@ class Machine:
         self.tally: list[int] = []
         self._slots: dict[str, int] = {}
         self._starts: list[tuple[Code, Lanes, list[Any]]] = []
-        self.late = False
         self.multicast_bytes = 0
         self.starved: tuple[int, ...] = ()
         self.accesses: dict[str, set[tuple[bool, str]]] = {}
@@ -215,6 +214,7 @@ class Machine:
 
     def begin(self) -> None:
         """Put every program at its start."""
+        self.late = False
         self.groups: list[Group] = []
         self.created = 0
         self.spawn([Group(code, x, list(regs), self.table) for code, x, regs in self._starts])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.engine.machine import Machine
-from simulator.engine.schedule import Schedule, Seeded
+from simulator.engine.schedule import LateNoc, RoundRobin, Schedule, Seeded, Turns
 from simulator.engine.scheduler import Scheduler
 from simulator.errors import InputError
 from simulator.run import RunOptions, RunResult, Workspace, execute
@@ -81,7 +81,16 @@ SKETCHES = st.one_of(
 )
 
 
-@given(SKETCHES, st.sampled_from([None, Seeded(3), Seeded(4, longest=5, single=False)]))
+SCHEDULES = st.sampled_from([
+    None,
+    Seeded(3),
+    Seeded(4, longest=5, single=False),
+    LateNoc(5),
+    Turns(((0, 3, True), (1, 9, False), (2, 4096, True))),
+])  # fmt: skip
+
+
+@given(SKETCHES, SCHEDULES)
 def test_a_machine_used_again_is_as_new(sketch: Sketch, between: Schedule | None) -> None:
     """Bits, findings, counters and trace are those of a run alone, whatever was run before."""
     plans, workspace = Plans(sketch), Workspace()
@@ -156,16 +165,18 @@ def state(machine: Any) -> dict[str, Any]:
     }  # fmt: skip
     groups = [(x.code.key, x.pc, x.done, x.lanes.mask, x.serial) for x in machine.groups]
     peaks = [(cb.peak, cb.loose) for cb in machine.cbs.values()]
-    counts = (set(machine.tally), machine.created, machine.multicast_bytes, machine.findings)
+    counts = (set(machine.tally), machine.created, machine.multicast_bytes, machine.findings,
+              machine.late)  # fmt: skip
     return {"strands": strands, "tensors": tensors, "groups": groups, "peaks": peaks,
             "counts": counts}  # fmt: skip
 
 
 @pytest.mark.parametrize("level", ["strict", "hardware"])
-def test_clearing_leaves_nothing_of_a_run(level: Any, made: list[Any]) -> None:
+@pytest.mark.parametrize("schedule", [RoundRobin(), LateNoc(1)], ids=["in turn", "late"])
+def test_clearing_leaves_nothing_of_a_run(level: Any, schedule: Schedule, made: list[Any]) -> None:
     """A machine about to be used again is in the state of a new one."""
     began: list[dict[str, Any]] = []
-    options = RunOptions(level=level)
+    options = RunOptions(level=level, schedule=schedule)
     plans, workspace = Plans(gemm(96, 64, 64, (32, 32, 32), (2, 2), depth=2)), Workspace()
     with pytest.MonkeyPatch.context() as patch:
         run = Scheduler.run
