@@ -37,7 +37,7 @@ from simulator.memory.dram import Tensor
 from simulator.numerics.models import number_model
 from simulator.numerics.modes import Chip, Dest, Fidelity, Mode
 from simulator.plan.placement import place
-from simulator.plan.schema import ComputeConfig, Kernel, Plan
+from simulator.plan.schema import ComputeConfig, CoreRange, Kernel, Plan
 from simulator.plan.work import all_cores, range_cores
 from simulator.program import Program
 
@@ -89,6 +89,7 @@ class Machine:
         self._kernels: dict[str, Kernel] = {}
         self._threads: dict[str, str] = {}
         self.cores = list(all_cores(plan))
+        self._known: dict[tuple[CoreRange, ...], Lanes] = {}
         self._numbers = {core: number for number, core in enumerate(self.cores)}
         self.l1 = L1Map(plan, self.arch, self.cores)
         self.cbs: dict[int, CircularBuffer] = {}
@@ -108,9 +109,12 @@ class Machine:
 
     # --- construction ----------------------------------------------------------------------
 
-    def _lanes(self, ranges: Any) -> Lanes:
-        ids = sorted(self._numbers[core] for core in range_cores(ranges))
-        return self.table.of_ids(np.array(ids, np.int64))
+    def _lanes(self, ranges: tuple[CoreRange, ...]) -> Lanes:
+        lanes = self._known.get(ranges)
+        if lanes is None:
+            ids = sorted(self._numbers[core] for core in range_cores(ranges))
+            lanes = self._known[ranges] = self.table.of_ids(np.array(ids, np.int64))
+        return lanes
 
     def _make_buffers(self) -> None:
         placement = self.placement
@@ -257,10 +261,7 @@ class Machine:
 
     def tf32(self, key: str) -> bool:
         """Whether Float32 buffers reach Src as TF32: no 5-bit exponents on the kernel's cores."""
-        ranges = range_cores(self._kernels[key].core_ranges)
-        mask = 0
-        for core in ranges:
-            mask |= 1 << self._numbers[core]
+        mask = self._lanes(self._kernels[key].core_ranges).mask
         return not any(
             cb.fmt is DataFormat.Float16 and cb.lanes.mask & mask for cb in self.cbs.values()
         )
