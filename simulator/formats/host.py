@@ -85,7 +85,7 @@ def upload(
         return _deliver(upload(tensor, fmt, tile, pad, np.empty(shape, np.float32)), out)
     matrix = matrix.astype(np.float32, copy=False).reshape(height, tile[0], width, tile[1])
     grid = out.view(np.uint32).reshape(height, width, *tile)
-    strip = min(max(1, CHUNK // (tile[0] * columns)), height)
+    strip = min(max(1, 2 * CHUNK // (tile[0] * columns)), height)
     scratch = np.empty((strip, *matrix.shape[1:]), np.uint32)
     for first in range(0, height, strip):
         piece = matrix[first : first + strip]
