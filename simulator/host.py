@@ -83,8 +83,18 @@ def _wanted(layout: Layout) -> str:
     return f"{kind} {layout.logical_shape}"
 
 
-def load_tensors(plan: Plan, inputs: Mapping[str, Array], pool: Pool) -> dict[str, Tensor]:
-    """Every buffer of the plan in device memory.
+def make_tensors(plan: Plan) -> dict[str, Tensor]:
+    """Every buffer of the plan, without contents."""
+    arch = find_arch(plan.device.name)
+    bases = place(plan, arch).tensors
+    return {
+        name: Tensor(name, layout, placement_of(layout, bases[name], arch))
+        for name, layout in plan.layouts.items()
+    }
+
+
+def load_tensors(tensors: Mapping[str, Tensor], inputs: Mapping[str, Array], pool: Pool) -> None:
+    """Fill the buffers of a plan.
 
     Inputs are rounded by the host to their dtype (nearest even); padding is garbage and invalid,
     except in block formats and where the layout says zero. Buffers without initial contents are
@@ -93,11 +103,7 @@ def load_tensors(plan: Plan, inputs: Mapping[str, Array], pool: Pool) -> dict[st
     Raises:
         InputError: a value does not fit its dtype.
     """
-    arch = find_arch(plan.device.name)
-    bases = place(plan, arch).tensors
-    tensors = {}
-    for name, layout in plan.layouts.items():
-        tensor = Tensor(name, layout, placement_of(layout, bases[name], arch))
+    for name, tensor in tensors.items():
         array = inputs.get(name)
         shape = (tensor.pages, *tensor.tile)
         if not pool.arithmetic:
@@ -107,13 +113,10 @@ def load_tensors(plan: Plan, inputs: Mapping[str, Array], pool: Pool) -> dict[st
                 tensor.values = pool.take(shape, tensor.fmt.value_dtype)
             tensor.valid = np.zeros((tensor.pages, 2), np.int16)
         else:
-            zero = layout.padding == "zero" or tensor.fmt.is_bfp
+            zero = tensor.layout.padding == "zero" or tensor.fmt.is_bfp
             if pool.arithmetic:
-                tensor.values = _pages(tensor, stored(array, layout.view), pool, zero=zero)
-            if not zero:
-                tensor.valid = tensor.logical_extents()
-        tensors[name] = tensor
-    return tensors
+                tensor.values = _pages(tensor, stored(array, tensor.layout.view), pool, zero=zero)
+            tensor.valid = None if zero else tensor.logical_extents()
 
 
 def _pages(tensor: Tensor, array: Array, pool: Pool, *, zero: bool) -> Array:

@@ -13,12 +13,19 @@ import numpy.typing as npt
 
 from simulator import depths, determinacy
 from simulator.engine.machine import Machine
-from simulator.engine.pool import Workspace
+from simulator.engine.reuse import Use, Workspace
 from simulator.engine.schedule import RoundRobin
 from simulator.engine.scheduler import Scheduler
 from simulator.errors import ArtifactError
 from simulator.findings import Finding, finding
-from simulator.host import check_inputs, check_layouts, download, load_tensors, written
+from simulator.host import (
+    check_inputs,
+    check_layouts,
+    download,
+    load_tensors,
+    make_tensors,
+    written,
+)
 from simulator.memory.dram import Tensor
 from simulator.outcome import RunOptions, RunResult, RunStats
 from simulator.plan.schema import Plan
@@ -44,7 +51,8 @@ def execute(
     ``inputs`` holds an array for every layout of role input, inout or table, by name and in
     logical shape: float32 for real dtypes (rounded to the buffer's dtype by the host), integers
     for the others. Arrays for outputs are their initial contents. A ``workspace`` kept by the
-    caller lends its memory to run after run, which saves the page faults of fresh arrays.
+    caller lends its memory to run after run, which saves the page faults of fresh arrays, and
+    making the machine anew when the same plan and programs follow each other.
 
     Raises:
         InputError: arrays that do not fit the plan.
@@ -109,20 +117,24 @@ def _execute(
     pool = workspace if workspace is not None and options.arithmetic else None
     if pool is None:
         pool = Workspace(arithmetic=options.arithmetic)
-    tensors = load_tensors(plan, inputs, pool)
+    use = Use(plan, listed, (frozenset(inputs), options.numbers, options.errata, options.level))
+    machine = None if options.cursors or options.observer else pool.machine(use)
+    tensors = make_tensors(plan) if machine is None else machine.tensors
+    load_tensors(tensors, inputs, pool)
     loaded = time.perf_counter()
-    machine = Machine(
-        plan,
-        {program.name: program for program in listed},
-        tensors,
-        numbers=options.numbers,
-        errata=options.errata,
-        arithmetic=options.arithmetic,
-        strict=options.level == "strict",
-        cursors=options.cursors,
-        observer=options.observer,
-        pool=pool,
-    )
+    if machine is None:
+        machine = Machine(
+            plan,
+            {program.name: program for program in listed},
+            tensors,
+            numbers=options.numbers,
+            errata=options.errata,
+            arithmetic=options.arithmetic,
+            strict=options.level == "strict",
+            cursors=options.cursors,
+            observer=options.observer,
+            pool=pool,
+        )
     ready = time.perf_counter()
     scheduler = Scheduler(machine, options.max_steps, options.max_seconds, options.schedule)
     if options.max_bytes is not None:
@@ -166,6 +178,8 @@ def _execute(
         scheduler.picker.digest(),
     )
     _let_go(machine)
+    if completed:
+        pool.keep(use, machine)
     return result, machine
 
 

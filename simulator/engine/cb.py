@@ -22,8 +22,7 @@ from simulator.engine.segs import (
     join_lanes,
     join_pages,
     pages_of,
-    select_block,
-    select_valid,
+    selection,
 )
 from simulator.engine.strand import Strand, align, join_strands
 from simulator.engine.values import Value, highest, join, lowest
@@ -77,23 +76,27 @@ class CircularBuffer:
         self.strict = strict
         self.producer = producer
         self.consumer = consumer
-        self.peak = 0
         self.partners: list[CircularBuffer] = []
         self.backing: Backing | None = None
         self.far = False
         self.grain = self.page_bytes
         self.fetched = False
-        self.loose = False
-        self.strands = [Strand(lanes)]
-        if not strict:
-            self.strands[0].reserved = depth  # nobody has touched them yet
         self._table = table
         self.pool = pool
         self.l1 = l1
-        self._lanes = lanes
-        self._pairs: list[Pair] = [(self.strands[0], None)]
-        self.solo = self.strands[0]
+        self.clear()
+
+    def clear(self) -> None:
+        """Be as before any run."""
+        lanes = self._lanes = self.lanes
+        self.solo = Strand(lanes)
         self.solo_lanes: Lanes | None = lanes
+        self.strands = [self.solo]
+        self._pairs: list[Pair] = [(self.solo, None)]
+        if not self.strict:
+            self.solo.reserved = self.depth  # nobody has touched them yet
+        self.peak = 0
+        self.loose = False
 
     def at(self, lanes: Lanes) -> list[Pair]:
         """Strands that together are exactly ``lanes``.
@@ -260,7 +263,7 @@ class CircularBuffer:
             seg, offset = self._readable(self.solo, low, high)
             if seg.pages == n1 * n2 == 1:
                 return seg
-            return _selection(seg, start - low + offset, n1, s1, n2, s2)
+            return selection(seg, start - low + offset, n1, s1, n2, s2)
         pairs = self.at(lanes)
         if len(pairs) == 1:
             return self.select(lanes, start, n1, s1, n2, s2)
@@ -270,13 +273,13 @@ class CircularBuffer:
             whole = join_lanes(
                 [(seg, rows) for seg, _, rows in found if rows is not None], lanes.n, self.pool
             )
-            return _selection(whole, start - low + offset, n1, s1, n2, s2)
+            return selection(whole, start - low + offset, n1, s1, n2, s2)
         parts = []
         for seg, at, rows in found:
             if rows is not None:
-                parts.append((_selection(seg, start - low + at, n1, s1, n2, s2), rows))
+                parts.append((selection(seg, start - low + at, n1, s1, n2, s2), rows))
         whole = join_lanes(parts, lanes.n, self.pool)
-        return _selection(whole, 0, n1, n2, n2, 1)
+        return selection(whole, 0, n1, n2, n2, 1)
 
     def run(self, lanes: Lanes, start: int, pages: int) -> Seg:
         """Readable pages from ``start`` in order, with whatever tile axes they have."""
@@ -384,15 +387,3 @@ class CircularBuffer:
     def _one_agent(self) -> bool:
         """Whether both ends are one RISC, whose own order is enough."""
         return self.producer == self.consumer != "compute"
-
-
-def _selection(seg: Seg, start: int, n1: int, s1: int, n2: int, s2: int) -> Seg:
-    block = seg.block
-    if block is not None:
-        block = select_block(seg.values(), start, n1, s1, n2, s2)
-    valid = seg.valid
-    if valid is not None:
-        valid = select_valid(valid, start, n1, s1, n2, s2)
-    out = Seg(n1 * n2, block, valid, seg.epoch)
-    out.masked = seg.masked
-    return out

@@ -166,10 +166,14 @@ class OpContext:
         self.levels = levels
         self.scope = scope
         self.ports: list[Port] = []
+        self._polys: dict[int, Poly] = {}
 
     def poly(self, operand: int) -> Poly:
         """The polynomial of an expression operand."""
-        return expr.poly_of(self.op.args[operand], self.scope)
+        poly = self._polys.get(operand)
+        if poly is None:
+            poly = self._polys[operand] = expr.poly_of(self.op.args[operand], self.scope)
+        return poly
 
     def scalar(self, operand: int) -> Scalar:
         """A closure for an operand that does not depend on the nest."""

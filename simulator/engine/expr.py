@@ -39,14 +39,15 @@ def poly_of(expr: Any, names: Mapping[str, Poly], depth: int = 0) -> Poly:
     """The polynomial of an expression; ``names`` gives the meaning of every name in scope."""
     if depth > MAX_DEPTH:
         raise ExprError(f"expression is nested deeper than {MAX_DEPTH}")
-    if isinstance(expr, bool) or not isinstance(expr, int | str | list | tuple):
-        raise ExprError(f"{expr!r} is no integer expression")
-    if isinstance(expr, int):
+    kind = type(expr)
+    if kind is int:
         return const(expr)
-    if isinstance(expr, str):
+    if kind is str:
         if expr not in names:
             raise ExprError(f"unknown name {expr!r}")
         return names[expr]
+    if kind is not list and kind is not tuple:
+        raise ExprError(f"{expr!r} is no integer expression")
     return _apply(expr, names, depth)
 
 
@@ -116,6 +117,10 @@ def scale(a: Poly, factor: int) -> Poly:
 
 def mul(a: Poly, b: Poly) -> Poly:
     """Product."""
+    for one, other in ((a, b), (b, a)):
+        factor = value_of(other)
+        if factor is not None:
+            return scale(one, factor)
     out: Poly = {}
     for m1, c1 in a.items():
         for m2, c2 in b.items():
@@ -151,7 +156,8 @@ def slope(poly: Poly, var: str) -> tuple[Poly, Poly] | None:
     rest: Poly = {}
     for mono, factor in poly.items():
         others = tuple(atom for atom in mono if atom != var)
-        if len(mono) - len(others) > 1 or var in names_in({others: 1}):
+        opaque = any(var in names_in({(x,): 1}) for x in others if not isinstance(x, str))
+        if len(mono) - len(others) > 1 or opaque:
             return None
         if len(others) < len(mono):
             coefficient[others] = coefficient.get(others, 0) + factor

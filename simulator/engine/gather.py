@@ -20,15 +20,16 @@ class Pattern:
     """Lane-varying parts of page ids.
 
     Attributes:
-        ids: one per lane. low, high: their bounds. first: of lane 0.
+        ids: one per lane; key: as bytes. low, high: their bounds. first: of lane 0.
         width: lanes per row of the grid they are affine on, 0 where there is none.
         down, right: steps between rows and columns of that grid.
     """
 
-    __slots__ = ("down", "first", "high", "ids", "low", "right", "width")
+    __slots__ = ("down", "first", "high", "ids", "key", "low", "right", "width")
 
     def __init__(self, ids: Vector, grid: tuple[int, int, int]) -> None:
         self.ids = ids
+        self.key = ids.tobytes()
         self.first = int(ids[0])
         self.width, self.down, self.right = grid
         if self.width:

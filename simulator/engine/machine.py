@@ -37,13 +37,13 @@ from simulator.memory.dram import Tensor
 from simulator.numerics.models import number_model
 from simulator.numerics.modes import Chip, Dest, Fidelity, Mode
 from simulator.plan.placement import place
-from simulator.plan.schema import ComputeConfig, Kernel, Plan
-from simulator.plan.work import range_cores
+from simulator.plan.schema import ComputeConfig, CoreRange, Kernel, Plan
+from simulator.plan.work import all_cores, range_cores
 from simulator.program import Program
 
 
 class Machine:
-    """Everything one run needs; made for it and thrown away after."""
+    """Everything one run needs; made for it, and perhaps used again (simulator.engine.reuse)."""
 
     def __init__(
         self,
@@ -76,9 +76,7 @@ class Machine:
         self.configs: dict[Config, Config] = {}
         self.tally: list[int] = []
         self._slots: dict[str, int] = {}
-        self.groups: list[Group] = []
-        self.created = 0
-        self.late = False
+        self._starts: list[tuple[Code, Lanes, list[Any]]] = []
         self.multicast_bytes = 0
         self.starved: tuple[int, ...] = ()
         self.accesses: dict[str, set[tuple[bool, str]]] = {}
@@ -90,14 +88,8 @@ class Machine:
         self._found: dict[tuple[str, str | None, int], Finding] = {}
         self._kernels: dict[str, Kernel] = {}
         self._threads: dict[str, str] = {}
-        cores = set(range_cores(plan.core_ranges))
-        for kernel in plan.kernels:
-            cores |= set(range_cores(kernel.core_ranges))
-        for buffer in plan.circular_buffers:
-            cores |= set(range_cores(buffer.core_ranges))
-        for item in plan.semaphores:
-            cores |= set(range_cores(item.core_ranges))
-        self.cores = sorted(cores, key=lambda core: (core[1], core[0]))
+        self.cores = list(all_cores(plan))
+        self._known: dict[tuple[CoreRange, ...], Lanes] = {}
         self._numbers = {core: number for number, core in enumerate(self.cores)}
         self.l1 = L1Map(plan, self.arch, self.cores)
         self.cbs: dict[int, CircularBuffer] = {}
@@ -108,6 +100,7 @@ class Machine:
             self.semaphores.add(item.id, self._lanes(item.core_ranges).mask, item.initial)
         for number, kernel in enumerate(plan.kernels):
             self._load(number, kernel, programs)
+        self.begin()
         self.programs = len(self.groups)
         self.order = make_order(self)
         if self.observer is not None:
@@ -116,9 +109,12 @@ class Machine:
 
     # --- construction ----------------------------------------------------------------------
 
-    def _lanes(self, ranges: Any) -> Lanes:
-        ids = sorted(self._numbers[core] for core in range_cores(ranges))
-        return self.table.of_ids(np.array(ids, np.int64))
+    def _lanes(self, ranges: tuple[CoreRange, ...]) -> Lanes:
+        lanes = self._known.get(ranges)
+        if lanes is None:
+            ids = sorted(self._numbers[core] for core in range_cores(ranges))
+            lanes = self._known[ranges] = self.table.of_ids(np.array(ids, np.int64))
+        return lanes
 
     def _make_buffers(self) -> None:
         placement = self.placement
@@ -218,7 +214,14 @@ class Machine:
         for name, value in values.items():
             if not isinstance(value, int):
                 regs[names.registers[name]] = value
-        self.spawn([Group(code, lanes, regs, self.table)])
+        self._starts.append((code, lanes, regs))
+
+    def begin(self) -> None:
+        """Put every program at its start."""
+        self.late = False
+        self.groups: list[Group] = []
+        self.created = 0
+        self.spawn([Group(code, x, list(regs), self.table) for code, x, regs in self._starts])
 
     # --- what ops ask for ------------------------------------------------------------------
 
@@ -258,10 +261,7 @@ class Machine:
 
     def tf32(self, key: str) -> bool:
         """Whether Float32 buffers reach Src as TF32: no 5-bit exponents on the kernel's cores."""
-        ranges = range_cores(self._kernels[key].core_ranges)
-        mask = 0
-        for core in ranges:
-            mask |= 1 << self._numbers[core]
+        mask = self._lanes(self._kernels[key].core_ranges).mask
         return not any(
             cb.fmt is DataFormat.Float16 and cb.lanes.mask & mask for cb in self.cbs.values()
         )

@@ -90,7 +90,7 @@ def build_read_page(c: OpContext) -> Step:
             for a in range(n1):
                 for b in range(n2):
                     cb.write(lanes, at + a * q1 + b * q2, seg.slice(a * n2 + b, 1))
-        tensor.starts(pattern, shape).add(start)
+        tensor.starts(pattern.key, shape).add(start)
         tensor.read_bytes += total * lanes.n * tensor.page_bytes
         tally[slot] += total * lanes.n
         return following

@@ -83,7 +83,7 @@ class Part:
                 f" modulo {self._align}",
                 lanes.ids if np.ndim(apart) == 0 else lanes.ids[apart != 0],
             )
-        tensor.starts(pattern, ONE).add(start)
+        tensor.starts(pattern.key, ONE).add(start)
         return ids, offset, size, at, first
 
 

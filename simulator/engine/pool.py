@@ -101,7 +101,3 @@ def _aligned(shape: tuple[int, ...], dtype: Any, size: int) -> Block:
     """A fresh array at a multiple of ALIGNMENT."""
     memory = _Memory((size + ALIGNMENT,), np.uint8)
     return np.ndarray(shape, dtype, memory, -memory.ctypes.data % ALIGNMENT)
-
-
-Workspace = Pool
-"""The pool under the name callers know it by: memory that outlives a run."""

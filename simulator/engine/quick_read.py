@@ -57,7 +57,7 @@ def quick_read(c: OpContext, pages: Pages, pointer: Pointer, tensor: Tensor, ste
         found, lanes = pages.current(group), group.lanes
         seen = None if several else group.regs[register]
         if found is not pattern:
-            pattern, starts = found, tensor.starts(found, shape)
+            pattern, starts = found, tensor.starts(found.key, shape)
             low, high = -found.low, tensor.pages - 1 - found.high - reach
             tiles, size = total * lanes.n, total * lanes.n * tensor.page_bytes
             if arithmetic:

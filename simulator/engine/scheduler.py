@@ -16,7 +16,7 @@ import numpy as np
 from simulator.engine.cursors import link
 from simulator.engine.group import Diverge, Group, merge
 from simulator.engine.schedule import MERGE, UNLOCK, Picker, RoundRobin, Schedule
-from simulator.engine.violation import Violation
+from simulator.engine.violation import FAULTS, broken
 
 if TYPE_CHECKING:
     from simulator.engine.machine import Machine
@@ -58,11 +58,13 @@ class Scheduler:
             for group in list(machine.groups):
                 if group.done or group.halted:
                     continue
-                if not self._over_budget():
-                    progress |= self._turn(group, None)
+                if not self._over_budget() and self._turn(group):
+                    progress = True
                 if self.spent is not None:
                     machine.report_budget(self.spent, group)
                     return
+            if progress and len(machine.groups) == machine.programs:
+                continue  # nothing to merge
             live = [g for g in machine.groups if not (g.done or g.halted)]
             if not live:
                 return
@@ -93,6 +95,7 @@ class Scheduler:
                 if self._over_budget():
                     machine.report_budget(self.spent or "", group)
                     return
+                machine.late = picker.late or bool(group.local.late)
                 if self._turn(group, quota):
                     waiting.clear()
                 else:
@@ -109,61 +112,44 @@ class Scheduler:
             for core in group.lanes.ids[1:].tolist():
                 self.machine.spawn([group.split_off(group.table.of_mask(1 << core))])
 
-    def _turn(self, group: Group, quota: int | None) -> bool:
+    def _turn(self, group: Group, quota: int | None = None) -> bool:
         """Run one group until it waits, ends, breaks a rule or has had its quota.
 
         Returns whether it did anything.
         """
-        lanes, start, before = group.lanes.mask, group.pc, self.steps
-        self.machine.late = self.picker.late or bool(group.local.late)
-        if quota is None:
-            self._run(group, QUOTA, endless=True)
-        elif quota > 0:
-            self._run(group, min(quota, self.max_steps - self.steps), endless=False)
-        done = self.steps - before
-        if done:
-            self.picker.record(group.serial, done, group.code.key, lanes, start, group.pc)
-        return done > 0
-
-    def _run(self, group: Group, quota: int, *, endless: bool) -> None:
-        steps = group.code.steps
-        pc = group.pc
-        count = 0
+        steps, lanes, start, before = group.code.steps, group.lanes, group.pc, self.steps
+        pc, count, following = start, 0, 0
+        limit, room = QUOTA if quota is None else quota, self.max_steps - before
         try:
             while True:
-                quota = min(quota, self.max_steps - self.steps)
-                for count in range(1, quota + 1):  # noqa: B007 - counts the steps
+                for count in range(1, (min(room, limit)) + 1):
                     following = steps[pc](group)
                     if following < 0:
+                        if not group.done:
+                            count -= 1  # noqa: PLW2901 - the op that waits was not executed
                         break
                     pc = following
                 else:
-                    if endless:
-                        self.steps += quota
+                    if quota is None:
+                        self.steps += count
+                        room -= count
                         count = 0
                         if not self._over_budget():
                             continue
                 break
-            if following < 0 and not group.done:
-                count -= 1  # the op that waits has not been executed
-        except Violation as violation:
-            self._stop(violation, group, pc, count)
         except Diverge as diverge:
             group.pc = pc
             self._diverge(group, diverge)
-        except ZeroDivisionError:
-            self._stop(Violation("InvalidProgram", "division by zero"), group, pc, count)
-        except OverflowError:
-            self._stop(Violation("InvalidProgram", "an integer exceeds 64 bits"), group, pc, count)
-        except MemoryError:
-            self._stop(Violation("BudgetSpent", "no memory is left"), group, pc, count)
+        except FAULTS as fault:
+            group.halted = True
+            group.pc = pc
+            self.machine.report(broken(fault), group, self.steps + count)
         group.pc = pc
         self.steps += count
-
-    def _stop(self, violation: Violation, group: Group, pc: int, count: int) -> None:
-        group.halted = True
-        group.pc = pc
-        self.machine.report(violation, group, self.steps + count)
+        done = self.steps - before
+        if done:
+            self.picker.record(group.serial, done, group.code.key, lanes.mask, start, pc)
+        return done > 0
 
     def _over_budget(self) -> bool:
         if self.steps >= self.max_steps:

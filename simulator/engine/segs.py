@@ -286,3 +286,16 @@ def _union(parts: list[tuple[Seg, Vector]], lanes: int, pool: Pool | None) -> Bl
         picked = np.arange(len(rows)) if seg.rows is None else seg.rows
         out[0, rows, 0] = _lanes_of(seg.block, picked).reshape(len(rows), pages, *shape[4:])
     return out
+
+
+def selection(seg: Seg, start: int, n1: int, s1: int, n2: int, s2: int) -> Seg:
+    """Pages ``start + s1*i + s2*j`` as one segment with tile axes (n1, n2)."""
+    block = seg.block
+    if block is not None:
+        block = select_block(seg.values(), start, n1, s1, n2, s2)
+    valid = seg.valid
+    if valid is not None:
+        valid = select_valid(valid, start, n1, s1, n2, s2)
+    out = Seg(n1 * n2, block, valid, seg.epoch)
+    out.masked = seg.masked
+    return out

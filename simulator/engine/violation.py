@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,21 @@ class Violation(Exception):  # noqa: N818 - it is a finding on its way, not a fa
         self.lanes = lanes
         self.by_order = by_order
         self.place: int | None = None
+
+
+FAULTS: Final = (Violation, ZeroDivisionError, OverflowError, MemoryError)
+"""What a running program can raise."""
+
+
+def broken(fault: Exception) -> Violation:
+    """The rule a fault breaks."""
+    if isinstance(fault, Violation):
+        return fault
+    if isinstance(fault, ZeroDivisionError):
+        return Violation("InvalidProgram", "division by zero")
+    if isinstance(fault, OverflowError):
+        return Violation("InvalidProgram", "an integer exceeds 64 bits")
+    return Violation("BudgetSpent", "no memory is left")
 
 
 def of_op(place: int, transfer: Callable[[], None]) -> Callable[[], None]:

@@ -44,12 +44,17 @@ def round_nearest_even(words: Words, drop: int, scratch: Words | None = None) ->
     Finite values only: a carry may reach infinity (correct), but a NaN may wrap. ``scratch`` of the
     same shape saves taking memory.
     """
-    odd = np.right_shift(words, np.uint32(drop), out=scratch)
-    odd &= np.uint32(1)
-    odd += np.uint32((1 << (drop - 1)) - 1)
-    words += odd
-    words &= np.uint32((0xFFFFFFFF << drop) & 0xFFFFFFFF)
-    return words
+    mask = np.uint32((0xFFFFFFFF << drop) & 0xFFFFFFFF)
+    return np.bitwise_and(carried_even(words, drop, scratch), mask, out=words)
+
+
+def carried_even(words: Words, drop: int, out: Words | None = None) -> Words:
+    """Patterns rounded to nearest even but for the low ``drop`` bits, which hold what is left."""
+    sums = np.right_shift(words, np.uint32(drop), out=out)
+    sums &= np.uint32(1)
+    sums += np.uint32((1 << (drop - 1)) - 1)
+    sums += words
+    return sums
 
 
 def has_nan(values: Floats) -> bool:

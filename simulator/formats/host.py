@@ -17,12 +17,13 @@ from simulator.formats import bfp
 from simulator.formats.bits import (
     BF16_NAN,
     CHUNK,
+    HIGH_HALF,
     Floats,
     Words,
     by_chunks,
+    carried_even,
     chunks,
     has_nan,
-    round_nearest_even,
     words_of,
 )
 from simulator.formats.codec import decode_datums, encode_tiles
@@ -79,15 +80,17 @@ def upload(
         tiles = quantise_host(tilize(matrix.astype(dtype, copy=False), tile, pad), fmt, True)
         return _deliver(tiles, out)
     height, width = grid_of(rows, columns, tile)
-    if out is None:
-        out = np.empty((height * width, *tile), np.float32)
-    strip = max(1, CHUNK // (tile[0] * columns))
-    scratch = np.empty(min(CHUNK, out.size), np.uint32)
+    shape = (height * width, *tile)
+    if out is None or not out.flags.c_contiguous or out.shape != shape:
+        return _deliver(upload(tensor, fmt, tile, pad, np.empty(shape, np.float32)), out)
+    matrix = matrix.astype(np.float32, copy=False).reshape(height, tile[0], width, tile[1])
+    grid = out.view(np.uint32).reshape(height, width, *tile)
+    strip = min(max(1, 2 * CHUNK // (tile[0] * columns)), height)
+    scratch = np.empty((strip, *matrix.shape[1:]), np.uint32)
     for first in range(0, height, strip):
-        last = min(first + strip, height)
-        piece = out[first * width : last * width]
-        tilize(matrix[first * tile[0] : last * tile[0]], tile, out=piece)
-        _round_bf16(piece.reshape(-1), scratch)
+        piece = matrix[first : first + strip]
+        sums = _carried_bf16(piece, scratch[: len(piece)])
+        np.bitwise_and(sums.swapaxes(1, 2), HIGH_HALF, out=grid[first : first + strip])
     return out
 
 
@@ -111,17 +114,21 @@ def _deliver(tiles: Array, out: Array | None) -> Array:
     return out
 
 
-def _round_bf16(values: Floats, scratch: Words | None = None) -> None:
+def _round_bf16(values: Floats) -> None:
     """Round a flat array to bfloat16 in place: nearest even, denormals kept, one NaN."""
-    if scratch is None:
-        scratch = np.empty(min(CHUNK, values.size), np.uint32)
+    scratch = np.empty(min(CHUNK, values.size), np.uint32)
     for start in chunks(values.size):
         piece = values[start : start + CHUNK]
-        words = piece.view(np.uint32)
-        nan = np.isnan(piece) if has_nan(piece) else None
-        round_nearest_even(words, 16, scratch[: words.size])
-        if nan is not None:
-            words[nan] = BF16_NAN
+        sums = _carried_bf16(piece, scratch[: piece.size])
+        np.bitwise_and(sums, HIGH_HALF, out=piece.view(np.uint32))
+
+
+def _carried_bf16(values: Floats, out: Words) -> Words:
+    """Patterns rounded to bfloat16, but for the low half."""
+    sums = carried_even(values.view(np.uint32), 16, out)
+    if has_nan(values):
+        sums[np.isnan(values)] = BF16_NAN
+    return sums
 
 
 def _round_fp16(values: Floats) -> None:

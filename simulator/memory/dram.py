@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -51,14 +51,6 @@ class Placement:
         return page % self.banks, self.base + page // self.banks * self.page_stride
 
 
-class Pages(Protocol):
-    """Page ids by lane, up to what is common to all lanes."""
-
-    @property
-    def ids(self) -> npt.NDArray[np.int64]:
-        """One per lane."""
-
-
 Extents = tuple[int, int, int, int]
 """(count, step, count, step) of the pages of one read."""
 
@@ -76,7 +68,8 @@ class Tensor:
         owner: core that wrote a unit in this run, NOBODY before; None for read-only buffers.
         written_in: (kernel, NoC write epoch) of a unit's last write.
         writable: some program of the plan writes it.
-        reads: first pages of the reads so far, by pages by lane and extents; see least_read.
+        reads: first pages of the reads so far, by what varies by lane (bytes of int64) and extents;
+            see least_read.
     """
 
     def __init__(self, name: str, layout: Layout, placement: Placement) -> None:
@@ -95,7 +88,7 @@ class Tensor:
         self.owner: npt.NDArray[np.int32] | None = None
         self.written_in: npt.NDArray[np.int64] | None = None
         self.writable = False
-        self.reads: dict[tuple[Pages, Extents], set[int]] = {}
+        self.reads: dict[tuple[bytes, Extents], set[int]] = {}
         self.read_bytes = 0
         self.written_bytes = 0
 
@@ -105,6 +98,16 @@ class Tensor:
         units = self.pages * (self.page_bytes // self.grain)
         self.owner = np.full(units, NOBODY, np.int32)
         self.written_in = np.zeros((units, 2), np.int64)
+
+    def clear(self) -> None:
+        """Be as before any run, but for values and ``valid``."""
+        if self.owner is not None and self.written_in is not None:
+            self.owner.fill(NOBODY)
+            self.written_in.fill(0)
+        self.held = None
+        for starts in self.reads.values():
+            starts.clear()  # ops know the sets of their reads
+        self.read_bytes = self.written_bytes = 0
 
     def refine(self, grain: int) -> None:
         """Parts of pages are accessed, in multiples of ``grain`` bytes; before the run."""
@@ -178,17 +181,18 @@ class Tensor:
     def _map(self) -> ByteMap:
         return ByteMap(self.fmt, self.tile)
 
-    def starts(self, pages: Pages, extents: Extents) -> set[int]:
+    def starts(self, pages: bytes, extents: Extents) -> set[int]:
         """First pages, up to what varies by lane, of the reads of such pages."""
         return self.reads.setdefault((pages, extents), set())
 
     def least_read(self) -> int:
         """Bytes of the pages read at least once: what no schedule could do without."""
         seen = np.zeros(self.pages, np.bool_)
-        for (pattern, (n1, s1, n2, s2)), starts in self.reads.items():
+        for (pages, (n1, s1, n2, s2)), starts in self.reads.items():
             offsets = s1 * np.arange(n1)[:, None] + s2 * np.arange(n2)
             common = np.fromiter(starts, np.int64, len(starts))[:, None] + offsets.reshape(-1)
-            seen[np.unique(pattern.ids)[:, None, None] + common] = True
+            distinct = list(set(memoryview(pages).cast("q")))
+            seen[np.array(distinct, np.int64)[:, None, None] + common] = True
             if seen.all():
                 break
         return int(seen.sum()) * self.page_bytes

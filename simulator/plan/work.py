@@ -41,6 +41,15 @@ def range_cores(ranges: Iterable[CoreRange]) -> tuple[Core, ...]:
     )
 
 
+def all_cores(plan: Plan) -> tuple[Core, ...]:
+    """Every core that runs or holds anything, row by row."""
+    ranges = [plan.core_ranges, *(item.core_ranges for item in plan.kernels)]
+    ranges += [item.core_ranges for item in plan.circular_buffers]
+    ranges += [item.core_ranges for item in plan.semaphores]
+    cores = {core for each in ranges for core in range_cores(each)}
+    return tuple(sorted(cores, key=lambda core: (core[1], core[0])))
+
+
 def work_ids(blocks: Blocks, grid: Grid) -> npt.NDArray[np.int64]:
     """Row-major ids of blocks."""
     ids: npt.NDArray[np.int64] = blocks[:, 0] + grid[0] * (blocks[:, 1] + grid[1] * blocks[:, 2])

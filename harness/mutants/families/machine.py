@@ -156,13 +156,12 @@ def _table(name: str, wrap: Any) -> Any:
 
 
 def _padding_zero(old: Any) -> Any:
-    def new(*args: Any, **kw: Any) -> Any:
-        tensors = old(*args, **kw)
+    def new(tensors: Any, *args: Any) -> None:
+        old(tensors, *args)
         for tensor in tensors.values():
-            if tensor.values is not None and tensor.layout.role == "input":
+            if tensor.layout.role == "input":
                 tensor.values = np.nan_to_num(tensor.values)
                 tensor.valid = None
-        return tensors
 
     return new
 

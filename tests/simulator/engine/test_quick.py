@@ -50,8 +50,12 @@ def timeless(stats: RunStats) -> RunStats:
 
 
 def assert_alike(sketch: Sketch, options: RunOptions) -> None:
+    """A run is one of general steps."""
+    assert_same(*both(sketch, options))
+
+
+def assert_same(one: RunResult, two: RunResult) -> None:
     """Same bits, findings, counters and trace."""
-    one, two = both(sketch, options)
     for name, array in two.outputs.items():
         np.testing.assert_array_equal(one.outputs[name], array)
         np.testing.assert_array_equal(one.written[name], two.written[name])

@@ -174,6 +174,33 @@ def test_upload_is_quantised_padding_and_cutting(
     assert np.allclose(back, tensor, atol=4.0)
 
 
+@given(
+    seed=seeds,
+    grid=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    tile=st.sampled_from([(32, 32), (16, 32), (32, 16), (16, 16)]),
+    order=st.sampled_from(["C", "F", "reversed"]),
+)
+def test_upload_of_whole_tiles_takes_any_patterns(
+    seed: int, grid: tuple[int, int], tile: tuple[int, int], order: str
+) -> None:
+    """Rounding while cutting is rounding after cutting, for NaN, infinity and denormals as well."""
+    shape = grid[0] * tile[0], grid[1] * tile[1]
+    words = np.random.default_rng(seed).integers(0, 1 << 32, shape, np.uint32)
+    tensor = words.view(np.float32)
+    tensor = tensor[::-1] if order == "reversed" else np.array(tensor, order=order)  # type: ignore[call-overload]  # literals it knows
+    wide = np.ascontiguousarray(tensor).view(np.uint32).astype(np.uint64)
+    even = (wide + 0x7FFF + (wide >> 16 & 1)) >> 16 << 16
+    even[np.isnan(tensor)] = 0x7FC00000
+    want = tilize(even.astype(np.uint32), tile).view(np.float32)
+    apart = np.empty((len(want), tile[1], tile[0]), np.float32).swapaxes(1, 2)
+    for out in (None, np.empty_like(want), apart):
+        tiles_ = upload(tensor, DataFormat.Float16_b, tile, out=out)
+        assert out is None or tiles_ is out
+        assert np.array_equal(tiles_.view(np.uint32), want.view(np.uint32))
+    with pytest.raises(TileShapeError):
+        upload(tensor, DataFormat.Float16_b, tile, out=want[None])
+
+
 @pytest.mark.parametrize("fmt", INTEGERS, ids=lambda fmt: fmt.value)
 def test_integers_out_of_range_are_refused(fmt: DataFormat) -> None:
     """One step beyond either end, and real numbers."""
