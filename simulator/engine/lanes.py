@@ -21,16 +21,18 @@ class Lanes:
         ids: core numbers.
         mask: the same set as a Python integer of bits.
         n: how many.
+        index: the core numbers as an index: a slice where they are evenly spaced.
         width: columns the lanes are arranged in when a block is viewed as (n / width, width);
             a hint that a strided view of a tensor fitted last time.
     """
 
-    __slots__ = ("ids", "mask", "n", "width")
+    __slots__ = ("ids", "index", "mask", "n", "width")
 
     def __init__(self, mask: int) -> None:
         self.mask = mask
         self.ids = ids_of(mask)
         self.n = len(self.ids)
+        self.index = _index(self.ids)
         self.width = self.n
 
 
@@ -47,6 +49,13 @@ class Cut(NamedTuple):
         if self.common is None or self.rest is None:
             raise ValueError("the sets do not cut each other")
         return self.common, self.rest
+
+
+def _index(ids: Vector) -> slice | Vector:
+    """Evenly spaced numbers as a slice, others as they are."""
+    first, step = int(ids[0]), int(ids[1] - ids[0]) if len(ids) > 1 else 1
+    even = slice(first, int(ids[-1]) + 1, step)
+    return even if np.array_equal(ids, np.arange(first, even.stop, step)) else ids
 
 
 def ids_of(mask: int) -> Vector:

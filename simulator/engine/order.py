@@ -12,14 +12,17 @@ multicast data is also there when a semaphore multicast after it is.
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from simulator.engine.clocks import AGENTS, PACK, UNPACK, Clocks, Event, Queue
+from simulator.engine.clocks import AGENTS, PACK, PENDING, UNPACK, Clocks, Event
 from simulator.engine.group import Group
 from simulator.engine.lanes import Lanes, Vector
 from simulator.engine.records import Access, Actor, Clash, Records
+from simulator.engine.releases import Queue
+from simulator.engine.told import Told
 from simulator.engine.transfers import FILLED, READ, SENT, WRITE, Transfer, Transfers
 from simulator.engine.violation import Violation
 
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from simulator.engine.machine import Machine
     from simulator.memory.dram import Tensor
 
+KEPT: Final = 1024
+"""Patterns of cores remembered."""
 SECTIONS: Final = 4
 """More than there are sections of DST: commits not waited for never wrap."""
 
@@ -49,10 +54,10 @@ class Order:
         self.popped = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
         self.tensors = {t.name: Records(self.clocks, len(t.owner)) for t in tensors}  # type: ignore[arg-type]
         self.buffers = {cb.number: Records(self.clocks, _units(cb) * cores) for cb in far}
-        self.flags: dict[int, Any] = {}
+        self.flags: dict[int, Queue] = {}
         self.words: dict[int, Records] = {}
         for number in machine.semaphores.values:
-            self.flags[number] = np.zeros_like(self.clocks.known[0])
+            self.flags[number] = Queue(self.clocks, 1)
             self.words[number] = Records(self.clocks, cores)
         self.sections = Queue(self.clocks, SECTIONS), np.zeros((2, cores), np.int64)
         self.transfers = Transfers()
@@ -60,6 +65,8 @@ class Order:
         self.writer: tuple[Group, int, int] | None = None
         self._places: list[tuple[str, str, str]] = []
         self._numbers: dict[tuple[str, int], int] = {}
+        self._actors: dict[tuple[str, int, int, Lanes], Actor] = {}
+        self._told = lru_cache(KEPT)(partial(Told.of, machine.table))
 
     def _acting(self, tensors: list[Tensor], far: list[CircularBuffer]) -> tuple[int, ...]:
         """Agents that touch what is watched."""
@@ -74,15 +81,24 @@ class Order:
     def actor(self, group: Group, at: int, agent: int | None = None) -> Actor:
         """The group at op ``at``; by default as the RISC its program runs on."""
         code = group.code
+        if agent is None:
+            agent = AGENTS.index(code.thread)
+        key = code.key, at, agent, group.lanes
+        found = self._actors.get(key)
+        if found is None:
+            place = self._place(group, at)
+            found = self._actors[key] = Actor(self.clocks, agent, group.lanes.ids, place)
+        return found
+
+    def _place(self, group: Group, at: int) -> int:
+        code = group.code
         key = (code.key, at)
         place = self._numbers.get(key)
         if place is None:
             spot = code.places[at]
             place = self._numbers[key] = len(self._places)
             self._places.append((code.program, spot.text, spot.loc or spot.path))
-        if agent is None:
-            agent = AGENTS.index(code.thread)
-        return Actor(agent, group.lanes.ids, place)
+        return place
 
     def _side(self, access: Access, verbs: tuple[str, str]) -> str:
         program, text, where = self._places[access.place]
@@ -117,7 +133,7 @@ class Order:
         if clash:
             raise self.violation(clash, actor, tensor.named(clash.page), write=False)
         records.read(actor, ids)
-        self.transfers.add(Transfer(READ, records, actor.agent, actor.cores[:, None], ids))
+        self.transfers.add(Transfer(READ, records, actor, ids, group.lanes))
 
     def write_page(self, tensor: Tensor, group: Group, ids: Any, at: int) -> bool:
         """Units (lanes, n) are written; whether this is for the clocks to judge."""
@@ -133,11 +149,12 @@ class Order:
             code = "DoubleWrite"
         if clash:
             raise self.violation(clash, actor, tensor.named(clash.page), write=True, code=code)
-        lost = records.write(actor, ids)
-        if lost.any():
+        records.write(actor, ids)
+        lost = records.writes.lost(actor, ids, PENDING)
+        if lost is not None:
             raise Violation("DoubleWrite", f"a page of tensor {tensor.name} is written by two"
-                            " cores in one step", actor.cores[lost])  # fmt: skip
-        self.transfers.add(Transfer(WRITE, records, actor.agent, actor.cores[:, None], ids))
+                            " cores in one step", actor.cores[lost.any(axis=1)])  # fmt: skip
+        self.transfers.add(Transfer(WRITE, records, actor, ids, group.lanes))
         return True
 
     # --- L1 of other cores -----------------------------------------------------------------
@@ -152,13 +169,9 @@ class Order:
         """Units (cores, n) of ``size`` bytes from byte ``first`` of a circular buffer on."""
         grain, whole = cb.grain, _units(cb)
         if type(first) is int:
-            first //= grain
-            at: Any = np.arange(first, first + size // grain)
-            wraps = first + len(at) > whole
-        else:
-            at = first[:, None] // grain + np.arange(size // grain)
-            wraps = True
-        return cores[:, None] * whole + (at % whole if wraps else at)
+            return _units_from(cores.tobytes(), whole, first // grain, size // grain)
+        at = first[:, None] // grain + np.arange(size // grain)
+        return cores[:, None] * whole + at % whole
 
     def _slots(self, cb: CircularBuffer, cores: Vector, first: Any, count: int) -> Any:
         """Units of ``count`` slots."""
@@ -172,7 +185,7 @@ class Order:
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
         records.read(actor, ids)
-        self.transfers.add(Transfer(SENT, records, actor.agent, actor.cores[:, None], ids))
+        self.transfers.add(Transfer(SENT, records, actor, ids, group.lanes))
 
     def delivered(
         self, cb: CircularBuffer, group: Group, pairs: tuple[Vector, Vector], first: int,
@@ -183,16 +196,14 @@ class Order:
         if not len(cores):
             return
         records, actor = self.buffers[cb.number], self.actor(group, at)
-        actor = Actor(actor.agent, actor.cores[rows], actor.place)
+        actor = actor.of(rows)
         ids = self._span(cb, cores, first, size)
         clash = records.after_writes(actor, ids) or records.after_reads(actor, ids, own=True)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
         records.write(actor, ids)
-        senders = actor.cores[:, None]
-        self.transfers.add(
-            Transfer(WRITE, records, actor.agent, senders, ids, cores if multicast else None)
-        )
+        to = cores if multicast else None
+        self.transfers.add(Transfer(WRITE, records, actor, ids, group.lanes, to))
 
     def fetched(
         self, cb: CircularBuffer, group: Group, cores: Vector, first: int, size: int, at: int
@@ -204,7 +215,7 @@ class Order:
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
         records.read(actor, ids)
-        self.transfers.add(Transfer(READ, records, actor.agent, actor.cores[:, None], ids))
+        self.transfers.add(Transfer(READ, records, actor, ids, group.lanes))
 
     def filled(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
         """Bytes of the own window are written by a NoC read under way."""
@@ -215,7 +226,7 @@ class Order:
         actor = self.actor(group, at)
         self._own_write(cb, records, actor, ids)
         records.write(actor, ids)
-        self.transfers.add(Transfer(FILLED, records, actor.agent, actor.cores[:, None], ids))
+        self.transfers.add(Transfer(FILLED, records, actor, ids, group.lanes))
 
     def _own_write(self, cb: CircularBuffer, records: Records, actor: Actor, ids: Any) -> None:
         clash = records.after_writes(actor, ids) or records.after_reads(actor, ids)
@@ -231,7 +242,7 @@ class Order:
         clash = records.after_writes(actor, ids)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
-        records.writes.put(actor, ids, self.clocks.time[agent][group.lanes.ids][:, None])
+        records.writes.put(actor, ids, self.clocks.time[agent][actor.me])
 
     def overwritten(self, cb: CircularBuffer, lanes: Lanes, start: int, pages: int) -> None:
         """The op at :attr:`writer` writes pages of the own window: others must have read them."""
@@ -257,7 +268,7 @@ class Order:
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
         if cb.fetched:
-            records.writes.put(actor, ids, self.clocks.time[agent][group.lanes.ids][:, None])
+            records.writes.put(actor, ids, self.clocks.time[agent][actor.me])
 
     # --- edges -----------------------------------------------------------------------------
 
@@ -270,11 +281,9 @@ class Order:
         self, number: int, group: Group, rows: Vector, cores: Vector, at: int, *, replaces: bool
     ) -> None:
         """Cores' semaphore is set or incremented: a set may undo what it is not ordered with."""
-        if not len(cores):
-            return
         records, actor = self.words[number], self.actor(group, at)
-        actor = Actor(actor.agent, actor.cores[rows], actor.place)
-        ids, time = cores[:, None], self.clocks.time[actor.agent][actor.cores][:, None]
+        actor = actor.of(rows)
+        ids, time = cores[:, None], self.clocks.time[actor.agent][actor.me]
         clash = records.after_writes(actor, ids)
         if replaces and clash is None:
             clash = records.after_reads(actor, ids)
@@ -288,34 +297,35 @@ class Order:
 
     def signal(self, number: int, group: Group, rows: Vector, cores: Vector, at: int) -> None:
         """Cores' semaphore is incremented: whoever waits for it is after the senders."""
+        if not len(cores):
+            return
         agent = AGENTS.index(group.code.thread)
         self._word(number, group, rows, cores, at, replaces=False)
         event = self.clocks.release(agent, group.lanes)
-        flags = self.flags[number]
-        known, order = event.known[rows], np.argsort(cores, kind="stable")
-        targets, starts = np.unique(cores[order], return_index=True)
-        if len(targets) < len(cores):
-            cores, known = targets, np.maximum.reduceat(known[order], starts, axis=0)
-        flags[cores] = np.maximum(flags[cores], known)
+        told = self._told(rows.tobytes(), cores.tobytes())
+        self.flags[number].add(told.lanes, told.all(event.known))
 
     def replaced(
         self, number: int, group: Group, rows: Vector, cores: Vector, at: int, *, multicast: bool
     ) -> None:
         """Cores' semaphore is set: what it told before is gone."""
+        if not len(cores):
+            return
         agent = AGENTS.index(group.code.thread)
         self._word(number, group, rows, cores, at, replaces=True)
+        told, flags = self._told(rows.tobytes(), cores.tobytes()), self.flags[number]
         if not multicast and self.machine.waiters[number] <= {group.code.thread}:
-            self.flags[number][cores] = 0  # it tells nobody but itself
+            flags.forget(told.lanes)  # it tells nobody but itself
             return
         if multicast:
             self.transfers.overtaken(agent, group.lanes, cores, self.clocks.time[agent])
-        event: Event = self.clocks.release(agent, group.lanes)
-        self.flags[number][cores] = event.known[rows]
+        event = self.clocks.release(agent, group.lanes)
+        flags.put(told.lanes, 0, 1, Event(told.lanes, told.last(event.known)))
 
     def signalled(self, number: int, group: Group) -> None:
         """The group has waited for its semaphore."""
         agent = AGENTS.index(group.code.thread)
-        self.clocks.learn(agent, group.lanes, self.flags[number][group.lanes.ids])
+        self.flags[number].join(agent, group.lanes, 0)
 
     def end_of(self, thread: str, *, producer: bool) -> int:
         """The agent that acts as an end of a circular buffer."""
@@ -324,6 +334,14 @@ class Order:
         return AGENTS.index(thread)
 
 
+@lru_cache(KEPT)
+def _units_from(cores: bytes, whole: int, first: int, count: int) -> Any:
+    """Units (cores, count) from ``first`` on, of ``whole`` ones that each core has in a circle."""
+    at = (first + np.arange(count)) % whole
+    return np.frombuffer(cores, np.int64)[:, None] * whole + at
+
+
 def _units(cb: CircularBuffer) -> int:
     """Pieces of a circular buffer on one core whose accesses are told apart."""
     return cb.depth * cb.page_bytes // cb.grain
+

@@ -7,6 +7,7 @@ A page is a tensor's page, or a slot of a circular buffer on one core. Checks ar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -32,13 +33,33 @@ class Access(NamedTuple):
     write: bool
 
 
-@dataclass(frozen=True)
 class Actor:
-    """Who accesses: an agent of some cores, one per row of pages, at a place of its program."""
+    """Who accesses: an agent of some cores, one per row of pages, at a place of its program.
 
-    agent: int
-    cores: Vector
-    place: int
+    Attributes:
+        me: the cores, as a column.
+    """
+
+    def __init__(self, clocks: Clocks, agent: int, cores: Vector, place: int) -> None:
+        self.agent = agent
+        self.cores = cores
+        self.place = place
+        self.me = cores[:, None]
+        self._clocks = clocks
+
+    def of(self, rows: Vector) -> Actor:
+        """The same for other rows: positions in these."""
+        return Actor(self._clocks, self.agent, self.cores[rows], self.place)
+
+    @cached_property
+    def who(self) -> Any:
+        """The numbers of the agents, as a column; the agent is an acting one."""
+        return self._clocks.who[self.agent][self.cores][:, None]
+
+    @cached_property
+    def stamp(self) -> Any:
+        """An access but for its time, as a column."""
+        return self.place << PLACE | self.who << WHO
 
 
 @dataclass(frozen=True)
@@ -65,33 +86,35 @@ class Side:
 
     def known(self, actor: Actor, ids: Any, *, own: bool) -> Any:
         """Per page whether the actor is after it; ``own``: or did it itself. None: all of it is."""
-        last = self._last[ids]
-        if not last.any():
+        last, clocks = self._last.take(ids), self._clocks
+        who = last >> WHO & NUMBERS
+        good = clocks.knows(actor.agent, actor.me, who, last & PENDING)
+        if np.count_nonzero(good) == good.size:
             return None
-        who, clocks = last >> WHO & NUMBERS, self._clocks
-        good = clocks.knows(actor.agent, actor.cores[:, None], who, last & PENDING)
-        if own and not good.all():
-            good |= who == clocks.who[actor.agent][actor.cores][:, None]
+        if own:
+            good |= who == actor.who
         return None if good.all() else good
 
-    def put(self, actor: Actor, ids: Any, time: Any) -> Any:
-        """Remember an access; returns the pages where another of this step came after it."""
-        who = self._clocks.who[actor.agent][actor.cores][:, None]
-        value = actor.place << PLACE | who << WHO | time
-        self._last[ids] = value
-        return self._last[ids] != value
+    def put(self, actor: Actor, ids: Any, time: Any) -> None:
+        """Remember an access."""
+        self._last[ids] = actor.stamp | time
+
+    def lost(self, actor: Actor, ids: Any, time: Any) -> Any:
+        """The pages where another access of the step just put came after it; None: there are none."""
+        stays = self._last.take(ids) == actor.stamp | time
+        return None if np.count_nonzero(stays) == stays.size else ~stays
 
     def clear(self, ids: Any) -> None:
         """Forget."""
         self._last[ids] = 0
 
-    def finish(self, cores: Any, agent: int, ids: Any, times: Any) -> None:
-        """Transfers of an agent are complete at its ``times``, a row each."""
-        last = self._last[ids]
-        under_way = self._clocks.who[agent][cores] << WHO | PENDING
+    def finish(self, actor: Actor, ids: Any, times: Any) -> None:
+        """Transfers of an actor are complete at its ``times``, a row each."""
+        last = self._last.take(ids)
+        under_way = actor.who << WHO | PENDING
         hit = last & ((1 << PLACE) - 1) == under_way
         done = last - PENDING + times
-        if hit.all():
+        if np.count_nonzero(hit) == hit.size:
             self._last[ids] = done
         else:  # of a page's several readers only the last is here
             self._last[ids[hit]] = done[hit]
@@ -122,17 +145,33 @@ class Records:
             return self._clash(self.reads, ~good, ids, write=False)
         return self._after_more(actor, ids, own=own) if self.more else None
 
+    def _spots(self, ids: Any) -> list[tuple[int, int, int]]:
+        """Row, column and page of those with more than one read."""
+        return [
+            (row, column, page)
+            for row, pages in enumerate(ids.tolist())
+            for column, page in enumerate(pages)
+            if page in self.more
+        ]
+
     def _after_more(self, actor: Actor, ids: Any, *, own: bool) -> Clash | None:
-        for row, column in np.argwhere(np.isin(ids, list(self.more))).tolist():
-            page, me = int(ids[row, column]), int(actor.cores[row])
-            for who, (time, place) in self.more[page].items():
-                mine = own and who == self.clocks.who[actor.agent][me]
-                if not mine and not self.clocks.knows(actor.agent, me, who, time):
-                    rows = np.zeros(len(ids), np.bool_)
-                    rows[row] = True
-                    other = Access(*self.clocks.named(who), place, write=False)
-                    return Clash(row, page, rows, other)
-        return None
+        reads = [
+            (row, page, who, time, place)
+            for row, _, page in self._spots(ids)
+            for who, (time, place) in self.more[page].items()
+        ]
+        if not reads:
+            return None
+        rows, _, whos, times, _ = np.array(reads, np.int64).T
+        good = self.clocks.knows(actor.agent, actor.cores[rows], whos, times)
+        if own:
+            good |= actor.who[rows, 0] == whos
+        if np.count_nonzero(good) == good.size:
+            return None
+        row, page, who, _, place = reads[int(np.argmin(good))]
+        bad = np.zeros(len(ids), np.bool_)
+        bad[row] = True
+        return Clash(row, page, bad, Access(*self.clocks.named(who), place, write=False))
 
     def _clash(self, side: Side, bad: Any, ids: Any, *, write: bool) -> Clash:
         row, column = (int(v) for v in np.argwhere(bad)[0])
@@ -148,31 +187,31 @@ class Records:
             for page in ids[~good].tolist():
                 who, when, place = reads.of(page)
                 self.more.setdefault(page, {})[who] = when, place
-        lost = reads.put(actor, ids, time)
-        if lost.any():  # several cores in one step
+        reads.put(actor, ids, time)
+        lost = reads.lost(actor, ids, time)
+        if lost is not None:  # several cores in one step
             whens = np.broadcast_to(time, ids.shape)
-            for row, column in np.argwhere(lost).tolist():
-                who = int(self.clocks.who[actor.agent][actor.cores[row]])
-                when = int(whens[row, column])
-                self.more.setdefault(int(ids[row, column]), {})[who] = when, actor.place
+            for page, who, when in zip(
+                ids[lost].tolist(),
+                np.broadcast_to(actor.who, ids.shape)[lost].tolist(),
+                whens[lost].tolist(),
+                strict=True,
+            ):
+                self.more.setdefault(page, {})[who] = when, actor.place
 
-    def write(self, actor: Actor, ids: Any, time: Any = PENDING) -> Flags:
-        """Remember writes that were checked; returns rows another row's write overlapped."""
-        lost: Flags = self.writes.put(actor, ids, time).any(axis=1)
+    def write(self, actor: Actor, ids: Any, time: Any = PENDING) -> None:
+        """Remember writes that were checked."""
+        self.writes.put(actor, ids, time)
         self.reads.clear(ids)
         if self.more:
             for page in ids.reshape(-1).tolist():
                 self.more.pop(page, None)
-        return lost
 
-    def reads_done(self, cores: Any, agent: int, ids: Any, times: Any) -> None:
+    def reads_done(self, actor: Actor, ids: Any, times: Any) -> None:
         """Reads of an agent are complete."""
-        self.reads.finish(cores, agent, ids, times)
+        self.reads.finish(actor, ids, times)
         if self.more:
-            wide = np.broadcast_to(cores, ids.shape)
-            whens = np.broadcast_to(times, ids.shape)
-            for at in np.argwhere(np.isin(ids, list(self.more))).tolist():
-                spot = tuple(at)
-                found, who = self.more[int(ids[spot])], int(self.clocks.who[agent][wide[spot]])
+            for row, column, page in self._spots(ids):
+                found, who = self.more[page], int(actor.who[row, 0])
                 if who in found and found[who][0] == PENDING:
-                    found[who] = int(whens[spot]), found[who][1]
+                    found[who] = int(times[row, 0]), found[who][1]

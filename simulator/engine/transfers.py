@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.engine.clocks import AGENTS, Times
 from simulator.engine.lanes import Lanes, Vector
-from simulator.engine.records import Records
+from simulator.engine.records import Actor, Records
 
 READ: Final = 0
 """Completes at the read barrier."""
@@ -25,14 +25,15 @@ FILLED: Final = 3
 class Transfer:
     """Pages of some records, a row per core that issued it.
 
-    ``cores`` (rows, 1) are the issuing cores; ``receivers`` of a multicast, a core per row.
+    ``lanes`` are all cores that issued it, None where that is not known; ``receivers`` of a
+    multicast, a core per row.
     """
 
     kind: int
     records: Records
-    agent: int
-    cores: Any
+    actor: Actor
     ids: Any
+    lanes: Lanes | None = None
     receivers: Vector | None = None
 
     def part(self, rows: Any) -> Transfer | None:
@@ -40,16 +41,16 @@ class Transfer:
         if not rows.any():
             return None
         receivers = None if self.receivers is None else self.receivers[rows]
-        return Transfer(self.kind, self.records, self.agent, self.cores[rows], self.ids[rows],
+        return Transfer(self.kind, self.records, self.actor.of(rows), self.ids[rows], None,
                         receivers)  # fmt: skip
 
     def finish(self, times: Times) -> None:
         """Complete, at the issuing cores' times."""
-        when = times[self.cores]
+        when = times[self.actor.me]
         if self.kind in (READ, SENT):
-            self.records.reads_done(self.cores, self.agent, self.ids, when)
+            self.records.reads_done(self.actor, self.ids, when)
         else:
-            self.records.writes.finish(self.cores, self.agent, self.ids, when)
+            self.records.writes.finish(self.actor, self.ids, when)
 
 
 def _members(ids: Vector, cores: int) -> Any:
@@ -67,17 +68,22 @@ class Transfers:
 
     def add(self, transfer: Transfer) -> None:
         """A transfer begins."""
-        self._open[transfer.agent].append(transfer)
+        self._open[transfer.actor.agent].append(transfer)
 
     def complete(self, agent: int, lanes: Lanes, kinds: tuple[int, ...], times: Times) -> None:
         """A barrier of some cores."""
+        if not self._open[agent]:
+            return
         left: list[Transfer] = []
         member = _members(lanes.ids, len(times))
         for transfer in self._open[agent]:
             if transfer.kind not in kinds:
                 left.append(transfer)
                 continue
-            inside = member[transfer.cores[:, 0]]
+            if transfer.lanes is lanes:
+                transfer.finish(times)
+                continue
+            inside = member[transfer.actor.cores]
             if inside.all():
                 transfer.finish(times)
                 continue
@@ -95,7 +101,7 @@ class Transfers:
         for transfer in self._open[agent]:
             if transfer.receivers is None:
                 continue
-            there = reached[transfer.receivers] & member[transfer.cores[:, 0]]
+            there = reached[transfer.receivers] & member[transfer.actor.cores]
             part = transfer if there.all() else transfer.part(there)
             if part is not None:
                 part.finish(times)

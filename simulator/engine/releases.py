@@ -1,0 +1,87 @@
+"""The releases that wait for whom they concern: of a circular buffer's slot, of a semaphore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulator.engine.clocks import Clocks, Event, Times
+from simulator.engine.lanes import Lanes
+
+if TYPE_CHECKING:
+    from simulator.engine.values import Value
+
+Held = dict[Lanes, Event]
+"""An event for each of some sets of cores, which are disjoint; the event may be of more cores."""
+
+
+class Queue:
+    """The last release that concerned each slot of a circular buffer, of DST, or a semaphore."""
+
+    def __init__(self, clocks: Clocks, slots: int) -> None:
+        self._clocks = clocks
+        self._slots: list[Held] = [{} for _ in range(slots)]
+
+    def put(self, lanes: Lanes, slot: Value, count: int, event: Event) -> None:
+        """An event that concerns ``count`` slots from ``slot`` on."""
+        for some, first in self._by_slot(lanes, slot):
+            for at in range(first, first + count):
+                held = self._slots[at % len(self._slots)]
+                if some not in held:
+                    self._drop(held, some)
+                held[some] = event
+
+    def forget(self, lanes: Lanes) -> None:
+        """Nothing concerns the first slot of these cores."""
+        self._drop(self._slots[0], lanes)
+
+    def add(self, lanes: Lanes, known: Times) -> None:
+        """What concerns the first slot, as before, and ``known`` as well, a row per lane."""
+        held = self._slots[0]
+        known = known.copy()
+        for some, event in self._of(held, lanes):
+            rows = self._clocks.table.rows(some, lanes)
+            known[rows] = np.maximum(known[rows], self._rows(some, event))
+        self.put(lanes, 0, 1, Event(lanes, known))
+
+    def join(self, agent: int, lanes: Lanes, slot: Value) -> None:
+        """``agent`` is after what concerned ``slot`` last."""
+        for some, at in self._by_slot(lanes, slot):
+            for part, event in self._of(self._slots[at], some):
+                self._clocks.learn(agent, part, self._rows(part, event))
+
+    def _rows(self, part: Lanes, event: Event) -> Times:
+        if part is event.lanes:
+            return event.known
+        return event.known[self._clocks.table.rows(part, event.lanes)]
+
+    def _of(self, held: Held, lanes: Lanes) -> Iterator[tuple[Lanes, Event]]:
+        event = held.get(lanes)
+        if event is not None:
+            yield lanes, event
+            return
+        for other, event in held.items():
+            common = other.mask & lanes.mask
+            if common:
+                yield self._clocks.table.of_mask(common), event
+
+    def _drop(self, held: Held, lanes: Lanes) -> None:
+        for other in [other for other in held if other.mask & lanes.mask]:
+            event = held.pop(other)
+            rest = other.mask & ~lanes.mask
+            if rest:
+                held[self._clocks.table.of_mask(rest)] = event
+
+    def _by_slot(self, lanes: Lanes, slot: Value) -> Iterator[tuple[Lanes, int]]:
+        """Parts of the lanes, and the slot each means."""
+        if isinstance(slot, int):
+            yield lanes, slot
+            return
+        first = int(slot[0])
+        if np.count_nonzero(slot == first) == lanes.n:
+            yield lanes, first
+            return
+        for one in np.unique(slot).tolist():
+            yield self._clocks.table.of_ids(lanes.ids[slot == one]), one
