@@ -9,6 +9,7 @@ no side of any access: it passes on to pack what it learned from unpack.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from simulator.engine.lanes import Lanes, LaneTable, Vector
 Times = npt.NDArray[np.int32]
 
 AGENTS: Final = ("brisc", "ncrisc", "unpack", "pack", "math")
+AGENT: Final = MappingProxyType({name: number for number, name in enumerate(AGENTS)})
 BRISC, NCRISC, UNPACK, PACK, MATH = range(5)
 PENDING: Final = (1 << 31) - 1
 """Time of a transfer no barrier has waited for: nobody can know it."""
@@ -116,9 +118,13 @@ class Clocks:
         Everyone is after nobody (0). An agent is after what it did itself, but not after its own
         transfers under way.
         """
+        return self.reaches(agent, me, me * self.width, who, time)
+
+    def reaches(self, agent: int, me: Any, rows: Any, who: Any, time: Any) -> Any:
+        """The same where the cores' rows begin at ``rows`` of the agent's array, laid flat."""
         if self.wide:
-            return self._flat[agent].take(me * self.width + who) >= time
+            return self._flat[agent].take(rows + who) >= time
         column = who - me * self.stride
         here = (column > 0) & (column <= self.stride)
-        held = self._flat[agent].take(me * self.width + np.where(here, column, 0))
+        held = self._flat[agent].take(rows + np.where(here, column, 0))
         return (here & (held >= time)) | (who == 0)

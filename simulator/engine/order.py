@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from simulator.engine.clocks import AGENTS, PACK, PENDING, UNPACK, Clocks, Event
+from simulator.engine.clocks import AGENT, AGENTS, PACK, PENDING, UNPACK, Clocks, Event
 from simulator.engine.group import Group
 from simulator.engine.lanes import Lanes, Vector
 from simulator.engine.records import Access, Actor, Clash, Records
@@ -25,6 +25,7 @@ from simulator.engine.releases import Queue
 from simulator.engine.told import Told
 from simulator.engine.transfers import FILLED, READ, SENT, WRITE, Transfer, Transfers
 from simulator.engine.violation import Violation
+from simulator.engine.words import Word
 
 if TYPE_CHECKING:
     from simulator.engine.cb import CircularBuffer
@@ -55,10 +56,10 @@ class Order:
         self.tensors = {t.name: Records(self.clocks, len(t.owner)) for t in tensors}  # type: ignore[arg-type]
         self.buffers = {cb.number: Records(self.clocks, _units(cb) * cores) for cb in far}
         self.flags: dict[int, Queue] = {}
-        self.words: dict[int, Records] = {}
+        self.words: dict[int, Word] = {}
         for number in machine.semaphores.values:
             self.flags[number] = Queue(self.clocks, 1)
-            self.words[number] = Records(self.clocks, cores)
+            self.words[number] = Word(self.clocks)
         self.sections = Queue(self.clocks, SECTIONS), np.zeros((2, cores), np.int64)
         self.transfers = Transfers()
         self.news = 0
@@ -72,7 +73,7 @@ class Order:
         """Agents that touch what is watched."""
         threads = {thread for t in tensors for _, thread in self.machine.accesses[t.name]}
         threads |= self.machine.senders
-        acting = {AGENTS.index(thread) for thread in threads}
+        acting = {AGENT[thread] for thread in threads}
         acting |= {self.end_of(cb.producer, producer=True) for cb in far}
         return tuple(sorted(acting))
 
@@ -82,7 +83,7 @@ class Order:
         """The group at op ``at``; by default as the RISC its program runs on."""
         code = group.code
         if agent is None:
-            agent = AGENTS.index(code.thread)
+            agent = AGENT[code.thread]
         key = code.key, at, agent, group.lanes
         found = self._actors.get(key)
         if found is None:
@@ -129,10 +130,9 @@ class Order:
         if records is None:
             return
         actor = self.actor(group, at)
-        clash = records.after_writes(actor, ids)
+        clash = records.read(actor, ids)
         if clash:
             raise self.violation(clash, actor, tensor.named(clash.page), write=False)
-        records.read(actor, ids)
         self.transfers.add(Transfer(READ, records, actor, ids, group.lanes))
 
     def write_page(self, tensor: Tensor, group: Group, ids: Any, at: int) -> bool:
@@ -141,15 +141,11 @@ class Order:
         if records is None:
             return False
         actor = self.actor(group, at)
-        clash = records.after_writes(actor, ids)
-        code = "Race"
-        if clash is None:
-            clash = records.after_reads(actor, ids)
-        elif clash.other.core != int(actor.cores[clash.row]):
-            code = "DoubleWrite"
+        clash = records.write(actor, ids)
         if clash:
-            raise self.violation(clash, actor, tensor.named(clash.page), write=True, code=code)
-        records.write(actor, ids)
+            twice = clash.other.write and clash.other.core != int(actor.cores[clash.row])
+            raise self.violation(clash, actor, tensor.named(clash.page), write=True,
+                                 code="DoubleWrite" if twice else "Race")  # fmt: skip
         lost = records.writes.lost(actor, ids, PENDING)
         if lost is not None:
             raise Violation("DoubleWrite", f"a page of tensor {tensor.name} is written by two"
@@ -181,10 +177,9 @@ class Order:
         """Bytes of the own window are read by a NoC write."""
         records, actor = self.buffers[cb.number], self.actor(group, at)
         ids = self._span(cb, group.lanes.ids, first, size)
-        clash = records.after_writes(actor, ids, own=True)
+        clash = records.read(actor, ids)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
-        records.read(actor, ids)
         self.transfers.add(Transfer(SENT, records, actor, ids, group.lanes))
 
     def delivered(
@@ -196,12 +191,11 @@ class Order:
         if not len(cores):
             return
         records, actor = self.buffers[cb.number], self.actor(group, at)
-        actor = actor.of(rows)
+        actor = actor.of(rows.tobytes())
         ids = self._span(cb, cores, first, size)
-        clash = records.after_writes(actor, ids) or records.after_reads(actor, ids, own=True)
+        clash = records.write(actor, ids, own=True)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
-        records.write(actor, ids)
         to = cores if multicast else None
         self.transfers.add(Transfer(WRITE, records, actor, ids, group.lanes, to))
 
@@ -211,10 +205,9 @@ class Order:
         """Bytes of other cores are read."""
         records, actor = self.buffers[cb.number], self.actor(group, at)
         ids = self._span(cb, cores, first, size)
-        clash = records.after_writes(actor, ids)
+        clash = records.read(actor, ids)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
-        records.read(actor, ids)
         self.transfers.add(Transfer(READ, records, actor, ids, group.lanes))
 
     def filled(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
@@ -224,14 +217,10 @@ class Order:
             return
         ids = self._span(cb, group.lanes.ids, first, size)
         actor = self.actor(group, at)
-        self._own_write(cb, records, actor, ids)
-        records.write(actor, ids)
-        self.transfers.add(Transfer(FILLED, records, actor, ids, group.lanes))
-
-    def _own_write(self, cb: CircularBuffer, records: Records, actor: Actor, ids: Any) -> None:
-        clash = records.after_writes(actor, ids) or records.after_reads(actor, ids)
+        clash = records.write(actor, ids)
         if clash:
             raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
+        self.transfers.add(Transfer(FILLED, records, actor, ids, group.lanes))
 
     def reserved(
         self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int
@@ -274,35 +263,30 @@ class Order:
 
     def barrier(self, group: Group, kinds: tuple[int, ...]) -> None:
         """Transfers of these kinds are complete on the group's cores."""
-        agent = AGENTS.index(group.code.thread)
+        agent = AGENT[group.code.thread]
         self.transfers.complete(agent, group.lanes, kinds, self.clocks.time[agent])
 
     def _word(
         self, number: int, group: Group, rows: Vector, cores: Vector, at: int, *, replaces: bool
-    ) -> None:
+    ) -> Told:
         """Cores' semaphore is set or incremented: a set may undo what it is not ordered with."""
-        records, actor = self.words[number], self.actor(group, at)
-        actor = actor.of(rows)
-        ids, time = cores[:, None], self.clocks.time[actor.agent][actor.me]
-        clash = records.after_writes(actor, ids)
-        if replaces and clash is None:
-            clash = records.after_reads(actor, ids)
+        senders = rows.tobytes()
+        told, actor = self._told(senders, cores.tobytes()), self.actor(group, at).of(senders)
+        word = self.words[number]
+        change = word.set if replaces else word.increment
+        time = self.clocks.time[actor.agent][actor.me]
+        clash = change(actor, told.lanes, cores[:, None], time)
         if clash:
             what = f"semaphore {number} of core {self.machine.cores[clash.page]}"
             raise self.violation(clash, actor, what, write=replaces, verbs=("changed", "set"))
-        if replaces:
-            records.write(actor, ids, time)
-        else:
-            records.read(actor, ids, time)
+        return told
 
     def signal(self, number: int, group: Group, rows: Vector, cores: Vector, at: int) -> None:
         """Cores' semaphore is incremented: whoever waits for it is after the senders."""
         if not len(cores):
             return
-        agent = AGENTS.index(group.code.thread)
-        self._word(number, group, rows, cores, at, replaces=False)
-        event = self.clocks.release(agent, group.lanes)
-        told = self._told(rows.tobytes(), cores.tobytes())
+        told = self._word(number, group, rows, cores, at, replaces=False)
+        event = self.clocks.release(AGENT[group.code.thread], group.lanes)
         self.flags[number].add(told.lanes, told.all(event.known))
 
     def replaced(
@@ -311,9 +295,8 @@ class Order:
         """Cores' semaphore is set: what it told before is gone."""
         if not len(cores):
             return
-        agent = AGENTS.index(group.code.thread)
-        self._word(number, group, rows, cores, at, replaces=True)
-        told, flags = self._told(rows.tobytes(), cores.tobytes()), self.flags[number]
+        told = self._word(number, group, rows, cores, at, replaces=True)
+        agent, flags = AGENT[group.code.thread], self.flags[number]
         if not multicast and self.machine.waiters[number] <= {group.code.thread}:
             flags.forget(told.lanes)  # it tells nobody but itself
             return
@@ -324,14 +307,14 @@ class Order:
 
     def signalled(self, number: int, group: Group) -> None:
         """The group has waited for its semaphore."""
-        agent = AGENTS.index(group.code.thread)
+        agent = AGENT[group.code.thread]
         self.flags[number].join(agent, group.lanes, 0)
 
     def end_of(self, thread: str, *, producer: bool) -> int:
         """The agent that acts as an end of a circular buffer."""
         if thread == "compute":
             return PACK if producer else UNPACK
-        return AGENTS.index(thread)
+        return AGENT[thread]
 
 
 @lru_cache(KEPT)
@@ -344,4 +327,3 @@ def _units_from(cores: bytes, whole: int, first: int, count: int) -> Any:
 def _units(cb: CircularBuffer) -> int:
     """Pieces of a circular buffer on one core whose accesses are told apart."""
     return cb.depth * cb.page_bytes // cb.grain
-

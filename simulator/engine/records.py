@@ -7,7 +7,7 @@ A page is a tensor's page, or a slot of a circular buffer on one core. Checks ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -16,6 +16,8 @@ import numpy.typing as npt
 from simulator.engine.clocks import PENDING, Clocks
 from simulator.engine.lanes import Vector
 
+KEPT: Final = 64
+"""Patterns of rows an actor remembers."""
 WHO: Final = 31
 PLACE: Final = 45
 NUMBERS: Final = (1 << PLACE - WHO) - 1
@@ -38,6 +40,7 @@ class Actor:
 
     Attributes:
         me: the cores, as a column.
+        rows: where their rows of the clocks begin, as a column.
     """
 
     def __init__(self, clocks: Clocks, agent: int, cores: Vector, place: int) -> None:
@@ -45,11 +48,14 @@ class Actor:
         self.cores = cores
         self.place = place
         self.me = cores[:, None]
+        self.rows = self.me * clocks.width
         self._clocks = clocks
+        self.of = lru_cache(KEPT)(self._of)
 
-    def of(self, rows: Vector) -> Actor:
+    def _of(self, rows: bytes) -> Actor:
         """The same for other rows: positions in these."""
-        return Actor(self._clocks, self.agent, self.cores[rows], self.place)
+        cores = self.cores[np.frombuffer(rows, np.int64)]
+        return Actor(self._clocks, self.agent, cores, self.place)
 
     @cached_property
     def who(self) -> Any:
@@ -75,9 +81,9 @@ class Clash:
 class Side:
     """The last access of one kind to every page, packed: place, who, time."""
 
-    def __init__(self, clocks: Clocks, pages: int) -> None:
+    def __init__(self, clocks: Clocks, last: Any) -> None:
         self._clocks = clocks
-        self._last = np.zeros(pages, np.int64)
+        self._last = last
 
     def of(self, page: int) -> tuple[int, int, int]:
         """(who, time, place) of a page's last access; who is 0 if there is none."""
@@ -88,19 +94,27 @@ class Side:
         """Per page whether the actor is after it; ``own``: or did it itself. None: all of it is."""
         last, clocks = self._last.take(ids), self._clocks
         who = last >> WHO & NUMBERS
-        good = clocks.knows(actor.agent, actor.me, who, last & PENDING)
+        good = clocks.reaches(actor.agent, actor.me, actor.rows, who, last & PENDING)
         if np.count_nonzero(good) == good.size:
             return None
         if own:
             good |= who == actor.who
         return None if good.all() else good
 
+    def clash(self, bad: Any, ids: Any, *, write: bool) -> Clash:
+        """What some of the pages clash with."""
+        row, column = (int(v) for v in np.argwhere(bad)[0])
+        page = int(ids[row, column])
+        who, _, place = self.of(page)
+        other = Access(*self._clocks.named(who), place, write)
+        return Clash(row, page, bad.any(axis=1), other)
+
     def put(self, actor: Actor, ids: Any, time: Any) -> None:
         """Remember an access."""
         self._last[ids] = actor.stamp | time
 
     def lost(self, actor: Actor, ids: Any, time: Any) -> Any:
-        """The pages where another access of the step just put came after it; None: there are none."""
+        """The pages where another access of the step came after the one just put, if any."""
         stays = self._last.take(ids) == actor.stamp | time
         return None if np.count_nonzero(stays) == stays.size else ~stays
 
@@ -129,35 +143,90 @@ class Records:
 
     def __init__(self, clocks: Clocks, pages: int) -> None:
         self.clocks = clocks
-        self.writes = Side(clocks, pages)
-        self.reads = Side(clocks, pages)
+        self._both = np.zeros(2 * pages, np.int64)
+        self._sides = np.array([0, pages])
+        self.writes = Side(clocks, self._both[:pages])
+        self.reads = Side(clocks, self._both[pages:])
         self.more: dict[int, dict[int, tuple[int, int]]] = {}
 
-    def after_writes(self, actor: Actor, ids: Any, *, own: bool = True) -> Clash | None:
-        """The clash of a read, or None. ``own``: transfers of the actor itself do not count."""
-        good = self.writes.known(actor, ids, own=own)
-        return None if good is None else self._clash(self.writes, ~good, ids, write=True)
+    def _settled(self, actor: Actor, ids: Any) -> bool:
+        """Whether the actor is after the last write and the last read of every page."""
+        last = self._both.take(ids[:, :, None] + self._sides)
+        good = self.clocks.reaches(
+            actor.agent, actor.me[:, :, None], actor.rows[:, :, None],
+            last >> WHO & NUMBERS, last & PENDING,
+        )  # fmt: skip
+        return bool(np.count_nonzero(good) == good.size)
+
+    def read(self, actor: Actor, ids: Any, time: Any = PENDING) -> Clash | None:
+        """Remember reads, by default under way, or return what they clash with."""
+        if not self._settled(actor, ids):
+            clash = self.after_writes(actor, ids)
+            if clash:
+                return clash
+            self._set_aside(actor, ids)
+        self.reads.put(actor, ids, time)
+        lost = self.reads.lost(actor, ids, time)
+        if lost is not None:  # several cores in one step
+            whos, whens = (np.broadcast_to(one, ids.shape)[lost] for one in (actor.who, time))
+            for page, who, when in zip(ids[lost].tolist(), whos.tolist(), whens.tolist(),
+                                       strict=True):  # fmt: skip
+                self.more.setdefault(page, {})[who] = when, actor.place
+        return None
+
+    def _set_aside(self, actor: Actor, ids: Any) -> None:
+        """Keep the last reads which the actor's, about to replace them, are not after."""
+        good = self.reads.known(actor, ids, own=True)
+        if good is not None:
+            for page in ids[~good].tolist():
+                who, when, place = self.reads.of(page)
+                self.more.setdefault(page, {})[who] = when, place
+
+    def write(
+        self, actor: Actor, ids: Any, time: Any = PENDING, *, own: bool = False
+    ) -> Clash | None:
+        """Remember writes, by default under way, or return what they clash with.
+
+        ``own``: reads under way of the actor itself do not count.
+        """
+        if self._settled(actor, ids):
+            clash = self._after_more(actor, ids, own=own) if self.more else None
+        else:
+            clash = self.after_writes(actor, ids) or self.after_reads(actor, ids, own=own)
+        if clash:
+            return clash
+        self.writes.put(actor, ids, time)
+        self.reads.clear(ids)
+        if self.more:
+            for page in ids.reshape(-1).tolist():
+                self.more.pop(page, None)
+        return None
+
+    def after_writes(self, actor: Actor, ids: Any) -> Clash | None:
+        """The clash with earlier writes, or None. Transfers of the actor itself do not count."""
+        good = self.writes.known(actor, ids, own=True)
+        return None if good is None else self.writes.clash(~good, ids, write=True)
 
     def after_reads(self, actor: Actor, ids: Any, *, own: bool = False) -> Clash | None:
         """The clash of a write with earlier reads, or None."""
         good = self.reads.known(actor, ids, own=own)
         if good is not None:
-            return self._clash(self.reads, ~good, ids, write=False)
+            return self.reads.clash(~good, ids, write=False)
         return self._after_more(actor, ids, own=own) if self.more else None
 
-    def _spots(self, ids: Any) -> list[tuple[int, int, int]]:
-        """Row, column and page of those with more than one read."""
+    def _spots(self, ids: Any) -> list[tuple[int, int]]:
+        """Row and page of those with more than one read."""
         return [
-            (row, column, page)
+            (row, page)
             for row, pages in enumerate(ids.tolist())
-            for column, page in enumerate(pages)
+            for page in pages
             if page in self.more
         ]
 
     def _after_more(self, actor: Actor, ids: Any, *, own: bool) -> Clash | None:
         reads = [
             (row, page, who, time, place)
-            for row, _, page in self._spots(ids)
+            for row, page in self._spots(ids)
             for who, (time, place) in self.more[page].items()
         ]
         if not reads:
@@ -173,45 +242,11 @@ class Records:
         bad[row] = True
         return Clash(row, page, bad, Access(*self.clocks.named(who), place, write=False))
 
-    def _clash(self, side: Side, bad: Any, ids: Any, *, write: bool) -> Clash:
-        row, column = (int(v) for v in np.argwhere(bad)[0])
-        page = int(ids[row, column])
-        who, _, place = side.of(page)
-        return Clash(row, page, bad.any(axis=1), Access(*self.clocks.named(who), place, write))
-
-    def read(self, actor: Actor, ids: Any, time: Any = PENDING) -> None:
-        """Remember reads that were checked; by default they are under way."""
-        reads = self.reads
-        good = reads.known(actor, ids, own=True)
-        if good is not None:
-            for page in ids[~good].tolist():
-                who, when, place = reads.of(page)
-                self.more.setdefault(page, {})[who] = when, place
-        reads.put(actor, ids, time)
-        lost = reads.lost(actor, ids, time)
-        if lost is not None:  # several cores in one step
-            whens = np.broadcast_to(time, ids.shape)
-            for page, who, when in zip(
-                ids[lost].tolist(),
-                np.broadcast_to(actor.who, ids.shape)[lost].tolist(),
-                whens[lost].tolist(),
-                strict=True,
-            ):
-                self.more.setdefault(page, {})[who] = when, actor.place
-
-    def write(self, actor: Actor, ids: Any, time: Any = PENDING) -> None:
-        """Remember writes that were checked."""
-        self.writes.put(actor, ids, time)
-        self.reads.clear(ids)
-        if self.more:
-            for page in ids.reshape(-1).tolist():
-                self.more.pop(page, None)
-
     def reads_done(self, actor: Actor, ids: Any, times: Any) -> None:
         """Reads of an agent are complete."""
         self.reads.finish(actor, ids, times)
         if self.more:
-            for row, column, page in self._spots(ids):
+            for row, page in self._spots(ids):
                 found, who = self.more[page], int(actor.who[row, 0])
                 if who in found and found[who][0] == PENDING:
                     found[who] = int(times[row, 0]), found[who][1]

@@ -40,10 +40,14 @@ class Queue:
     def add(self, lanes: Lanes, known: Times) -> None:
         """What concerns the first slot, as before, and ``known`` as well, a row per lane."""
         held = self._slots[0]
-        known = known.copy()
-        for some, event in self._of(held, lanes):
-            rows = self._clocks.table.rows(some, lanes)
-            known[rows] = np.maximum(known[rows], self._rows(some, event))
+        before = held.get(lanes)
+        if before is not None:
+            known = np.maximum(known, self._rows(lanes, before))
+        else:
+            known = known.copy()
+            for some, event in self._of(held, lanes):
+                rows = self._clocks.table.rows(some, lanes)
+                known[rows] = np.maximum(known[rows], self._rows(some, event))
         self.put(lanes, 0, 1, Event(lanes, known))
 
     def join(self, agent: int, lanes: Lanes, slot: Value) -> None:
@@ -55,7 +59,7 @@ class Queue:
     def _rows(self, part: Lanes, event: Event) -> Times:
         if part is event.lanes:
             return event.known
-        return event.known[self._clocks.table.rows(part, event.lanes)]
+        return event.known.take(self._clocks.table.rows(part, event.lanes), 0)
 
     def _of(self, held: Held, lanes: Lanes) -> Iterator[tuple[Lanes, Event]]:
         event = held.get(lanes)

@@ -41,8 +41,8 @@ class Transfer:
         if not rows.any():
             return None
         receivers = None if self.receivers is None else self.receivers[rows]
-        return Transfer(self.kind, self.records, self.actor.of(rows), self.ids[rows], None,
-                        receivers)  # fmt: skip
+        actor = self.actor.of(np.flatnonzero(rows).tobytes())
+        return Transfer(self.kind, self.records, actor, self.ids[rows], None, receivers)
 
     def finish(self, times: Times) -> None:
         """Complete, at the issuing cores' times."""

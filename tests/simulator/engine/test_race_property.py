@@ -1,0 +1,200 @@
+"""Drawn programs of transfers and semaphores: races are found exactly where there are any.
+
+The reference below knows no clocks: it lays out what every core does, closes "before" over the
+whole program, and looks at every pair of accesses. Every signal has a semaphore of its own, so what
+is ordered does not depend on the schedule.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import accumulate, combinations
+from typing import Any, NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.engine.schedule import RoundRobin, Seeded
+from simulator.program import Program, Stmt
+from simulator.run import RunOptions
+from tests.simulator.builders import Sketch, op, plus, when
+from tests.simulator.engine.test_network import everywhere, network
+from tests.simulator.pipes import run
+
+CORES = 4
+PAGE = 2048
+PAGES = 3
+"""Pages of each core's window that are sent and fetched; one more takes what is fetched."""
+SIGNALS = 5
+HEAD = PAGES + 3 + CORES
+"""Statements before the steps."""
+
+
+class Step(NamedTuple):
+    """What the cores of ``who`` do: to the core ``far`` to the right, from page to page."""
+
+    what: str
+    who: tuple[str, int] = ("all", 0)
+    far: int = 1
+    source: int = 0
+    target: int = 0
+
+
+class Touch(NamedTuple):
+    """An access of a page of a core by a statement, from one point of its program to another."""
+
+    page: tuple[int, int]
+    core: int
+    write: bool
+    at: int
+    begins: int
+    ends: int
+
+
+def _member(who: tuple[str, int], core: int) -> bool:
+    kind, k = who
+    return kind == "all" or (core == k if kind == "==" else core < k)
+
+
+@st.composite
+def _steps(draw: Any) -> list[Step]:
+    whos = st.sampled_from([("all", 0), *((kind, k) for kind in ("==", "<") for k in range(1, 4))])
+    pages, fars = st.integers(0, PAGES - 1), st.integers(1, CORES - 1)
+    steps: list[Step] = []
+    signals: list[Step] = []
+    for _ in range(draw(st.integers(1, 14))):
+        what = draw(st.sampled_from(["send", "fetch", "barrier", "signal", "wait"]))
+        if what == "signal" and len(signals) < SIGNALS:
+            steps.append(Step(what, far=draw(fars), source=len(signals)))
+            signals.append(steps[-1])
+        elif what == "wait" and signals:
+            heard = draw(st.sampled_from(signals))
+            steps.append(heard._replace(what=what, who=draw(whos)))
+        elif what in ("send", "fetch", "barrier"):
+            steps.append(Step(what, draw(whos), draw(fars), draw(pages), draw(pages)))
+    return steps
+
+
+# --- the reference ---------------------------------------------------------------------------
+
+
+def _races(steps: list[Step]) -> set[tuple[Any, ...]]:
+    """Unordered accesses: the page, and of both sides the core, whether it writes, and where."""
+    count = len(steps) + 1
+    points = [[core * count + i for i in range(count)] for core in range(CORES)]
+    before = {point: {point} for line in points for point in line}
+    told: dict[tuple[int, int], set[int]] = {}
+    touches = []
+    places = list(accumulate((len(_body(step)) for step in steps), initial=HEAD))
+    for i, step in enumerate(steps):  # every edge leads from an earlier step to a later one
+        for core in range(CORES):
+            here = points[core][i]
+            if i:
+                before[here] |= before[points[core][i - 1]]
+            if step.what == "wait" and _member(step.who, core):
+                before[here] |= told[step.source, core]
+        for core in range(CORES):
+            other, here = (core + step.far) % CORES, points[core][i]
+            if step.what == "signal":
+                told[step.source, other] = before[here]
+            if not _member(step.who, core):
+                continue
+            if step.what == "send":
+                barriers = [
+                    j for j in range(i + 1, len(steps))
+                    if steps[j].what == "barrier" and _member(steps[j].who, core)
+                ]  # fmt: skip
+                ends = points[core][barriers[0]] if barriers else -1
+                touches.append(Touch((core, step.source), core, False, places[i], here, ends))
+                touches.append(Touch((other, step.target), core, True, places[i], here, ends))
+            if step.what == "fetch":
+                touches.append(Touch((other, step.source), core, False, places[i], here, here))
+    return {
+        (a.page, frozenset({(a.core, a.write, a.at), (b.core, b.write, b.at)}))
+        for a, b in combinations(touches, 2)
+        if a.page == b.page and a.core != b.core and (a.write or b.write)
+        and a.ends not in before[b.begins] and b.ends not in before[a.begins]
+    }  # fmt: skip
+
+
+# --- the program -----------------------------------------------------------------------------
+
+
+def _statements(step: Step) -> tuple[Stmt, ...]:
+    mine = ["get_write_ptr", 0]
+    other = ["%", plus("x", step.far), CORES]
+    source, target = plus(mine, step.source * PAGE), plus(mine, step.target * PAGE)
+    match step.what:
+        case "send":
+            return (op("noc_async_write", source, other, 0, target, PAGE),)
+        case "fetch":
+            taken = plus(mine, PAGES * PAGE)
+            return (op("noc_async_read", other, 0, source, taken, PAGE),
+                    op("noc_async_read_barrier"))  # fmt: skip
+        case "barrier":
+            return (op("noc_async_write_barrier"),)
+        case "signal":
+            return (op("noc_semaphore_inc", other, 0, step.source, 1),)
+        case _:
+            return (op("noc_semaphore_wait_min", step.source, 1),)
+
+
+def _body(step: Step) -> tuple[Stmt, ...]:
+    done, (kind, k) = _statements(step), step.who
+    return done if kind == "all" else (when([kind, "x", k], *done),)
+
+
+def _meet(number: int) -> tuple[Stmt, ...]:
+    """All cores wait for all."""
+    others = (["%", plus("x", far), CORES] for far in range(1, CORES))
+    return (*(op("noc_semaphore_inc", other, 0, number, 1) for other in others),
+            op("noc_semaphore_wait_min", number, CORES - 1))  # fmt: skip
+
+
+def _sketch(steps: list[Step]) -> Sketch:
+    """All fill their windows, meet, do the steps, meet, and hand the windows over."""
+    fill = (op("noc_async_read_page", "x", "A", plus(["get_write_ptr", 0], page * PAGE))
+            for page in range(PAGES + 1))  # fmt: skip
+    head = (op("cb_reserve_back", 0, PAGES + 1), *fill, op("noc_async_read_barrier"),
+            *_meet(SIGNALS))  # fmt: skip
+    assert len(head) == HEAD
+    tail = (op("noc_async_write_barrier"), *_meet(SIGNALS + 1), op("cb_push_back", 0, PAGES + 1))
+    whole = (*head, *(statement for step in steps for statement in _body(step)), *tail)
+    zeros = (0,) * (SIGNALS + 2)
+    made = network(
+        (CORES, 1), 1, whole, CORES, extra={"semaphores": everywhere((CORES, 1), *zeros)}
+    )
+    fmt, _, producer, consumer = made.buffers[0]
+    made.buffers[0] = (fmt, PAGES + 1, producer, consumer)
+    *start, tiles = made.programs["compute"].body
+    skip = (op("cb_wait_front", 0, PAGES + 1), op("cb_pop_front", 0, PAGES))
+    made.programs["compute"] = Program(
+        name="compute", thread="compute", runtime_args=("x", "y"), body=(*start, *skip, tiles)
+    )
+    return made
+
+
+SIDE = re.compile(r"(read|written) by \S+ of reader \(ncrisc\) on core \((\d+), 0\) at 0\.(\d+)")
+SLOT = re.compile(r"slot (\d+) of circular buffer 0 of core \((\d+), 0\) is ")
+
+
+def _named(message: str) -> tuple[Any, ...]:
+    """What a finding says: the page, and the sides."""
+    slot, sides = SLOT.match(message), SIDE.findall(message)
+    assert slot, message
+    assert len(sides) == 2, message
+    page = (int(slot[2]), int(slot[1]))
+    return page, frozenset((int(core), verb == "written", int(at)) for verb, core, at in sides)
+
+
+@settings(max_examples=60)
+@given(_steps(), st.sampled_from([RoundRobin(), Seeded(1), Seeded(2)]))
+def test_races_are_found_exactly(steps: list[Step], schedule: Any) -> None:
+    """A run is clean if and only if no two accesses are unordered, and else names such a pair."""
+    found = run(_sketch(steps), RunOptions(schedule=schedule, repair=False)).findings
+    races = _races(steps)
+    told = [finding for finding in found if finding.code == "Race"]
+    assert bool(told) == bool(races), (steps, races, found)
+    assert bool(found) == bool(races), (steps, races, found)
+    for finding in told:
+        assert _named(finding.message) in races
