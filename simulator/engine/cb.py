@@ -376,6 +376,8 @@ class CircularBuffer:
 
     def phase(self, lanes: Lanes, *, write: bool) -> Value:
         """Slot of the window's first page, for the producer or the consumer."""
+        if lanes is self.solo_lanes:
+            return self.solo.wr if write else self.solo.rd
         parts = []
         for strand, rows in self.at(lanes):
             slot = strand.wr if write else strand.rd

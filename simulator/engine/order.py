@@ -267,15 +267,18 @@ class Order:
         self.transfers.complete(agent, group.lanes, kinds, self.clocks.time[agent])
 
     def _word(
-        self, number: int, group: Group, rows: Vector, cores: Vector, at: int, *, replaces: bool
-    ) -> Told:
+        self, number: int, group: Group, rows: Vector, cores: Vector, at: int, *,
+        replaces: bool, home: bool = False,
+    ) -> Told:  # fmt: skip
         """Cores' semaphore is set or incremented: a set may undo what it is not ordered with."""
         senders = rows.tobytes()
         told, actor = self._told(senders, cores.tobytes()), self.actor(group, at).of(senders)
-        word = self.words[number]
-        change = word.set if replaces else word.increment
+        word, ids = self.words[number], cores[:, None]
         time = self.clocks.time[actor.agent][actor.me]
-        clash = change(actor, told.lanes, cores[:, None], time)
+        if replaces:
+            clash = word.set(actor, told.lanes, ids, time, home=home)
+        else:
+            clash = word.increment(actor, told.lanes, ids, time)
         if clash:
             what = f"semaphore {number} of core {self.machine.cores[clash.page]}"
             raise self.violation(clash, actor, what, write=replaces, verbs=("changed", "set"))
@@ -295,7 +298,7 @@ class Order:
         """Cores' semaphore is set: what it told before is gone."""
         if not len(cores):
             return
-        told = self._word(number, group, rows, cores, at, replaces=True)
+        told = self._word(number, group, rows, cores, at, replaces=True, home=not multicast)
         agent, flags = AGENT[group.code.thread], self.flags[number]
         if not multicast and self.machine.waiters[number] <= {group.code.thread}:
             flags.forget(told.lanes)  # it tells nobody but itself

@@ -16,7 +16,10 @@ from simulator.engine.records import Access, Actor, Clash, Side
 
 
 class Word:
-    """The changes of one semaphore on all cores. Its clocks are wide ones."""
+    """The changes of one semaphore on all cores. Its clocks are wide ones.
+
+    Where an agent of the own core made the last set, that agent is after it: no clock is asked.
+    """
 
     def __init__(self, clocks: Clocks) -> None:
         self._clocks = clocks
@@ -24,14 +27,23 @@ class Word:
         shape = clocks.cores, clocks.width
         self._times, self._places = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
         self._raised = 0
+        self._mine = dict.fromkeys(clocks.acting, (1 << clocks.cores) - 1)
 
-    def set(self, actor: Actor, lanes: Lanes, ids: Any, time: Any) -> Clash | None:
-        """Cores' word is set, or the clash; ``ids`` is a column of the cores, the ``lanes``."""
-        clash = self._after_set(actor, ids)
+    def set(self, actor: Actor, lanes: Lanes, ids: Any, time: Any, *, home: bool) -> Clash | None:
+        """Cores' word is set, or the clash; ``ids`` is a column of the cores, the ``lanes``.
+
+        ``home``: each core sets its own.
+        """
+        clash = None
+        if not home or lanes.mask & ~self._mine[actor.agent]:
+            clash = self._after_set(actor, ids)
         if clash is None and self._raised & lanes.mask:
             clash = self._after_increments(actor, ids[:, 0])
         if clash is None:
             self._sets.put(actor, ids, time)
+            for agent, mine in self._mine.items():
+                own = home and agent == actor.agent
+                self._mine[agent] = mine | lanes.mask if own else mine & ~lanes.mask
             if self._raised & lanes.mask:
                 self._times[lanes.index] = 0
                 self._raised &= ~lanes.mask
