@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from simulator.engine.clocks import AGENT, AGENTS, PACK, PENDING, UNPACK, Clocks, Event
+from simulator.engine.clocks import AGENT, AGENTS, PACK, UNPACK, Clocks, Event
 from simulator.engine.group import Group
 from simulator.engine.lanes import Lanes, Vector
 from simulator.engine.records import Access, Actor, Clash, Records
@@ -146,7 +146,7 @@ class Order:
             twice = clash.other.write and clash.other.core != int(actor.cores[clash.row])
             raise self.violation(clash, actor, tensor.named(clash.page), write=True,
                                  code="DoubleWrite" if twice else "Race")  # fmt: skip
-        lost = records.writes.lost(actor, ids, PENDING)
+        lost = records.writes.lost(actor, ids)
         if lost is not None:
             raise Violation("DoubleWrite", f"a page of tensor {tensor.name} is written by two"
                             " cores in one step", actor.cores[lost.any(axis=1)])  # fmt: skip

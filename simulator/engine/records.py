@@ -18,11 +18,6 @@ from simulator.engine.lanes import Vector
 
 KEPT: Final = 64
 """Patterns of rows an actor remembers."""
-WHO: Final = 31
-PLACE: Final = 45
-NUMBERS: Final = (1 << PLACE - WHO) - 1
-"""Bits of an access: 31 of time, 14 of who (a number of the clocks), the rest its place."""
-
 Flags = npt.NDArray[np.bool_]
 
 
@@ -62,11 +57,6 @@ class Actor:
         """The numbers of the agents, as a column; the agent is an acting one."""
         return self._clocks.who[self.agent][self.cores][:, None]
 
-    @cached_property
-    def stamp(self) -> Any:
-        """An access but for its time, as a column."""
-        return self.place << PLACE | self.who << WHO
-
 
 @dataclass(frozen=True)
 class Clash:
@@ -79,22 +69,22 @@ class Clash:
 
 
 class Side:
-    """The last access of one kind to every page, packed: place, who, time."""
+    """The last access of one kind to every page: who (0: nobody), when, and at which place."""
 
-    def __init__(self, clocks: Clocks, last: Any) -> None:
+    def __init__(self, clocks: Clocks, pages: int) -> None:
         self._clocks = clocks
-        self._last = last
+        self._who = np.zeros(pages, np.int64)
+        self._time = np.zeros(pages, np.int32)
+        self._place = np.zeros(pages, np.int32)
 
     def of(self, page: int) -> tuple[int, int, int]:
         """(who, time, place) of a page's last access; who is 0 if there is none."""
-        last = int(self._last[page])
-        return last >> WHO & NUMBERS, last & PENDING, last >> PLACE
+        return int(self._who[page]), int(self._time[page]), int(self._place[page])
 
     def known(self, actor: Actor, ids: Any, *, own: bool) -> Any:
         """Per page whether the actor is after it; ``own``: or did it itself. None: all of it is."""
-        last, clocks = self._last.take(ids), self._clocks
-        who = last >> WHO & NUMBERS
-        good = clocks.reaches(actor.agent, actor.me, actor.rows, who, last & PENDING)
+        who = self._who[ids]
+        good = self._clocks.reaches(actor.agent, actor.me, actor.rows, who, self._time[ids])
         if np.count_nonzero(good) == good.size:
             return None
         if own:
@@ -111,27 +101,27 @@ class Side:
 
     def put(self, actor: Actor, ids: Any, time: Any) -> None:
         """Remember an access."""
-        self._last[ids] = actor.stamp | time
+        self._who[ids] = actor.who
+        self._time[ids] = time
+        self._place[ids] = actor.place
 
-    def lost(self, actor: Actor, ids: Any, time: Any) -> Any:
+    def lost(self, actor: Actor, ids: Any) -> Any:
         """The pages where another access of the step came after the one just put, if any."""
-        stays = self._last.take(ids) == actor.stamp | time
+        stays = self._who[ids] == actor.who
         return None if np.count_nonzero(stays) == stays.size else ~stays
 
     def clear(self, ids: Any) -> None:
         """Forget."""
-        self._last[ids] = 0
+        self._who[ids] = 0
+        self._time[ids] = 0
 
     def finish(self, actor: Actor, ids: Any, times: Any) -> None:
         """Transfers of an actor are complete at its ``times``, a row each."""
-        last = self._last.take(ids)
-        under_way = actor.who << WHO | PENDING
-        hit = last & ((1 << PLACE) - 1) == under_way
-        done = last - PENDING + times
+        hit = (self._who[ids] == actor.who) & (self._time[ids] == PENDING)
         if np.count_nonzero(hit) == hit.size:
-            self._last[ids] = done
+            self._time[ids] = times
         else:  # of a page's several readers only the last is here
-            self._last[ids[hit]] = done[hit]
+            self._time[ids[hit]] = np.broadcast_to(times, ids.shape)[hit]
 
 
 class Records:
@@ -143,30 +133,18 @@ class Records:
 
     def __init__(self, clocks: Clocks, pages: int) -> None:
         self.clocks = clocks
-        self._both = np.zeros(2 * pages, np.int64)
-        self._sides = np.array([0, pages])
-        self.writes = Side(clocks, self._both[:pages])
-        self.reads = Side(clocks, self._both[pages:])
+        self.writes = Side(clocks, pages)
+        self.reads = Side(clocks, pages)
         self.more: dict[int, dict[int, tuple[int, int]]] = {}
-
-    def _settled(self, actor: Actor, ids: Any) -> bool:
-        """Whether the actor is after the last write and the last read of every page."""
-        last = self._both.take(ids[:, :, None] + self._sides)
-        good = self.clocks.reaches(
-            actor.agent, actor.me[:, :, None], actor.rows[:, :, None],
-            last >> WHO & NUMBERS, last & PENDING,
-        )  # fmt: skip
-        return bool(np.count_nonzero(good) == good.size)
 
     def read(self, actor: Actor, ids: Any, time: Any = PENDING) -> Clash | None:
         """Remember reads, by default under way, or return what they clash with."""
-        if not self._settled(actor, ids):
-            clash = self.after_writes(actor, ids)
-            if clash:
-                return clash
-            self._set_aside(actor, ids)
+        clash = self.after_writes(actor, ids)
+        if clash:
+            return clash
+        self._set_aside(actor, ids)
         self.reads.put(actor, ids, time)
-        lost = self.reads.lost(actor, ids, time)
+        lost = self.reads.lost(actor, ids)
         if lost is not None:  # several cores in one step
             whos, whens = (np.broadcast_to(one, ids.shape)[lost] for one in (actor.who, time))
             for page, who, when in zip(ids[lost].tolist(), whos.tolist(), whens.tolist(),
@@ -189,10 +167,7 @@ class Records:
 
         ``own``: reads under way of the actor itself do not count.
         """
-        if self._settled(actor, ids):
-            clash = self._after_more(actor, ids, own=own) if self.more else None
-        else:
-            clash = self.after_writes(actor, ids) or self.after_reads(actor, ids, own=own)
+        clash = self.after_writes(actor, ids) or self.after_reads(actor, ids, own=own)
         if clash:
             return clash
         self.writes.put(actor, ids, time)

@@ -23,7 +23,7 @@ class Word:
 
     def __init__(self, clocks: Clocks) -> None:
         self._clocks = clocks
-        self._sets = Side(clocks, np.zeros(clocks.cores, np.int64))
+        self._sets = Side(clocks, clocks.cores)
         shape = clocks.cores, clocks.width
         self._times, self._places = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
         self._raised = 0
