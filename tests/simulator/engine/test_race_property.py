@@ -26,12 +26,18 @@ PAGE = 2048
 PAGES = 3
 """Pages of each core's window that are sent and fetched; one more takes what is fetched."""
 SIGNALS = 5
+WORD = SIGNALS + 2
+"""The semaphore nobody waits for."""
+KINDS = ("send", "fetch", "barrier", "signal", "wait", "raise", "reset", "spread")
 HEAD = PAGES + 3 + CORES
 """Statements before the steps."""
 
 
 class Step(NamedTuple):
-    """What the cores of ``who`` do: to the core ``far`` to the right, from page to page."""
+    """What the cores of ``who`` do: to the core ``far`` to the right, from page to page.
+
+    ``raise`` increments that core's last semaphore, ``spread`` sets it, ``reset`` sets the own.
+    """
 
     what: str
     who: tuple[str, int] = ("all", 0)
@@ -63,14 +69,14 @@ def _steps(draw: Any) -> list[Step]:
     steps: list[Step] = []
     signals: list[Step] = []
     for _ in range(draw(st.integers(1, 14))):
-        what = draw(st.sampled_from(["send", "fetch", "barrier", "signal", "wait"]))
+        what = draw(st.sampled_from(KINDS))
         if what == "signal" and len(signals) < SIGNALS:
             steps.append(Step(what, far=draw(fars), source=len(signals)))
             signals.append(steps[-1])
         elif what == "wait" and signals:
             heard = draw(st.sampled_from(signals))
             steps.append(heard._replace(what=what, who=draw(whos)))
-        elif what in ("send", "fetch", "barrier"):
+        elif what not in ("signal", "wait"):
             steps.append(Step(what, draw(whos), draw(fars), draw(pages), draw(pages)))
     return steps
 
@@ -107,8 +113,11 @@ def _races(steps: list[Step]) -> set[tuple[Any, ...]]:
                 ends = points[core][barriers[0]] if barriers else -1
                 touches.append(Touch((core, step.source), core, False, places[i], here, ends))
                 touches.append(Touch((other, step.target), core, True, places[i], here, ends))
-            if step.what == "fetch":
-                touches.append(Touch((other, step.source), core, False, places[i], here, here))
+            at_once = {"fetch": ((other, step.source), False), "raise": ((other, WORD), False),
+                       "spread": ((other, WORD), True), "reset": ((core, WORD), True)}  # fmt: skip
+            if step.what in at_once:
+                page, write = at_once[step.what]
+                touches.append(Touch(page, core, write, places[i], here, here))
     return {
         (a.page, frozenset({(a.core, a.write, a.at), (b.core, b.write, b.at)}))
         for a, b in combinations(touches, 2)
@@ -135,6 +144,12 @@ def _statements(step: Step) -> tuple[Stmt, ...]:
             return (op("noc_async_write_barrier"),)
         case "signal":
             return (op("noc_semaphore_inc", other, 0, step.source, 1),)
+        case "raise":
+            return (op("noc_semaphore_inc", other, 0, WORD, 1),)
+        case "reset":
+            return (op("noc_semaphore_set", WORD, 3),)
+        case "spread":
+            return (op("noc_semaphore_set_multicast", WORD, other, 0, other, 0, 1),)
         case _:
             return (op("noc_semaphore_wait_min", step.source, 1),)
 
@@ -160,7 +175,7 @@ def _sketch(steps: list[Step]) -> Sketch:
     assert len(head) == HEAD
     tail = (op("noc_async_write_barrier"), *_meet(SIGNALS + 1), op("cb_push_back", 0, PAGES + 1))
     whole = (*head, *(statement for step in steps for statement in _body(step)), *tail)
-    zeros = (0,) * (SIGNALS + 2)
+    zeros = (0,) * (WORD + 1)
     made = network(
         (CORES, 1), 1, whole, CORES, extra={"semaphores": everywhere((CORES, 1), *zeros)}
     )
@@ -174,17 +189,23 @@ def _sketch(steps: list[Step]) -> Sketch:
     return made
 
 
-SIDE = re.compile(r"(read|written) by \S+ of reader \(ncrisc\) on core \((\d+), 0\) at 0\.(\d+)")
-SLOT = re.compile(r"slot (\d+) of circular buffer 0 of core \((\d+), 0\) is ")
+SIDE = re.compile(
+    r"(read|written|changed|set) by \S+ of reader \(ncrisc\) on core \((\d+), 0\) at 0\.(\d+)"
+)
+PLACE = re.compile(
+    rf"(?:slot (\d+) of circular buffer 0|semaphore {WORD}) of core \((\d+), 0\) is "
+)
 
 
 def _named(message: str) -> tuple[Any, ...]:
     """What a finding says: the page, and the sides."""
-    slot, sides = SLOT.match(message), SIDE.findall(message)
-    assert slot, message
+    place, sides = PLACE.match(message), SIDE.findall(message)
+    assert place, message
     assert len(sides) == 2, message
-    page = (int(slot[2]), int(slot[1]))
-    return page, frozenset((int(core), verb == "written", int(at)) for verb, core, at in sides)
+    page = (int(place[2]), WORD if place[1] is None else int(place[1]))
+    return page, frozenset(
+        (int(core), verb in ("written", "set"), int(at)) for verb, core, at in sides
+    )
 
 
 @settings(max_examples=60)
