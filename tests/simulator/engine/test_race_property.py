@@ -7,6 +7,7 @@ is ordered does not depend on the schedule.
 
 from __future__ import annotations
 
+import operator
 import re
 from itertools import accumulate, combinations
 from typing import Any, NamedTuple
@@ -34,7 +35,7 @@ HEAD = PAGES + 3 + CORES
 
 
 class Step(NamedTuple):
-    """What the cores of ``who`` do: to the core ``far`` to the right, from page to page.
+    """What the cores of ``who`` do: to the core ``far`` to the right, or ``to``, from page to page.
 
     ``raise`` increments that core's last semaphore, ``spread`` sets it, ``reset`` sets the own.
     """
@@ -44,6 +45,17 @@ class Step(NamedTuple):
     far: int = 1
     source: int = 0
     target: int = 0
+    to: int | None = None
+
+    def other(self, core: int) -> int:
+        """The core that this one turns to."""
+        return (core + self.far) % CORES if self.to is None else self.to
+
+    def members(self) -> list[int]:
+        """The cores of ``who``."""
+        kind, k = self.who
+        compare = {"all": operator.ge, "==": operator.eq, "!=": operator.ne, "<": operator.lt}[kind]
+        return [core for core in range(CORES) if compare(core, k)]
 
 
 class Touch(NamedTuple):
@@ -57,27 +69,32 @@ class Touch(NamedTuple):
     ends: int
 
 
-def _member(who: tuple[str, int], core: int) -> bool:
-    kind, k = who
-    return kind == "all" or (core == k if kind == "==" else core < k)
-
-
 @st.composite
 def _steps(draw: Any) -> list[Step]:
-    whos = st.sampled_from([("all", 0), *((kind, k) for kind in ("==", "<") for k in range(1, 4))])
+    kinds = st.sampled_from(sorted(draw(st.sets(st.sampled_from(KINDS), min_size=1))))
+    whos = st.sampled_from([("all", 0), *((kind, k) for kind in ("==", "!=", "<") for k in (1, 2))])
     pages, fars = st.integers(0, PAGES - 1), st.integers(1, CORES - 1)
+    one = st.sampled_from([None, None, *range(CORES)])
     steps: list[Step] = []
     signals: list[Step] = []
     for _ in range(draw(st.integers(1, 14))):
-        what = draw(st.sampled_from(KINDS))
-        if what == "signal" and len(signals) < SIGNALS:
-            steps.append(Step(what, far=draw(fars), source=len(signals)))
-            signals.append(steps[-1])
-        elif what == "wait" and signals:
+        step = Step(draw(kinds), draw(whos), draw(fars), draw(pages), draw(pages))
+        if step.what in ("fetch", "raise", "signal"):
+            to = draw(one)
+            step = step if to is None else step._replace(who=("!=", to), to=to)
+        if step.what == "signal":
+            if len(signals) == SIGNALS:
+                continue
+            step = step._replace(source=len(signals))
+            step = step if step.to is not None else step._replace(who=("all", 0))
+            signals.append(step)
+        if step.what == "wait":
+            if not signals:
+                continue
             heard = draw(st.sampled_from(signals))
-            steps.append(heard._replace(what=what, who=draw(whos)))
-        elif what not in ("signal", "wait"):
-            steps.append(Step(what, draw(whos), draw(fars), draw(pages), draw(pages)))
+            who = step.who if heard.to is None else ("==", heard.to)
+            step = heard._replace(what="wait", who=who)
+        steps.append(step)
     return steps
 
 
@@ -97,18 +114,16 @@ def _races(steps: list[Step]) -> set[tuple[Any, ...]]:
             here = points[core][i]
             if i:
                 before[here] |= before[points[core][i - 1]]
-            if step.what == "wait" and _member(step.who, core):
+            if step.what == "wait" and core in step.members():
                 before[here] |= told[step.source, core]
-        for core in range(CORES):
-            other, here = (core + step.far) % CORES, points[core][i]
+        for core in step.members():
+            other, here = step.other(core), points[core][i]
             if step.what == "signal":
-                told[step.source, other] = before[here]
-            if not _member(step.who, core):
-                continue
+                told.setdefault((step.source, other), set()).update(before[here])
             if step.what == "send":
                 barriers = [
                     j for j in range(i + 1, len(steps))
-                    if steps[j].what == "barrier" and _member(steps[j].who, core)
+                    if steps[j].what == "barrier" and core in steps[j].members()
                 ]  # fmt: skip
                 ends = points[core][barriers[0]] if barriers else -1
                 touches.append(Touch((core, step.source), core, False, places[i], here, ends))
@@ -131,7 +146,7 @@ def _races(steps: list[Step]) -> set[tuple[Any, ...]]:
 
 def _statements(step: Step) -> tuple[Stmt, ...]:
     mine = ["get_write_ptr", 0]
-    other = ["%", plus("x", step.far), CORES]
+    other = ["%", plus("x", step.far), CORES] if step.to is None else step.to
     source, target = plus(mine, step.source * PAGE), plus(mine, step.target * PAGE)
     match step.what:
         case "send":
@@ -151,7 +166,8 @@ def _statements(step: Step) -> tuple[Stmt, ...]:
         case "spread":
             return (op("noc_semaphore_set_multicast", WORD, other, 0, other, 0, 1),)
         case _:
-            return (op("noc_semaphore_wait_min", step.source, 1),)
+            senders = 1 if step.to is None else CORES - 1
+            return (op("noc_semaphore_wait_min", step.source, senders),)
 
 
 def _body(step: Step) -> tuple[Stmt, ...]:
@@ -208,7 +224,7 @@ def _named(message: str) -> tuple[Any, ...]:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=150)
 @given(_steps(), st.sampled_from([RoundRobin(), Seeded(1), Seeded(2)]))
 def test_races_are_found_exactly(steps: list[Step], schedule: Any) -> None:
     """A run is clean if and only if no two accesses are unordered, and else names such a pair."""
