@@ -24,12 +24,13 @@ from tests.simulator.pipes import run
 
 CORES = 4
 PAGE = 2048
-PAGES = 3
+PAGES = 2
 """Pages of each core's window that are sent and fetched; one more takes what is fetched."""
-SIGNALS = 5
+SIGNALS = 4
 WORD = SIGNALS + 2
 """The semaphore nobody waits for."""
-KINDS = ("send", "fetch", "barrier", "signal", "wait", "raise", "reset", "spread")
+KINDS = ("send", "fetch", "barrier", "signal", "wait", "raise", "reset", "spread", "order")
+ORDERS = {"order": ("barrier", "signal", "wait")}
 HEAD = PAGES + 3 + CORES
 """Statements before the steps."""
 
@@ -77,8 +78,9 @@ def _steps(draw: Any) -> list[Step]:
     one = st.sampled_from([None, None, *range(CORES)])
     steps: list[Step] = []
     signals: list[Step] = []
-    for _ in range(draw(st.integers(1, 14))):
-        step = Step(draw(kinds), draw(whos), draw(fars), draw(pages), draw(pages))
+    wanted = [draw(kinds) for _ in range(draw(st.integers(1, 8)))]
+    for what in (one for kind in wanted for one in ORDERS.get(kind, (kind,))):
+        step = Step(what, draw(whos), draw(fars), draw(pages), draw(pages))
         if step.what in ("fetch", "raise", "signal"):
             to = draw(one)
             step = step if to is None else step._replace(who=("!=", to), to=to)
@@ -91,7 +93,7 @@ def _steps(draw: Any) -> list[Step]:
         if step.what == "wait":
             if not signals:
                 continue
-            heard = draw(st.sampled_from(signals))
+            heard = draw(st.sampled_from(signals[::-1]))
             who = step.who if heard.to is None else ("==", heard.to)
             step = heard._replace(what="wait", who=who)
         steps.append(step)
