@@ -12,7 +12,7 @@ import re
 from itertools import accumulate, combinations
 from typing import Any, NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simulator.engine.schedule import RoundRobin, Seeded
@@ -72,9 +72,12 @@ class Touch(NamedTuple):
 
 @st.composite
 def _steps(draw: Any) -> list[Step]:
-    kinds = st.sampled_from(sorted(draw(st.sets(st.sampled_from(KINDS), min_size=1))))
-    whos = st.sampled_from([("all", 0), *((kind, k) for kind in ("==", "!=", "<") for k in (1, 2))])
-    pages, fars = st.integers(0, PAGES - 1), st.integers(1, CORES - 1)
+
+    def few(values: Any, most: int) -> Any:  # orders that fit each other come of few choices
+        return st.sampled_from(draw(st.lists(st.sampled_from(values), min_size=1, max_size=most)))
+
+    kinds, fars, pages = few(KINDS, 4), few(range(1, CORES), 2), st.integers(0, PAGES - 1)
+    whos = few([("all", 0), *((kind, k) for kind in ("==", "!=", "<") for k in (1, 2))], 2)
     one = st.sampled_from([None, None, *range(CORES)])
     steps: list[Step] = []
     signals: list[Step] = []
@@ -226,8 +229,34 @@ def _named(message: str) -> tuple[Any, ...]:
     )
 
 
+def _case(*steps: tuple[Any, ...]) -> Any:
+    """A program worth trying every time, with the default schedule."""
+    return example([Step(*step) for step in steps], RoundRobin())
+
+
 @settings(max_examples=150)
 @given(_steps(), st.sampled_from([RoundRobin(), Seeded(1), Seeded(2)]))
+@_case(  # ordered, for cores that are not evenly spaced
+    ("fetch", ("all", 0), 3), ("signal", ("all", 0), 1), ("wait", ("!=", 1), 1),
+    ("send", ("!=", 1), 2, 1),
+)  # fmt: skip
+@_case(  # three read a page in one step, the writer has heard of the last
+    ("fetch", ("!=", 0), 1, 0, 0, 0), ("signal", ("all", 0), 2), ("wait", ("==", 1), 2),
+    ("send", ("==", 1), 3),
+)  # fmt: skip
+@_case(  # two read a page one after the other, the writer has heard of the last
+    ("fetch", ("==", 2), 2), ("fetch", ("==", 3), 1), ("signal", ("all", 0), 2),
+    ("wait", ("==", 1), 2), ("send", ("==", 1), 3),
+)  # fmt: skip
+@_case(  # one core of those that send has a barrier
+    ("send", ("all", 0), 1, 1), ("barrier", ("==", 1)), ("signal", ("all", 0), 1),
+    ("wait", ("all", 0), 1), ("send", ("==", 3), 1),
+)  # fmt: skip
+@_case(  # three are heard before a set
+    ("raise", ("!=", 1), 1, 0, 0, 1), ("signal", ("!=", 1), 1, 0, 0, 1),
+    ("wait", ("==", 1), 1, 0, 0, 1), ("reset", ("==", 1)),
+)  # fmt: skip
+@_case(("raise", ("all", 0), 1), ("reset", ("all", 0)))
 def test_races_are_found_exactly(steps: list[Step], schedule: Any) -> None:
     """A run is clean if and only if no two accesses are unordered, and else names such a pair."""
     found = run(_sketch(steps), RunOptions(schedule=schedule, repair=False)).findings
