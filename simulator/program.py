@@ -50,6 +50,17 @@ EXPR_OPS: Final = MappingProxyType(
 else). ``get_write_ptr``/``get_read_ptr`` take a literal CB id and give the L1 address of the
 window's first byte; ``get_semaphore`` takes a literal id and gives its L1 address."""
 
+LOAD: Final = "load_l1"
+"""``[LOAD, cb, index]``, the whole value of a let: datum ``index``, a signed 32-bit integer, of the
+first page of the window of a circular buffer whose pages are rows of Int32."""
+
+
+def load_of(value: Any) -> list[Any] | None:
+    """The operands (cb, index) of a let's value that is a load, else None."""
+    if isinstance(value, (list, tuple)) and value and value[0] == LOAD:
+        return list(value[1:])
+    return None
+
 
 class Node(msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, frozen=True):
     """A statement. ``loc`` is ``file:line:column`` in the kernel's source, or None."""
@@ -102,6 +113,17 @@ def ops_of(body: tuple[Stmt, ...]) -> Iterator[Op]:
         elif isinstance(stmt, If):
             yield from ops_of(stmt.then)
             yield from ops_of(stmt.orelse)
+
+
+def loads_in(body: tuple[Stmt, ...]) -> bool:
+    """Whether a body loads values from L1, which addresses may then depend on."""
+    for stmt in body:
+        if isinstance(stmt, Let) and load_of(stmt.value) is not None:
+            return True
+        inner = (*stmt.then, *stmt.orelse) if isinstance(stmt, If) else getattr(stmt, "body", ())
+        if inner and loads_in(inner):
+            return True
+    return False
 
 
 class Program(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
