@@ -83,6 +83,9 @@ class Evaluator:
         machine = space.chunk.machine
         self.arithmetic = Arithmetic(machine.contract, machine.bounded)
         self.functions = Functions(self.arithmetic)
+        self._indexing = False
+        self.asked = False
+        """Whether an index was read from memory."""
 
     def integer(self, expr: Any) -> Any:
         """An index: an integer or an integer array over the space.
@@ -90,16 +93,25 @@ class Evaluator:
         Raises:
             GoldenError: it depends on data that is not exact.
         """
-        value = self.value(expr)
+        before, self._indexing = self._indexing, True
+        try:
+            value = self.value(expr)
+        finally:
+            self._indexing = before
         if isinstance(value, Approx):
-            if not value.is_exact or value.taint is not None:
-                raise GoldenError(
-                    "an index depends on data that is not exact", location=location_of(expr)
-                )
-            return value.value.astype(np.int64)
+            return self._whole(value, expr)
         if isinstance(value, Truth):
             return value.certain(expr).astype(np.int64)
         return value
+
+    def _whole(self, data: Approx, expr: Any) -> Any:
+        """Integers read from memory, which a RISC takes as they are."""
+        if not data.is_exact or data.taint is not None:
+            raise GoldenError(
+                "an index depends on data that is not exact", location=location_of(expr)
+            )
+        self.asked = True
+        return data.value.astype(np.int64)
 
     def approx(self, expr: Any) -> Approx:
         """Data: values with bounds, of rank 0 for literals."""
@@ -143,7 +155,9 @@ class Evaluator:
             return self.space.along(known)
         if isinstance(known, Bound):
             if isinstance(known.value, Approx):
-                return known.value.map(self.space.lifted)
+                data = known.value.map(self.space.lifted)
+                is_index = self._indexing and find_format(dtype_of(var)).is_integer
+                return self._whole(data, var) if is_index else data
             return self.space.lifted(np.asarray(known.value))
         if isinstance(known, np.ndarray):
             return self.space.on_blocks(known)
@@ -157,6 +171,8 @@ class Evaluator:
         data = load(self.space, expr.source, indices, exprs, location_of(expr))
         if is_scalar(expr.source):
             return self._scalar(expr, data)
+        if self._indexing and find_format(dtype_of(expr)).is_integer:
+            return self._whole(data, expr)
         if not self.space.chunk.machine.bounded:
             return data
         return self.arithmetic.operand(data, dtype_of(expr), is_rearranged(self.space, exprs))

@@ -81,7 +81,7 @@ class LowerTTTileIntrinsics(TTPass):
         normalise(program, capacity, block_ranges(kernel))
         check_integers(program, options)
         check_in_place(program.body)
-        body = _Lowering(kernel, capacity).run(program.body)
+        body = _Lowering(kernel, capacity, program.names).run(program.body)
         func = with_body(func, body)
         config = {
             "math_fidelity": options.math_fidelity,
@@ -147,8 +147,8 @@ def _check_kept(kernel: Kernel, options: CompileOptions) -> None:
 
 
 class _Lowering:
-    def __init__(self, kernel: Kernel, dst_tiles: int) -> None:
-        self.names = Names()
+    def __init__(self, kernel: Kernel, dst_tiles: int, taken: set[str]) -> None:
+        self.names = Names(taken)
         self.ranges = block_ranges(kernel)
         self.compute = ComputeEmitter(self.names, dst_tiles)
         self.transfer = TransferEmitter(self.names, self.ranges)
