@@ -83,9 +83,8 @@ class Evaluator:
         machine = space.chunk.machine
         self.arithmetic = Arithmetic(machine.contract, machine.bounded)
         self.functions = Functions(self.arithmetic)
-        self._indexing = False
         self.asked = False
-        """Whether an index was read from memory."""
+        """Whether integers were read from a tensor."""
 
     def integer(self, expr: Any) -> Any:
         """An index: an integer or an integer array over the space.
@@ -93,11 +92,7 @@ class Evaluator:
         Raises:
             GoldenError: it depends on data that is not exact.
         """
-        before, self._indexing = self._indexing, True
-        try:
-            value = self.value(expr)
-        finally:
-            self._indexing = before
+        value = self.value(expr)
         if isinstance(value, Approx):
             return self._whole(value, expr)
         if isinstance(value, Truth):
@@ -105,7 +100,7 @@ class Evaluator:
         return value
 
     def _whole(self, data: Approx, expr: Any) -> Any:
-        """Integers read from memory, which a RISC takes as they are."""
+        """Data as the integers they are."""
         if not data.is_exact or data.taint is not None:
             raise GoldenError(
                 "an index depends on data that is not exact", location=location_of(expr)
@@ -154,10 +149,9 @@ class Evaluator:
         if isinstance(known, Along):
             return self.space.along(known)
         if isinstance(known, Bound):
+            self.asked |= known.asked
             if isinstance(known.value, Approx):
-                data = known.value.map(self.space.lifted)
-                is_index = self._indexing and find_format(dtype_of(var)).is_integer
-                return self._whole(data, var) if is_index else data
+                return known.value.map(self.space.lifted)
             return self.space.lifted(np.asarray(known.value))
         if isinstance(known, np.ndarray):
             return self.space.on_blocks(known)
@@ -171,8 +165,9 @@ class Evaluator:
         data = load(self.space, expr.source, indices, exprs, location_of(expr))
         if is_scalar(expr.source):
             return self._scalar(expr, data)
-        if self._indexing and find_format(dtype_of(expr)).is_integer:
-            return self._whole(data, expr)
+        of_tensor = expr.source not in self.space.chunk.buffers
+        if of_tensor and not self.space.rank and find_format(dtype_of(expr)).is_integer:
+            return self._whole(data, expr)  # a RISC takes it as it is
         if not self.space.chunk.machine.bounded:
             return data
         return self.arithmetic.operand(data, dtype_of(expr), is_rearranged(self.space, exprs))

@@ -196,6 +196,20 @@ def loads(expr: Any) -> Iterator[Access]:
     yield from found
 
 
+def loads_of(*exprs: Any) -> list[TensorLoad]:
+    """What expressions read from memory, each once, in order of appearance."""
+    found: list[TensorLoad] = []
+
+    def seen(load: TensorLoad) -> None:
+        if not any(tvm_ffi.structural_equal(load, known) for known in found):
+            found.append(load)
+
+    for expr in exprs:
+        if isinstance(expr, tvm.ir.Expr) and type(expr) not in LEAVES:
+            tvm_ffi.structural_walk(expr, [(TensorLoad, seen)])
+    return found
+
+
 def check_placed(indices: Sequence[Any], node: Any, *, gathers: bool = False) -> None:
     """Refuse indices that are themselves read from memory; scalars are none, they have values.
 

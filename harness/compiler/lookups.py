@@ -10,31 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, accesses, read_kernel, statements, with_body
-from harness.compiler.tt_ops import seq
+from harness.compiler.kernel import Kernel, accesses, loads_of, statements
 from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY
 from harness.language.regions import constant
 from harness.language.tensors import VAR
-
-
-def loads_of(expr: Any) -> list[TensorLoad]:
-    """What an index reads from memory, each once, in order of appearance."""
-    found: list[TensorLoad] = []
-
-    def seen(load: TensorLoad) -> None:
-        if not any(tvm_ffi.structural_equal(load, known) for known in found):
-            found.append(load)
-
-    if isinstance(expr, tvm.ir.Expr):
-        tvm_ffi.structural_walk(expr, [(TensorLoad, seen)])
-    return found
 
 
 def gathers(kernel: Kernel) -> Iterator[tuple[TensorRegion, Call]]:
@@ -43,7 +27,7 @@ def gathers(kernel: Kernel) -> Iterator[tuple[TensorRegion, Call]]:
         call = stmt.value if isinstance(stmt, tirx.Evaluate) else None
         if not isinstance(call, Call) or getattr(call.op, "name", "") != COPY:
             continue
-        if any(loads_of(r.min) for r in call.args[0].region):
+        if loads_of(*(r.min for r in call.args[0].region)):
             yield call.args[0], call
 
 
@@ -51,55 +35,9 @@ def index_tensors(kernel: Kernel) -> dict[str, Call]:
     """Names of tensors that choose blocks, each with the first copy that asks it."""
     out: dict[str, Call] = {}
     for region, call in gathers(kernel):
-        for load in (v for r in region.region for v in loads_of(r.min)):
+        for load in loads_of(*(r.min for r in region.region)):
             out.setdefault(str(load.source.name), call)
     return out
-
-
-def without_bound_loads(func: tirx.PrimFunc) -> tirx.PrimFunc:
-    """The function with ``page = table[b, k]`` written where ``page`` is used.
-
-    Only tensors that the kernel does not write are read again at another place.
-    """
-    kernel = read_kernel(func)
-    if not any(isinstance(s, tirx.Bind) for s in statements(kernel.body)):
-        return func
-    written = {a.buffer for a in accesses(kernel.body) if a.write}
-    fixed = {p for p in kernel.params if p not in written}
-    values: dict[Any, Any] = {}
-
-    def used(node: Any) -> Any:
-        if not isinstance(node, (tvm.ir.Expr, tirx.Stmt)):
-            return node
-        return tvm_ffi.structural_map(node, [(tvm.ir.Var, lambda v: values.get(v, v))])
-
-    def run(stmt: Any) -> Any | None:
-        if isinstance(stmt, tirx.SeqStmt):
-            done = [s for s in map(run, stmt.seq) if s is not None]
-            return seq(done) if done else None
-        if isinstance(stmt, tirx.Bind):
-            value = used(stmt.value)
-            found = loads_of(value)
-            if not found or any(load.source not in fixed for load in found):
-                return tirx.Bind(stmt.var, value, stmt.span)
-            values[stmt.var] = value
-            return None
-        if isinstance(stmt, tirx.For):
-            body = run(stmt.body)
-            return None if body is None else tirx.For(
-                stmt.loop_var, used(stmt.min), used(stmt.extent), stmt.kind, body,
-                annotations=stmt.annotations, span=stmt.span)  # fmt: skip
-        if isinstance(stmt, tirx.IfThenElse):
-            test, then = used(stmt.condition), run(stmt.then_case)
-            orelse = None if stmt.else_case is None else run(stmt.else_case)
-            if then is None:
-                return None if orelse is None else tirx.IfThenElse(
-                    tirx.Not(test), orelse, None, stmt.span)  # fmt: skip
-            return tirx.IfThenElse(test, then, orelse, stmt.span)
-        return used(stmt)
-
-    body = run(kernel.body)
-    return func if body is None else with_body(func, body)
 
 
 def check_control(kernel: Kernel) -> None:

@@ -178,6 +178,59 @@ def test_a_table_of_three_dimensions() -> None:
     assert (result.outputs["Y"] == K[t]).all()
 
 
+GUARDED = """for j in T.serial(6):
+    if j < 4:
+        T.copy(K[t[bx, j], :, :], k)"""
+SCALAR = """x = T.alloc_var("int32", 1)
+p = t[bx, x] % 3 + x
+x = 3
+T.copy(K[p, :, :], k)"""
+PERSISTENT = """for i, j in T.Persistent([2, 2], 4, bx):
+    p = t[i, j]
+    T.copy(K[p, :, :], k)
+    T.copy(k, Y[i * 2 + j, :, :])"""
+LOOKED_UP: list[tuple[str, str, Any]] = [
+    ("remainder by name", "p = t[bx, 0]\nq = p % 4\nT.copy(K[q, :, :], k)", lambda t: t[:, 0] % 4),
+    ("quotient by name", "p = t[bx, 1] // 2 + T.min(t[bx, 2], 1)\nT.copy(K[p, :, :], k)",
+     lambda t: t[:, 1] // 2 + np.minimum(t[:, 2], 1)),
+    ("choice", "T.copy(K[T.if_then_else(bx > 1, t[bx, 0], 3 - t[bx, 1]), :, :], k)",
+     lambda t: np.where(np.arange(4) > 1, t[:, 0], 3 - t[:, 1])),
+    ("two tables", "T.copy(K[T.max(t[bx, 0], u[bx]), :, :], k)",
+     lambda t: np.maximum(t[:, 0], [2, 0, 3, 1])),
+    ("a condition that proves it", GUARDED, lambda t: t[:, 3]),
+    ("another that does", "if bx > 0:\n    T.copy(K[t[bx - 1, 0], :, :], k)",
+     lambda t: np.array([-1, *t[:3, 0]])),
+    ("a scalar beside it", SCALAR, lambda t: t[:, 1] % 3 + 1),
+    ("places of T.Persistent", PERSISTENT, lambda t: t[:2, :2].ravel()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "lines", "chosen"), LOOKED_UP)
+@pytest.mark.parametrize("options", [{}, {"grid": (2, 1)}])
+def test_indices_are_computed_as_written(
+    what: str, lines: str, chosen: Any, options: dict[str, Any]
+) -> None:
+    """Names, arithmetic, choices and conditions: NumPy's pages, in the simulator and the golden."""
+    start = "" if "Persistent" in lines else CLEAR
+    uses = [K, TABLE, *(['u: T.Tensor((4,), "int32")'] if "u[" in lines else [])]
+    source = HEAD.format(params=", ".join(uses), lines=textwrap.indent(start + lines, " " * 8))
+    if "Persistent" in lines:
+        source = source.rsplit("        T.copy", 1)[0]
+    made = harness.compile(samples.from_text(source, "main"), **options)
+    rng = np.random.default_rng(5)
+    pages = rng.integers(-99, 99, (4, 64, 64)).astype(np.float32)
+    given = {"K": pages, "t": rng.integers(0, 4, (4, 4)).astype(np.int32),
+             "u": np.array([2, 0, 3, 1], np.int32)}  # fmt: skip
+    given = {name: given[name] for name in made.plan.io if name != "Y"}
+    result = execute(made.plan, made.programs, given)
+    assert result.findings == ()
+    want = np.concatenate([pages, np.zeros((1, 64, 64), np.float32)])[chosen(given["t"])]
+    assert (result.outputs["Y"] == want).all()
+    assert (evaluate(made.source, given).outputs["Y"].answer.value == want).all()
+    if "alloc_var" not in lines:  # scalars have no description to hold against the source
+        assert not validate(made).reason
+
+
 HEAD = """
 @T.prim_func
 def main({params}, Y: T.Tensor((4, 64, 64), "bfloat16")):
@@ -220,8 +273,9 @@ REFUSED = [
      "DataDependent", "a condition depends on 't'"),
     ("elements", [K, TABLE], "for a, b in T.Parallel(64, 64):\n    k[a, b] = K[t[bx, 0], a, b]  #",
      "UnsupportedIndex", "gather blocks with T.copy"),
+    ("bits", [K, TABLE], "T.copy(K[t[bx, 0] & 3, :, :], k)  #", "UnsupportedIndex", "BitwiseAnd"),
     ("scalar", [K, TABLE], 'x = T.alloc_var("int32", 0)\nx = t[bx, 0]  #\nT.copy(K[x, :, :], k)',
-     "DataDependent", ""),
+     "DataDependent", "give an index of blocks a name instead"),
 ]  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,7 @@ from tvm.ir import TensorLoad
 from harness.compiler.block.model import Region
 from harness.compiler.block.names import Names
 from harness.compiler.diagnostics import refuse
-from harness.compiler.lookups import loads_of
+from harness.compiler.kernel import loads_of
 from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call
 from harness.language.regions import constant
 
@@ -39,24 +41,26 @@ class Lookup:
 
 
 def looked_up(
-    region: Region, names: Names, ana: Any, node: Any
+    region: Region, names: Names, ana: Any, conditions: Sequence[Any], node: Any
 ) -> tuple[list[Lookup], Region]:  # fmt: skip
     """What a region asks tensors of indices, and the region with variables for the answers.
 
-    ``ana`` knows the variables in scope.
+    ``ana`` knows the variables in scope, and ``conditions`` hold there.
 
     Raises:
         CompileError: an index of the tensor of indices that may lie outside it.
     """
-    found: list[TensorLoad] = []
-    for start in region.starts:
-        found += [v for v in loads_of(start) if not any(_same(v, known) for known in found)]
+    found = loads_of(*region.starts)
     if not found:
         return [], region
-    asked = [_lookup(load, names, ana, node) for load in found]
+    with ExitStack() as known:
+        for condition in conditions:
+            known.enter_context(ana.constraint_scope(condition))
+        asked = [_lookup(load, names, ana, node) for load in found]
 
     def answer(load: TensorLoad) -> Any:
-        return next((a.var for a in asked if _same(a.load, load)), load)
+        same = tvm_ffi.structural_equal
+        return next((a.var for a in asked if same(a.load, load)), load)
 
     starts = [tvm_ffi.structural_map(s, [(TensorLoad, answer)], order="pre")
               if loads_of(s) else s for s in region.starts]  # fmt: skip
@@ -70,12 +74,9 @@ def _lookup(load: TensorLoad, names: Names, ana: Any, node: Any) -> Lookup:
         if not (ana.can_prove(index >= 0) and ana.can_prove(index < size)):
             refuse(f"index {index} of {table.name!r} may lie outside its {size}, where it has no"
                    " indices", node=node, code="OutOfBounds",
-                   next_step="ask it only where it has an index, or pass a larger one")  # fmt: skip
+                   next_step="ask it under a condition, such as k < n, that proves there is one, or"
+                   " pass a larger one")  # fmt: skip
     for index, size in zip(load.indices[:-1], sizes[:-1], strict=True):
         page = page * size + index
     var = tirx.Var(f"{table.name}_at", "int32")
     return Lookup(load, var, names.row(table), ana.simplify(page), ana.simplify(load.indices[-1]))
-
-
-def _same(a: Any, b: Any) -> bool:
-    return bool(tvm_ffi.structural_equal(a, b))

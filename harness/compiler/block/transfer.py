@@ -39,9 +39,13 @@ class TransferEmitter:
     """Emits loads and stores; ``ranges`` bounds the block and loop variables in scope."""
 
     def __init__(self, names: Names, ranges: list[tuple[Any, Any, Any]]) -> None:
-        """``ranges`` holds (variable, minimum, extent); the caller keeps it current."""
+        """``ranges`` holds (variable, minimum, extent), ``conditions`` what holds besides.
+
+        The caller keeps them current.
+        """
         self.names = names
         self.ranges = ranges
+        self.conditions: list[Any] = []
 
     def _analyzer(self) -> Any:
         ana = tvm.sym.Analyzer()
@@ -134,7 +138,7 @@ class TransferEmitter:
             stmt.region.tensor,
         )
         ana = self._analyzer()
-        asked, region = looked_up(stmt.region, self.names, ana, stmt.node)
+        asked, region = looked_up(stmt.region, self.names, ana, self.conditions, stmt.node)
         lead, rows, cols, inside = self._axes(region, stmt.node)
 
         def read(page: Any, index: Any, i: Any, j: Any) -> list[Any]:

@@ -173,14 +173,14 @@ class _Lowering:
         if isinstance(stmt, For):
             return self.loop(stmt)
         if isinstance(stmt, If):
-            then, orelse = self.body(stmt.then), self.body(stmt.orelse)
+            test = stmt.node.condition
+            then = self.under(test, stmt.then)
+            orelse = self.under(tvm.sym.Analyzer().simplify(tirx.Not(test)), stmt.orelse)
             if not then and not orelse:
                 return []
             if not then:
-                return [tirx.IfThenElse(tirx.Not(stmt.node.condition), seq(orelse), None)]
-            return [
-                tirx.IfThenElse(stmt.node.condition, seq(then), seq(orelse) if orelse else None)
-            ]
+                return [tirx.IfThenElse(tirx.Not(test), seq(orelse), None)]
+            return [tirx.IfThenElse(test, seq(then), seq(orelse) if orelse else None)]
         if isinstance(stmt, Accumulate):
             base = 0
             for acc in stmt.accs:
@@ -191,6 +191,13 @@ class _Lowering:
         if isinstance(stmt, Gemm) and stmt.resident:
             return [self.compute.accumulate_step(stmt, self.bases[stmt.c])]
         return [self.compute.statement(stmt)]
+
+    def under(self, condition: Any, body: list[Statement]) -> list[Any]:
+        """Statements that run where a condition holds."""
+        self.transfer.conditions.append(condition)
+        done = self.body(body)
+        self.transfer.conditions.pop()
+        return done
 
     def loop(self, stmt: For) -> list[Any]:
         node = stmt.node
