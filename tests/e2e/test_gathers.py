@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 import harness
 from golden import GoldenError, evaluate
 from golden.formats import round_even
+from harness.compiler import annotate_tt_layout, annotate_tt_schedule, attrs
+from harness.compiler.diagnostics import as_module
+from harness.compiler.passes.infer_layout import InferTTLayout
 from harness.errors import CompileError, LanguageError
 from harness.fuzz.stages import validate
 from simulator.run import RunOptions, execute
@@ -157,6 +160,51 @@ def test_a_gather_in_a_loop_the_block_bounds() -> None:
     assert result.findings == ()
     for b in range(4):
         assert (result.outputs["Y"][b] == sum(K[t[b, j]] for j in range(b + 1) if j != 1)).all()
+
+
+PLACED = """
+@T.prim_func
+def main(K: T.Tensor((4, 64, 64), "bfloat16"), t: T.Tensor((4,), "int32"),
+         X: T.Tensor((4, 64, 64), "bfloat16"), Y: T.Tensor((4, 64, 64), "bfloat16")):
+    with T.Kernel(4) as bx:
+        k = T.alloc_shared((64, 64), "bfloat16")
+        x = T.alloc_shared((64, 64), "bfloat16")
+        T.copy(K[t[bx], :, :], k)
+        T.copy(X[bx, :, :], x)
+        for i, j in T.Parallel(64, 64):
+            k[i, j] += x[i, j]
+        T.copy(k, Y[bx, :, :])
+"""
+OWN = {"sharding": {"strategy": "height", "grid": [2, 2]}}
+
+
+@pytest.mark.parametrize("mode", ["global", "local_shard"])
+@pytest.mark.parametrize("table", [[3, 2, 1, 0], [0, 1, 2, 3], [2, 2, 2, 2]])
+def test_shards_are_used_in_place_except_where_indices_choose(table: list[int], mode: str) -> None:
+    """K lies as X does, and a core may need any of it, even where its own is what it asks for."""
+    func = annotate_tt_layout(samples.from_text(PLACED, "main"), {"K": OWN, "X": OWN, "Y": OWN})
+    func = annotate_tt_schedule(func, {"partition_mode": mode})
+    made = harness.compile(func, strategy="match_shard")
+    assert [c.tensor for c in made.plan.circular_buffers if c.tensor] == ["X", "Y"]
+    rng = np.random.default_rng(6)
+    K, X = (rng.integers(-9, 9, (4, 64, 64)).astype(np.float32) for _ in range(2))
+    result = execute(made.plan, made.programs, {"K": K, "X": X, "t": np.array(table, np.int32)})
+    assert result.findings == ()
+    assert (result.outputs["Y"] == K[table] + X).all()
+
+
+@pytest.mark.parametrize("place", [{"memory": "L1"}, OWN | {"sharding": {
+    "strategy": "height", "grid": [1, 1]}}])  # fmt: skip
+def test_tables_lie_in_dram(place: dict[str, Any]) -> None:
+    """A table anywhere else is refused; what is said of tensors left open does not move it."""
+    func = samples.from_text(PLACED, "main")
+    with pytest.raises(CompileError, match="not interleaved in DRAM") as caught:
+        harness.compile(annotate_tt_layout(func, {"t": place}))
+    assert caught.value.code == "LayoutConflict"
+    (inferred,) = InferTTLayout({"shard": "L1"})(as_module(func)).functions.values()
+    found = attrs.get(inferred, attrs.TT_LAYOUT_DESC)
+    assert {n: d["memory"] for n, d in found.items()} == {
+        "K": "L1", "t": "DRAM", "X": "L1", "Y": "L1"}  # fmt: skip
 
 
 def test_a_table_of_three_dimensions() -> None:

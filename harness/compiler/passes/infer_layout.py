@@ -74,6 +74,8 @@ class InferTTLayout(TTPass):
     def __init__(self, defaults: Mapping[str, Any] | None = None) -> None:
         """``defaults`` fill what annotations leave open: ``{"shard": "DRAM", "interleave": True}``.
 
+        Tensors of indices, by which blocks are gathered, lie interleaved in DRAM.
+
         Raises:
             OptionError: another key.
         """
@@ -151,18 +153,20 @@ class InferTTLayout(TTPass):
             refuse(f"tensor {name!r} has a dimension that is not a positive constant",
                    code="DynamicShape", location=where)  # fmt: skip
         tile, whole = (TILE, TILE), padded_shape(shape)  # type: ignore[arg-type]
-        if is_index:  # rows, which the device aligns
-            tile, whole = (1, shape[-1]), (1, *shape)[-max(2, len(shape)) :]  # type: ignore[assignment]
         user = merged(name, whole, sources)
-        if not user.keys() & {"memory", "layout"}:
+        if not is_index and not user.keys() & {"memory", "layout"}:
             user |= normalised(name, whole, self.defaults)
         memory, kind = user.get("memory", "DRAM"), user.get("layout", "interleaved")
         if kind == "sharded" and "sharding" not in user:
             conflict("sharded, and nothing says how", "annotate the tensor with a sharding")
+        if is_index and (memory, kind) != ("DRAM", "interleaved"):
+            conflict("a tensor of indices that is not interleaved in DRAM", "leave it there")
         padding = "zero" if dtype in BLOCK_FORMATS else "unspecified"  # which shares exponents
         if user.get("padding", padding) != padding:
             conflict(f"padding {user['padding']!r}", f"the host leaves padding {padding}, and the"
                      " reader zeroes what a copy reads out of bounds")  # fmt: skip
+        if is_index:  # rows, which the device aligns
+            tile, whole = (1, shape[-1]), (1, *shape)[-max(2, len(shape)) :]  # type: ignore[assignment]
         order = user.get("tile_id_order", "row_major")
         if order != "row_major":
             conflict(f"tile_id_order {order!r}", "pages of a tensor are numbered row_major; the"
@@ -170,8 +174,6 @@ class InferTTLayout(TTPass):
         if list(user.get("tile_shape", tile)) != list(tile):
             conflict(f"tile_shape {user['tile_shape']}",
                      "tiles are 32x32, and tensors of indices row-major")  # fmt: skip
-        if is_index and (memory, kind) != ("DRAM", "interleaved"):
-            conflict("a tensor of indices that is not interleaved in DRAM", "leave it there")
         hosts = restored_shape(shape, view)  # type: ignore[arg-type]
         facts = {"dtype": dtype, "role": role, "logical_shape": list(hosts),
                  "padded_shape": list(whole), "view": list(view)}  # fmt: skip
