@@ -103,27 +103,24 @@ class Op(Node, tag="op", kw_only=True, omit_defaults=True, frozen=True):
 Stmt: TypeAlias = Loop | If | Let | Op
 
 
-def ops_of(body: tuple[Stmt, ...]) -> Iterator[Op]:
-    """Every device op below, in the order of the text; both sides of an if."""
+def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
+    """Every statement of a body, in program order, those around others first."""
     for stmt in body:
-        if isinstance(stmt, Op):
-            yield stmt
-        elif isinstance(stmt, Loop):
-            yield from ops_of(stmt.body)
+        yield stmt
+        if isinstance(stmt, Loop):
+            yield from statements(stmt.body)
         elif isinstance(stmt, If):
-            yield from ops_of(stmt.then)
-            yield from ops_of(stmt.orelse)
+            yield from statements((*stmt.then, *stmt.orelse))
 
 
-def loads_in(body: tuple[Stmt, ...]) -> bool:
-    """Whether a body loads values from L1, which addresses may then depend on."""
-    for stmt in body:
-        if isinstance(stmt, Let) and load_of(stmt.value) is not None:
-            return True
-        inner = (*stmt.then, *stmt.orelse) if isinstance(stmt, If) else getattr(stmt, "body", ())
-        if inner and loads_in(inner):
-            return True
-    return False
+def ops_of(body: tuple[Stmt, ...]) -> Iterator[Op]:
+    """Every device op of a body, in program order, both branches of conditions included."""
+    return (stmt for stmt in statements(body) if isinstance(stmt, Op))
+
+
+def is_load(stmt: Stmt) -> bool:
+    """Whether a statement loads a value from L1, which addresses may then depend on."""
+    return isinstance(stmt, Let) and load_of(stmt.value) is not None
 
 
 class Program(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
