@@ -9,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 import harness.language as T
-from harness.kernels.decoding import LOG2_E, ROWS
+
+LOG2_E = 1.4426950408889634
+ROWS = 32
+"""Query heads of a group that are worked on together; those a group does not have are zero."""
 
 F64 = npt.NDArray[np.float64]
 
