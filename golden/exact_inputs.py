@@ -15,6 +15,7 @@ import numpy as np
 from golden.contract import NumericContract, contract_for
 from golden.errors import GoldenError
 from golden.formats import find_format, round_even
+from golden.indices import drawn_indices
 from golden.inputs import Array, as_parameter, generator, wanted
 from golden.interpret import evaluate
 from golden.result import GoldenResult
@@ -100,7 +101,7 @@ def _draw(kernel: Kernel, top: int, share: float, seed: int) -> dict[str, Array]
         if share < 1:
             values *= rng.random(info.shape) < share
         inputs[info.name] = as_parameter(values, info.dtype)
-    return inputs
+    return inputs | drawn_indices(kernel, seed)
 
 
 def _probes(kernel: Kernel) -> list[int] | None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from golden.errors import GoldenError
 from golden.formats import TILE, find_format
+from golden.indices import drawn_indices
 from golden.source import BufferInfo, Kernel, read_kernel
 
 Array = npt.NDArray[Any]
@@ -146,8 +147,13 @@ def draw_inputs(func: Any, kind: str = "random", seed: int = 0) -> dict[str, Arr
             next_step=f"one of {[*INPUT_KINDS]}, exact or tagged",
         )
     draw = INPUT_KINDS[kind]
+    kernel = read_kernel(func)
+    indices = drawn_indices(kernel, seed)
     result = {}
-    for info in wanted(read_kernel(func)):
+    for info in wanted(kernel):
+        if info.name in indices:
+            result[info.name] = indices[info.name]
+            continue
         values = draw(generator(seed, info.name), info.shape)
         if info.dtype == "float16" and kind in ("huge", "wide", "cancel"):
             values = np.clip(values, -1000, 1000)

@@ -10,6 +10,7 @@ from golden.contract import NumericContract, contract_for
 from golden.errors import GoldenError
 from golden.exact_inputs import ExactInputs, inexactness
 from golden.formats import TILE
+from golden.indices import drawn_indices
 from golden.inputs import Array, as_parameter, wanted
 from golden.interpret import evaluate
 from golden.source import BufferInfo, read_kernel
@@ -30,11 +31,12 @@ def tagged_inputs(func: Any, contract: NumericContract | None = None) -> ExactIn
     """
     kernel = read_kernel(func)
     contract = contract or contract_for(func)
+    indices = drawn_indices(kernel, 0)
     reason = ""
     for codes in CODES:
         inputs = {
             info.name: _tags(info, number, codes) for number, info in enumerate(wanted(kernel))
-        }
+        } | indices
         golden = evaluate(func, inputs, contract)
         reason = inexactness(golden)
         if not reason:

@@ -50,6 +50,17 @@ EXPR_OPS: Final = MappingProxyType(
 else). ``get_write_ptr``/``get_read_ptr`` take a literal CB id and give the L1 address of the
 window's first byte; ``get_semaphore`` takes a literal id and gives its L1 address."""
 
+LOAD: Final = "load_l1"
+"""``[LOAD, cb, index]``, the whole value of a let: datum ``index``, a signed 32-bit integer, of the
+first page of the window of a circular buffer whose pages are rows of Int32."""
+
+
+def load_of(value: Any) -> list[Any] | None:
+    """The operands (cb, index) of a let's value that is a load, else None."""
+    if isinstance(value, (list, tuple)) and value and value[0] == LOAD:
+        return list(value[1:])
+    return None
+
 
 class Node(msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, frozen=True):
     """A statement. ``loc`` is ``file:line:column`` in the kernel's source, or None."""
@@ -92,16 +103,24 @@ class Op(Node, tag="op", kw_only=True, omit_defaults=True, frozen=True):
 Stmt: TypeAlias = Loop | If | Let | Op
 
 
-def ops_of(body: tuple[Stmt, ...]) -> Iterator[Op]:
-    """Every device op below, in the order of the text; both sides of an if."""
+def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
+    """Every statement of a body, in program order, those around others first."""
     for stmt in body:
-        if isinstance(stmt, Op):
-            yield stmt
-        elif isinstance(stmt, Loop):
-            yield from ops_of(stmt.body)
+        yield stmt
+        if isinstance(stmt, Loop):
+            yield from statements(stmt.body)
         elif isinstance(stmt, If):
-            yield from ops_of(stmt.then)
-            yield from ops_of(stmt.orelse)
+            yield from statements((*stmt.then, *stmt.orelse))
+
+
+def ops_of(body: tuple[Stmt, ...]) -> Iterator[Op]:
+    """Every device op of a body, in program order, both branches of conditions included."""
+    return (stmt for stmt in statements(body) if isinstance(stmt, Op))
+
+
+def is_load(stmt: Stmt) -> bool:
+    """Whether a statement loads a value from L1, which addresses may then depend on."""
+    return isinstance(stmt, Let) and load_of(stmt.value) is not None
 
 
 class Program(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

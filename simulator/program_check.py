@@ -16,7 +16,7 @@ from typing import Any, Final
 from simulator.findings import Finding, finding
 from simulator.isa import OP_TABLE_VERSION, OPS, Operand, OpSpec
 from simulator.plan.schema import Plan
-from simulator.program import If, Let, Loop, Op, Program, ProgramFile, Stmt
+from simulator.program import LOAD, If, Let, Loop, Op, Program, ProgramFile, Stmt, load_of
 from simulator.program_expr import Range, check_expression
 from simulator.program_place import Place, check_operand, no_place, place_of
 
@@ -139,7 +139,8 @@ class _Check:
         elif isinstance(stmt, Op):
             self._op(stmt)
         elif isinstance(stmt, Let):
-            value = self._expression(stmt.value)
+            load = load_of(stmt.value)
+            value = self._expression(stmt.value) if load is None else self._load(load)
             if self._bind(stmt.var, value):
                 bound.append(stmt.var)
         elif isinstance(stmt, If):
@@ -210,6 +211,17 @@ class _Check:
 
     def _expression(self, value: Any) -> Range:
         return check_expression(value, self.names, self.say, self._pointer)
+
+    def _load(self, operands: list[Any]) -> Range:
+        if len(operands) != 2:
+            self.say(f"{LOAD} takes 2 operands (cb, index), not {len(operands)}")
+            return None
+        reach = self._expression(operands[1])
+        if self.program.thread == "compute":
+            self.say(f"{LOAD} reads L1, which compute programs do with tile ops alone")
+        else:
+            self.place.check_load(operands[0], reach, self.say)
+        return None
 
     def _pointer(self, operator: str, value: Any) -> None:
         if self.program.thread == "compute":

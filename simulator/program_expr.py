@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from simulator.program import EXPR_OPS
+from simulator.program import EXPR_OPS, LOAD
 
 MAX_DEPTH: Final = 32
 """Deepest expression; the compiler's stay below ten."""
@@ -50,6 +50,9 @@ def check_expression(
         say(f"{_short(expr)} is not an expression: an integer, a name or [operator, operands]")
         return None
     operator, operands = expr[0], expr[1:]
+    if operator == LOAD:
+        say(f"{LOAD} is no part of an expression: it is the whole value of a let")
+        return None
     if operator not in EXPR_OPS:
         say(f"operator {_short(operator)} does not exist; one of {' '.join(EXPR_OPS)}")
         return None

@@ -11,13 +11,13 @@ from typing import Any, Final
 import numpy as np
 
 from simulator.arch import find_arch
-from simulator.formats.dataformat import DataFormat
+from simulator.formats.dataformat import DataFormat, shape_name
 from simulator.formats.errors import FormatError
 from simulator.isa import Operand, OpSpec
 from simulator.plan.facts import MAX_CORES, cells
 from simulator.plan.schema import CircularBuffer, CoreRange, Layout, Plan
 from simulator.plan.work import range_cores
-from simulator.program import INFINITIES, Program
+from simulator.program import INFINITIES, LOAD, Program
 from simulator.program_expr import MAX_DEPTH, MAX_INT, Range
 
 Say = Callable[..., None]
@@ -138,6 +138,18 @@ class Place:
             self.check_cb(
                 operator, "cb", value, lambda text, *code: say(f"{operator}: {text}", *code)
             )
+
+    def check_load(self, value: Any, reach: Range, say: Say) -> None:
+        """``value`` is a buffer of integer rows this thread consumes; ``reach`` lies in a row."""
+        self.check_cb(LOAD, "cb", value, lambda text, *code: say(f"{LOAD}: {text}", *code))
+        cb = (self.cbs or {}).get(value) if _is_id(value) else None
+        if cb is None:
+            return
+        if cb.data_format != DataFormat.Int32.value or cb.tile_shape[0] != 1:
+            say(f"{LOAD}: circular buffer {cb.id} has {cb.data_format} {shape_name(cb.tile_shape)},"
+                " and loads are of rows of Int32", "ShapeMismatch")  # fmt: skip
+        elif reach is not None and (reach[1] < 0 or reach[0] >= cb.tile_shape[1]):
+            say(f"{LOAD}: datum {reach[0]} of a row of {cb.tile_shape[1]}", "OutOfBounds")
 
     def check_written(self, accessor: Any, say: Say) -> None:
         """Only outputs are written: the host counts on its inputs."""

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from simulator.isa import OPS
-from simulator.program import If, Let, Loop, Op, Stmt
+from simulator.program import If, Let, Loop, Op, Stmt, load_of
 
 _POINTERS: Final = MappingProxyType(
     {"get_write_ptr": "cb", "get_read_ptr": "cb", "get_semaphore": "sem"}
@@ -30,6 +30,9 @@ def resources(body: tuple[Stmt, ...]) -> Iterator[tuple[str, int]]:
         elif isinstance(item, If):
             stack += [item.cond, *item.then, *item.orelse]
         elif isinstance(item, Let):
+            load = load_of(item.value)
+            if load and type(load[0]) is int:
+                yield "cb", load[0]
             stack.append(item.value)
         elif isinstance(item, (list, tuple)) and item:
             if isinstance(item[0], str) and item[0] in _POINTERS and type(item[-1]) is int:

@@ -29,7 +29,7 @@ from simulator.host import (
 from simulator.memory.dram import Tensor
 from simulator.outcome import RunOptions, RunResult, RunStats
 from simulator.plan.schema import Plan
-from simulator.program import Program, ProgramFile
+from simulator.program import Program, ProgramFile, is_load, statements
 
 Array = npt.NDArray[Any]
 
@@ -109,6 +109,8 @@ def _execute(
     workspace: Workspace | None = None,
 ) -> tuple[RunResult, Machine | None]:
     began = time.perf_counter()
+    if not options.arithmetic and any(is_load(s) for p in listed for s in statements(p.body)):
+        options = replace(options, arithmetic=True)  # addresses depend on values
     need = _bytes(plan)
     if options.max_bytes is not None and need > options.max_bytes:
         spent = finding("BudgetSpent", f"tensors take {need} bytes of the {options.max_bytes}")

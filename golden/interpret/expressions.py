@@ -83,6 +83,8 @@ class Evaluator:
         machine = space.chunk.machine
         self.arithmetic = Arithmetic(machine.contract, machine.bounded)
         self.functions = Functions(self.arithmetic)
+        self.asked = False
+        """Whether integers were read from a tensor."""
 
     def integer(self, expr: Any) -> Any:
         """An index: an integer or an integer array over the space.
@@ -92,14 +94,19 @@ class Evaluator:
         """
         value = self.value(expr)
         if isinstance(value, Approx):
-            if not value.is_exact or value.taint is not None:
-                raise GoldenError(
-                    "an index depends on data that is not exact", location=location_of(expr)
-                )
-            return value.value.astype(np.int64)
+            return self._whole(value, expr)
         if isinstance(value, Truth):
             return value.certain(expr).astype(np.int64)
         return value
+
+    def _whole(self, data: Approx, expr: Any) -> Any:
+        """Data as the integers they are."""
+        if not data.is_exact or data.taint is not None:
+            raise GoldenError(
+                "an index depends on data that is not exact", location=location_of(expr)
+            )
+        self.asked = True
+        return data.value.astype(np.int64)
 
     def approx(self, expr: Any) -> Approx:
         """Data: values with bounds, of rank 0 for literals."""
@@ -142,6 +149,7 @@ class Evaluator:
         if isinstance(known, Along):
             return self.space.along(known)
         if isinstance(known, Bound):
+            self.asked |= known.asked
             if isinstance(known.value, Approx):
                 return known.value.map(self.space.lifted)
             return self.space.lifted(np.asarray(known.value))
@@ -157,6 +165,9 @@ class Evaluator:
         data = load(self.space, expr.source, indices, exprs, location_of(expr))
         if is_scalar(expr.source):
             return self._scalar(expr, data)
+        of_tensor = expr.source not in self.space.chunk.buffers
+        if of_tensor and not self.space.rank and find_format(dtype_of(expr)).is_integer:
+            return self._whole(data, expr)  # a RISC takes it as it is
         if not self.space.chunk.machine.bounded:
             return data
         return self.arithmetic.operand(data, dtype_of(expr), is_rearranged(self.space, exprs))

@@ -26,9 +26,13 @@ class Along:
 
 @dataclass(frozen=True)
 class Bound:
-    """A value bound to a name: arrays over all blocks of the chunk (or 1) and some axes."""
+    """A value bound to a name: arrays over all blocks of the chunk (or 1) and some axes.
+
+    ``asked`` says whether it comes of integers read from a tensor.
+    """
 
     value: Any
+    asked: bool = False
 
 
 @dataclass(frozen=True)

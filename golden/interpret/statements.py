@@ -101,8 +101,9 @@ class Statements:
         store(space, stmt.buffer, indices, exprs, new, where)
 
     def _bind(self, stmt: Any, space: Space) -> None:
-        value = Evaluator(space).value(stmt.value)
-        self.chunk.env[stmt.var] = Bound(self._over_blocks(value))
+        evaluator = Evaluator(space)
+        value = evaluator.value(stmt.value)
+        self.chunk.env[stmt.var] = Bound(self._over_blocks(value), evaluator.asked)
 
     def _over_blocks(self, value: Value) -> Value:
         """A value over active lanes as one over all blocks of the chunk."""

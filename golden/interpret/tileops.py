@@ -71,7 +71,8 @@ class TileOps:
     def region(self, node: Any, evaluator: Evaluator) -> Region:
         """A region operand with its starts evaluated."""
         starts, extents = [], []
-        for part in node.region:
+        for part, size in zip(node.region, node.source.ty.shape, strict=True):
+            evaluator.asked = False
             start = evaluator.integer(part.min)
             if np.ndim(start):
                 start = np.broadcast_to(start, (len(self.chunk.active),))
@@ -81,6 +82,8 @@ class TileOps:
             extent = constant(part.extent)
             if extent is None:
                 raise GoldenError("a region's extent is not a constant", location=location_of(node))
+            if evaluator.asked:
+                _check_index(start, extent, constant(size) or 0, node)
             starts.append(start)
             extents.append(extent)
         return Region(node.source, tuple(starts), tuple(extents))
@@ -183,6 +186,19 @@ class TileOps:
                 self.write(_lane_region(regions[2], part), reshaped(result, regions[2].extents))
         finally:
             self.chunk.lanes = lanes
+
+
+def _check_index(start: Any, extent: int, size: int, node: Any) -> None:
+    """A tensor of indices names only what there is: nothing is zero beyond the edge."""
+    outside = [v for v in np.ravel(start) if v < 0 or v + extent > size]
+    if outside:
+        raise GoldenError(
+            f"a tensor of indices places a copy of {extent} at {outside[0]} along a dimension of"
+            f" {node.source.name}, which has {size}",
+            code="InvalidInputs",
+            location=location_of(node),
+            next_step="give indices in range",
+        )
 
 
 def sub_lanes(lanes: Lanes, first: int, count: int) -> Lanes:

@@ -16,7 +16,7 @@ from harness.codegen import print_kernels
 from harness.codegen.arguments import arguments_of
 from harness.codegen.printer import programs_by_name
 from simulator.arch import find_arch
-from simulator.formats.dataformat import DataFormat, is_row
+from simulator.formats.dataformat import DataFormat
 from simulator.plan.placement import cb_bytes, place
 from simulator.plan.schema import CircularBuffer, CoreRange, Kernel, Layout, Plan
 from simulator.plan.tensors import page_bytes, round_up
@@ -40,7 +40,7 @@ def unsupported(plan: Plan) -> str | None:
     for name, layout in plan.layouts.items():
         if DataFormat.from_ir(layout.dtype).value not in TTNN_DTYPES:
             return f"ttnn has no tensors of {layout.dtype} (tensor {name})"
-        if is_row(layout.tile_shape):
+        if layout.tile_shape[0] == 1:
             return f"row-major tensors are not passed to ttnn (tensor {name})"
     for cb in plan.circular_buffers:
         if cb.data_format not in TTNN_DTYPES:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from harness.codegen.errors import CodegenError
+from simulator.program import LOAD, load_of
 from simulator.program_expr import POINTERS, Range, check_expression
 
 ARGUMENT: Final = (0, 2**31 - 1)
@@ -53,6 +54,8 @@ class Scope:
 
     def range_of(self, expr: Any) -> Range:
         """Least and greatest value, or None."""
+        if load_of(expr) is not None:
+            return None
         return check_expression(expr, self.ranges, _ignore, _ignore)
 
     def _print(self, expr: Any) -> tuple[str, int]:
@@ -67,6 +70,10 @@ class Scope:
         operator, operands = expr[0], expr[1:]
         if operator in POINTERS:
             return self.pointer(operator, operands[0]), _ATOM
+        if operator == LOAD:
+            start = self.pointer("get_read_ptr", operands[0])
+            datums = f"reinterpret_cast<volatile tt_l1_ptr int32_t*>({start})"
+            return f"{datums}[{self.print(operands[1])}]", _ATOM
         if operator in ("min", "max"):
             self.helpers.add("algorithm")
             a, b = (self.print(item) for item in operands)

@@ -19,7 +19,7 @@ from harness.codegen.names import circular_names, local_names
 from harness.codegen.table import COMMON, DATAFLOW, LINES, TTNN_VERSION
 from simulator.isa import OPS
 from simulator.plan.schema import Kernel, Plan
-from simulator.program import If, Let, Loop, Op, Program, Stmt
+from simulator.program import LOAD, If, Let, Loop, Op, Program, Stmt
 from simulator.program_expr import POINTERS, Range
 
 _INDENT: Final = "    "
@@ -137,8 +137,10 @@ class _Printer:
         if isinstance(expr, str):
             self.used_names.add(expr)
         elif isinstance(expr, (list, tuple)) and len(expr) > 1:
-            if expr[0] in ("get_write_ptr", "get_read_ptr"):
+            if expr[0] in ("get_write_ptr", "get_read_ptr", LOAD):
                 self.used_cbs.add(expr[1])
+                for item in expr[2:]:
+                    self._note(item)
             elif expr[0] != "get_semaphore":
                 for item in expr[1:]:
                     self._note(item)

@@ -11,7 +11,7 @@ import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.kernel import Kernel, children
-from harness.language.regions import constant
+from harness.language.regions import constant, is_buffer
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ def affine(expr: Any, variables: Sequence[Any]) -> Affine | None:
     value = constant(expr)
     if value is not None:
         return Affine(value, (0,) * len(variables), tuple(variables))
+    if any(map(is_buffer, variables)):
+        return None  # it reads memory
     found = tvm.sym.detect_linear_equation(expr, list(variables))
     if not found:
         return None

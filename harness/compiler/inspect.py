@@ -22,21 +22,23 @@ else)``, ``("let", var, value)`` or ``("op", name, arguments)``. Expressions are
 ``[operator, …]``; a buffer is ``("buffer", name)``."""
 
 
-def block_program(
-    func: Any,
-) -> tuple[list[Node], tuple[str | None, ...], dict[str, tuple[int, str]]]:
+L1Buffers = dict[str, tuple[tuple[int, ...], str]]
+"""((tiles, height, width), dtype) by name."""
+
+
+def block_program(func: Any) -> tuple[list[Node], tuple[str | None, ...], L1Buffers]:
     """A function after LowerTTTileIntrinsics: statements, grid variables, L1 buffers.
 
-    L1 buffers are (tiles, dtype) by name; two variables of one name get names of their own.
+    Two variables of one name get names of their own.
     """
     kernel = read_kernel(func)
     reader = _Reader()
     axes = tuple(None if v is None else reader.name(v) for v in kernel.block_vars)
-    buffers = {
-        reader.name(s.buffer): (constant(s.buffer.ty.shape[0]) or 1, dtype_of(s.buffer))
-        for s in statements(kernel.body)
-        if isinstance(s, tirx.AllocBuffer) and s.buffer.ty.storage_scope == L1_SCOPE
-    }
+    buffers: L1Buffers = {}
+    for s in statements(kernel.body):
+        if isinstance(s, tirx.AllocBuffer) and s.buffer.ty.storage_scope == L1_SCOPE:
+            shape = tuple(constant(d) or 1 for d in s.buffer.ty.shape)
+            buffers[reader.name(s.buffer)] = shape, dtype_of(s.buffer)
     for param in kernel.params:
         reader.name(param)
     return reader.body(kernel.body), axes, buffers

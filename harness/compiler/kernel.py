@@ -196,8 +196,24 @@ def loads(expr: Any) -> Iterator[Access]:
     yield from found
 
 
-def check_placed(indices: Sequence[Any], node: Any) -> None:
-    """Refuse indices that are themselves read from a tensor; scalars are none, they have values.
+def loads_of(*exprs: Any) -> list[TensorLoad]:
+    """What expressions read from memory, each once, in order of appearance."""
+    found: list[TensorLoad] = []
+
+    def seen(load: TensorLoad) -> None:
+        if not any(tvm_ffi.structural_equal(load, known) for known in found):
+            found.append(load)
+
+    for expr in exprs:
+        if isinstance(expr, tvm.ir.Expr) and type(expr) not in LEAVES:
+            tvm_ffi.structural_walk(expr, [(TensorLoad, seen)])
+    return found
+
+
+def check_placed(indices: Sequence[Any], node: Any, *, gathers: bool = False) -> None:
+    """Refuse indices that are themselves read from memory; scalars are none, they have values.
+
+    What ``gathers`` may ask tensors where it starts; :mod:`harness.compiler.lookups` says how.
 
     Raises:
         CompileError: at the access.
@@ -205,17 +221,22 @@ def check_placed(indices: Sequence[Any], node: Any) -> None:
     for index in indices:
         if isinstance(index, tvm.ir.Expr):
             for inner in loads(index):
-                if inner.buffer.ty.storage_scope == VAR:
+                scope = inner.buffer.ty.storage_scope
+                if scope == VAR or (gathers and scope in ("", "global")):
                     continue
-                refuse(f"an index is read from {inner.buffer.name!r}: programs compute addresses"
-                       " from block and loop indices, and have no way to read one from memory",
+                refuse(f"an index is read from {inner.buffer.name!r}: readers ask a tensor of"
+                       " indices for the block that T.copy fetches, and nothing else has a way to"
+                       " read an index from memory",
                        node=node, code="UnsupportedIndex",
-                       next_step="gather on the host, or make the indices parameters")  # fmt: skip
+                       next_step="gather blocks with T.copy along a tensor's first dimension, or"
+                       " rearrange them on the host")  # fmt: skip
 
 
-def region_access(region: TensorRegion, node: Any, *, write: bool) -> Access:
+def region_access(
+    region: TensorRegion, node: Any, *, write: bool, gathers: bool = False
+) -> Access:  # fmt: skip
     """The access a region operand makes."""
-    check_placed([r.min for r in region.region], node)
+    check_placed([r.min for r in region.region], node, gathers=gathers)
     extents = tuple(constant(r.extent) for r in region.region)
     if any(e is None for e in extents):
         refuse("a region's extent is not a constant", node=node)
@@ -234,7 +255,7 @@ def _call_accesses(stmt: tirx.Evaluate) -> Iterator[Access]:
         return
     args = list(call.args)
     if call.op.name in (COPY, CUMSUM):
-        yield region_access(args[0], call, write=False)
+        yield region_access(args[0], call, write=False, gathers=call.op.name == COPY)
         yield region_access(args[1], call, write=True)
     elif call.op.name == FILL:
         yield from loads(args[1])

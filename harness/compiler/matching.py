@@ -12,6 +12,7 @@ from harness.compiler import attrs
 from harness.compiler.attrs import CoreRange, WorkItem
 from harness.compiler.diagnostics import refuse
 from simulator.arch import Arch
+from simulator.formats.dataformat import DataFormat
 from simulator.plan.coords import core_key
 from simulator.plan.placement import bank_bytes
 from simulator.plan.schema import BlockMap, Layout
@@ -25,9 +26,18 @@ FIELDS = ("dtype", "logical_shape", "padded_shape", "role", "memory", "layout", 
 Descs = Mapping[str, Mapping[str, Any]]
 
 
-def plan_layout(desc: Mapping[str, Any]) -> Layout:
-    """A tensor's ``tt.layout_desc`` as the plan states it."""
+def row_width(datums: int, fmt: DataFormat, arch: Arch) -> int:
+    """Datums of a page that holds a row of some: DRAM aligns it."""
+    return round_up(datums * fmt.spec.bits // 8, arch.alignment("DRAM")) * 8 // fmt.spec.bits
+
+
+def plan_layout(desc: Mapping[str, Any], arch: Arch | None = None) -> Layout:
+    """A tensor's ``tt.layout_desc`` as the plan states it; rows as ``arch`` aligns them."""
     data = {k: desc[k] for k in FIELDS}
+    if arch is not None and data["tile_shape"][0] == 1:
+        width = row_width(data["tile_shape"][1], DataFormat.from_ir(data["dtype"]), arch)
+        data["tile_shape"] = [1, width]
+        data["padded_shape"] = [*data["padded_shape"][:-1], width]
     if desc.get("sharding") is not None:
         data["shard"] = desc["sharding"]
     return msgspec.convert(data, Layout)

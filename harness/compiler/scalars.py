@@ -1,8 +1,9 @@
-"""T.alloc_var scalars as expressions of block and loop indices.
+"""T.alloc_var scalars as expressions of block and loop indices, and names as what they stand for.
 
 Cores keep no scalar between statements, and need none where its value follows from indices: every
 assignment is followed symbolically, and every use gets the value at its place. A loop that changes
-a scalar has it in closed form where there is one, else the loop is unrolled.
+a scalar has it in closed form where there is one, else the loop is unrolled. What is read from a
+tensor that the kernel does not write is the same wherever it is read.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ from tvm.ir import TensorLoad
 
 from harness.compiler.affine import Bounds, block_ranges, mentions, surely_runs
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import accesses, loads, read_kernel, statements, with_body
+from harness.compiler.kernel import (
+    Kernel,
+    accesses,
+    loads,
+    loads_of,
+    read_kernel,
+    statements,
+    with_body,
+)
 from harness.compiler.tt_ops import seq
 from harness.language.regions import constant
 from harness.language.tensors import VAR
@@ -32,15 +41,18 @@ Env = dict[Any, Any]
 
 
 def without_scalars(func: tirx.PrimFunc) -> tirx.PrimFunc:
-    """The function with every scalar replaced by its value.
+    """The function with every scalar replaced by its value, and ``page = table[b, k]`` by its own.
 
     Raises:
         CompileError: a value that depends on data, or has no form that indices can say.
     """
     kernel = read_kernel(func)
-    if not any(b.ty.storage_scope == VAR for b in kernel.onchip):
+    named = (s for s in statements(kernel.body) if isinstance(s, tirx.Bind))
+    if not any(b.ty.storage_scope == VAR for b in kernel.onchip) and not any(
+        loads_of(s.value) for s in named
+    ):
         return func
-    body = _Scalars().run(kernel.body, {}, tuple(block_ranges(kernel)))
+    body = _Scalars(kernel).run(kernel.body, {}, tuple(block_ranges(kernel)))
     if body is None:
         refuse("a kernel of scalars only", node=kernel.body, code="NoOutput",
                next_step="copy a result to a tensor parameter")  # fmt: skip
@@ -48,8 +60,10 @@ def without_scalars(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 class _Scalars:
-    def __init__(self) -> None:
+    def __init__(self, kernel: Kernel) -> None:
         self.names: dict[Any, Any] = {}  # variables that stand for an expression
+        written = {a.buffer for a in accesses(kernel.body) if a.write}
+        self.steady = {p for p in kernel.params if p not in written}
 
     def run(self, stmt: Any, env: Env, ranges: tuple[Bounds, ...]) -> Any | None:
         """A statement without scalars, None where nothing is left; ``env`` is kept up to date."""
@@ -68,7 +82,7 @@ class _Scalars:
             return tirx.BufferStore(stmt.buffer, value, indices, span=stmt.span)
         if isinstance(stmt, tirx.Bind):
             value = self.value(stmt.value, env, stmt)
-            if list(loads(value)):
+            if any(access.buffer not in self.steady for access in loads(value)):
                 return tirx.Bind(stmt.var, value, stmt.span)
             self.names[stmt.var] = value
             return None
@@ -103,8 +117,8 @@ class _Scalars:
         for access in loads(value):
             refuse(f"scalar {stmt.buffer.name!r} is assigned from {access.buffer.name!r}: what"
                    " cores do cannot depend on data", node=stmt, code="DataDependent",
-                   next_step="keep the value in a block of one column, or compute it from"
-                   " indices")  # fmt: skip
+                   next_step="keep the value in a block of one column, compute it from indices, or"
+                   " give an index of blocks a name instead: page = table[b, k]")  # fmt: skip
         return _short(value, stmt.buffer, stmt)
 
     def branch(self, stmt: tirx.IfThenElse, env: Env, ranges: tuple[Bounds, ...]) -> Any | None:

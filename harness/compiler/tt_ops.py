@@ -17,6 +17,9 @@ TILE_ADDR: Final = "tt.tile_addr"
 POINTERS: Final = ("tt.get_write_ptr", "tt.get_read_ptr")
 """``(cb)``: L1 address of the window's first byte (after the split)."""
 
+LOAD_L1: Final = "tt.load_l1"
+"""``(buffer or cb, index)``: a datum of a row in L1, the value of a bind."""
+
 MATMUL_TRANSPOSED: Final = "tt.matmul_tiles_transposed"
 """As matmul_tiles with in1 transposed inside each tile (block programs only: after the split the
 transpose belongs to matmul_init)."""
@@ -25,6 +28,7 @@ for _name, _spec in OPS.items():
     register_op(f"tt.{_name}", _spec.doc)
 for _name in (TILE_ADDR, *POINTERS):
     register_op(_name, "An L1 address.")
+register_op(LOAD_L1, "A datum of a row in L1.")
 register_op(MATMUL_TRANSPOSED, "matmul_tiles with in1 transposed inside each tile.")
 
 

@@ -49,7 +49,7 @@ class BlockRun:
 
     def __init__(
         self, body: Sequence[Any], axes: Sequence[str | None], grid: Sequence[int],
-        buffers: Mapping[str, tuple[int, str]], tensors: Mapping[str, F64],
+        buffers: Mapping[str, tuple[tuple[int, ...], str]], tensors: Mapping[str, F64],
     ) -> None:  # fmt: skip
         """``tensors`` are tiles by page, changed in place; ``buffers`` L1 tile arrays by name."""
         self.body, self.axes, self.grid = body, axes, grid
@@ -71,7 +71,7 @@ class BlockRun:
         for block in range(gx * gy * gz):
             ids = block % gx, block // gx % gy, block // gx // gy
             self.env = {n: i for n, i in zip(self.axes, ids, strict=True) if n is not None}
-            self.l1 = {n: np.full((t, TILE, TILE), np.nan) for n, (t, _) in self.buffers.items()}
+            self.l1 = {n: np.full(shape, np.nan) for n, (shape, _) in self.buffers.items()}
             with np.errstate(all="ignore"):
                 self._run(self.body)
 
@@ -102,7 +102,16 @@ class BlockRun:
         operator, *args = expr
         if operator == "?":
             return self.value(args[1]) if self.value(args[0]) else self.value(args[2])
+        if operator == "load_l1":
+            return self._load(args[0], self.value(args[1]))
         return int(_INDEX[operator](*(self.value(a) for a in args)))
+
+    def _load(self, buffer: Any, at: int) -> int:
+        """A datum of a row in L1."""
+        row = self.tile(buffer, 0)[0]
+        if not 0 <= at < len(row) or np.isnan(row[at]):
+            raise BlockError(f"datum {at} of {buffer[1]}, where nothing was read")
+        return int(row[at])
 
     def tile(self, buffer: Any, index: Any) -> F64:
         """A tile of a named L1 buffer."""

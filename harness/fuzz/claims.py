@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from golden.indices import index_ranges
 from simulator.plan.views import viewed
 
 TILE: Final = 32
@@ -47,12 +48,16 @@ def infer_layout(kernel: Any, found: Mapping[str, Any]) -> str:
     layouts = found.get("tt.layout_desc", {})
     if set(layouts) != {t.name for t in kernel.tensors}:
         return f"layouts of {sorted(layouts)}, the kernel takes {[t.name for t in kernel.tensors]}"
+    indices = index_ranges(kernel)
     for tensor in kernel.tensors:
         read, written = tensor.name in kernel.inputs, tensor.name in kernel.outputs
         role = "inout" if read and written else "output" if written else "input"
         stored = viewed(tensor.shape, layouts[tensor.name].get("view", ()))
         want = {"dtype": tensor.dtype, "role": role, "logical_shape": list(tensor.shape),
                 "padded_shape": _padded(stored)}  # fmt: skip
+        if tensor.name in indices:  # rows, aligned when the device is known
+            want |= {"padded_shape": [1, *stored][-max(2, len(stored)):],
+                     "tile_shape": [1, stored[-1]]}  # fmt: skip
         for key, value in want.items():
             if layouts[tensor.name].get(key) != value:
                 return f"{tensor.name}: {key} is {layouts[tensor.name].get(key)}, not {value}"

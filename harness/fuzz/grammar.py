@@ -19,7 +19,7 @@ from harness.fuzz.scene import OUTPUT, Scene, render
 DTYPES: Final = ("bfloat16", "float32", "float16")
 KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop", "vector",
                 "column", "row_reload", "guard", "cumsum", "turned", "part", "planes", "direct",
-                "number", "whole")  # fmt: skip
+                "number", "whole", "gather")  # fmt: skip
 """Kinds of statements a swarm chooses from."""
 _FOCUSED: Final = {
     "gemm": ("gemm", "gemm", "elementwise", "cast"),
@@ -250,6 +250,7 @@ _STATEMENTS: Final[dict[str, Any]] = {
     "row_reload": _row_reload, "guard": _guard, "cumsum": parts.cumsum, "turned": parts.turned,
     "part": parts.part, "planes": parts.planes, "direct": parts.direct, "number": parts.number,
     "whole": parts.whole,
+    "gather": parts.gather,
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Statements about places: parts and planes of blocks, turned blocks, running sums, one number."""
+"""Statements about places: parts, planes and gathers of blocks, turned ones, sums, one number."""
 
 from __future__ import annotations
 
@@ -72,6 +72,43 @@ def planes(draw: st.DrawFn, scene: Scene) -> None:
         f"    {block}[h, i, j] = {block}[h, i, j]{change}",
         f"for i, j in T.Parallel({scene.bm}, {scene.bn}):",
         f"    {total}[i, j] = {' + '.join(f'{block}[{h}, i, j]' for h in range(count))}",
+    )
+    scene.blocks.append((total, "float32"))
+
+
+def gather(draw: st.DrawFn, scene: Scene) -> None:
+    """Blocks that a tensor of indices chooses, added up."""
+    if not scene.whole:
+        return
+    pages, turns = draw(st.integers(1, 5)), draw(st.integers(1, 3))
+    gx, gy, gz = scene.grid()
+    sizes = {"k": turns, "by": gx if scene.axes == 1 else gy}
+    sizes |= {"bx": gx} if scene.axes > 1 else {}
+    sizes |= {"bz": gz} if scene.axes > 2 else {}
+    asked = draw(st.lists(st.sampled_from(sorted(sizes)), min_size=1, max_size=3, unique=True))
+    name = scene.tensor("I", tuple(sizes[v] for v in asked), "int32")
+    scene.tables.append(name)
+    load = f"{name}[{', '.join(asked)}]"
+    last = pages - 1
+    index = draw(st.sampled_from((load, f"{load} % {pages}", f"{load} // 2", f"{last} - {load}",
+                                  f"T.min({load}, {last})")))  # fmt: skip
+    named, page = [], index
+    if draw(st.booleans()):
+        page = scene.name("q")
+        named = [f"    {page} = {index}"]
+    lead: tuple[int, ...] = (scene.batch,) if scene.axes == 3 else ()
+    source = scene.tensor("G", (pages, *lead, scene.M, scene.N), scene.dtype)
+    block = scene.alloc("h", (scene.bm, scene.bn), scene.dtype, "shared")
+    total = scene.alloc("g", (scene.bm, scene.bn), "float32", "fragment")
+    stages = draw(st.integers(0, 2))
+    head = f"T.Pipelined({turns}, num_stages={stages})" if stages else f"T.serial({turns})"
+    scene.emit(
+        f"T.clear({total})",
+        f"for k in {head}:",
+        *named,
+        f"    T.copy({source}[{page}, {scene.start()}], {block})",
+        f"    for i, j in T.Parallel({scene.bm}, {scene.bn}):",
+        f"        {total}[i, j] += {block}[i, j]",
     )
     scene.blocks.append((total, "float32"))
 

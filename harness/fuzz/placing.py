@@ -62,7 +62,7 @@ def placements(draw: st.DrawFn, device: str, scene: Scene, focus: str | None = N
         _dealt(draw, full, kind, out)
     often = focus == "layout" or draw(st.integers(0, 3)) == 3
     for tensor in scene.used() if often else ():
-        if tensor.name not in out.layouts:
+        if tensor.name not in (*out.layouts, *scene.tables):
             layout = draw(layouts(tensor, full))
             out.layouts |= {tensor.name: layout} if layout else {}
     return out

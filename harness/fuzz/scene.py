@@ -33,6 +33,7 @@ class Scene:
         blocks: full blocks that hold values: name and dtype.
         rows: vectors with one value per row.
         columns: vectors with one value per column.
+        tables: tensors of indices.
         lines: statements under the grid.
     """
 
@@ -50,6 +51,7 @@ class Scene:
     columns: list[str] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
     whole_inputs: list[tuple[str, str]] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
     allocations: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     count: int = 0
@@ -99,8 +101,8 @@ class Scene:
 
     @property
     def has_integers(self) -> bool:
-        """Whether it reads whole numbers."""
-        return any(t.dtype == "int32" for t in self.tensors)
+        """Whether it reads whole numbers as data."""
+        return any(t.dtype == "int32" and t.name not in self.tables for t in self.tensors)
 
     @property
     def tests(self) -> tuple[str, ...]:

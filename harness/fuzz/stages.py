@@ -35,6 +35,7 @@ def validate(artifact: Any, seed: int = 0, kind: str = "auto") -> Blame:
     The fifth pass yields the plan and programs, which the simulator executes.
     """
     from golden import contract_for
+    from golden.indices import index_ranges
     from golden.source import read_kernel
     from harness.compiler.inspect import attributes, function, same_body
 
@@ -51,7 +52,8 @@ def validate(artifact: Any, seed: int = 0, kind: str = "auto") -> Blame:
         reason = checker(source, found[step])
         if not reason and not same_body(artifact.source, after[step]):
             reason = "the body is not the source's any more"
-            if any(views.values()):  # then it is the source's on tensors in another order
+            if any(views.values()) or index_ranges(source):
+                # the source's on tensors in another order, and with indices where they are used
                 reason = _rewritten(after[step], inputs, golden, contract, views)
         if reason:
             return Blame(PASSES[step], reason)
@@ -108,7 +110,9 @@ def _executed(func: Any, found: Mapping[str, Any], inputs: Mapping[str, Any], go
         given = inputs.get(name)
         start = np.full(layout["logical_shape"], np.nan) if given is None else (
             stored_by_host(np.asarray(given), layout["dtype"]))  # fmt: skip
-        tensors[name] = tiled(stored(start, layout["view"]))
+        whole = stored(start, layout["view"])
+        is_rows = layout["tile_shape"][0] == 1
+        tensors[name] = whole.reshape(-1, 1, whole.shape[-1]) if is_rows else tiled(whole)
     grid = [1, 1, 1]
     for axis, (want, factor) in enumerate(
         zip(found["tt.kernel_grid"], found["tt.coalesce"], strict=True)

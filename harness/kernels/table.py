@@ -17,6 +17,7 @@ from harness.kernels import (
     decoding,
     elementary,
     elementwise,
+    gathered,
     gemm,
     linear,
     loss,
@@ -72,6 +73,14 @@ KERNELS: Final = MappingProxyType(
         "column_max": Packaged(elementary.column_max, lambda a: a.max(0), {"N": 100}),
         "rotary": Packaged(elementary.rotary, elementary.rotary_reference, {"M": 100}),
         "moe_gate": Packaged(elementary.moe_gate, _moe_gate, {"tokens": 100}, ("float32",)),
+        "paged_attention": Packaged(
+            gathered.paged_attention,
+            gathered.paged_attention_reference,
+            {"batch": 3, "group": 5, "page_size": 48, "dim": 80},
+        ),
+        "expert_gemm": Packaged(
+            gathered.expert_gemm, gathered.expert_gemm_reference, {"M": 100, "N": 70, "K": 50}
+        ),
         "softmax": Packaged(softmax.softmax, softmax.reference, {"M": 100}),
         "online_softmax": Packaged(softmax.online_softmax, softmax.reference, {"M": 100}),
         "cross_entropy": Packaged(loss.cross_entropy, loss.cross_entropy_reference, {"M": 100}),

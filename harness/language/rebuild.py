@@ -25,7 +25,13 @@ from harness.language.assign import has_load
 from harness.language.dtypes import DType
 from harness.language.frames import NUM_STAGES, Kernel
 from harness.language.locals import Locals, Stale
-from harness.language.tensors import alloc_fragment, alloc_local, alloc_shared, dtype_name
+from harness.language.tensors import (
+    TENSOR_DTYPES,
+    alloc_fragment,
+    alloc_local,
+    alloc_shared,
+    dtype_name,
+)
 
 _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "Add": operator.add, "Sub": operator.sub, "Mul": operator.mul, "FloorDiv": operator.floordiv,
@@ -71,7 +77,7 @@ class _Builder:
                 raise LanguageError("a parameter is not a tensor")
             declared = self.data["buffers"][number]
             shape = [self.expr(s) for s in declared["shape"]]
-            buffer = S.buffer(tuple(shape), dtype_name(declared["dtype"]))
+            buffer = S.buffer(tuple(shape), dtype_name(declared["dtype"], accepted=TENSOR_DTYPES))
             self.buffers[number] = S.arg(declared["name"], buffer)
         self.grid(self.data["body"], [])
 

@@ -134,6 +134,9 @@ FIXED: Final = (
     *(_on(name, M=64, N=64) for name in ("running_sums", "repeated", "planes_of_planes",
                                          "neighbours", "accumulators")),
     *(_on(name, M=96, N=96) for name in ("taken", "put")),
+    _on("expert_gemm", (2, 1), M=128, N=32, K=64, experts=4),
+    _on("expert_gemm", (4, 1), M=128, N=32, K=32, experts=9),
+    _on("paged_attention", (2, 1), batch=2, heads=1, pages=5, blocks=3, page_size=32, dim=32),
 )  # fmt: skip
 """The runner sorts them by size."""
 

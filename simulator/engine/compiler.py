@@ -11,10 +11,11 @@ from simulator.engine.control import if_steps, loop_steps
 from simulator.engine.cursors import executes
 from simulator.engine.expr import ExprError, Poly
 from simulator.engine.group import Group
+from simulator.engine.loads import build_load
 from simulator.engine.optable import BUILDERS, FUSED
 from simulator.engine.src import computing, unpacking
 from simulator.isa import OPS
-from simulator.program import If, Let, Loop, Op, Stmt
+from simulator.program import If, Let, Loop, Op, Stmt, load_of
 
 Path = tuple[str, ...]
 
@@ -63,6 +64,14 @@ class Compiler:
             self._op(stmt, path, (), scope)
 
     def _let(self, let: Let, path: Path, scope: dict[str, Poly]) -> None:
+        load = load_of(let.value)
+        if load is not None:
+            unique = self._name(let.var, varying=True)
+            register, following = self.names.registers[unique], len(self.code.steps) + 1
+            loading = build_load(self.names, load, scope, register, following)
+            self._emit(loading, path, let.loc, f"let {let.var}")
+            scope[let.var] = expr.name(unique)
+            return
         poly = expr.poly_of(let.value, scope)
         if expr.value_of(poly) is not None:
             scope[let.var] = poly

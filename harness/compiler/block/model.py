@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from harness.compiler.affine import mentions
 from harness.language.blockformats import BLOCK_FORMATS, VALUES
 from simulator.formats.dataformat import DataFormat
 
@@ -170,11 +171,19 @@ class Statement:
 
 @dataclass(eq=False)
 class Region:
-    """A rectangle of a tensor: start expressions and constant extents per dimension."""
+    """A rectangle of a tensor: start expressions and constant extents per dimension.
+
+    ``indices`` are variables loaded from tensors of indices, which place it inside the tensor.
+    """
 
     tensor: Any
     starts: list[Any]
     extents: list[int]
+    indices: tuple[Any, ...] = ()
+
+    def gathered(self, start: Any) -> bool:
+        """Whether a tensor of indices places it there."""
+        return mentions(start, self.indices)
 
 
 @dataclass(eq=False)

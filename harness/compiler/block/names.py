@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from tvm import tirx
 
 from harness.compiler.block.model import Buffer
-from harness.language.blockformats import carried
+from harness.language.blockformats import carried, dtype_of
 
 L1_SCOPE: Final = "tt.l1"
-"""Storage scope of a named L1 tile array, shape (tiles, 32, 32)."""
+"""Storage scope of a named L1 tile array, shape (tiles, 32, 32); a row of indices is (1, 1, n)."""
 
 
 class Names:
     """Declares a TIR buffer per block buffer, once."""
 
-    def __init__(self) -> None:
-        """Nothing declared yet."""
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        """Nothing declared yet; ``taken`` are names that no row may have."""
         self._known: dict[Buffer, Any] = {}
+        self._rows: list[Any] = []
+        self._taken = set(taken)
 
     def __getitem__(self, buffer: Buffer) -> Any:
         """The TIR variable of a block buffer."""
@@ -28,6 +31,22 @@ class Names:
             )
         return self._known[buffer]
 
+    def row(self, tensor: Any) -> Any:
+        """A TIR variable for one row of a tensor of indices, each time another."""
+        stem = name = f"{tensor.name}_row"
+        while name in self._taken:
+            name = f"{stem}_{len(self._rows)}_{len(self._taken)}"
+        self._taken.add(name)
+        width = int(tensor.ty.shape[-1])
+        made = tirx.decl_buffer((1, 1, width), dtype_of(tensor), name=name, scope=L1_SCOPE)
+        self._rows.append(made)
+        return made
+
     def allocations(self) -> list[Any]:
         """Allocation statements of everything declared, in order of declaration."""
-        return [tirx.AllocBuffer(b) for b in self._known.values()]
+        return [tirx.AllocBuffer(b) for b in (*self._known.values(), *self._rows)]
+
+
+def is_index_row(buffer: Any) -> bool:
+    """Whether an L1 array is one row of a tensor of indices."""
+    return int(buffer.ty.shape[1]) == 1

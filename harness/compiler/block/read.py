@@ -142,7 +142,8 @@ class _Reader:
             refuse("T.copy from tensor to tensor", node=call,
                    next_step="copy through a shared buffer")  # fmt: skip
         if from_tensor:
-            return self.load(call, self.block(dst, call, parts.write), self.region(src, call))
+            region = self.region(src, call, gathers=True)
+            return self.load(call, self.block(dst, call, parts.write), region)
         if to_tensor:
             return self.unload(call, self.region(dst, call), self.block(src, call, parts.read))
         a, b = self.block(src, call, parts.read), self.block(dst, call, parts.write)
@@ -191,8 +192,8 @@ class _Reader:
         self.names.add(name)
         return name
 
-    def region(self, region: TensorRegion, node: Any) -> Region:
-        access = region_access(region, node, write=False)
+    def region(self, region: TensorRegion, node: Any, *, gathers: bool = False) -> Region:
+        access = region_access(region, node, write=False, gathers=gathers)
         return Region(region.source, list(access.starts), list(access.extents))
 
     def parallel(self, loop: tirx.For) -> list[Statement]:

@@ -14,6 +14,7 @@ import tvm
 from tvm import tirx
 
 from harness.compiler.affine import affine
+from harness.compiler.block.lookup import looked_up
 from harness.compiler.block.model import IndexTiles, Load, Region, Scaler, Store
 from harness.compiler.block.names import Names
 from harness.compiler.diagnostics import refuse
@@ -38,9 +39,13 @@ class TransferEmitter:
     """Emits loads and stores; ``ranges`` bounds the block and loop variables in scope."""
 
     def __init__(self, names: Names, ranges: list[tuple[Any, Any, Any]]) -> None:
-        """``ranges`` holds (variable, minimum, extent); the caller keeps it current."""
+        """``ranges`` holds (variable, minimum, extent), ``conditions`` what holds besides.
+
+        The caller keeps them current.
+        """
         self.names = names
         self.ranges = ranges
+        self.conditions: list[Any] = []
 
     def _analyzer(self) -> Any:
         ana = tvm.sym.Analyzer()
@@ -64,7 +69,7 @@ class TransferEmitter:
         inside: Any | None = None
         for start, extent, size in lead:
             for test in (start >= 0, start + extent <= size):
-                if _proves(ana, test):
+                if region.gathered(start) or _proves(ana, test):
                     continue
                 if extent > 1:
                     refuse(f"tensor {region.tensor.name!r}: several leading indices at once may"
@@ -132,8 +137,9 @@ class TransferEmitter:
             self.names[stmt.dst],
             stmt.region.tensor,
         )
-        lead, rows, cols, inside = self._axes(stmt.region, stmt.node)
         ana = self._analyzer()
+        asked, region = looked_up(stmt.region, self.names, ana, self.conditions, stmt.node)
+        lead, rows, cols, inside = self._axes(region, stmt.node)
 
         def read(page: Any, index: Any, i: Any, j: Any) -> list[Any]:
             where = address(TILE_ADDR, buffer, ana.simplify(index))
@@ -160,7 +166,8 @@ class TransferEmitter:
                 ]
 
             out += self._tiles(lead, rows, cols, zero)
-        return thread("reader", out)
+        before = [thread("reader", lookup.fetch(span)) for lookup in asked]
+        return seq([*before, thread("reader", [*(lookup.bind() for lookup in asked), *out])])
 
     @staticmethod
     def _keep(ana: Any, axis: Axis) -> Any | None:

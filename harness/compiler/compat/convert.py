@@ -10,7 +10,7 @@ from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
 from harness.compiler.attrs import WorkItem
-from harness.compiler.compat.common import each, legacy, with_attrs
+from harness.compiler.compat.common import each, legacy
 from harness.compiler.passes.infer_layout import InferTTLayout
 
 _DEFAULTS: Final = (
@@ -66,8 +66,7 @@ def _converted(func: tirx.PrimFunc) -> tirx.PrimFunc:
         func = ir_sugar.with_work_partition(func, partition)
     name = str((func.attrs or {}).get("global_symbol", "main"))
     (inferred,) = InferTTLayout()(tvm.IRModule({name: func})).functions.values()
-    keys = (attrs.TT_CORE_GRID, attrs.TT_KERNEL_GRID, attrs.TT_LAYOUT_DESC)
-    return with_attrs(func, {key: attrs.get(inferred, key) for key in keys})
+    return inferred
 
 
 def _item(assignment: Mapping[str, Any]) -> WorkItem:

@@ -16,6 +16,7 @@ from harness.compiler import attrs, ir_sugar
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, accesses, read_kernel
 from harness.compiler.layouts import Conflict, merged, normalised
+from harness.compiler.lookups import check_control, check_gathers, index_tensors
 from harness.compiler.masks import unmasked
 from harness.compiler.places import placed
 from harness.compiler.scalars import without_scalars
@@ -36,7 +37,7 @@ def roles(kernel: Kernel) -> dict[str, str]:
     Raises:
         CompileError: a parameter the body never touches.
     """
-    read: set[str] = set()
+    read = set(index_tensors(kernel))
     written: set[str] = set()
     params = {p.name for p in kernel.params}
     for access in accesses(kernel.body):
@@ -73,6 +74,8 @@ class InferTTLayout(TTPass):
     def __init__(self, defaults: Mapping[str, Any] | None = None) -> None:
         """``defaults`` fill what annotations leave open: ``{"shard": "DRAM", "interleave": True}``.
 
+        Tensors of indices, by which blocks are gathered, lie interleaved in DRAM.
+
         Raises:
             OptionError: another key.
         """
@@ -88,6 +91,7 @@ class InferTTLayout(TTPass):
         """Write the grid and the layouts; scalars and masks become expressions first."""
         func = unmasked(placed(without_scalars(spread(func))))
         kernel = read_kernel(func)
+        check_control(kernel)
         given = attrs.get(func, attrs.TT_CORE_GRID)
         if given is not None and list(given) != list(kernel.grid[:2]):
             refuse(
@@ -110,10 +114,13 @@ class InferTTLayout(TTPass):
         views = self._views(func, kernel)
         func = with_views(func, {n: v for n, v in views.items() if n not in _viewed_before(func)})
         kernel = read_kernel(func)
+        check_gathers(kernel)
+        indices = index_tensors(kernel)
         layouts = {
-            p.name: self._layout(p, inferred[p.name], user.get(p.name, {}), views.get(p.name, ()))
+            p.name: self._layout(p, inferred[p.name], user.get(p.name, {}), views.get(p.name, ()),
+                                 is_index=p.name in indices)
             for p in kernel.params
-        }
+        }  # fmt: skip
         func = ir_sugar.with_core_grid(func, kernel.grid[0], kernel.grid[1])
         func = func.with_attr(attrs.TT_KERNEL_GRID, list(kernel.grid))
         return [(var, ir_sugar.with_layout_desc(func, layouts))]
@@ -124,8 +131,9 @@ class InferTTLayout(TTPass):
         return {**find_views(kernel), **_viewed_before(func)}
 
     def _layout(
-        self, param: Any, role: str, sources: Mapping[str, Mapping[str, Any]], view: View
-    ) -> dict[str, Any]:
+        self, param: Any, role: str, sources: Mapping[str, Mapping[str, Any]], view: View, *,
+        is_index: bool,
+    ) -> dict[str, Any]:  # fmt: skip
         name, where = param.name, f"{attrs.TT_LAYOUT_DESC}.{param.name}"
         conflict = Conflict(name)
         dtype = dtype_of(param)
@@ -144,23 +152,28 @@ class InferTTLayout(TTPass):
         if any(d is None or d < 1 for d in shape):
             refuse(f"tensor {name!r} has a dimension that is not a positive constant",
                    code="DynamicShape", location=where)  # fmt: skip
-        whole = padded_shape(shape)  # type: ignore[arg-type]
+        tile, whole = (TILE, TILE), padded_shape(shape)  # type: ignore[arg-type]
         user = merged(name, whole, sources)
-        if not user.keys() & {"memory", "layout"}:
+        if not is_index and not user.keys() & {"memory", "layout"}:
             user |= normalised(name, whole, self.defaults)
         memory, kind = user.get("memory", "DRAM"), user.get("layout", "interleaved")
         if kind == "sharded" and "sharding" not in user:
             conflict("sharded, and nothing says how", "annotate the tensor with a sharding")
+        if is_index and (memory, kind) != ("DRAM", "interleaved"):
+            conflict("a tensor of indices that is not interleaved in DRAM", "leave it there")
         padding = "zero" if dtype in BLOCK_FORMATS else "unspecified"  # which shares exponents
         if user.get("padding", padding) != padding:
             conflict(f"padding {user['padding']!r}", f"the host leaves padding {padding}, and the"
                      " reader zeroes what a copy reads out of bounds")  # fmt: skip
+        if is_index:  # rows, which the device aligns
+            tile, whole = (1, shape[-1]), (1, *shape)[-max(2, len(shape)) :]  # type: ignore[assignment]
         order = user.get("tile_id_order", "row_major")
         if order != "row_major":
             conflict(f"tile_id_order {order!r}", "pages of a tensor are numbered row_major; the"
                      " order of blocks is the option strategy")  # fmt: skip
-        if list(user.get("tile_shape", (TILE, TILE))) != [TILE, TILE]:
-            conflict(f"tile_shape {user['tile_shape']}", "tiles are 32x32")
+        if list(user.get("tile_shape", tile)) != list(tile):
+            conflict(f"tile_shape {user['tile_shape']}",
+                     "tiles are 32x32, and tensors of indices row-major")  # fmt: skip
         hosts = restored_shape(shape, view)  # type: ignore[arg-type]
         facts = {"dtype": dtype, "role": role, "logical_shape": list(hosts),
                  "padded_shape": list(whole), "view": list(view)}  # fmt: skip
@@ -175,7 +188,7 @@ class InferTTLayout(TTPass):
             "shard": memory,
             "interleave": kind == "interleaved",
             "tile_id_order": "row_major",
-            "tile_shape": [TILE, TILE],
+            "tile_shape": list(tile),
             "padding": padding,
             **({"sharding": user["sharding"]} if kind == "sharded" else {}),
         }

@@ -81,7 +81,7 @@ class LowerTTTileIntrinsics(TTPass):
         normalise(program, capacity, block_ranges(kernel))
         check_integers(program, options)
         check_in_place(program.body)
-        body = _Lowering(kernel, capacity).run(program.body)
+        body = _Lowering(kernel, capacity, program.names).run(program.body)
         func = with_body(func, body)
         config = {
             "math_fidelity": options.math_fidelity,
@@ -147,8 +147,8 @@ def _check_kept(kernel: Kernel, options: CompileOptions) -> None:
 
 
 class _Lowering:
-    def __init__(self, kernel: Kernel, dst_tiles: int) -> None:
-        self.names = Names()
+    def __init__(self, kernel: Kernel, dst_tiles: int, taken: set[str]) -> None:
+        self.names = Names(taken)
         self.ranges = block_ranges(kernel)
         self.compute = ComputeEmitter(self.names, dst_tiles)
         self.transfer = TransferEmitter(self.names, self.ranges)
@@ -173,14 +173,14 @@ class _Lowering:
         if isinstance(stmt, For):
             return self.loop(stmt)
         if isinstance(stmt, If):
-            then, orelse = self.body(stmt.then), self.body(stmt.orelse)
+            test = stmt.node.condition
+            then = self.under(test, stmt.then)
+            orelse = self.under(tvm.sym.Analyzer().simplify(tirx.Not(test)), stmt.orelse)
             if not then and not orelse:
                 return []
             if not then:
-                return [tirx.IfThenElse(tirx.Not(stmt.node.condition), seq(orelse), None)]
-            return [
-                tirx.IfThenElse(stmt.node.condition, seq(then), seq(orelse) if orelse else None)
-            ]
+                return [tirx.IfThenElse(tirx.Not(test), seq(orelse), None)]
+            return [tirx.IfThenElse(test, seq(then), seq(orelse) if orelse else None)]
         if isinstance(stmt, Accumulate):
             base = 0
             for acc in stmt.accs:
@@ -191,6 +191,13 @@ class _Lowering:
         if isinstance(stmt, Gemm) and stmt.resident:
             return [self.compute.accumulate_step(stmt, self.bases[stmt.c])]
         return [self.compute.statement(stmt)]
+
+    def under(self, condition: Any, body: list[Statement]) -> list[Any]:
+        """Statements that run where a condition holds."""
+        self.transfer.conditions.append(condition)
+        done = self.body(body)
+        self.transfer.conditions.pop()
+        return done
 
     def loop(self, stmt: For) -> list[Any]:
         node = stmt.node

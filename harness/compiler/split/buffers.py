@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from harness.compiler.block.names import is_index_row
 from harness.compiler.diagnostics import refuse
+from harness.compiler.matching import row_width
 from harness.compiler.options import CompileOptions
 from harness.compiler.split.inplace import Backed
 from harness.compiler.split.lifetimes import Span, disjoint, lifetimes
@@ -15,6 +17,7 @@ from harness.compiler.split.tree import Block, Cond, Loop, Node, calls
 from harness.language.blockformats import dtype_of
 from harness.language.frames import NUM_STAGES
 from harness.language.regions import constant
+from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
 
 PROCESSORS: Final = (("reader", "ncrisc"), ("compute", "compute"), ("writer", "brisc"))
@@ -33,7 +36,7 @@ class Circular:
     """A block buffer and its circular buffer: ``tiles`` pages per block, ``blocks`` blocks deep.
 
     Block buffers that take turns have one ``id`` and ``name``. ``tensor`` is the sharded tensor
-    whose memory it is.
+    whose memory it is, ``page`` the shape of its pages.
     """
 
     id: int
@@ -46,6 +49,7 @@ class Circular:
     consumer: str
     unpack_to_dest: bool
     tensor: str | None = None
+    page: tuple[int, int] = (TILE, TILE)
 
     def may_share(self, other: Circular) -> bool:
         """Whether two buffers may take turns in one circular buffer of the compute thread."""
@@ -61,8 +65,8 @@ class Circular:
 
     @property
     def page_bytes(self) -> int:
-        """Bytes of one tile."""
-        return self.format.tile_bytes()
+        """Bytes of one tile, or of one row of indices."""
+        return self.format.tile_bytes(self.page)
 
 
 def processor(thread: str) -> str:
@@ -148,6 +152,9 @@ def allocate(
             unpack_to_dest=fmt is DataFormat.Float32 and options.use_fp32_dest
             and buffer in exact and buffer not in fpu,
         )  # fmt: skip
+        if is_index_row(buffer):
+            width = row_width(constant(buffer.ty.shape[2]) or 1, fmt, options.arch)
+            made = replace(made, page=(1, width))
         if buffer in backed:
             own = backed[buffer]
             made = replace(made, tensor=own.tensor, blocks=own.pages // made.tiles)
@@ -192,6 +199,8 @@ def _blocks(
 ) -> int:
     if producer == "compute" and consumer == "compute":
         return 2 if in_place else 1
+    if producer == consumer:
+        return 1  # nobody else works meanwhile
     if producer == "reader":
         if stages is None:  # read once per work item
             return 2 if options.prefetch and several_items else 1

@@ -15,6 +15,7 @@ from tvm import tirx
 
 from harness.compiler.affine import mentions
 from harness.compiler.attrs import CoreRange
+from harness.compiler.block.names import is_index_row
 from harness.compiler.diagnostics import refuse
 from harness.compiler.split.persistent import free_name
 from harness.compiler.split.tree import Block, Cond, Loop, Node, calls
@@ -104,6 +105,8 @@ def _loads(nodes: list[Node], around: list[Any], places: _Places) -> list[tuple[
         elif (
             node.thread == "reader"
             and not node.in_place
+            and not node.uses  # a block that indices choose, each core by its own
+            and not any(map(is_index_row, node.defs))
             and any(c.op.name == "tt.noc_async_read_page" for c in calls(node.stmt))
         ):
             direction = places.direction(node)

@@ -58,7 +58,7 @@ def build_plan(
         "core_ranges": ranges,
         "work_partition": partition,
         "work_descriptors": dealt,
-        "layouts": {n: plan_layout(d) for n, d in layouts.items()},
+        "layouts": {n: plan_layout(d, arch) for n, d in layouts.items()},
         "output_blocks": attrs.get(func, attrs.TT_OUTPUT_BLOCKS),
         "io": [*inputs, *outputs],
         "circular_buffers": [_circular(c, ranges) for c in distinct(circular)],
@@ -82,6 +82,7 @@ def _circular(c: Circular, ranges: list[Any]) -> dict[str, Any]:
         "core_ranges": ranges,
         "unpack_to_dest": c.unpack_to_dest,
         "tensor": c.tensor,
+        "tile_shape": c.page,
     }
 
 

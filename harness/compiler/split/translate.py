@@ -10,7 +10,7 @@ import tvm
 from tvm import tirx
 from tvm.ir import Call, StringImm
 
-from harness.compiler.diagnostics import place
+from harness.compiler.diagnostics import place, refuse
 from harness.compiler.split.arguments import accessor_name, address_name
 from harness.language.regions import constant, is_buffer
 from simulator.isa import OPS
@@ -124,4 +124,9 @@ class _Translator:
         for kind, op in _BINARY:
             if isinstance(value, kind):
                 return [op, self.expr(value.a), self.expr(value.b)]
-        raise TypeError(f"{type(value).__name__} has no form in a device program")
+        refuse(
+            f"an index is computed with {type(value).__name__}, which device programs do not have",
+            node=value,
+            code="UnsupportedIndex",
+            next_step="use + - * // %, T.min, T.max, T.if_then_else and comparisons",
+        )

@@ -14,7 +14,7 @@ from harness.compiler import attrs
 from harness.compiler.affine import Bounds, surely_runs
 from harness.compiler.block.names import L1_SCOPE
 from harness.compiler.kernel import statements
-from harness.compiler.tt_ops import TILE_ADDR
+from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR
 from harness.language.regions import is_buffer
 
 THREADS = ("reader", "compute", "writer")
@@ -85,6 +85,9 @@ def calls(stmt: Any) -> Iterator[Call]:
 def _block(thread: str, stmt: Any) -> Block:
     defs: dict[Any, None] = {}
     uses: dict[Any, None] = {}
+    for bound in statements(stmt):
+        if isinstance(bound, tirx.Bind):
+            uses.update(dict.fromkeys(l1_buffers(bound.value)))
     for call in calls(stmt):
         writes = call.op.name in _WRITES_L1
         for arg in call.args:
@@ -103,7 +106,7 @@ def l1_buffers(arg: Any) -> list[Any]:
     found: list[Any] = []
 
     def seen(call: Call) -> None:
-        if call.op.name == TILE_ADDR:
+        if call.op.name in (TILE_ADDR, LOAD_L1):
             found.append(call.args[0])
 
     if isinstance(arg, Call):

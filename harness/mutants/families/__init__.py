@@ -7,6 +7,7 @@ from harness.mutants.families import (
     block,
     compute,
     configuration,
+    gathers,
     handshake,
     judges,
     language,
@@ -23,5 +24,5 @@ from harness.mutants.registry import Registry
 def registry() -> Registry:
     """Every mutant."""
     files = (handshake, transfers, compute, configuration, work, passes, block, lowering, pipeline,
-             language, judges, machine, artifact)  # fmt: skip
+             language, judges, machine, artifact, gathers)  # fmt: skip
     return Registry(mutant for one in files for mutant in one.MUTANTS)

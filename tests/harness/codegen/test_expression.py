@@ -92,3 +92,18 @@ def test_what_is_no_expression_is_refused(expr: Any) -> None:
     """A damaged program never becomes C++."""
     with pytest.raises(CodegenError):
         scope().print(expr)
+
+
+def test_a_load_takes_the_datum_the_simulator_takes(tmp_path: Path) -> None:
+    """The cast, the index and what is done with the value are C++, signed, of the read window."""
+    names = Scope({"a": "a", "page": "page"}, {"a": None}, lambda op, i: f"(uintptr_t) {op}_{i}")
+    load, use = names.print(["load_l1", 2, ["-", "a", 1]]), names.print(["+", ["*", "page", 2], 1])
+    assert (
+        load == "reinterpret_cast<volatile tt_l1_ptr int32_t*>((uintptr_t) get_read_ptr_2)[a - 1]"
+    )
+    source = f"""int main() {{
+    int32_t get_read_ptr_2[] = {{5, -7, 9}}; const int32_t a = 2;
+    const int32_t page = {load};
+    std::printf("%d %d", page, {use});
+}}"""
+    assert run(source, tmp_path) == "-7 -13"

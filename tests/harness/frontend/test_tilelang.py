@@ -54,6 +54,8 @@ PACKAGED: dict[str, dict[str, Any]] = {
     "elementary.rotary": {},
     "convolution.conv2d": {},
     "attention.flash_attention": {"is_causal": True, "window": 70},
+    "gathered.paged_attention": {"page_size": 48},
+    "gathered.expert_gemm": {},
 }
 """Packaged kernels, by module and factory, and the parameters to try."""
 

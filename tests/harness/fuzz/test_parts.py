@@ -19,6 +19,7 @@ MARKS = {
     parts.direct: "[by * 64 + i",
     parts.number: "[0]\n",
     parts.whole: '"int32"',
+    parts.gather: "T.copy(G",
 }
 """What the text of each has and no other."""
 

@@ -162,7 +162,7 @@ def test_a_leading_index_outside_reads_zero(by: int) -> None:
 
 
 def test_an_index_from_a_tensor_is_refused() -> None:
-    """A gather names the tensor, why it cannot be, and its line; the table is not called unused."""
+    """A scatter names the table, why it cannot be, and its line; the table counts as used."""
 
     @T.prim_func
     def main(
@@ -172,8 +172,8 @@ def test_an_index_from_a_tensor_is_refused() -> None:
     ):
         with T.Kernel(4) as bx:
             k = T.alloc_shared((32, 64), "bfloat16")
-            T.copy(K[table[bx], :, :], k)
-            T.copy(k, Y[bx, :, :])
+            T.copy(K[bx, :, :], k)
+            T.copy(k, Y[table[bx], :, :])
 
     with pytest.raises(CompileError, match="an index is read from 'table'") as error:
         harness.compile(main)

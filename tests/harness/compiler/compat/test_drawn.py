@@ -1,5 +1,6 @@
 """Legacy functions and the pipeline are one compiler: a drawn kernel has one plan, to the byte."""
 
+import textwrap
 from typing import Any
 
 import pytest
@@ -24,6 +25,35 @@ def test_drawn_kernels_have_one_plan(case: Case) -> None:
     source = source_of(case)
     for steps in ((WHOLE,), STEPS):
         assert not difference(source, case.options["device"], steps), case.text()
+
+
+KERNEL = """
+@T.prim_func
+def main({params}Y: T.Tensor((4, 64, 64), "bfloat16")):
+    with T.Kernel(4) as bx:
+        k = T.alloc_shared((64, 64), "bfloat16")
+{lines}
+        T.copy(k, Y[bx, :, :])
+"""
+TENSORS = {
+    "K": 'K: T.Tensor((64, 4, 64), "bfloat16"), ',
+    "t": 't: T.Tensor((4,), "int32"), ',
+}
+REWRITTEN = {
+    "view": "T.copy(K[:, bx, :], k)",
+    "scalar": 'x = T.alloc_var("int32", 1)\nx = bx\nT.copy(K[:, x, :], k)',
+    "name": "p = t[bx]\nT.copy(K[:, p, :], k)",
+    "mask": "T.clear(k)\nfor i, j in T.Parallel(64, 64):\n    if i >= j:\n        k[i, j] = 1.0",
+}
+"""Kernels that InferTTLayout writes anew."""
+
+
+@pytest.mark.parametrize("lines", REWRITTEN.values(), ids=REWRITTEN)
+def test_what_a_pass_writes_anew_is_kept_with_its_attributes(lines: str) -> None:
+    """A converter that keeps attributes of a pass and drops its body makes another kernel."""
+    params = "".join(tensor for name, tensor in TENSORS.items() if f"{name}[" in lines)
+    text = KERNEL.format(params=params, lines=textwrap.indent(lines, " " * 8))
+    assert difference(samples.from_text(text, "main"), "wormhole_n150", STEPS) == ""
 
 
 def test_every_legacy_function_takes_part() -> None:

@@ -1,0 +1,174 @@
+"""Tensors of indices: which values keep every copy they place inside its tensor, and some drawn."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import tvm
+import tvm_ffi
+from tvm import tirx
+
+from golden.source import COPY, Kernel, calls, constant, dtype_of, is_scalar, statements
+
+Array = npt.NDArray[Any]
+Interval = tuple[int, int]
+
+LARGEST: Final = 1 << 20
+"""Largest index tried, where a use would take more (``i % 4`` takes any)."""
+_LEAST: Final = 4096
+"""Values tried for the least one that fits; indices are not negative."""
+
+
+def index_ranges(kernel: Kernel) -> dict[str, Interval]:
+    """Least and greatest value of every tensor that places copies; (0, -1) where none fits."""
+    named: dict[Any, Any] = {}
+    for stmt in statements(kernel.body):
+        if isinstance(stmt, tirx.Bind):
+            named[stmt.var] = stmt.value
+        elif isinstance(stmt, tirx.For):
+            named[stmt.loop_var] = stmt
+    for var, extent in kernel.grid:
+        named[var] = range(extent)
+    out: dict[str, Interval] = {}
+    for call in calls(kernel.body, COPY):
+        region = call.args[0]
+        for part, size in zip(region.region, region.source.ty.shape, strict=True):
+            tables = _tables(part.min, named)
+            if not tables:
+                continue
+            last = (constant(size) or 0) - (constant(part.extent) or 0)
+            found = _fitting(part.min, last, named)
+            for name in tables:
+                before = out.get(name, found)
+                joint = max(before[0], found[0]), min(before[1], found[1])
+                out[name] = joint if joint[0] <= joint[1] else (0, -1)
+    return out
+
+
+def drawn_indices(kernel: Kernel, seed: int) -> dict[str, Array]:
+    """Values in range for every tensor of indices, by name."""
+    out = {}
+    for number, (name, (low, high)) in enumerate(sorted(index_ranges(kernel).items())):
+        if low > high:
+            continue  # evaluation says which copy cannot be
+        rng = np.random.default_rng([seed, number])
+        info = kernel.tensor(name)
+        out[name] = rng.integers(low, high + 1, info.shape).astype(info.dtype)
+    return out
+
+
+def _tables(expr: Any, named: Mapping[Any, Any]) -> set[str]:
+    """Tensors an index is read from, directly or by a name."""
+    loads: list[Any] = []
+    names: list[Any] = []
+    if isinstance(expr, tvm.ir.Expr):
+        tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, loads.append),
+                                       (tvm.ir.Var, names.append)])  # fmt: skip
+    out = {str(load.source.name) for load in loads if not is_scalar(load.source)}
+    for value in (named.get(name) for name in names):
+        if isinstance(value, tvm.ir.Expr):
+            out |= _tables(value, named)
+    return out
+
+
+def _fitting(start: Any, last: int, named: Mapping[Any, Any]) -> Interval:
+    """The first run of values, the same for all it reads, with ``start`` in 0 to ``last``."""
+
+    def fits(low: int, high: int) -> bool:
+        found = _Intervals(named, (low, high)).of(start)
+        return found is not None and found[0] >= 0 and found[1] <= last
+
+    low = next((v for v in range(_LEAST) if fits(v, v)), None)
+    if low is None:
+        return 0, -1
+    step, high = 1, low
+    while step and high < LARGEST:
+        if fits(low, high + step):
+            high, step = high + step, step * 2
+        else:
+            step //= 2
+    return low, min(high, LARGEST)
+
+
+def _corners(function: Callable[[int, int], int]) -> Callable[[Interval, Interval], Interval]:
+    def interval(a: Interval, b: Interval) -> Interval:
+        found = [function(x, y) for x, y in itertools.product(a, b)]
+        return min(found), max(found)
+
+    return interval
+
+
+def _modulo(a: Interval, b: Interval) -> Interval:
+    size = b[1]
+    same = a[0] // size == a[1] // size
+    return (a[0] % size, a[1] % size) if same else (0, size - 1)
+
+
+_OPS: Final[Mapping[str, Callable[[Interval, Interval], Interval]]] = MappingProxyType(
+    {
+        "Add": _corners(lambda a, b: a + b),
+        "Sub": _corners(lambda a, b: a - b),
+        "Mul": _corners(lambda a, b: a * b),
+        "FloorDiv": _corners(lambda a, b: a // b),
+        "FloorMod": _modulo,
+        "Min": _corners(min),
+        "Max": _corners(max),
+    }
+)
+
+
+class _Intervals:
+    """Least and greatest values of index expressions; None where they are not known."""
+
+    def __init__(self, named: Mapping[Any, Any], read: Interval) -> None:
+        """``named`` is what variables stand for, ``read`` what memory holds."""
+        self.named, self.read = named, read
+
+    def of(self, expr: Any) -> Interval | None:
+        """The interval of an expression."""
+        value = constant(expr)
+        if value is not None:
+            return value, value
+        if isinstance(expr, tvm.ir.TensorLoad):
+            return None if is_scalar(expr.source) else self.read
+        if isinstance(expr, tvm.ir.Var):
+            return self._variable(self.named.get(expr))
+        if isinstance(expr, tirx.Cast) and dtype_of(expr).startswith("int"):
+            return self.of(expr.value)
+        sides = self._choice(expr)
+        if sides is not None:
+            a, b = (self.of(side) for side in sides)
+            return None if a is None or b is None else (min(a[0], b[0]), max(a[1], b[1]))
+        op = type(expr).__name__
+        if op not in _OPS:
+            return None
+        a, b = self.of(expr.a), self.of(expr.b)
+        divides = op in ("FloorDiv", "FloorMod")
+        if a is None or b is None or (divides and (b[0] != b[1] or b[0] <= 0)):
+            return None
+        return _OPS[op](a, b)
+
+    @staticmethod
+    def _choice(expr: Any) -> tuple[Any, Any] | None:
+        if isinstance(expr, tirx.Select):
+            return expr.true_value, expr.false_value
+        if isinstance(expr, tvm.ir.Call) and str(getattr(expr.op, "name", "")).endswith(
+            ".if_then_else"
+        ):
+            return expr.args[1], expr.args[2]
+        return None
+
+    def _variable(self, known: Any) -> Interval | None:
+        if isinstance(known, range):
+            return 0, max(len(known) - 1, 0)
+        if isinstance(known, tirx.For):
+            start, extent = self.of(known.min), self.of(known.extent)
+            if start is None or extent is None:
+                return None
+            return start[0], max(start[1] + extent[1] - 1, start[0])
+        return None if known is None else self.of(known)

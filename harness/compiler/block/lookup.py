@@ -1,0 +1,82 @@
+"""Indices that the reader asks a tensor for before it fetches the block they choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import tvm_ffi
+from tvm import tirx
+from tvm.ir import TensorLoad
+
+from harness.compiler.block.model import Region
+from harness.compiler.block.names import Names
+from harness.compiler.diagnostics import refuse
+from harness.compiler.kernel import loads_of
+from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call
+from harness.language.regions import constant
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """One datum: ``var`` is datum ``index`` of row ``page`` of ``table``, read to L1 ``row``."""
+
+    load: TensorLoad
+    var: Any
+    row: Any
+    page: Any
+    index: Any
+
+    def fetch(self, span: Any) -> list[Any]:
+        """Read the row."""
+        where = address(TILE_ADDR, self.row, 0)
+        return [call("noc_async_read_page", self.page, self.load.source, where, span=span),
+                call("noc_async_read_barrier", span=span)]  # fmt: skip
+
+    def bind(self) -> Any:
+        """Load the datum."""
+        return tirx.Bind(self.var, address(LOAD_L1, self.row, self.index))
+
+
+def looked_up(
+    region: Region, names: Names, ana: Any, conditions: Sequence[Any], node: Any
+) -> tuple[list[Lookup], Region]:  # fmt: skip
+    """What a region asks tensors of indices, and the region with variables for the answers.
+
+    ``ana`` knows the variables in scope, and ``conditions`` hold there.
+
+    Raises:
+        CompileError: an index of the tensor of indices that may lie outside it.
+    """
+    found = loads_of(*region.starts)
+    if not found:
+        return [], region
+    with ExitStack() as known:
+        for condition in conditions:
+            known.enter_context(ana.constraint_scope(condition))
+        asked = [_lookup(load, names, ana, node) for load in found]
+
+    def answer(load: TensorLoad) -> Any:
+        same = tvm_ffi.structural_equal
+        return next((a.var for a in asked if same(a.load, load)), load)
+
+    starts = [tvm_ffi.structural_map(s, [(TensorLoad, answer)], order="pre")
+              if loads_of(s) else s for s in region.starts]  # fmt: skip
+    return asked, Region(region.tensor, starts, region.extents, tuple(a.var for a in asked))
+
+
+def _lookup(load: TensorLoad, names: Names, ana: Any, node: Any) -> Lookup:
+    table, page = load.source, tirx.const(0, "int32")
+    sizes = [constant(d) or 0 for d in table.ty.shape]
+    for index, size in zip(load.indices, sizes, strict=True):
+        if not (ana.can_prove(index >= 0) and ana.can_prove(index < size)):
+            refuse(f"index {index} of {table.name!r} may lie outside its {size}, where it has no"
+                   " indices", node=node, code="OutOfBounds",
+                   next_step="ask it under a condition, such as k < n, that proves there is one, or"
+                   " pass a larger one")  # fmt: skip
+    for index, size in zip(load.indices[:-1], sizes[:-1], strict=True):
+        page = page * size + index
+    var = tirx.Var(f"{table.name}_at", "int32")
+    return Lookup(load, var, names.row(table), ana.simplify(page), ana.simplify(load.indices[-1]))

@@ -1,0 +1,106 @@
+"""Blocks that a tensor of indices chooses: ``T.copy(KV[table[b, k], :, :], block)``.
+
+The reader loads the index from L1 and makes a page number of it. No condition can ask whether the
+page exists, so the index must choose along a tensor's first dimension: then a page is in the tensor
+exactly where the index is in range, and one that is not is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from tvm import tirx
+from tvm.ir import Call, TensorLoad, TensorRegion
+
+from harness.compiler.diagnostics import refuse
+from harness.compiler.kernel import Kernel, accesses, loads_of, statements
+from harness.language.blockformats import dtype_of
+from harness.language.ops import COPY
+from harness.language.regions import constant
+from harness.language.tensors import VAR
+
+
+def gathers(kernel: Kernel) -> Iterator[tuple[TensorRegion, Call]]:
+    """Regions of copies that start where a tensor says."""
+    for stmt in statements(kernel.body):
+        call = stmt.value if isinstance(stmt, tirx.Evaluate) else None
+        if not isinstance(call, Call) or getattr(call.op, "name", "") != COPY:
+            continue
+        if loads_of(*(r.min for r in call.args[0].region)):
+            yield call.args[0], call
+
+
+def index_tensors(kernel: Kernel) -> dict[str, Call]:
+    """Names of tensors that choose blocks, each with the first copy that asks it."""
+    out: dict[str, Call] = {}
+    for region, call in gathers(kernel):
+        for load in loads_of(*(r.min for r in region.region)):
+            out.setdefault(str(load.source.name), call)
+    return out
+
+
+def check_control(kernel: Kernel) -> None:
+    """Refuse loops and conditions that memory decides, other than of places in T.Parallel.
+
+    Raises:
+        CompileError: at the loop or condition.
+    """
+    for stmt in statements(kernel.body):
+        asked = {tirx.For: ("min", "extent"), tirx.IfThenElse: ("condition",)}.get(type(stmt), ())
+        for load in (v for name in asked for v in loads_of(getattr(stmt, name))):
+            if load.source.ty.storage_scope != VAR:
+                what = "a loop" if isinstance(stmt, tirx.For) else "a condition"
+                refuse(f"{what} depends on {load.source.name!r}: what cores do cannot depend on"
+                       " data", node=stmt, code="DataDependent",
+                       next_step="do it for every value and choose between results in"
+                       " T.Parallel")  # fmt: skip
+
+
+def check_gathers(kernel: Kernel) -> None:
+    """Refuse gathers that no reader can make; tensors are in stored order.
+
+    Raises:
+        CompileError: at the copy.
+    """
+    written = {a.buffer: a.node for a in accesses(kernel.body) if a.write}
+    copied = {a.buffer for a in accesses(kernel.body) if not a.write}
+    for region, call in gathers(kernel):
+        name, rank = region.source.name, len(region.region)
+        if region.source in written:
+            _no(f"tensor {name!r} is gathered from and written, and nothing tells whether the same"
+                " blocks", call, "write to another tensor")  # fmt: skip
+        for dim, rng in enumerate(region.region):
+            found = loads_of(rng.min)
+            if not found:
+                continue
+            table = found[0].source.name
+            if dim >= rank - 2:
+                _no(f"{table!r} chooses rows or columns inside the tiles of {name!r}", call,
+                    "split that dimension: a first one that the index chooses from, and one of"
+                    " the rows of a block, as in (pages, page_size, dim)")  # fmt: skip
+            before = [constant(d) for d in region.source.ty.shape[:dim]]
+            if any(size != 1 for size in before):
+                _no(f"{table!r} chooses along a dimension of {name!r} behind others, where an index"
+                    " out of range would take another block unnoticed", call,
+                    "pass the tensor with that dimension first, or flattened with those before"
+                    " it")  # fmt: skip
+            for load in found:
+                _check_table(load, written, copied, call)
+
+
+def _check_table(load: TensorLoad, written: Any, copied: Any, call: Call) -> None:
+    table, name = load.source, load.source.name
+    if dtype_of(table) != "int32":
+        _no(f"{name!r} holds {dtype_of(table)}, and indices are loaded as int32", call,
+            "pass the indices as int32")  # fmt: skip
+    if table in written:
+        _no(f"indices are read from {name!r}, which the kernel also writes", call,
+            "compute the indices in another kernel")  # fmt: skip
+    if table in copied:
+        _no(f"{name!r} is read as indices, row by row, and used as data, tile by tile", call,
+            "take it as two parameters, one per use")  # fmt: skip
+
+
+def _no(what: str, node: Any, instead: str) -> NoReturn:
+    refuse(what, node=node, code="UnsupportedIndex", next_step=instead)
