@@ -123,4 +123,5 @@ def module(name: str) -> types.ModuleType:
 
     made = Standin(name, f"{name} is not installed; only what a kernel needs works.")
     made.__path__ = []  # a package, so that its modules can be imported
+    made.__file__ = f"<{name}, not installed>"  # files print where a library comes from
     return made

@@ -100,8 +100,9 @@ def _view(name: str, source: Any) -> types.ModuleType:
 
     made = View(name, getattr(source, "__doc__", None))
     made.__path__ = []
-    public = getattr(source, "__all__", None)
-    if public is not None:
+    if isinstance(source, types.SimpleNamespace):  # a group of names, all of them public
+        made.__all__ = list(vars(source))  # type: ignore[attr-defined]
+    elif (public := getattr(source, "__all__", None)) is not None:
         made.__all__ = list(public)  # type: ignore[attr-defined]
     return made
 

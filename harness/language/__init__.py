@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any as _Any
 
+from harness.language.branches import Else, If, Then
 from harness.language.dtypes import NAMES as _DTYPES
 from harness.language.dtypes import dtype, get_tvm_dtype
 from harness.language.dynamic import DynamicKernel, dynamic
@@ -125,9 +126,11 @@ __all__ = [
     "Buffer",
     "Cast",
     "DynamicKernel",
+    "Else",
     "Fragment",
     "FragmentBuffer",
     "GemmWarpPolicy",
+    "If",
     "Kernel",
     "Layout",
     "LocalBuffer",
@@ -141,6 +144,7 @@ __all__ = [
     "Serial",
     "SharedBuffer",
     "Tensor",
+    "Then",
     "Unroll",
     "Vectorized",
     "abs",

@@ -19,6 +19,7 @@ from tvm.tirx.script.parser.parser import bind_for_value, bind_with_value
 
 from harness.errors import LanguageError
 from harness.language import assign, comparisons, eager, frames, macros
+from harness.language.branches import Else, If, Then, check_parts
 from harness.language.dynamic import DynamicKernel, open_sizes, used_values
 from harness.language.elementwise import truth
 from harness.language.frames import GridLoop, Kernel, ParallelLoop
@@ -178,16 +179,32 @@ def _enter_nest(self: Any, node: Any, loop: Any, extents: list[Any], variables: 
 
 @register("With")
 def _visit_with(self: Any, node: Any) -> None:
-    """``with T.Kernel(…) as …``: the only context a kernel body may enter."""
-    if len(node.items) != 1:
-        raise LanguageError("one context per with-statement", next_step="use T.Kernel alone")
-    item = node.items[0]
+    """``with T.Kernel(…) as …``, or a branch: ``with T.If(…):`` and ``with T.If(…), T.Then():``."""
+    _enter(self, node, list(node.items))
+
+
+def _enter(self: Any, node: Any, items: list[Any]) -> None:
+    """The first of the contexts around the rest and the body."""
+    item, *rest = items
     call = getattr(item.context_expr, "func", None)
     if getattr(call, "attr", getattr(call, "id", "")) == "Kernel":
         eager.at_kernel()
     context = self.eval_expr(item.context_expr)
+    if isinstance(context, If | Then | Else) and item.optional_vars is None:
+        if eager.is_reading():
+            return
+        with context, inner(self):
+            if rest:
+                _enter(self, node, rest)
+            else:
+                if isinstance(context, If):
+                    check_parts(node.body)
+                self.visit_body(node.body)
+        return
+    if rest:
+        raise LanguageError("one context per with-statement", next_step="use T.Kernel alone")
     if not isinstance(context, Kernel):
-        raise LanguageError("only T.Kernel can be entered with a with-statement",
+        raise LanguageError("only T.Kernel and T.If can be entered with a with-statement",
                             next_step="write with T.Kernel(…) as …")  # fmt: skip
     with self.var_table.with_frame(), context as ids:
         if item.optional_vars is not None:

@@ -72,6 +72,9 @@ _WORKS: Final = {
     "cumsum": "running sums along an axis of a block, from either end; a line with an infinity or a"
     " NaN is NaN from end to end",
     "if_then_else": "elementwise choice; both sides are evaluated",
+    "If": "with T.If(condition): the statement if, its parts in T.Then and T.Else",
+    "Then": "with T.Then(): inside T.If, or beside it: with T.If(condition), T.Then()",
+    "Else": "with T.Else(): inside T.If, after T.Then",
     "Select": "as T.if_then_else",
     "any_of": "some of the conditions holds",
     "all_of": "all of the conditions hold",

@@ -14,7 +14,8 @@ from tests.e2e import unusual_kernels as k
 KERNELS: tuple[Callable[..., Any], ...] = (
     k.chain_acc, k.epilogue, k.ping, k.inplace_twice, k.filled, k.const_only, k.fill_acc,
     k.one_d_grid, k.outer_serial, k.one_iter, k.two_reads, k.square, k.self_square, k.inout,
-    k.inout_direct, k.prime, k.vec, f.vec_direct, f.three_d, f.loop_batch, f.softmax_masked,
+    k.inout_direct, k.prime, k.vec, k.rows_by_a_tensor, k.rows_by_a_column, k.one_column,
+    f.vec_direct, f.three_d, f.loop_batch, f.softmax_masked,
     f.gemm_reduce, f.swap, f.fib, f.cond_out, f.cond_acc, f.bias_bcast, f.float16_to_bfloat16,
     f.loop_carried_gemm, f.int_scalars, f.last_wins, f.wide,
     f.loaded_in_a_loop_used_after, f.left_by_nested_loops, f.left_by_a_triangle, f.left_by_branches,

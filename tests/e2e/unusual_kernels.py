@@ -279,3 +279,61 @@ def vec(N=101, dtype="bfloat16", b=32):
             T.copy(c, C[bx * b])
 
     return main
+
+
+def rows_by_a_tensor(M=75, N=64):
+    """A vector read element by element scales rows; its tensor is added to sums of columns."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((M, N), "float32"),
+        G: T.Tensor((M,), "float32"),
+        C: T.Tensor((M, N), "float32"),
+        R: T.Tensor((M,), "float32"),
+    ):
+        with T.Kernel(T.ceildiv(M, 32)) as bx:
+            a = T.alloc_shared((32, N), "float32")
+            v = T.alloc_fragment((32,), "float32")
+            T.copy(A[bx * 32, 0], a)
+            for i in T.Parallel(32):
+                v[i] = G[bx * 32 + i] + 2
+            for i, j in T.Parallel(32, N):
+                a[i, j] = a[i, j] * v[i]
+            T.copy(a, C[bx * 32, 0])
+            T.reduce_sum(a, v, dim=1)
+            for i in T.Parallel(32):
+                R[bx * 32 + i] = v[i] + G[bx * 32 + i]
+
+    return main
+
+
+def rows_by_a_column(M=64, H=2, N=64):
+    """A column of a tensor scales rows: the head's where there are several, else the only one."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((H, M, N), "float32"),
+        G: T.Tensor((M, H), "float32"),
+        C: T.Tensor((H, M, N), "float32"),
+        R: T.Tensor((M, H), "float32"),
+    ):
+        with T.Kernel(T.ceildiv(M, 32), H) as (bx, by):
+            a = T.alloc_shared((32, N), "float32")
+            v = T.alloc_fragment((32,), "float32")
+            w = T.alloc_fragment((32,), "float32")
+            T.copy(A[by, bx * 32 : (bx + 1) * 32, 0:N], a)
+            for i in T.Parallel(32):
+                v[i] = G[bx * 32 + i, by]
+                w[i] = v[i] + G[bx * 32 + i, by]
+            for i, j in T.Parallel(32, N):
+                a[i, j] = a[i, j] * v[i] + w[i]
+            T.copy(a, C[by, bx * 32 : (bx + 1) * 32, 0:N])
+            for i in T.Parallel(32):
+                R[bx * 32 + i, by] = w[i]
+
+    return main
+
+
+def one_column(M=64, N=64):
+    """The same with the one column there is, which stays a column of its tiles."""
+    return rows_by_a_column(M, 1, N)

@@ -60,7 +60,7 @@ class Nest:
 
     def store(self, stmt: tirx.BufferStore) -> list[Statement]:
         """The statements of one store."""
-        from harness.compiler.block.read import make_buffer
+        from harness.compiler.block.read import lies, make_buffer
 
         self.node = stmt
         buffer, indices = stmt.buffer, list(stmt.indices)
@@ -74,8 +74,9 @@ class Nest:
             expr = self.expr(stmt.value)
             return [*self.before, Eltwise(stmt, block, expr), *self.parts.after]
         region = self.region(buffer, indices, stmt)
+        form = "full" if len(self.extents) > 1 else lies(region)
         block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
-                            tuple(self.extents))  # fmt: skip
+                            tuple(self.extents), form)  # fmt: skip
         self.target = block
         expr = self.expr(stmt.value)
         return [*self.before, Eltwise(stmt, block, expr), *self.reader.unload(stmt, region, block)]
@@ -201,7 +202,8 @@ class Nest:
         rank, text = len(self.variables), str(region.starts)
         dtype = dtype_of(buffer)
         if used == list(range(rank)):
-            access, shape, form = None, tuple(self.extents), "full"
+            access, shape = None, tuple(self.extents)
+            form = self.target.form if rank == 1 and self.target is not None else "full"
         elif used == [rank - 1]:
             access, shape, form = "ROW", (self.extents[-1],), "row"
         elif used == [rank - 2]:

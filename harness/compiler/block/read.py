@@ -165,17 +165,20 @@ class _Reader:
         return [*made, Eltwise(node, dst, total(map(Leaf, turned)))]
 
     def unload(self, node: Any, region: Region, buffer: Buffer) -> list[Statement]:
-        """A store; a vector in a column is turned first, since tensors store vectors in rows."""
-        if buffer.form == "col" and _row_region(region):
+        """A store; a vector that lies the other way in its tensor is turned first."""
+        if {buffer.form, lies(region)} == {"row", "col"}:
             turned = buffer.turned(self.temp(f"{buffer.name}_t"))
             return [Transpose(node, turned, buffer), *self.unload(node, region, turned)]
         _fit(region, buffer, node)
         return [Store(node, region, buffer)]
 
     def load(self, node: Any, buffer: Buffer, region: Region) -> list[Statement]:
-        """A load; where tensor and buffer differ in dtype, through a buffer of the tensor's."""
+        """A load; where tensor and buffer differ in dtype, through a buffer of the tensor's.
+
+        A vector that lies the other way in its tensor is turned once it is there.
+        """
         dtype = dtype_of(region.tensor)
-        if buffer.form == "col" and _row_region(region):
+        if {buffer.form, lies(region)} == {"row", "col"}:
             raw = buffer.turned(self.temp(f"{buffer.name}_{region.tensor.name}"))
             raw.dtype = dtype
             return [*self.load(node, raw, region), *self.converted(node, buffer, raw)]
@@ -303,9 +306,12 @@ def make_buffer(name: str, dtype: str, shape: tuple[int, ...], form: str = "full
     return Buffer(name, dtype, lead, rows, cols, (shape[-2], shape[-1]), form)
 
 
-def _row_region(region: Region) -> bool:
-    """Whether a region lies along the last dimension of its tensor."""
-    return all(e == 1 for e in region.extents[:-1])
+def lies(region: Region) -> str:
+    """How a vector of a tensor lies in its tiles, ``row`` or ``col``; ``full`` where it is none."""
+    *lead, last = region.extents
+    if all(e == 1 for e in lead):
+        return "row"
+    return "col" if last == 1 and all(e == 1 for e in lead[:-1]) else "full"
 
 
 def _fit(region: Region, buffer: Buffer, node: Any) -> None:

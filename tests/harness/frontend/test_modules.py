@@ -88,3 +88,16 @@ def test_a_refused_construct_names_its_line(tmp_path: Path) -> None:
     assert str(info.value.location).startswith("user.py:10")
     assert info.value.next_step is not None
     assert "second kernel" in info.value.next_step
+
+
+def test_all_names_of_a_module_may_be_imported(tmp_path: Path) -> None:
+    """Gives `from tilelang.autotuner import *` the decorator that examples take from there."""
+    tuned = "@autotune(configs=[{'M': 96}])\n@tilelang.jit\ndef k(M):"
+    body = BODY.replace("def k(M=64):", tuned)
+    func = load(tmp_path, f"{HEAD}from tilelang.autotuner import *\n{body}")
+    assert [int(d) for d in func.params[0].ty.shape] == [96, 96]
+
+
+def test_a_library_that_is_missing_has_a_place(tmp_path: Path) -> None:
+    """Lets a file print where a library comes from: it is not installed."""
+    load(tmp_path, f"{HEAD}import triton\nassert 'not installed' in triton.__file__\n{BODY}")
