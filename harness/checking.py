@@ -26,6 +26,7 @@ from simulator.run import RunOptions, RunResult, execute
 
 if TYPE_CHECKING:
     from golden import GoldenResult, Judgement, NumericContract
+    from golden.second import Opinion
     from harness.backends.protocol import Backend
     from harness.compiler.options import CompileOptions
     from simulator.plan.schema import Plan
@@ -37,8 +38,8 @@ _JUDGING: Final = frozenset(
 """Keywords of :func:`check` that are not the compiler's."""
 
 
-ORACLES: Final = ("auto", "exact", "tagged", "replay", "bound", "freivalds", "metamorphic")
-"""The ladder: what may be asked to judge."""
+ORACLES: Final = ("auto", "exact", "tagged", "replay", "bound", "freivalds", "metamorphic", "llvm")
+"""The ladder: what may be asked to judge; ``llvm`` is ``auto`` with a second opinion on golden."""
 
 
 @dataclass
@@ -53,6 +54,7 @@ class _Case:
     findings: list[Finding] = field(default_factory=list)
     run: RunResult | None = None
     notes: tuple[str, ...] = ()
+    opinions: list[Opinion] = field(default_factory=list)
     backend: Backend | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     completed: bool = False
@@ -100,7 +102,8 @@ def check(
         run_options: number model, checking level and budgets of the machine.
         artifact: judge this artifact (or directory) instead of what the compiler makes now; of a
             sequence a directory that holds one directory per kernel.
-        oracle: one of :data:`ORACLES`; ``auto`` is exact, then bound.
+        oracle: one of :data:`ORACLES`; ``auto`` is exact, then bound; ``llvm`` is the same, and
+            golden's answers are held against the source compiled by LLVM.
         numbers: the machine's number model, ``fast`` or ``exact``.
         function: which kernel, where a module has several.
         options: compile options as one object.
@@ -255,7 +258,7 @@ def _oracle(kind: str, asked: str) -> str:
         return "exact"
     if kind != "given":
         return "bound"
-    return "exact" if asked == "tagged" else asked
+    return {"tagged": "exact", "llvm": "auto"}.get(asked, asked)
 
 
 def _finish(
@@ -264,7 +267,9 @@ def _finish(
 ) -> Verdict:  # fmt: skip
     from golden import evaluate, judge
     from golden.explain import explain
+    from golden.second import SecondOpinion
 
+    second = SecondOpinion(case.source) if oracle == "llvm" else None
     judgements: list[Judgement] = []
     kinds: list[str] = []
     for kind, arrays, known in rounds:
@@ -285,10 +290,20 @@ def _finish(
         if not judged.passed:
             case.notes = explain(case.source, arrays, case.outputs, result, judged)
         case.timed("judge", started)
-        if not judgements[-1].passed or any(f.severity == "error" for f in case.findings):
+        if second is not None:
+            started = time.perf_counter()
+            case.opinions.append(second.ask(arrays, result))
+            case.timed("second", started)
+        broken = any(f.severity == "error" for f in case.findings)
+        if broken or not (judged.passed and _agreed(case)):
             break
-    name = "+".join(dict.fromkeys(j.oracle for j in judgements)) or "none"
+    names = [*(j.oracle for j in judgements), *("llvm" for _ in case.opinions)]
+    name = "+".join(dict.fromkeys(names)) or "none"
     return _verdict(case, judgements, oracle=name, kind="+".join(kinds), seed=seed)
+
+
+def _agreed(case: _Case) -> bool:
+    return all(opinion.verdict == "agreed" for opinion in case.opinions)
 
 
 def _execute(case: _Case, arrays: Mapping[str, Any], options: RunOptions) -> Any:
@@ -322,7 +337,7 @@ def _verdict(
 ) -> Verdict:  # fmt: skip
     errors = [f for f in case.findings if f.severity == "error"]
     passed = bool(judgements) and all(j.passed for j in judgements) and not errors
-    passed = passed and case.completed
+    passed = passed and case.completed and _agreed(case)
     last = judgements[-1] if judgements else None
     if passed:  # of rounds that all passed, the last of those that compared most
         last = max(reversed(judgements), key=lambda j: j.compared)
@@ -354,8 +369,16 @@ def _verdict(
         quality=_quality(case),
         outputs=case.outputs if case.completed else {},
         notes=case.notes,
-        reason=last.reason if last is not None else "nothing was compared",
+        opinions=tuple(f"{o.verdict}: {o.reason}" for o in case.opinions),
+        reason=_reason(case, last),
     )
+
+
+def _reason(case: _Case, last: Judgement | None) -> str:
+    if last is None:
+        return "nothing was compared"
+    other = [o.reason for o in case.opinions if o.verdict != "agreed"]
+    return other[0] if last.passed and other else last.reason
 
 
 def _quality(case: _Case) -> dict[str, Any]:
