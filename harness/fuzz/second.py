@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from harness.fuzz.case import Case
 from harness.inputs import draw
 
 if TYPE_CHECKING:
@@ -39,3 +41,13 @@ def opinion(made: Any, kind: str, seed: int) -> Opinion:
         if said.verdict != "agreed":
             break
     return said
+
+
+def named(case: Case, key: tuple[str, ...]) -> Case:
+    """The case, naming this oracle where its finding is this oracle's.
+
+    So the oracle is asked about every smaller text too, not only those in its share.
+    """
+    if key[1] != ORACLE:
+        return case
+    return replace(case, inputs={**case.inputs, "oracle": ORACLE})

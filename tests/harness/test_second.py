@@ -16,12 +16,15 @@ import harness.language as T
 from golden import GoldenError
 from golden.functions import Functions
 from golden.interpret.tileops import TileOps
+from golden.second import Opinion, SecondOpinion
 from harness.artifact import compile as compile_kernel
 from harness.checking import check
 from harness.cli import main as run_command
-from harness.fuzz import second
+from harness.fuzz import second, worker
 from harness.fuzz.case import Case, load_case
+from harness.fuzz.draw import batch, size
 from harness.fuzz.judge import SECOND, run_case
+from harness.fuzz.units import Unit
 from harness.kernels.table import KERNELS, SEQUENCES
 from tests.harness.fuzz.shares import with_share
 
@@ -199,3 +202,33 @@ def test_a_campaign_asks_for_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
     found = run_case(with_share(Case(kernel=IN_PLACE, options=case.options), SECOND, 128))
     assert (found.kind, found.oracle) == ("pass", "exact")
     assert found.message.startswith("no second opinion: T.Parallel")
+
+
+class _EnoughError(BaseException):
+    """Shrinking has gone on long enough."""
+
+
+def test_a_disagreement_shrinks_to_a_case_that_names_the_oracle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Smaller texts lie in other shares: shrinking asks LLVM all the same, and so does replay."""
+    doubt = Opinion("disagreed", "planted")
+    monkeypatch.setattr(SecondOpinion, "ask", lambda *_: doubt)
+    unit = Unit(seed=1, shard=0, round=0, count=2, focus="elementwise")
+    target = batch(unit)[1]
+    key = run_case(second.named(target, ("wrong", "llvm"))).key
+    assert key[:3] == ("wrong", "llvm", "golden")
+    found: list[Case] = []
+
+    def tell(e: str, **event: Any) -> None:
+        if e == "better":
+            found.append(Case.from_json(event["case"]))
+        if len(found) == 3:
+            raise _EnoughError
+
+    with pytest.raises(_EnoughError):
+        worker._shrink(unit, 1, key, tell)
+    assert size(found[2]) < size(found[1]) < size(found[0])
+    assert found[2].inputs["oracle"] == "llvm"
+    assert run_case(found[2]).key == key
+    assert second.named(target, ("wrong", "exact", "", "")) is target
