@@ -14,6 +14,8 @@ from harness.artifact import Artifact, compile_all
 from harness.artifact import compile as compile_kernel
 from harness.declared import declared
 from harness.errors import OptionError
+from harness.opinions import ORACLE as SECOND
+from harness.opinions import Opinions
 from harness.quality import quality
 from harness.rungs import RUNGS, Asked, judge_by
 from harness.sequences import check_sequence
@@ -26,7 +28,6 @@ from simulator.run import RunOptions, RunResult, execute
 
 if TYPE_CHECKING:
     from golden import GoldenResult, Judgement, NumericContract
-    from golden.second import Opinion
     from harness.backends.protocol import Backend
     from harness.compiler.options import CompileOptions
     from simulator.plan.schema import Plan
@@ -54,7 +55,7 @@ class _Case:
     findings: list[Finding] = field(default_factory=list)
     run: RunResult | None = None
     notes: tuple[str, ...] = ()
-    opinions: list[Opinion] = field(default_factory=list)
+    opinions: Opinions = field(default_factory=Opinions)
     backend: Backend | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     completed: bool = False
@@ -258,7 +259,7 @@ def _oracle(kind: str, asked: str) -> str:
         return "exact"
     if kind != "given":
         return "bound"
-    return {"tagged": "exact", "llvm": "auto"}.get(asked, asked)
+    return {"tagged": "exact", SECOND: "auto"}.get(asked, asked)
 
 
 def _finish(
@@ -267,9 +268,8 @@ def _finish(
 ) -> Verdict:  # fmt: skip
     from golden import evaluate, judge
     from golden.explain import explain
-    from golden.second import SecondOpinion
 
-    second = SecondOpinion(case.source) if oracle == "llvm" else None
+    case.opinions = Opinions.on(case.source, oracle)
     judgements: list[Judgement] = []
     kinds: list[str] = []
     for kind, arrays, known in rounds:
@@ -290,20 +290,15 @@ def _finish(
         if not judged.passed:
             case.notes = explain(case.source, arrays, case.outputs, result, judged)
         case.timed("judge", started)
-        if second is not None:
-            started = time.perf_counter()
-            case.opinions.append(second.ask(arrays, result))
-            case.timed("second", started)
+        case.opinions.ask(arrays, result)
         broken = any(f.severity == "error" for f in case.findings)
-        if broken or not (judged.passed and _agreed(case)):
+        if broken or not (judged.passed and case.opinions.agreed):
             break
-    names = [*(j.oracle for j in judgements), *("llvm" for _ in case.opinions)]
+    if case.opinions.said:
+        case.timings["second"] = case.opinions.seconds
+    names = [*(j.oracle for j in judgements), *(SECOND for _ in case.opinions.said)]
     name = "+".join(dict.fromkeys(names)) or "none"
     return _verdict(case, judgements, oracle=name, kind="+".join(kinds), seed=seed)
-
-
-def _agreed(case: _Case) -> bool:
-    return all(opinion.verdict == "agreed" for opinion in case.opinions)
 
 
 def _execute(case: _Case, arrays: Mapping[str, Any], options: RunOptions) -> Any:
@@ -337,7 +332,7 @@ def _verdict(
 ) -> Verdict:  # fmt: skip
     errors = [f for f in case.findings if f.severity == "error"]
     passed = bool(judgements) and all(j.passed for j in judgements) and not errors
-    passed = passed and case.completed and _agreed(case)
+    passed = passed and case.completed and case.opinions.agreed
     last = judgements[-1] if judgements else None
     if passed:  # of rounds that all passed, the last of those that compared most
         last = max(reversed(judgements), key=lambda j: j.compared)
@@ -369,7 +364,7 @@ def _verdict(
         quality=_quality(case),
         outputs=case.outputs if case.completed else {},
         notes=case.notes,
-        opinions=tuple(f"{o.verdict}: {o.reason}" for o in case.opinions),
+        opinions=case.opinions.texts,
         reason=_reason(case, last),
     )
 
@@ -377,8 +372,7 @@ def _verdict(
 def _reason(case: _Case, last: Judgement | None) -> str:
     if last is None:
         return "nothing was compared"
-    other = [o.reason for o in case.opinions if o.verdict != "agreed"]
-    return other[0] if last.passed and other else last.reason
+    return (case.opinions.doubt if last.passed else "") or last.reason
 
 
 def _quality(case: _Case) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from harness.fuzz.case import Case
 from harness.fuzz.outcome import Outcome
 from harness.fuzz.schedules import machine_schedule
 from harness.fuzz.text import parse_kernel
+from harness.opinions import ORACLE as LLVM
 
 STEPS: Final = 2_000_000
 """Ops a case may execute."""
@@ -106,7 +107,7 @@ def _judge(case: Case, blame: bool) -> Outcome:
             verdict = check(made, oracle=oracle, input_kind=None if kind == "auto" else kind,
                             seed=seed, run_options=options)  # fmt: skip
         except GoldenError as error:
-            if error.code != "NoExactRange" or oracle not in ("auto", second.ORACLE):
+            if error.code != "NoExactRange" or oracle not in ("auto", LLVM):
                 raise
             verdict = check(made, oracle=oracle, input_kind="random", seed=seed,
                             run_options=options)  # fmt: skip
@@ -138,7 +139,7 @@ def _judge(case: Case, blame: bool) -> Outcome:
     elif verdict.doubted:
         return _with(_doubted(case, verdict.doubted), **facts)
     else:
-        judges = [name for name in verdict.oracle.split("+") if name != second.ORACLE]
+        judges = [name for name in verdict.oracle.split("+") if name != LLVM]
         found = Outcome(o.WRONG, judges[-1], op=main_op(case.kernel),
                         message="; ".join([verdict.reason, *verdict.notes]))  # fmt: skip
     if blame:
@@ -149,8 +150,9 @@ def _judge(case: Case, blame: bool) -> Outcome:
 
 
 def _worked(verdict: Any) -> float:
-    """Seconds in golden, simulator and judge."""
-    return float(sum(verdict.timings.get(s, 0.0) for s in ("golden", "simulate", "judge")))
+    """Seconds in golden, simulator and judge, and where it was asked in LLVM."""
+    stages = ("golden", "simulate", "judge", "second")
+    return float(sum(verdict.timings.get(s, 0.0) for s in stages))
 
 
 def _since(began: float) -> float:
@@ -211,16 +213,17 @@ def _as_before(made: Any, case: Case, steps: tuple[str, ...]) -> Outcome:
 
 
 def _asked_twice(made: Any, case: Case, seed: int) -> Outcome:
+    began = time.perf_counter()
     said = second.opinion(made, str(case.inputs.get("kind", "auto")), seed)
     if said.verdict == "disagreed":
         return _doubted(case, said.reason)
     if said.verdict == "agreed":
-        return Outcome(o.PASS, oracle=second.ORACLE)
-    return Outcome(o.PASS, message=said.reason)
+        return Outcome(o.PASS, oracle=LLVM, pipeline=_since(began))
+    return Outcome(o.PASS, message=said.reason, pipeline=_since(began))
 
 
 def _doubted(case: Case, reason: str) -> Outcome:
-    return Outcome(o.WRONG, second.ORACLE, second.BLAMED, main_op(case.kernel), reason)
+    return Outcome(o.WRONG, LLVM, second.BLAMED, main_op(case.kernel), reason)
 
 
 def _climbed(made: Any, case: Case, seed: int, rung: str) -> Outcome | None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.fuzz.case import Case
 from harness.inputs import draw
+from harness.opinions import ORACLE
 
 if TYPE_CHECKING:
     from golden.second import Opinion
 
-ORACLE: Final = "llvm"
 BLAMED: Final = "golden"
 """Who is blamed where they differ; the compiled kernel answered as golden does."""
 
