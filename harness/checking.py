@@ -72,7 +72,7 @@ class _Case:
         self.timings[stage] = self.timings.get(stage, 0.0) + spent
 
 
-STAGES: Final = ("compile", "golden", "simulate", "device", "judge")
+STAGES: Final = ("compile", "golden", "simulate", "device", "judge", "second")
 """Stages of a check in the order they are shown; parts of one are named after it."""
 
 
