@@ -14,6 +14,8 @@ from harness.artifact import Artifact, compile_all
 from harness.artifact import compile as compile_kernel
 from harness.declared import declared
 from harness.errors import OptionError
+from harness.opinions import ORACLE as SECOND
+from harness.opinions import Opinions
 from harness.quality import quality
 from harness.rungs import RUNGS, Asked, judge_by
 from harness.sequences import check_sequence
@@ -37,8 +39,8 @@ _JUDGING: Final = frozenset(
 """Keywords of :func:`check` that are not the compiler's."""
 
 
-ORACLES: Final = ("auto", "exact", "tagged", "replay", "bound", "freivalds", "metamorphic")
-"""The ladder: what may be asked to judge."""
+ORACLES: Final = ("auto", "exact", "tagged", "replay", "bound", "freivalds", "metamorphic", "llvm")
+"""The ladder: what may be asked to judge; ``llvm`` is ``auto`` with a second opinion on golden."""
 
 
 @dataclass
@@ -53,6 +55,7 @@ class _Case:
     findings: list[Finding] = field(default_factory=list)
     run: RunResult | None = None
     notes: tuple[str, ...] = ()
+    opinions: Opinions = field(default_factory=Opinions)
     backend: Backend | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     completed: bool = False
@@ -69,7 +72,7 @@ class _Case:
         self.timings[stage] = self.timings.get(stage, 0.0) + spent
 
 
-STAGES: Final = ("compile", "golden", "simulate", "device", "judge")
+STAGES: Final = ("compile", "golden", "simulate", "device", "judge", "second")
 """Stages of a check in the order they are shown; parts of one are named after it."""
 
 
@@ -100,7 +103,8 @@ def check(
         run_options: number model, checking level and budgets of the machine.
         artifact: judge this artifact (or directory) instead of what the compiler makes now; of a
             sequence a directory that holds one directory per kernel.
-        oracle: one of :data:`ORACLES`; ``auto`` is exact, then bound.
+        oracle: one of :data:`ORACLES`; ``auto`` is exact, then bound; ``llvm`` is the same, and
+            golden's answers are held against the source compiled by LLVM.
         numbers: the machine's number model, ``fast`` or ``exact``.
         function: which kernel, where a module has several.
         options: compile options as one object.
@@ -255,7 +259,7 @@ def _oracle(kind: str, asked: str) -> str:
         return "exact"
     if kind != "given":
         return "bound"
-    return "exact" if asked == "tagged" else asked
+    return {"tagged": "exact", SECOND: "auto"}.get(asked, asked)
 
 
 def _finish(
@@ -265,6 +269,7 @@ def _finish(
     from golden import evaluate, judge
     from golden.explain import explain
 
+    case.opinions = Opinions.on(case.source, oracle)
     judgements: list[Judgement] = []
     kinds: list[str] = []
     for kind, arrays, known in rounds:
@@ -285,9 +290,14 @@ def _finish(
         if not judged.passed:
             case.notes = explain(case.source, arrays, case.outputs, result, judged)
         case.timed("judge", started)
-        if not judgements[-1].passed or any(f.severity == "error" for f in case.findings):
+        case.opinions.ask(arrays, result)
+        broken = any(f.severity == "error" for f in case.findings)
+        if broken or not (judged.passed and case.opinions.agreed):
             break
-    name = "+".join(dict.fromkeys(j.oracle for j in judgements)) or "none"
+    if case.opinions.said:
+        case.timings["second"] = case.opinions.seconds
+    names = [*(j.oracle for j in judgements), *(SECOND for _ in case.opinions.said)]
+    name = "+".join(dict.fromkeys(names)) or "none"
     return _verdict(case, judgements, oracle=name, kind="+".join(kinds), seed=seed)
 
 
@@ -322,7 +332,7 @@ def _verdict(
 ) -> Verdict:  # fmt: skip
     errors = [f for f in case.findings if f.severity == "error"]
     passed = bool(judgements) and all(j.passed for j in judgements) and not errors
-    passed = passed and case.completed
+    passed = passed and case.completed and case.opinions.agreed
     last = judgements[-1] if judgements else None
     if passed:  # of rounds that all passed, the last of those that compared most
         last = max(reversed(judgements), key=lambda j: j.compared)
@@ -354,8 +364,15 @@ def _verdict(
         quality=_quality(case),
         outputs=case.outputs if case.completed else {},
         notes=case.notes,
-        reason=last.reason if last is not None else "nothing was compared",
+        opinions=case.opinions.texts,
+        reason=_reason(case, last),
     )
+
+
+def _reason(case: _Case, last: Judgement | None) -> str:
+    if last is None:
+        return "nothing was compared"
+    return (case.opinions.doubt if last.passed else "") or last.reason
 
 
 def _quality(case: _Case) -> dict[str, Any]:

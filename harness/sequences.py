@@ -123,5 +123,6 @@ def _joined(order: tuple[str, ...], steps: list[Verdict], kind: str, seed: int |
         quality={s.kernel: s.quality for s in steps},
         outputs={n: a for s in steps for n, a in s.outputs.items()},
         reason=last.reason if failed is None else f"{failed.kernel}: {failed.reason}",
+        opinions=tuple(one for s in steps for one in s.opinions),
         steps=tuple(steps),
     )

@@ -32,6 +32,8 @@ class Verdict:
         stats: the machine's counters.
         quality: traffic, tile products and memory beside their minima, see harness.quality.
         reason: one sentence of the judge.
+        opinions: of oracle ``llvm``, for each kind of inputs: ``agreed``, ``disagreed`` or ``not
+            available``, and a sentence that names the worst tile or the reason.
         notes: what the worst wrong tiles turned out to hold, where that was recognised.
         steps: the verdict of each kernel, where a sequence was checked.
         outputs: the last run's arrays, where it completed; not part of the JSON.
@@ -55,6 +57,7 @@ class Verdict:
     stats: Mapping[str, Any] = field(default_factory=dict)
     quality: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
+    opinions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     steps: tuple[Verdict, ...] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -63,6 +66,11 @@ class Verdict:
     def passed(self) -> bool:
         """Whether the verdict is a pass."""
         return self.verdict == "pass"
+
+    @property
+    def doubted(self) -> str:
+        """What a second opinion holds against golden; empty where it agrees or was not asked."""
+        return next((o for o in self.opinions if o.startswith("disagreed")), "")
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as ``--json`` writes it."""

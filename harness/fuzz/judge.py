@@ -12,12 +12,13 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from harness.errors import HarnessError
-from harness.fuzz import legacy
+from harness.fuzz import legacy, second
 from harness.fuzz import outcome as o
 from harness.fuzz.case import Case
 from harness.fuzz.outcome import Outcome
 from harness.fuzz.schedules import machine_schedule
 from harness.fuzz.text import parse_kernel
+from harness.opinions import ORACLE as LLVM
 
 STEPS: Final = 2_000_000
 """Ops a case may execute."""
@@ -33,6 +34,8 @@ LEGACY: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType({
     9: (legacy.WHOLE,), 25: legacy.STEPS,
 })  # fmt: skip
 """Which legacy functions compile which 128th of the passing cases too: they take twice as long."""
+SECOND: Final = frozenset({10, 74})
+"""128ths of the passing cases whose source LLVM compiles too, which takes two thirds of a case."""
 PARSER: Final = "parser"
 """Who is blamed where the two readings differ."""
 PLACED: Final = "GridToPersistentTT"
@@ -94,18 +97,20 @@ def _judge(case: Case, blame: bool) -> Outcome:
 
     kind = str(case.inputs.get("kind", "auto"))
     seed = int(case.inputs.get("seed", 0))
+    oracle = str(case.inputs.get("oracle", "auto"))
     began = time.perf_counter()
     try:
         made = compile_kernel(source_of(case), **compile_options(case.options))
         compiled = _since(began)
         options = _run_options(case, case.inputs.get("numbers", "fast"))
         try:
-            verdict = check(made, input_kind=None if kind == "auto" else kind, seed=seed,
-                            run_options=options)  # fmt: skip
+            verdict = check(made, oracle=oracle, input_kind=None if kind == "auto" else kind,
+                            seed=seed, run_options=options)  # fmt: skip
         except GoldenError as error:
-            if error.code != "NoExactRange":
+            if error.code != "NoExactRange" or oracle not in ("auto", LLVM):
                 raise
-            verdict = check(made, oracle="bound", seed=seed, run_options=options)
+            verdict = check(made, oracle=oracle, input_kind="random", seed=seed,
+                            run_options=options)  # fmt: skip
     except GoldenError as error:
         return Outcome(o.UNJUDGED, error.code, message=str(error), pipeline=_since(began))
     except HarnessError as error:
@@ -131,8 +136,11 @@ def _judge(case: Case, blame: bool) -> Outcome:
         found = Outcome(kind, first.code, op=_op_of(first.message), message=message)
     elif verdict.reason.startswith("nothing of "):
         return _with(Outcome(o.UNJUDGED, "NothingCompared", message=verdict.reason), **facts)
+    elif verdict.doubted:
+        return _with(_doubted(case, verdict.doubted), **facts)
     else:
-        found = Outcome(o.WRONG, verdict.oracle.split("+")[-1], op=main_op(case.kernel),
+        judges = [name for name in verdict.oracle.split("+") if name != LLVM]
+        found = Outcome(o.WRONG, judges[-1], op=main_op(case.kernel),
                         message="; ".join([verdict.reason, *verdict.notes]))  # fmt: skip
     if blame:
         from harness.fuzz.stages import first_bad_pass
@@ -142,8 +150,9 @@ def _judge(case: Case, blame: bool) -> Outcome:
 
 
 def _worked(verdict: Any) -> float:
-    """Seconds in golden, simulator and judge."""
-    return float(sum(verdict.timings.get(s, 0.0) for s in ("golden", "simulate", "judge")))
+    """Seconds in golden, simulator and judge, and where it was asked in LLVM."""
+    stages = ("golden", "simulate", "judge", "second")
+    return float(sum(verdict.timings.get(s, 0.0) for s in stages))
 
 
 def _since(began: float) -> float:
@@ -154,7 +163,7 @@ def _more(made: Any, case: Case, seed: int) -> Outcome:
     """The verdict on a case that passed: of some, more is asked, by the kernel's text.
 
     The IR after every pass is checked, another rung of the ladder judges the kernel, its text is
-    read in another way, or legacy functions compile it.
+    read in another way, legacy functions compile it, or LLVM gives a second opinion on golden.
     """
     number = zlib.crc32(case.kernel.encode())
     share = number % (2 * SAMPLE)
@@ -164,6 +173,8 @@ def _more(made: Any, case: Case, seed: int) -> Outcome:
         return _read_twice(made, case)
     if number % 128 in LEGACY:
         return _as_before(made, case, LEGACY[number % 128])
+    if number % 128 in SECOND:
+        return _asked_twice(made, case, seed)
     for rung in RUNGS.get(share, ()):
         found = _climbed(made, case, seed, rung)
         if found is not None:
@@ -199,6 +210,20 @@ def _as_before(made: Any, case: Case, steps: tuple[str, ...]) -> Outcome:
         oracle = "" if found is None else "legacy"
         return Outcome(o.PASS, oracle=oracle, pipeline=_since(began))
     return Outcome(o.WRONG, "legacy", "compat", main_op(case.kernel), found)
+
+
+def _asked_twice(made: Any, case: Case, seed: int) -> Outcome:
+    began = time.perf_counter()
+    said = second.opinion(made, str(case.inputs.get("kind", "auto")), seed)
+    if said.verdict == "disagreed":
+        return _doubted(case, said.reason)
+    if said.verdict == "agreed":
+        return Outcome(o.PASS, oracle=LLVM, pipeline=_since(began))
+    return Outcome(o.PASS, message=said.reason, pipeline=_since(began))
+
+
+def _doubted(case: Case, reason: str) -> Outcome:
+    return Outcome(o.WRONG, LLVM, second.BLAMED, main_op(case.kernel), reason)
 
 
 def _climbed(made: Any, case: Case, seed: int, rung: str) -> Outcome | None:

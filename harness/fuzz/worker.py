@@ -13,6 +13,7 @@ import resource
 import sys
 from typing import Any, Final
 
+from harness.fuzz import second
 from harness.fuzz.case import Case
 from harness.fuzz.coverage import cells
 from harness.fuzz.draw import batch, shrink
@@ -65,12 +66,12 @@ def _batch(unit: Unit, skip: int, tell: Any) -> None:
 
 def _shrink(unit: Unit, index: int, key: tuple[str, ...], tell: Any) -> None:
     def better(case: Case, seen: Outcome) -> None:
-        tell(e="better", case=case.to_json(), outcome=seen.to_json())
+        tell(e="better", case=second.named(case, key).to_json(), outcome=seen.to_json())
 
     def judge(case: Case) -> Outcome:
         tell(e="attempt")
         gc.collect()
-        return run_case(case)
+        return run_case(second.named(case, key))
 
     shrink(unit, index, key, judge, better)
 

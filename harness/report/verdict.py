@@ -28,6 +28,7 @@ _ORACLES: Final[Mapping[str, str]] = MappingProxyType({
     "metamorphic": "the bits follow what was changed: placement, buffering, rows, columns, scale",
     "bound": "every element within the error its arithmetic allows",
     "bound-partial": "as bound, but many elements may go either way at a threshold",
+    "llvm": "golden's answers held against the source compiled by LLVM",
     "none": "nothing was compared: a finding came first",
 })  # fmt: skip
 
@@ -86,8 +87,10 @@ def _judged(verdict: Verdict) -> list[Line]:
         ("oracle", f"{name}: {_ORACLES.get(name, '')}".rstrip(": "))
         for name in verdict.oracle.split("+")
     ]
-    if not (verdict.passed or verdict.findings or wrong_tiles(verdict)) and verdict.reason:
+    seen = verdict.findings or wrong_tiles(verdict) or verdict.opinions
+    if not (verdict.passed or seen) and verdict.reason:
         rows.append(("reason", verdict.reason))
+    rows += [("second", opinion) for opinion in dict.fromkeys(verdict.opinions)]
     if verdict.max_error is not None or verdict.bound_ratio is not None:
         rows.append(("worst", _worst(verdict)))
     rows += [("outputs", _output(name, data)) for name, data in verdict.tensors.items()]

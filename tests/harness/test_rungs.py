@@ -31,7 +31,7 @@ def test_every_rung_judges_a_product_and_is_named(oracle: str, device: str) -> N
     """Protects the ladder: asked for by name, a rung decides and the verdict says so."""
     verdict = check(gemm(), oracle=oracle, device=device, grid=(2, 2))
     assert verdict.passed, verdict.reason
-    assert verdict.oracle == oracle
+    assert verdict.oracle == {"llvm": "exact+bound+llvm"}.get(oracle, oracle)
 
 
 @pytest.mark.parametrize("oracle", ["exact", "tagged", "bound", "metamorphic"])

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.fuzz.case import Case
-from harness.fuzz.judge import LEGACY, READ_TWICE, RUNGS, SAMPLE, run_case
+from harness.fuzz.judge import LEGACY, READ_TWICE, RUNGS, SAMPLE, SECOND, run_case
 from harness.rungs import RUNGS as LADDER
 from tests.harness.fuzz.shares import with_share
 
@@ -24,13 +24,17 @@ def main(
             T.gemm(a, b, c)
         T.copy(c, Y[by * 32, bx * 32])
 """
-SHARES = [(share, rungs[0]) for share, rungs in RUNGS.items()] + [(s, "legacy") for s in LEGACY]
+SHARES = [
+    *((share, rungs[0]) for share, rungs in RUNGS.items()),
+    *((share, "legacy") for share in LEGACY),
+    *((share, "llvm") for share in SECOND),
+]
 
 
 @pytest.mark.parametrize(("share", "oracle"), [*SHARES, (0, "passes"), (min(READ_TWICE), "text")])
 def test_a_product_climbs_the_whole_ladder(share: int, oracle: str) -> None:
     """A plain product in a rung's share is judged by that rung, and the outcome says so."""
-    parts = 128 if oracle == "legacy" else 2 * SAMPLE
+    parts = 128 if oracle in ("legacy", "llvm") else 2 * SAMPLE
     found = run_case(with_share(Case(kernel=PRODUCT), {share}, parts))
     assert (found.kind, found.oracle) == ("pass", f"exact+bound+{oracle}")
 
@@ -38,6 +42,7 @@ def test_a_product_climbs_the_whole_ladder(share: int, oracle: str) -> None:
 def test_no_rung_is_left_out() -> None:
     """A rung the ladder has is one that campaigns draw, and no share is spent twice."""
     assert {rung for rungs in RUNGS.values() for rung in rungs} >= set(LADDER)
-    spent = [*READ_TWICE, *RUNGS, *{share % (2 * SAMPLE) for share in LEGACY}]
+    spent = [*READ_TWICE, *RUNGS, *{share % (2 * SAMPLE) for share in LEGACY},
+             *{share % (2 * SAMPLE) for share in SECOND}]  # fmt: skip
     assert len(spent) == len(set(spent))
     assert all(share % SAMPLE for share in spent)

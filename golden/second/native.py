@@ -1,0 +1,89 @@
+"""The lowered kernel as native code, and its run on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import tvm
+import tvm_ffi
+from tvm import tirx
+
+from golden.blocks import stored_by_host
+from golden.errors import GoldenError
+from golden.second.errors import NoSecondOpinionError
+from golden.second.memory import Cell, Memory
+from golden.second.statements import Statements
+from golden.source import is_buffer
+
+TARGET: Final = MappingProxyType({"kind": "llvm", "opt-level": 0})
+"""Without optimisation: at level 2 a softmax takes a second to compile for a millisecond saved."""
+_NAME: Final = "main"
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class Native:
+    """A source kernel compiled by LLVM."""
+
+    def __init__(self, func: Any) -> None:
+        """Lower and compile.
+
+        Raises:
+            NoSecondOpinionError: a construct without a lowering, or no LLVM in this TVM.
+        """
+        if not tvm.runtime.enabled("llvm"):
+            raise NoSecondOpinionError("this TVM was built without LLVM")
+        self.lowered, self.memory = lower(func)
+        target = tvm.target.Target(dict(TARGET))
+        self._run = tvm.compile(tvm.IRModule({_NAME: self.lowered}), target=target)[_NAME]
+
+    def run(self, given: Mapping[str, npt.NDArray[Any]]) -> tuple[Arrays, Arrays]:
+        """Tensors after the run and where each was written; absent ones begin as zeros."""
+        tensors = [c for c in self.memory.cells.values() if c.marks is not None]
+        before = np.zeros(self.memory.size)
+        for cell in tensors:
+            if cell.name in given:
+                _part(before, cell, cell.offset)[...] = _stored(cell, given[cell.name])
+        held = tvm.runtime.tensor(before)
+        self._run(held)
+        after = held.numpy()
+        written = {c.name: _part(after, c, c.marks or 0) != 0 for c in tensors}
+        return {c.name: _part(after, c, c.offset) for c in tensors}, written
+
+
+def lower(func: Any) -> tuple[Any, Memory]:
+    """A source kernel as a PrimFunc of plain loops over one array, and what lies where in it.
+
+    Raises:
+        NoSecondOpinionError: a construct without a lowering.
+    """
+    for param in func.params:
+        if not is_buffer(param):
+            raise NoSecondOpinionError(f"the scalar parameter {param.name}")
+    blocks: list[Any] = []
+    tvm_ffi.structural_walk(func.body, [(tirx.AllocBuffer, lambda s: blocks.append(s.buffer))])
+    memory = Memory(func.params, blocks)
+    body = Statements(memory).lower(func.body)
+    made = tirx.PrimFunc([memory.array], body).with_attr("global_symbol", _NAME)
+    return made, memory
+
+
+def _part(memory: npt.NDArray[np.float64], cell: Cell, offset: int) -> npt.NDArray[np.float64]:
+    return memory[offset : offset + cell.size].reshape(cell.shape)
+
+
+def _stored(cell: Cell, array: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """An array as the host stores it.
+
+    Raises:
+        GoldenError: of another shape.
+    """
+    array = np.asarray(array)
+    if array.shape != cell.shape:
+        raise GoldenError(f"{cell.name} has shape {array.shape}, {cell.shape} is expected",
+                          code="InvalidInputs")  # fmt: skip
+    return stored_by_host(array, cell.dtype)
