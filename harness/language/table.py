@@ -70,6 +70,10 @@ _WORKS: Final = {
     "reduce_abssum": "over an axis of a block",
     "cumsum": "running sums along an axis of a block, from either end; a line with an infinity or a"
     " NaN is NaN from end to end",
+    "im2col": "patches of an image as rows of a block; channels and columns of the block are"
+    " multiples of 16, and read in runs of 16, which Blackhole reads of float32 tensors or from L1"
+    " only",
+    "c2d_im2col": "as T.im2col",
     "if_then_else": "elementwise choice; both sides are evaluated",
     "Select": "as T.if_then_else",
     "any_of": "some of the conditions holds",

@@ -9,6 +9,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
 from harness.compiler.affine import mentions
+from harness.compiler.block.gather import Gathered, is_gathered
 from harness.compiler.block.model import (
     Binary,
     Buffer,
@@ -27,6 +28,7 @@ from harness.compiler.block.model import (
 )
 from harness.compiler.block.whole import WHOLE, copied, in_parts, loads_of, total
 from harness.compiler.diagnostics import refuse
+from harness.compiler.kernel import loads
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.regions import constant
 
@@ -190,6 +192,8 @@ class Nest:
         """An element of a tensor: its region is loaded to a block of its own."""
         from harness.compiler.block.read import make_buffer
 
+        if is_gathered(indices, self.variables):
+            return self._gathered(buffer, indices, None, node)
         if self._is_turned(indices):
             turned = Nest(self.reader, self.variables[::-1], self.extents[::-1])
             block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
@@ -222,6 +226,19 @@ class Nest:
         block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype, shape, form)
         self.before += self.reader.load(node, block, region)
         return self.operand(block, access, node, turned=(access, form) == ("COL", "row"))
+
+    def _gathered(self, buffer: Any, indices: list[Any], inside: Any, node: Any) -> Expr:
+        """An element of a tensor at a computed place, zero where ``inside`` does not hold."""
+        from harness.compiler.block.read import make_buffer
+
+        if len(self.variables) != 2 or len(indices) < 2:
+            self._index(buffer, node)
+        block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
+                            tuple(self.extents))  # fmt: skip
+        row, column = self.variables
+        region = Gathered(buffer, indices, [1] * len(indices), (row, column), inside)
+        self.before.append(Load(node, block, region))
+        return Leaf(block)
 
     # Expressions ------------------------------------------------------------------------------
 
@@ -273,6 +290,10 @@ class Nest:
         self._no(name, value)
 
     def _select(self, condition: Any, a: Any, b: Any) -> Expr:
+        if isinstance(a, TensorLoad) and a.source.name in self.reader.params:
+            gathered = is_gathered(list(a.indices), self.variables)
+            if gathered and self.expr(b) == Const(0.0) and not list(loads(condition)):
+                return self._gathered(a.source, list(a.indices), condition, a)
         return Select(self.condition(condition), self.expr(a), self.expr(b))
 
     def _cast(self, value: tirx.Cast) -> Expr:
