@@ -38,7 +38,8 @@ _WORKS: Final = {
     "dynamic": "a size known at the call; one plan per concrete size, kept",
     "symbolic": "the older name of T.dynamic",
     "Tensor": "a tensor in device memory; the host may store one that is only read as bfloat8_b or"
-    " bfloat4_b, whose values are bfloat16 once read",
+    " bfloat4_b, whose values are bfloat16 once read; T.Tensor(shape, dtype, x.data) is tensor x"
+    " in another shape, which it is then used and stored in throughout",
     "Buffer": "the older name of T.Tensor",
     "Kernel": "the grid of blocks, which may number their places by hand, with // and %, in waves"
     " or not; threads have no meaning here",
