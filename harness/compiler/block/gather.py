@@ -17,7 +17,7 @@ import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.affine import Bounds, mentions
-from harness.compiler.block.model import Load, Region
+from harness.compiler.block.model import Buffer, Leaf, Load, Region, Statement
 from harness.compiler.block.names import Names
 from harness.compiler.diagnostics import refuse
 from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, thread
@@ -45,6 +45,14 @@ def is_gathered(indices: Sequence[Any], variables: Sequence[Any]) -> bool:
     """Whether some index is no sum of multiples of the loop variables."""
     return any(mentions(i, variables) and not tvm.sym.detect_linear_equation(i, list(variables))
                for i in indices)  # fmt: skip
+
+
+def gathers_into(before: Sequence[Statement], made: Leaf, block: Buffer) -> Load | None:
+    """The load that makes ``made``, if it gathers what may as well be gathered into ``block``."""
+    last = before[-1] if before else None
+    if not isinstance(last, Load) or not isinstance(last.region, Gathered):
+        return None
+    return last if last.dst is made.buffer and last.dst.dtype == block.dtype else None
 
 
 def emit_gather(names: Names, ranges: Sequence[Bounds], stmt: Load, align: int) -> Any:

@@ -9,7 +9,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
 from harness.compiler.affine import mentions
-from harness.compiler.block.gather import Gathered, is_gathered
+from harness.compiler.block.gather import Gathered, gathers_into, is_gathered
 from harness.compiler.block.model import (
     Binary,
     Buffer,
@@ -74,6 +74,9 @@ class Nest:
                        next_step="index the block by the loop variables in order")  # fmt: skip
             block = self.target = self.parts.write(buffer, starts, extents, stmt)
             expr = self.expr(stmt.value)
+            if isinstance(expr, Leaf) and (load := gathers_into(self.before, expr, block)):
+                load.dst = block
+                return [*self.before, *self.parts.after]
             return [*self.before, Eltwise(stmt, block, expr), *self.parts.after]
         region = self.region(buffer, indices, stmt)
         block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
