@@ -18,6 +18,7 @@ from tvm import tirx
 from tvm.ir import TensorLoad, TensorRegion
 
 from harness.compiler.affine import affine, mentions
+from harness.compiler.block.gather import is_gathered
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, accesses, read_kernel, with_body
 from harness.compiler.ties import (
@@ -157,6 +158,7 @@ class Join:
                     new, str(buffer.ty.dtype), name=buffer.name, scope=buffer.ty.storage_scope
                 )
         self._check_expressions()
+        self._check_gathered()
         self._check_parts()
         body = self._rewrite(self.kernel.body)
         return with_body(self.kernel.func, body, {self.var: self.steps})
@@ -178,6 +180,16 @@ class Join:
                         place.node)  # fmt: skip
         elif step:
             self.no(f"tensor {name!r} is also indexed by the axis", place.node)
+
+    def _check_gathered(self) -> None:
+        """Computed places of a tensor depend neither on the axis nor on a loop that grows."""
+        params = set(self.kernel.params)
+        for store, around in nests(self.kernel):
+            moved = [self.var, *(v for v in around if self.is_grown(("loop", v)))]
+            for tensor, indices, node in elements(store):
+                gathered = tensor in params and is_gathered(indices, list(around))
+                if gathered and any(mentions(i, moved) for i in indices):
+                    self.no(f"tensor {tensor.name!r} is read at places computed from them", node)
 
     def _check_whole(self, buffer: Any, old: list[int], new: list[int]) -> None:
         for before, after in zip(old, new, strict=True):

@@ -21,9 +21,10 @@ import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.affine import affine, mentions
+from harness.compiler.block.gather import is_gathered
 from harness.compiler.carried import carried
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import AXES, Kernel, accesses, read_kernel
+from harness.compiler.kernel import AXES, Access, Kernel, accesses, read_kernel, statements
 from harness.compiler.tt_ops import seq
 from harness.compiler.values import value_of
 from harness.language.regions import constant
@@ -114,7 +115,7 @@ def _guarded(stmt: Any) -> tuple[tuple[Any, ...], Any]:
 
 def _unread(kernel: Kernel, variables: Sequence[Any]) -> Iterator[Any]:
     """Indices of tensors that must be affine in some variables, and are not."""
-    found = list(accesses(kernel.body))
+    found = list(_plain(kernel.body))
     written = {a.buffer for a in found if a.write}
     for access in found:
         if access.buffer not in kernel.params:
@@ -124,6 +125,15 @@ def _unread(kernel: Kernel, variables: Sequence[Any]) -> Iterator[Any]:
             matters = dim >= rank - 2 or access.buffer in written
             if matters and mentions(start, variables) and not _is_affine(start):
                 yield start
+
+
+def _plain(body: Any) -> Iterator[Access]:
+    """Accesses but those of elements at computed places, which any index may be in."""
+    parallel = [s.loop_var for s in statements(body)
+                if isinstance(s, tirx.For) and s.kind == tirx.ForKind.PARALLEL]  # fmt: skip
+    for access in accesses(body):
+        if access.write or not is_gathered(access.starts, parallel):
+            yield access
 
 
 def _is_affine(expr: Any) -> bool:
@@ -172,7 +182,7 @@ class _Places:
 
     def _starts(self) -> Iterator[Any]:
         """What the places make of every index of a tensor, other variables being 0."""
-        for access in accesses(self.work.body):
+        for access in _plain(self.work.body):
             if access.buffer in self.work.kernel.params:
                 for start in access.starts:
                     if mentions(start, self.values):

@@ -12,6 +12,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
 from harness.compiler.affine import affine
+from harness.compiler.block.gather import is_gathered
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, loads, statements
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
@@ -113,7 +114,7 @@ def places(kernel: Kernel) -> Iterator[Place]:
                                 node.value)  # fmt: skip
     for store, around in nests(kernel):
         for tensor, indices, node in elements(store):
-            if tensor not in params:
+            if tensor not in params or is_gathered(indices, list(around)):
                 continue
             for dim, index in enumerate(indices):
                 moving = [v for v in around if step_of(index, v)]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from harness.errors import HarnessError, LanguageError
 from harness.frontend.errors import FrontendError, user_place
 from harness.language.dynamic import DynamicKernel, solve
+from harness.language.flat import declared_shapes
 
 if TYPE_CHECKING:
     from harness.artifact import Artifact
@@ -111,9 +112,12 @@ class JitKernel:
         if isinstance(func, DynamicKernel):
             func = func.specialize(**solve(func.shapes(), arrays))
         artifact = self._compiled(func)
+        declared_as = declared_shapes(func)
         inputs = {}
-        for name, array in arrays.items():
+        for name, passed in arrays.items():
             layout = artifact.plan.layouts[name]
+            same = passed.shape == declared_as.get(name)
+            array = passed.reshape(layout.logical_shape) if same else passed
             if tuple(layout.logical_shape) != array.shape:
                 declared = tuple(layout.logical_shape)
                 raise LanguageError(f"{name} is of shape {array.shape}, declared as {declared}",
@@ -127,7 +131,7 @@ class JitKernel:
             what = f"{broken[0].code}: {broken[0].message}" if broken else "the run did not end"
             raise SimulationError(f"{artifact.name}: {what}",
                                   next_step="tt-harness run shows the findings")  # fmt: skip
-        return done.outputs
+        return {n: a.reshape(declared_as.get(n, a.shape)) for n, a in done.outputs.items()}
 
     def get_kernel_source(self, *_: object, **__: object) -> str:
         """The programs of the kernel as JSON text: what the three threads of a core run."""

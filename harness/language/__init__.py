@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any as _Any
 
 from harness.language.branches import Else, If, Then
+from harness.language.convolve import c2d_im2col, im2col
 from harness.language.dtypes import NAMES as _DTYPES
 from harness.language.dtypes import dtype, get_tvm_dtype
 from harness.language.dynamic import DynamicKernel, dynamic
@@ -158,6 +159,7 @@ __all__ = [
     "annotate_safe_value",
     "any_of",
     "bfloat16",
+    "c2d_im2col",
     "cast",
     "cdiv",
     "ceil",
@@ -185,6 +187,7 @@ __all__ = [
     "get_tvm_dtype",
     "grid",
     "if_then_else",
+    "im2col",
     "infinity",
     "int32",
     "likely",

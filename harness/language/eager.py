@@ -22,6 +22,7 @@ from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
 from harness.language.dynamic import dynamic, sizes_known, split_names
+from harness.language.flat import resolved
 from harness.language.layouts import declare_layouts
 from harness.language.located import PARSER, TOKEN, language_error, place_of
 from harness.language.regions import is_buffer
@@ -224,6 +225,7 @@ def _parse(func: Callable[..., Any], call: EagerCall) -> Any:
                 _visit(parser, nodes[0], func, call)
         made = builder.get()
         tvm.s_tir.analysis.verify_well_formed(tvm.IRModule.from_expr(made))
+        made = resolved(made)
     except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
         if isinstance(err, _DeclarationsRead) or _is_jump(err):
             raise _DeclarationsRead from None

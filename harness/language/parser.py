@@ -22,6 +22,7 @@ from harness.language import assign, comparisons, eager, frames, macros
 from harness.language.branches import Else, If, Then, check_parts
 from harness.language.dynamic import DynamicKernel, open_sizes, used_values
 from harness.language.elementwise import truth
+from harness.language.flat import resolved
 from harness.language.frames import GridLoop, Kernel, ParallelLoop
 from harness.language.layouts import declare_layouts
 from harness.language.locals import Locals
@@ -306,7 +307,7 @@ def prim_func(func: Callable[..., Any] | None = None, **options: object) -> Any:
 
 def _parse(func: Callable[..., Any], variables: dict[str, Any]) -> Any:
     try:
-        return parse(func, variables, check_well_formed=True)
+        return resolved(parse(func, variables, check_well_formed=True))
     except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
         error = language_error(err)
         if error.location is None:

@@ -22,6 +22,7 @@ from harness.errors import LanguageError
 from harness.language import elementwise as E
 from harness.language import ops
 from harness.language.assign import has_load
+from harness.language.convolve import im2col
 from harness.language.dtypes import DType
 from harness.language.frames import NUM_STAGES, Kernel
 from harness.language.locals import Locals, Stale
@@ -183,6 +184,9 @@ class _Builder:
         elif op == "cumsum":
             src, dst = self.region(args[0]), self.region(args[1])
             S.evaluate(ops.cumsum(src, dst, int(args[2]["v"]), bool(args[3]["v"])))
+        elif op in ("im2col", "c2d_im2col"):
+            img, col = (self.region(r).source for r in args[:2])
+            im2col(img, col, *map(self.expr, args[2:4]), *(int(a["v"]) for a in args[4:8]))
         else:
             raise LanguageError(f"T.{op} is not supported by this way of reading",
                                 next_step="read the file without --frontend tilelang")  # fmt: skip

@@ -38,7 +38,8 @@ _WORKS: Final = {
     "dynamic": "a size known at the call; one plan per concrete size, kept",
     "symbolic": "the older name of T.dynamic",
     "Tensor": "a tensor in device memory; the host may store one that is only read as bfloat8_b or"
-    " bfloat4_b, whose values are bfloat16 once read",
+    " bfloat4_b, whose values are bfloat16 once read; T.Tensor(shape, dtype, x.data) is tensor x"
+    " in another shape, which it is then used and stored in throughout",
     "Buffer": "the older name of T.Tensor",
     "Kernel": "the grid of blocks, which may number their places by hand, with // and %, in waves"
     " or not; threads have no meaning here",
@@ -71,6 +72,10 @@ _WORKS: Final = {
     "reduce_abssum": "over an axis of a block",
     "cumsum": "running sums along an axis of a block, from either end; a line with an infinity or a"
     " NaN is NaN from end to end",
+    "im2col": "patches of an image as rows of a block; channels and columns of the block are"
+    " multiples of 16, and read in runs of 16, which Blackhole reads of float32 tensors or from L1"
+    " only",
+    "c2d_im2col": "as T.im2col",
     "if_then_else": "elementwise choice; both sides are evaluated",
     "If": "with T.If(condition): the statement if, its parts in T.Then and T.Else",
     "Then": "with T.Then(): inside T.If, or beside it: with T.If(condition), T.Then()",

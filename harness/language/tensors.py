@@ -11,6 +11,7 @@ from tvm.tirx.script import builder as S
 from harness.errors import LanguageError
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, carried
 from harness.language.dynamic import open_sizes
+from harness.language.flat import reshaped
 from harness.language.located import calling_line
 from harness.language.regions import constant
 
@@ -66,14 +67,19 @@ def _shape(shape: object, what: str) -> tuple[int, ...]:
 class _TensorType:
     """``T.Tensor``: called, or with brackets as in ``T.Tensor[[M, K], dtype]``."""
 
-    def __call__(self, shape: object, dtype: object = "float32", *_: object, **__: object) -> Any:
+    def __call__(self, shape: object, dtype: object = "float32", data: object = None, *_: object,
+                 **__: object) -> Any:  # fmt: skip
         """``A: T.Tensor((M, K), dtype)``: a tensor in device memory, row-major on the host.
+
+        With ``data``, which is ``x.data`` of a tensor, that tensor's elements in another shape.
 
         Raises:
             LanguageError: no such tensor, at the line that asks for it.
         """
         try:
             name = dtype_name(dtype, accepted=TENSOR_DTYPES)
+            if data is not None:
+                return reshaped(_shape(shape, "T.Tensor"), name, data)
             return S.buffer(_tensor_shape(shape), carried(name))
         except LanguageError as error:
             error.location = error.location or calling_line()

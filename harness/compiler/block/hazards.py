@@ -16,6 +16,7 @@ import tvm_ffi
 from tvm import sym, tirx
 
 from harness.compiler.affine import affine
+from harness.compiler.block.gather import Gathered
 from harness.compiler.block.model import (
     Buffer,
     For,
@@ -69,6 +70,12 @@ def check_in_place(body: list[Statement]) -> None:
     Raises:
         CompileError: ``InPlaceOrder``, at the write, or at the read of what was written before.
     """
+    for stmt in walk(body):
+        if isinstance(stmt, Load) and isinstance(stmt.region, Gathered):
+            tensor = stmt.region.tensor
+            if any(isinstance(s, Store) and s.region.tensor.same_as(tensor) for s in walk(body)):
+                refuse(f"{tensor.name} is read at computed places and written", node=stmt.node,
+                       code="InPlaceOrder", next_step="write another tensor")  # fmt: skip
     loaded = [s.region.tensor for s in walk(body) if isinstance(s, Load)]
     stored = [s.region.tensor for s in walk(body) if isinstance(s, Store)]
     if any(a.same_as(b) for a in loaded for b in stored):

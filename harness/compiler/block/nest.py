@@ -9,6 +9,8 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
 from harness.compiler.affine import mentions
+from harness.compiler.block.fold import binary, is_real
+from harness.compiler.block.gather import Gathered, gathers_into, is_gathered
 from harness.compiler.block.model import (
     Binary,
     Buffer,
@@ -27,6 +29,7 @@ from harness.compiler.block.model import (
 )
 from harness.compiler.block.whole import WHOLE, copied, in_parts, loads_of, total
 from harness.compiler.diagnostics import refuse
+from harness.compiler.kernel import loads
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.regions import constant
 
@@ -72,6 +75,9 @@ class Nest:
                        next_step="index the block by the loop variables in order")  # fmt: skip
             block = self.target = self.parts.write(buffer, starts, extents, stmt)
             expr = self.expr(stmt.value)
+            if isinstance(expr, Leaf) and (load := gathers_into(self.before, expr, block)):
+                load.dst = block
+                return [*self.before, *self.parts.after]
             return [*self.before, Eltwise(stmt, block, expr), *self.parts.after]
         region = self.region(buffer, indices, stmt)
         form = "full" if len(self.extents) > 1 else lies(region)
@@ -191,6 +197,8 @@ class Nest:
         """An element of a tensor: its region is loaded to a block of its own."""
         from harness.compiler.block.read import make_buffer
 
+        if is_gathered(indices, self.variables):
+            return self._gathered(buffer, indices, None, node)
         if self._is_turned(indices):
             turned = Nest(self.reader, self.variables[::-1], self.extents[::-1])
             block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
@@ -225,6 +233,20 @@ class Nest:
         self.before += self.reader.load(node, block, region)
         return self.operand(block, access, node, turned=(access, form) == ("COL", "row"))
 
+    def _gathered(self, buffer: Any, indices: list[Any], inside: Any, node: Any) -> Expr:
+        """An element of a tensor at a computed place, zero where ``inside`` does not hold."""
+        from harness.compiler.block.read import make_buffer
+
+        if len(self.variables) != 2 or len(indices) < 2:
+            self._index(buffer, node)
+        block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
+                            tuple(self.extents))  # fmt: skip
+        row, column = self.variables
+        region = Gathered(buffer, indices, [1] * len(indices), variables=(row, column),
+                          inside=inside)  # fmt: skip
+        self.before.append(Load(node, block, region))
+        return self.operand(block, None, node, turned=False)
+
     # Expressions ------------------------------------------------------------------------------
 
     def expr(self, value: Any) -> Expr:
@@ -240,11 +262,11 @@ class Nest:
         if dtype_of(value) in BLOCK_FORMATS:
             refuse(f"arithmetic of {dtype_of(value)} values", node=value, code="UnsupportedDtype",
                    next_step=f"cast them to {VALUES} or float32 first")  # fmt: skip
-        if not _is_float(value):
+        if not is_real(value):
             return self.condition(value) if str(value.ty.dtype) == "bool" else self.whole(value)
         for kind, op in _ARITHMETIC:
             if isinstance(value, kind):
-                return _binary(op, self.expr(value.a), self.expr(value.b))
+                return binary(op, self.expr(value.a), self.expr(value.b))
         if isinstance(value, tirx.Select):
             return self._select(value.condition, value.true_value, value.false_value)
         if isinstance(value, Call):
@@ -275,6 +297,10 @@ class Nest:
         self._no(name, value)
 
     def _select(self, condition: Any, a: Any, b: Any) -> Expr:
+        if isinstance(a, TensorLoad) and a.source.name in self.reader.params:
+            gathered = is_gathered(list(a.indices), self.variables)
+            if gathered and self.expr(b) == Const(0.0) and not list(loads(condition)):
+                return self._gathered(a.source, list(a.indices), condition, a)
         return Select(self.condition(condition), self.expr(a), self.expr(b))
 
     def _cast(self, value: tirx.Cast) -> Expr:
@@ -285,7 +311,7 @@ class Nest:
             return expr
         if dtype_of(inner) in BLOCK_FORMATS and target == VALUES:
             return expr  # which holds their values
-        if value.same_as(self.node.value) or not _is_float(inner):
+        if value.same_as(self.node.value) or not is_real(inner):
             return expr  # rounding is the store's
         return Convert(target, expr)
 
@@ -293,10 +319,10 @@ class Nest:
         """1 where a condition holds, 0 elsewhere."""
         for kind, op in _COMPARE:
             if isinstance(value, kind):
-                if _is_float(value.a):
-                    return Unary(op, _binary("sub", self.expr(value.a), self.expr(value.b)))
+                if is_real(value.a):
+                    return Unary(op, binary("sub", self.expr(value.a), self.expr(value.b)))
                 if loads_of(value):
-                    return Unary(op, _binary("sub", self.whole(value.a), self.whole(value.b)))
+                    return Unary(op, binary("sub", self.whole(value.a), self.whole(value.b)))
                 return Unary(op, self.index(value.a - value.b))
         if isinstance(value, tirx.And):
             return Binary("mul", self.condition(value.a), self.condition(value.b))
@@ -321,7 +347,7 @@ class Nest:
                           self.whole(value.false_value))  # fmt: skip
         for kind, op in _ARITHMETIC:
             if isinstance(value, kind) and op != "div":
-                return _binary(op, self.whole(value.a), self.whole(value.b))
+                return binary(op, self.whole(value.a), self.whole(value.b))
         self._no(f"{type(value).__name__} of whole numbers read from memory", value)
 
     def index(self, value: Any) -> Expr:
@@ -360,36 +386,15 @@ class Nest:
         if max(abs(int(bound.min_value)), abs(int(bound.max_value))) < _EXACT:
             for kind, op in _ARITHMETIC:
                 if isinstance(value, kind) and op != "div":
-                    return _binary(op, self.index(value.a), self.index(value.b))
+                    return binary(op, self.index(value.a), self.index(value.b))
             divisor = constant(value.b) if isinstance(value, (tirx.FloorDiv, tirx.FloorMod)) else 0
             if divisor is not None and divisor > 0:
                 a = self.index(value.a)
-                half = _binary("add", a, Const(0.5))
-                quotient = Unary("floor", _binary("mul", half, Const(1.0 / divisor)))
+                half = binary("add", a, Const(0.5))
+                quotient = Unary("floor", binary("mul", half, Const(1.0 / divisor)))
                 if isinstance(value, tirx.FloorDiv):
                     return quotient
-                return _binary("sub", a, _binary("mul", quotient, Const(float(divisor))))
+                return binary("sub", a, binary("mul", quotient, Const(float(divisor))))
         refuse("an index expression is not made of sums, products, quotients and remainders of loop"
                f" variables below {_EXACT}", node=self.node, code="UnsupportedIndex",
                next_step="use + - * // % with constants")  # fmt: skip
-
-
-def _binary(op: str, a: Expr, b: Expr) -> Expr:
-    """A binary op, folded where both are numbers, and one op where there is a cheaper one."""
-    if isinstance(a, Const) and isinstance(b, Const):
-        x, y = a.value, b.value
-        if op == "div" and y == 0:
-            return Binary(op, a, b)
-        return Const({"add": x + y, "sub": x - y, "mul": x * y, "max": max(x, y), "min": min(x, y),
-                      "div": x / y if y else 0.0}[op])  # fmt: skip
-    if op == "max" and b == Const(0.0):
-        return Unary("relu", a)
-    if op == "div" and a == Const(1.0):
-        return Unary("recip", b)
-    if op == "mul" and a == b and not isinstance(a, Leaf):
-        return Unary("square", a)
-    return Binary(op, a, b)
-
-
-def _is_float(value: Any) -> bool:
-    return "float" in str(value.ty.dtype)

@@ -16,6 +16,7 @@ from tvm import tirx
 from harness.compiler import attrs
 from harness.compiler.affine import block_ranges
 from harness.compiler.block.emit import ComputeEmitter
+from harness.compiler.block.gather import Gathered, emit_gather
 from harness.compiler.block.hazards import check_in_place
 from harness.compiler.block.integers import check_integers
 from harness.compiler.block.model import (
@@ -40,6 +41,7 @@ from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.passes.propagate_layout import describe_onchip
 from harness.compiler.tt_ops import seq
 from harness.language.regions import constant
+from simulator.arch import Arch
 
 
 class LowerTTTileIntrinsics(TTPass):
@@ -81,7 +83,7 @@ class LowerTTTileIntrinsics(TTPass):
         normalise(program, capacity, block_ranges(kernel))
         check_integers(program, options)
         check_in_place(program.body)
-        body = _Lowering(kernel, capacity, program.names).run(program.body)
+        body = _Lowering(kernel, capacity, program.names, options.arch).run(program.body)
         func = with_body(func, body)
         config = {
             "math_fidelity": options.math_fidelity,
@@ -147,7 +149,10 @@ def _check_kept(kernel: Kernel, options: CompileOptions) -> None:
 
 
 class _Lowering:
-    def __init__(self, kernel: Kernel, dst_tiles: int, taken: set[str]) -> None:
+    def __init__(self, kernel: Kernel, dst_tiles: int, taken: set[str], arch: Arch) -> None:
+        layouts = attrs.get(kernel.func, attrs.TT_LAYOUT_DESC)
+        self.memory = {name: desc["memory"] for name, desc in layouts.items()}
+        self.arch = arch
         self.names = Names(taken)
         self.ranges = block_ranges(kernel)
         self.compute = ComputeEmitter(self.names, dst_tiles)
@@ -162,6 +167,9 @@ class _Lowering:
         return [s for stmt in body for s in self.statement(stmt)]
 
     def statement(self, stmt: Statement) -> list[Any]:
+        if isinstance(stmt, Load) and isinstance(stmt.region, Gathered):
+            memory = self.memory[str(stmt.region.tensor.name)]
+            return [emit_gather(self.names, self.ranges, stmt, self.arch.alignment(memory))]
         if isinstance(stmt, Load):
             return [self.transfer.load(stmt)]
         if isinstance(stmt, Store):

@@ -19,7 +19,8 @@ from harness.language.regions import is_buffer
 
 THREADS = ("reader", "compute", "writer")
 """Threads of a core, in the order their functions are emitted."""
-_WRITES_L1 = ("tt.pack_tile", "tt.noc_async_read_page", "tt.generate_reduce_scaler",
+_WRITES_L1 = ("tt.pack_tile", "tt.noc_async_read_page", "tt.noc_async_read_partial_page",
+              "tt.fill_tile_l1", "tt.generate_reduce_scaler",
               "tt.index_tile_l1")  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def l1_buffers(arg: Any) -> list[Any]:
         if call.op.name in (TILE_ADDR, LOAD_L1):
             found.append(call.args[0])
 
-    if isinstance(arg, Call):
+    if isinstance(arg, (Call, tirx.Add)):
         tvm_ffi.structural_walk(arg, [(Call, seen)])
     return found
 

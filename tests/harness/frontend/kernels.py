@@ -76,6 +76,32 @@ def scale_in_place(X, factor: T.float32, block: int):
     return Y
 
 
+@tilelang.jit
+def convolution(data, kernel, S: int, D: int, P: int, block_M: int, block_N: int, block_K: int):
+    """Patches by T.im2col; the filter and the output used as matrices."""
+    N, H, W, C, K, F = T.const("N, H, W, C, K, F")
+    OH = (H + 2 * P - D * (K - 1) - 1) // S + 1
+    OW = (W + 2 * P - D * (K - 1) - 1) // S + 1
+    data: T.Tensor((N, H, W, C), "float16")
+    kernel: T.Tensor((K, K, C, F), "float16")
+    out = T.empty((N, OH, OW, F), "float16")
+    with T.Kernel(T.ceildiv(F, block_N), T.ceildiv(N * OH * OW, block_M), threads=256) as (bx, by):
+        data_shared = T.alloc_shared((block_M, block_K), "float16")
+        kernel_shared = T.alloc_shared((block_K, block_N), "float16")
+        out_local = T.alloc_fragment((block_M, block_N), "float32")
+        out_shared = T.alloc_shared((block_M, block_N), "float16")
+        kernel_flat = T.Tensor((K * K * C, F), "float16", kernel.data)
+        out_flat = T.Tensor((N * OH * OW, F), "float16", out.data)
+        T.clear(out_local)
+        for k_iter in T.Pipelined(T.ceildiv(K * K * C, block_K), num_stages=3):
+            T.im2col(data, data_shared, by, k_iter, K, S, D, P)
+            T.copy(kernel_flat[k_iter * block_K, bx * block_N], kernel_shared)
+            T.gemm(data_shared, kernel_shared, out_local)
+        T.copy(out_local, out_shared)
+        T.copy(out_shared, out_flat[by * block_M, bx * block_N])
+    return out
+
+
 def configs():
     return [{"block_M": m, "block_N": n} for m in (32, 64) for n in (64,)]
 

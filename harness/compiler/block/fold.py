@@ -1,0 +1,29 @@
+"""Numbers folded, and the cheaper op where there is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.compiler.block.model import Binary, Const, Expr, Leaf, Unary
+
+
+def binary(op: str, a: Expr, b: Expr) -> Expr:
+    """A binary op, folded where both are numbers, and one op where there is a cheaper one."""
+    if isinstance(a, Const) and isinstance(b, Const):
+        x, y = a.value, b.value
+        if op == "div" and y == 0:
+            return Binary(op, a, b)
+        return Const({"add": x + y, "sub": x - y, "mul": x * y, "max": max(x, y), "min": min(x, y),
+                      "div": x / y if y else 0.0}[op])  # fmt: skip
+    if op == "max" and b == Const(0.0):
+        return Unary("relu", a)
+    if op == "div" and a == Const(1.0):
+        return Unary("recip", b)
+    if op == "mul" and a == b and not isinstance(a, Leaf):
+        return Unary("square", a)
+    return Binary(op, a, b)
+
+
+def is_real(value: Any) -> bool:
+    """Whether an expression is of a floating dtype."""
+    return "float" in str(value.ty.dtype)
