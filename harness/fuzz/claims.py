@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from golden.indices import index_ranges
+from golden.source import is_scalar
 from simulator.plan.views import viewed
 
 TILE: Final = 32
@@ -38,13 +39,16 @@ def _padded(shape: Sequence[int]) -> list[int]:
     return [*full[:-2], *(-(-n // TILE) * TILE for n in full[-2:])]
 
 
-def infer_layout(kernel: Any, found: Mapping[str, Any]) -> str:
-    """What is wrong with InferTTLayout's attributes; empty where nothing is."""
-    grid = grid_of(kernel)
+def infer_layout(kernel: Any, inferred: Any, found: Mapping[str, Any]) -> str:
+    """What is wrong with InferTTLayout's attributes; empty where nothing is.
+
+    ``kernel`` is the source, ``inferred`` the kernel after the pass.
+    """
+    grid = grid_of(inferred)
     if list(found.get("tt.kernel_grid", ())) != grid:
-        return f"tt.kernel_grid is {found.get('tt.kernel_grid')}, the source's grid is {grid}"
+        return f"tt.kernel_grid is {found.get('tt.kernel_grid')}, the kernel's grid is {grid}"
     if list(found.get("tt.core_grid", ())) != grid[:2]:
-        return f"tt.core_grid is {found.get('tt.core_grid')}, the source's grid is {grid}"
+        return f"tt.core_grid is {found.get('tt.core_grid')}, the kernel's grid is {grid}"
     layouts = found.get("tt.layout_desc", {})
     if set(layouts) != {t.name for t in kernel.tensors}:
         return f"layouts of {sorted(layouts)}, the kernel takes {[t.name for t in kernel.tensors]}"
@@ -68,7 +72,7 @@ def propagate_layout(kernel: Any, found: Mapping[str, Any]) -> str:
     """What is wrong with PropagateTTLayout's attributes; empty where nothing is."""
     known = found.get("tt.onchip_desc", {})
     for buffer in kernel.buffers:
-        if buffer.is_tensor:
+        if buffer.is_tensor or is_scalar(buffer.var):
             continue
         data = known.get(buffer.name)
         if data is None:
@@ -100,8 +104,8 @@ def propagate_layout(kernel: Any, found: Mapping[str, Any]) -> str:
 def core_map(kernel: Any, mapped: Any, found: Mapping[str, Any], written: Mapping[str, Any]) -> str:
     """What is wrong with TTTilesToCoreMap's attributes; empty where nothing is.
 
-    ``kernel`` is the source, ``mapped`` the kernel after the pass, ``written`` the elements of each
-    output that the golden saw written.
+    ``kernel`` is the kernel before the pass, ``mapped`` the one after it, ``written`` the elements
+    of each output that the golden saw written.
     """
     gx, gy, gz = grid_of(mapped)
     factors = found.get("tt.coalesce", [1, 1, 1])

@@ -35,7 +35,6 @@ def validate(artifact: Any, seed: int = 0, kind: str = "auto") -> Blame:
     The fifth pass yields the plan and programs, which the simulator executes.
     """
     from golden import contract_for
-    from golden.indices import index_ranges
     from golden.source import read_kernel
     from harness.compiler.inspect import attributes, function, same_body
 
@@ -48,17 +47,19 @@ def validate(artifact: Any, seed: int = 0, kind: str = "auto") -> Blame:
     found = [attributes(f) for f in after]
     views = {n: d.get("view", ()) for n, d in found[0].get("tt.layout_desc", {}).items()}
     written = {n: stored(t.written, views.get(n, ())) for n, t in golden.outputs.items()}
-    for step, checker in ((0, claims.infer_layout), (1, claims.propagate_layout)):
-        reason = checker(source, found[step])
-        if not reason and not same_body(artifact.source, after[step]):
-            reason = "the body is not the source's any more"
-            if any(views.values()) or index_ranges(source):
-                # the source's on tensors in another order, and with indices where they are used
-                reason = _rewritten(after[step], inputs, golden, contract, views)
-        if reason:
-            return Blame(PASSES[step], reason)
-    reason = claims.core_map(source, read_kernel(after[2]), found[2], written)
-    if not reason and not same_body(artifact.source, after[2]):
+    first = read_kernel(after[0])  # which may number blocks otherwise than the source
+    reason = claims.infer_layout(source, first, found[0])
+    if not reason and not same_body(artifact.source, after[0]):
+        reason = _rewritten(after[0], inputs, golden, contract, views)
+    if reason:
+        return Blame(PASSES[0], reason)
+    reason = claims.propagate_layout(source, found[1])
+    if not reason and not same_body(after[0], after[1]):
+        reason = "the body is not what InferTTLayout left"
+    if reason:
+        return Blame(PASSES[1], reason)
+    reason = claims.core_map(first, read_kernel(after[2]), found[2], written)
+    if not reason and not same_body(after[0], after[2]):
         reason = _rewritten(after[2], inputs, golden, contract, views)
     if reason:
         return Blame(PASSES[2], reason)
