@@ -15,6 +15,7 @@ from simulator.arch import TILE
 from simulator.findings import Finding, finding
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.schema import CoreRange, Linear, Plan
+from simulator.plan.tensors import named_tensors
 from simulator.program import ProgramFile
 
 if TYPE_CHECKING:
@@ -119,6 +120,8 @@ def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
     kernel = read_kernel(source)
     known = {t.name: t for t in kernel.tensors}
     layouts = {n: la for n, la in plan.layouts.items() if la.role != "table"}
+    for name in sorted(named_tensors(plan) & set(known) - {*kernel.inputs, *kernel.outputs}):
+        yield _differs(f"$.layouts.{name}", "programs name it", "neither read nor written")
     for name in sorted(set(known) | set(layouts)):
         if name not in known or name not in layouts:
             place = "source" if name in known else "plan"

@@ -20,7 +20,7 @@ from simulator.formats.tilize import untilize
 from simulator.memory.dram import NOBODY, Tensor, placement_of
 from simulator.plan.placement import place
 from simulator.plan.schema import Layout, Plan
-from simulator.plan.tensors import padded_shape, page_bytes
+from simulator.plan.tensors import named_tensors, padded_shape, page_bytes
 from simulator.plan.views import is_view, restored, stored, stored_shape
 
 Array = npt.NDArray[Any]
@@ -51,13 +51,16 @@ def check_layouts(plan: Plan) -> None:
 def check_inputs(plan: Plan, inputs: Mapping[str, Array]) -> None:
     """Raise unless the arrays are those the plan wants.
 
+    A tensor that nothing of the plan names may be left out; it has no contents then.
+
     Raises:
         InputError: wrong names, shapes or dtypes; the message lists every problem.
     """
     problems = []
+    needed = named_tensors(plan)
     for name, layout in plan.layouts.items():
         if name not in inputs:
-            if layout.role in ("input", "inout", "table"):
+            if layout.role != "output" and name in needed:
                 problems.append(f"{name}: missing, {_wanted(layout)} is expected")
             continue
         array: Any = inputs[name]

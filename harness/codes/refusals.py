@@ -20,7 +20,6 @@ COMPILER: Final = (
      "Clear or fill it first."),
     ("DataDependent", "What the cores do next would depend on values of tensors or blocks.",
      "Compute it from block and loop indices and parameters."),
-    ("UnusedTensor", "A tensor parameter is neither read nor written.", "Drop the parameter."),
     ("NoOutput", "The kernel writes no tensor.", "Copy a result to a tensor parameter."),
     ("NoKernel", "There is nothing to compile: no T.Kernel, no PrimFunc, an empty module.",
      "Give a function with one T.Kernel block."),

@@ -12,7 +12,7 @@ from typing import Any, Final
 import tvm
 
 from harness.compiler.kernel import read_kernel
-from harness.compiler.passes.infer_layout import roles
+from harness.compiler.passes.infer_layout import roles, touched
 from harness.errors import HarnessError
 from harness.language.blockformats import dtype_of
 from harness.language.regions import constant
@@ -57,7 +57,7 @@ def sequence(*kernels: Any) -> tvm.IRModule:
                                         " before it uses it",
                                         next_step="give every result its own name")  # fmt: skip
                 written[param] = name
-            else:
+            elif param in touched(read_kernel(kernel))[0]:
                 read.setdefault(param, name)
     functions = dict(zip(names, kernels, strict=True))
     return tvm.IRModule(functions).with_attr(TT_SEQUENCE, names)

@@ -161,9 +161,8 @@ def _tie_op(call: Call, ties: Ties) -> None:
         a, b = args[0], args[1]
         if name == CUMSUM:
             ties.summed.append((ties.key(a, constant(args[2]) or 0), call))
-        ra, rb = len(a.region), len(b.region)
-        for i in range(1, min(ra, rb) + 1):
-            ties.join(ties.key(a, ra - i), ties.key(b, rb - i))
+        for i, j in _aligned(a, b):
+            ties.join(ties.key(a, i), ties.key(b, j))
     elif name == GEMM:
         a, b, c = args[:3]
         ta, tb = bool(constant(args[3])), bool(constant(args[4]))
@@ -182,6 +181,20 @@ def _tie_op(call: Call, ties: Ties) -> None:
             ties.join(ties.key(src, i), ties.key(dst, j))
     elif name != FILL:
         refuse(f"{name} on blocks smaller than a tile", node=call)
+
+
+def _aligned(a: TensorRegion, b: TensorRegion) -> Iterator[tuple[int, int]]:
+    """Dimensions of two regions that a copy moves together, the last first.
+
+    Both have the same extents, other than 1, in the same order.
+    """
+    i, j = len(a.region) - 1, len(b.region) - 1
+    while i >= 0 and j >= 0:
+        one, other = constant(a.region[i].extent), constant(b.region[j].extent)
+        if one == other:
+            yield i, j
+        i -= one in (other, 1)
+        j -= one == other or one != 1
 
 
 def indices_of(kernel: Kernel) -> Iterator[tuple[Any, Any]]:

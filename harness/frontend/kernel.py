@@ -15,6 +15,7 @@ from harness.language.flat import declared_shapes
 
 if TYPE_CHECKING:
     from harness.artifact import Artifact
+    from simulator.plan.schema import Layout
 
 Array = npt.NDArray[Any]
 
@@ -80,7 +81,8 @@ class JitKernel:
                 those of ``out_idx``. Without ``out_idx``, results are written into the arrays.
 
         Returns:
-            The tensors of ``out_idx``, float32 where they are floating; one, or a tuple.
+            The tensors of ``out_idx``, float32 where they are floating; one, or a tuple. What the
+            kernel does not write is NaN there, 0 in integers.
 
         Raises:
             LanguageError: arrays that do not fit the declared shapes.
@@ -131,7 +133,9 @@ class JitKernel:
             what = f"{broken[0].code}: {broken[0].message}" if broken else "the run did not end"
             raise SimulationError(f"{artifact.name}: {what}",
                                   next_step="tt-harness run shows the findings")  # fmt: skip
-        return {n: a.reshape(declared_as.get(n, a.shape)) for n, a in done.outputs.items()}
+        left = {n: la for n, la in artifact.plan.layouts.items() if n not in arrays}
+        found = {n: _unwritten(layout) for n, layout in left.items()} | done.outputs
+        return {n: a.reshape(declared_as.get(n, a.shape)) for n, a in found.items()}
 
     def get_kernel_source(self, *_: object, **__: object) -> str:
         """The programs of the kernel as JSON text: what the three threads of a core run."""
@@ -147,6 +151,13 @@ class JitKernel:
         """What it is compiled from."""
         name = getattr(self._func, "__name__", None) or "kernel"
         return f"JitKernel({name}, out_idx={self.out_idx})"
+
+
+def _unwritten(layout: Layout) -> Array:
+    """A tensor as the host reads it back where nobody wrote."""
+    if "float" in layout.dtype:
+        return np.full(layout.logical_shape, np.nan, np.float32)
+    return np.zeros(layout.logical_shape, layout.dtype)
 
 
 def _positions(out_idx: Sequence[int] | int | None) -> list[int] | None:

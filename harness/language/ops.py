@@ -85,7 +85,7 @@ def copy(src: object, dst: object, coalesced_width: int | None = None, **hints: 
             next_step="give a buffer or a slice on at least one side",
         )
     source, target = source.sized_like(target), target.sized_like(source)
-    if source.core_shape != target.core_shape:
+    if source.wide != target.wide:
         raise LanguageError(
             f"T.copy from shape {source.shape} to shape {target.shape}",
             code="ShapeMismatch",

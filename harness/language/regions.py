@@ -77,6 +77,11 @@ class Region:
         return self.extents
 
     @property
+    def wide(self) -> tuple[int, ...]:
+        """Extents that are more than 1, in order: what a copy moves."""
+        return tuple(e for e in self.extents if e != 1)
+
+    @property
     def core_shape(self) -> tuple[int, ...]:
         """Extents without unit dimensions (all but the last two may be dropped, then leading)."""
         dims = list(self.extents)

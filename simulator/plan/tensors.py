@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from simulator.formats.dataformat import DataFormat
-from simulator.plan.schema import Layout
+from simulator.plan.schema import Layout, Plan
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -47,6 +47,17 @@ def page_bytes(layout: Layout) -> int:
         FormatError: unknown dtype or illegal tile shape.
     """
     return DataFormat.from_ir(layout.dtype).tile_bytes(layout.tile_shape)
+
+
+def named_tensors(plan: Plan) -> set[str]:
+    """Buffers an argument of a kernel names, or a circular buffer in place; nobody uses another."""
+    found = {cb.tensor for cb in plan.circular_buffers if cb.tensor is not None}
+    for kernel in plan.kernels:
+        per_core = (value for values in kernel.runtime_args.values() for value in values)
+        for value in (*kernel.compile_args.values(), *kernel.common_args.values(), *per_core):
+            if isinstance(value, dict):
+                found |= {str(value[form]) for form in ("accessor", "addr") if form in value}
+    return found
 
 
 def shard_pages(layout: Layout) -> int:

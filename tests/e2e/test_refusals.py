@@ -218,9 +218,6 @@ KERNELS = {
                          "with T.Kernel(2, 2) as (x, y):\n"
                          "    s = T.alloc_shared((32, 32), 'bfloat16')\n"
                          "    T.copy(A[y * 32, x * 32], s)"), "NoOutput"),
-    "unused tensor": (kernel(TENSORS, "with T.Kernel(2, 2) as (x, y):\n"
-                             "    s = T.alloc_shared((32, 32), 'bfloat16')\n"
-                             "    T.clear(s)\n    T.copy(s, B[y * 32, x * 32])"), "UnusedTensor"),
 }  # fmt: skip
 
 

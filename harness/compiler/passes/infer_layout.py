@@ -31,12 +31,8 @@ from simulator.plan.tensors import padded_shape
 from simulator.plan.views import restored_shape
 
 
-def roles(kernel: Kernel) -> dict[str, str]:
-    """input, output or inout per parameter, from what the body reads and writes.
-
-    Raises:
-        CompileError: a parameter the body never touches.
-    """
+def touched(kernel: Kernel) -> tuple[set[str], set[str]]:
+    """Names of the parameters the body reads, and of those it writes."""
     read = set(index_tensors(kernel))
     written: set[str] = set()
     params = {p.name for p in kernel.params}
@@ -44,20 +40,23 @@ def roles(kernel: Kernel) -> dict[str, str]:
         name = access.buffer.name
         if name in params:
             (written if access.write else read).add(name)
-    out = {}
-    for param in kernel.params:
-        name = param.name
-        if name in written:
-            out[name] = "inout" if name in read else "output"
-        elif name in read:
-            out[name] = "input"
-        else:
-            refuse(f"tensor {name!r} is neither read nor written", code="UnusedTensor",
-                   node=kernel.body, next_step="remove the parameter")  # fmt: skip
+    return read, written
+
+
+def roles(kernel: Kernel) -> dict[str, str]:
+    """input, output or inout per parameter, from what the body reads and writes.
+
+    A parameter it does neither to is an input that no program will name.
+
+    Raises:
+        CompileError: no parameter is written.
+    """
+    read, written = touched(kernel)
     if not written:
         refuse(f"kernel {kernel.name!r} writes no tensor", code="NoOutput", node=kernel.body,
                next_step="copy a result to a tensor parameter")  # fmt: skip
-    return out
+    names = [p.name for p in kernel.params]
+    return {n: "input" if n not in written else "inout" if n in read else "output" for n in names}
 
 
 def _viewed_before(func: tirx.PrimFunc) -> dict[str, View]:
