@@ -20,7 +20,7 @@ from tvm.ir import TensorLoad, TensorRegion
 from harness.compiler.affine import affine, mentions
 from harness.compiler.block.gather import is_gathered
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, accesses, read_kernel, with_body
+from harness.compiler.kernel import Kernel, accesses, calls, read_kernel, with_body
 from harness.compiler.ties import (
     Dim,
     Place,
@@ -34,6 +34,7 @@ from harness.compiler.ties import (
 )
 from harness.compiler.unitrows import with_unit_loops, with_unit_rows
 from harness.compiler.waves import substituted
+from harness.language.ops import COPY
 from harness.language.regions import constant, is_buffer
 from simulator.arch import TILE
 
@@ -160,6 +161,7 @@ class Join:
         self._check_expressions()
         self._check_gathered()
         self._check_parts()
+        self._check_copies()
         body = self._rewrite(self.kernel.body)
         return with_body(self.kernel.func, body, {self.var: self.steps})
 
@@ -217,6 +219,21 @@ class Join:
                     along = self.is_grown((buffer, dim)) or any(step_of(index, v) for v in grown)
                     if along and not plain:
                         self.no(f"part of buffer {buffer.name!r} is used", node)
+
+    def _check_copies(self) -> None:
+        """A copy moves the same dimensions, in the same order, as those that move together."""
+        for call in calls(self.kernel.body):
+            if call.op.name == COPY:
+                source, target = (self._moving(region) for region in call.args[:2])
+                if source != target:
+                    self.no("this copy turns them", call)
+
+    def _moving(self, region: TensorRegion) -> list[Any]:
+        """What the dimensions of a region that will have more than one element are tied to."""
+        keys = [self.ties.key(region, i) for i in range(len(region.region))]
+        sizes = [constant(r.extent) for r in region.region]
+        return [self.ties.find(key) for key, size in zip(keys, sizes, strict=True)
+                if size != 1 or self.is_grown(key)]  # fmt: skip
 
     def _check_expressions(self) -> None:
         """The axis variable and a grown loop variable occur only together, as a place along it."""

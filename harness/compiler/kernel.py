@@ -161,6 +161,13 @@ def children(stmt: Any) -> tuple[Any, ...]:
     return ()
 
 
+def calls(stmt: Any) -> Iterator[Call]:
+    """Every tile op below, in program order."""
+    for node in statements(stmt):
+        if isinstance(node, tirx.Evaluate) and isinstance(node.value, Call):
+            yield node.value
+
+
 def accesses(stmt: Any) -> Iterator[Access]:
     """Every buffer access below, in program order, reads of a statement before its writes."""
     for node in statements(stmt):

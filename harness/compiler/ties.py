@@ -14,7 +14,7 @@ from tvm.ir import Call, TensorLoad, TensorRegion
 from harness.compiler.affine import affine
 from harness.compiler.block.gather import is_gathered
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, loads, statements
+from harness.compiler.kernel import Kernel, calls, loads, statements
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant
 
@@ -102,16 +102,13 @@ def nests(kernel: Kernel) -> Iterator[tuple[tirx.BufferStore, dict[Any, int]]]:
 def places(kernel: Kernel) -> Iterator[Place]:
     """Every dimension of every tensor access."""
     params = set(kernel.params)
-    for node in statements(kernel.body):
-        if not (isinstance(node, tirx.Evaluate) and isinstance(node.value, Call)):
-            continue
-        for region in (a for a in node.value.args if isinstance(a, TensorRegion)):
+    for call in calls(kernel.body):
+        for region in (a for a in call.args if isinstance(a, TensorRegion)):
             if region.source in params:
                 rank = len(region.region)
                 for dim, rng in enumerate(region.region):
                     extent, key = constant(rng.extent) or 0, Ties.key(region, dim)
-                    yield Place(region.source, dim, dim >= rank - 2, rng.min, extent, key,
-                                node.value)  # fmt: skip
+                    yield Place(region.source, dim, dim >= rank - 2, rng.min, extent, key, call)
     for store, around in nests(kernel):
         for tensor, indices, node in elements(store):
             if tensor not in params or is_gathered(indices, list(around)):
@@ -140,9 +137,8 @@ def tie(kernel: Kernel, ties: Ties) -> None:
     Raises:
         CompileError: a tile op whose dimensions are not known to move together.
     """
-    for node in statements(kernel.body):
-        if isinstance(node, tirx.Evaluate) and isinstance(node.value, Call):
-            _tie_op(node.value, ties)
+    for call in calls(kernel.body):
+        _tie_op(call, ties)
     onchip = set(kernel.onchip)
     for store, around in nests(kernel):
         for var in around:

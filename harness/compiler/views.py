@@ -21,6 +21,7 @@ from harness.compiler.kernel import Kernel, accesses, statements
 from harness.compiler.retensor import like, with_tensors
 from harness.language.blockformats import carried, dtype_of
 from harness.language.regions import constant
+from simulator.arch import TILE
 from simulator.plan.views import UNIT
 
 View = tuple[int, ...]
@@ -33,6 +34,7 @@ class _Use:
     tensor: Any
     wide: tuple[int, ...]
     fixed: Mapping[int, tuple[Any, ...]]
+    starts: Sequence[Any]
     node: Any
 
 
@@ -50,7 +52,8 @@ def find_views(kernel: Kernel) -> dict[str, View]:
         view = _along_blocks(len(tensor.ty.shape), found)
         if view:
             views[tensor.name] = view
-    outer = [*_outer_variables(uses, views), *_loops(kernel, parallel=False)]
+    outer = [*_outer_variables(uses, views), *_crossing_variables(uses, views),
+             *_loops(kernel, parallel=False)]  # fmt: skip
     for tensor, found in uses.items():
         if tensor.name not in views:
             view = _along_vectors(len(tensor.ty.shape), found, outer)
@@ -115,11 +118,27 @@ def _outer_variables(uses: Mapping[Any, list[_Use]], views: Mapping[str, View]) 
     return found
 
 
+def _crossing_variables(uses: Mapping[Any, list[_Use]], views: Mapping[str, View]) -> list[Any]:
+    """Variables that number rows beside vectors of one tensor, and columns beside those of another.
+
+    Joined, blocks of the one would lie across those of the other.
+    """
+    sides: dict[Any, set[bool]] = {}
+    for tensor, several in uses.items():
+        rank = len(tensor.ty.shape)
+        for use in several if tensor.name not in views else ():
+            for d, variables in use.fixed.items() if len(use.wide) == 1 else ():
+                for v in variables if d >= rank - 2 else ():
+                    sides.setdefault(v, set()).add(d > use.wide[0])
+    return [v for v, found in sides.items() if len(found) > 1]
+
+
 def _along_vectors(rank: int, uses: list[_Use], outer: Sequence[Any]) -> View:
     """The view that gives each vector rows of tiles of its own; empty where tiles may hold several.
 
     Several lie in one tile where the blocks that use them can be joined, which cannot be where
-    their variable also chooses among whole tiles of another tensor, or is that of a loop.
+    their variable also chooses among whole tiles of another tensor, or is that of a loop, or where
+    one in the midst of a tile is used by its number.
     """
     lone = {use.wide for use in uses if use.wide}
     if len(lone) != 1 or len(min(lone)) != 1 or rank < 2:
@@ -127,7 +146,8 @@ def _along_vectors(rank: int, uses: list[_Use], outer: Sequence[Any]) -> View:
     ((along,),) = lone
     beside = [d for d in (rank - 2, rank - 1) if d != along]
     chosen = [v for use in uses for d in beside for v in use.fixed.get(d, ())]
-    if not any(v.same_as(o) for v in chosen for o in outer):
+    amid = any((constant(use.starts[d]) or 0) % TILE for use in uses for d in beside)
+    if not amid and not any(v.same_as(o) for v in chosen for o in outer):
         return ()
     return (*(d for d in range(rank) if d != along), UNIT, along)
 
@@ -146,7 +166,7 @@ def _uses(kernel: Kernel) -> Iterator[_Use]:
                 wide.append(d)
             elif sizes[d] != 1:
                 fixed[d] = tuple(_mentioned(start, grid))
-        yield _Use(access.buffer, tuple(wide), fixed, access.node)
+        yield _Use(access.buffer, tuple(wide), fixed, access.starts, access.node)
 
 
 def _loops(kernel: Kernel, *, parallel: bool) -> list[Any]:

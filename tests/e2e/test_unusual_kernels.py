@@ -16,6 +16,7 @@ KERNELS: tuple[Callable[..., Any], ...] = (
     k.one_d_grid, k.outer_serial, k.one_iter, k.two_reads, k.square, k.self_square, k.inout,
     k.inout_direct, k.prime, k.vec, k.rows_by_a_tensor, k.rows_by_a_column, k.one_column,
     k.copied_column, k.copied_column_of_small_blocks, k.copied_last_column,
+    k.columns_to_rows,
     f.vec_direct, f.three_d, f.loop_batch, f.softmax_masked,
     f.gemm_reduce, f.swap, f.fib, f.cond_out, f.cond_acc, f.bias_bcast, f.float16_to_bfloat16,
     f.loop_carried_gemm, f.int_scalars, f.last_wins, f.wide,

@@ -386,6 +386,27 @@ def copied_last_column(M=64, H=1, N=64):
     return main
 
 
+def columns_to_rows(M=64, H=2, rows=32):
+    """Columns of one tensor become rows of another, two of them by number."""
+
+    @T.prim_func
+    def main(
+        G: T.Tensor((M, H), "float32"),
+        P: T.Tensor((5, M), "float32"),
+        R: T.Tensor((H, M), "float32"),
+        Q: T.Tensor((H, M, 7), "float32"),
+    ):
+        with T.Kernel(M // rows, H) as (bx, by):
+            v = T.alloc_fragment((rows,), "float32")
+            w = T.alloc_fragment((rows,), "float32")
+            T.copy(G[bx * rows : bx * rows + rows, by], v)
+            T.copy(v, R[by, bx * rows : bx * rows + rows])
+            T.copy(P[3, bx * rows : bx * rows + rows], w)
+            T.copy(w, Q[by, bx * rows : bx * rows + rows, 4])
+
+    return main
+
+
 def one_column(M=64, N=64):
     """The same with the one column there is, which stays a column of its tiles."""
     return rows_by_a_column(M, 1, N)

@@ -219,3 +219,39 @@ def test_an_operand_of_both_units_while_a_sum_stays_in_dst(
     """What the matrix unit reads is made before the sum begins, or loaded again."""
     verdict = harness.check(_both_units(loaded_inside), device=device)
     assert verdict.passed, (verdict.reason, verdict.findings)
+
+
+def test_blocks_joined_to_a_tile_are_not_turned_by_a_copy() -> None:
+    """Columns copied to vectors, which joined would be rows of a tile, are refused at the copy."""
+
+    @T.prim_func
+    def main(A: T.Tensor((64, 2), "float32"), R: T.Tensor((64, 2), "float32")):
+        with T.Kernel(2, 2) as (bx, by):
+            a = T.alloc_fragment((1, 32), "float32")
+            T.copy(A[bx * 32 : bx * 32 + 32, by : by + 1], a)
+            T.copy(a, R[bx * 32 : bx * 32 + 32, by : by + 1])
+
+    with pytest.raises(CompileError, match=r"turns them|dimensions may only lead"):
+        harness.compile(main)
+
+
+@pytest.mark.parametrize("shape", [(32,), (1, 32), (32, 1)])
+@pytest.mark.parametrize("heads", [1, 2, 40])
+def test_a_column_is_copied_as_the_source_says_or_refused(
+    shape: tuple[int, ...], heads: int
+) -> None:
+    """Whatever form the block has, its answer is the column, or the copy has no lowering."""
+
+    @T.prim_func
+    def main(G: T.Tensor((64, heads), "float32"), R: T.Tensor((heads, 64), "float32")):
+        with T.Kernel(2, heads) as (bx, by):
+            v = T.alloc_fragment(shape, "float32")
+            T.copy(G[bx * 32 : bx * 32 + 32, by], v)
+            T.copy(v, R[by, bx * 32 : bx * 32 + 32])
+
+    try:
+        verdict = harness.check(main)
+    except CompileError:
+        assert len(shape) > 1
+    else:
+        assert verdict.passed, verdict.reason
