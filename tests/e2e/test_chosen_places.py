@@ -183,9 +183,9 @@ def test_float32_is_bounded_as_the_sources_cut_it() -> None:
 
 def _refused(index: str, block: int = 32) -> Any:
     at: dict[str, Any] = {
-        "outside": lambda k, bx, p: k + bx,
-        "data": lambda k, bx, p: p[k] % 4,
-        "axis": lambda k, bx, p: bx,
+        "outside": lambda k, bx, _: k + bx,
+        "data": lambda k, _, p: p[k] % 4,
+        "axis": lambda _, bx, __: bx,
     }
     place = at[index]
 
