@@ -135,6 +135,14 @@ class Arithmetic:
             return rounded(x, fmt.bits, fmt.tiny, fmt.huge, 2.0)
         return x
 
+    def picked(self, x: Approx) -> Approx:
+        """An operand taken out of a block, as the largest where all else is minus infinity.
+
+        A maximum orders a NaN by its sign.
+        """
+        x = x if self.contract.fp32_dest else self.narrowed(x)
+        return _freed(x, np.isnan(x.value))
+
     def add(
         self, x: Approx, y: Approx, dtype: str, broadcast: bool = False, stored: str = ""
     ) -> Approx:

@@ -119,6 +119,24 @@ def is_rearranged(space: Space, exprs: list[Any]) -> bool:
     return axes != sorted(axes) or not set(needed) <= set(axes)
 
 
+def is_picked(space: Space, buffer: Any, indices: list[Any]) -> bool:
+    """Whether numbers, not axes, choose a row, a column or an element of an on-chip block.
+
+    It has to be moved to where an operand begins; indices before the last two choose whole planes.
+    """
+    if not space.rank or buffer not in space.chunk.buffers:
+        return False
+    shape = space.chunk.buffers[buffer].shape
+    line = space.rank == 1 and len(shape) > 1
+    last = list(zip(indices, shape, strict=True))[-2:]
+    return any((size > 1 or line) and _is_fixed(index) for index, size in last)
+
+
+def _is_fixed(index: Any) -> bool:
+    """Whether an index is one number per block."""
+    return np.ndim(index) == 0 or np.shape(index)[1:] == (1,) * (np.ndim(index) - 1)
+
+
 def _line_index(space: Space, lines: list[Line]) -> Index:
     return (
         space.chunk.lanes,

@@ -19,7 +19,7 @@ from golden.arithmetic import Arithmetic
 from golden.errors import GoldenError, location_of
 from golden.formats import find_format
 from golden.functions import Functions
-from golden.interpret.access import is_rearranged, load
+from golden.interpret.access import is_picked, is_rearranged, load
 from golden.interpret.space import Along, Bound, Space
 from golden.source import dtype_of, is_buffer, is_scalar, op_name
 from golden.truth import Truth, choose, compare, truth_of
@@ -170,7 +170,10 @@ class Evaluator:
             return self._whole(data, expr)  # a RISC takes it as it is
         if not self.space.chunk.machine.bounded:
             return data
-        return self.arithmetic.operand(data, dtype_of(expr), is_rearranged(self.space, exprs))
+        picked = is_picked(self.space, expr.source, indices)
+        moved = picked or is_rearranged(self.space, exprs)
+        data = self.arithmetic.operand(data, dtype_of(expr), moved)
+        return self.arithmetic.picked(data) if picked else data
 
     def _scalar(self, expr: Any, data: Approx) -> Value:
         """A scalar of the kernel; a whole number is as good as an index."""

@@ -204,6 +204,8 @@ class Join:
         for access in accesses(self.kernel.body):
             if access.buffer not in onchip:
                 continue
+            if any(mentions(start, [self.var]) for start in access.starts):
+                self.no(f"part of buffer {access.buffer.name!r} is chosen by the axis", access.node)
             for dim, extent in enumerate(access.extents):
                 point = isinstance(access.node, (TensorLoad, tirx.BufferStore))
                 if not point and self.is_grown((access.buffer, dim)) and extent != self.extent:

@@ -9,8 +9,10 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
 from harness.compiler.affine import mentions
+from harness.compiler.block.choose import picked, picks
 from harness.compiler.block.fold import binary, is_real
 from harness.compiler.block.gather import Gathered, gathers_into, is_gathered
+from harness.compiler.block.indices import index_expr
 from harness.compiler.block.model import (
     Binary,
     Buffer,
@@ -18,7 +20,6 @@ from harness.compiler.block.model import (
     Convert,
     Eltwise,
     Expr,
-    IndexTiles,
     Leaf,
     Load,
     Region,
@@ -31,7 +32,6 @@ from harness.compiler.block.whole import WHOLE, copied, in_parts, loads_of, tota
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
-from harness.language.regions import constant
 
 if TYPE_CHECKING:
     from harness.compiler.block.read import _Reader
@@ -44,8 +44,10 @@ _FUNCTIONS: Final = ("exp", "exp2", "log", "log1p", "sqrt", "rsqrt", "sigmoid", 
                      "sin", "cos", "floor", "ceil", "round")  # fmt: skip
 _LOG2_E: Final = 1.4426950408889634
 _WIDER: Final = ("int32", "int64")
-_EXACT: Final = 1 << 20
-"""Index expressions below this are exact in float32, quotients included."""
+
+
+def _repeated(access: str) -> str | None:
+    return access if access in ("ROW", "COL", "SCALAR") else None
 
 
 class Nest:
@@ -112,7 +114,7 @@ class Nest:
     ) -> tuple[list[Any], list[int], str]:  # fmt: skip
         """Starts and extents of what is accessed of an on-chip buffer, and how.
 
-        How is one of full, turned, ROW, COL and SCALAR.
+        How is one of full, turned, ROW, COL, SCALAR, and line: a row or column in one loop.
 
         Raises:
             CompileError: any other way.
@@ -136,6 +138,8 @@ class Nest:
             access = "COL"
         elif rank >= 2 and (places == [None, last[1]] or places == last[1:]):
             access = "ROW"
+        elif rank == 1 and places in ([0, None], [None, 0]):
+            access = "line"
         if access is None:
             self._index(buffer, node)
         return starts, extents, access
@@ -143,13 +147,33 @@ class Nest:
     def leaf(self, buffer: Any, indices: list[Any], node: Any) -> Expr:
         """The operand an on-chip element is; vectors in the other form are turned first."""
         starts, extents, access = self._access(buffer, indices, node)
-        block = self.parts.read(buffer, starts, extents, node)
+        parts = self.parts
+        fixed = [dim for dim in range(max(len(indices) - 2, 0), len(indices))
+                 if not mentions(indices[dim], self.variables)
+                 and (access == "line" or not parts.is_aligned(starts[dim]))]  # fmt: skip
+        chosen = picks(parts, buffer, starts, extents, fixed, node) if fixed else []
+        block = parts.read(buffer, starts, extents, node)
+        if not chosen:
+            return self.operand(block, _repeated(access), node, turned=self._lies(block, access))
+        blocks = [block]
+        if self._is_whole(node):
+            made, blocks = in_parts(block, self.node, self.reader.temp)
+            self.before += made
+        found = []
+        for part in blocks:
+            made, vector = picked(part, chosen, node, self.reader.temp)
+            self.before += made
+            turned = self._lies(vector, access)
+            found.append(Leaf(self._turned(vector) if turned else vector, _repeated(access)))
+        return total(found)
+
+    def _lies(self, block: Buffer, access: str) -> bool:
+        """Whether a block lies the other way round."""
         form = block.form if self.target is None else self.target.form
-        turned = access == "turned" or block.form != (form if access == "full" else {
-            "ROW": "row", "COL": "col"}.get(access, block.form) if block.form != "full"
-            else "full")  # fmt: skip
-        bcast = access if access in ("ROW", "COL", "SCALAR") else None
-        return self.operand(block, bcast, node, turned=turned)
+        if access in ("full", "line"):
+            return block.form != form
+        along = {"ROW": "row", "COL": "col"}.get(access, block.form)
+        return access == "turned" or block.form not in ("full", along)
 
     def operand(self, block: Buffer, bcast: str | None, node: Any, *, turned: bool) -> Expr:
         """The operand a block is, turned and repeated as asked; whole numbers become real."""
@@ -323,7 +347,7 @@ class Nest:
                     return Unary(op, binary("sub", self.expr(value.a), self.expr(value.b)))
                 if loads_of(value):
                     return Unary(op, binary("sub", self.whole(value.a), self.whole(value.b)))
-                return Unary(op, self.index(value.a - value.b))
+                return Unary(op, index_expr(self, value.a - value.b))
         if isinstance(value, tirx.And):
             return Binary("mul", self.condition(value.a), self.condition(value.b))
         if isinstance(value, tirx.Or):
@@ -337,7 +361,7 @@ class Nest:
     def whole(self, value: Any) -> Expr:
         """An integer expression that may read memory, in float32: exact below 2 ** 24."""
         if not loads_of(value):
-            return self.index(value)
+            return index_expr(self, value)
         if isinstance(value, TensorLoad):
             return self.expr(value)
         if isinstance(value, tirx.Cast) and dtype_of(value) in _WIDER:
@@ -349,52 +373,3 @@ class Nest:
             if isinstance(value, kind) and op != "div":
                 return binary(op, self.whole(value.a), self.whole(value.b))
         self._no(f"{type(value).__name__} of whole numbers read from memory", value)
-
-    def index(self, value: Any) -> Expr:
-        """An integer expression of loop variables and indices, as exact float32 tiles."""
-        number = constant(value)
-        if number is not None:
-            return Const(float(number))
-        found = tvm.sym.detect_linear_equation(value, self.variables)
-        steps = [constant(c) for c in found[:-1]] if found else [None]
-        if any(s is None for s in steps):
-            return self._composed(value)
-        if len(steps) > 2 and any(steps[:-2]):
-            refuse("an index expression uses an outer loop variable of T.Parallel", node=self.node)
-        target = self.target
-        if target is None:
-            raise AssertionError("index tiles without a target")
-        steps = [0, 0, *steps]
-        row, col = steps[-2], steps[-1]
-        if len(self.variables) == 1 and target.form == "col":
-            row, col = col, 0
-        dst = target.like(self.reader.temp("index"), "float32")
-        self.before.append(IndexTiles(self.node, dst, found[-1], row or 0, col or 0))
-        return Leaf(dst)
-
-    def _composed(self, value: Any) -> Expr:
-        """An index expression of quotients, remainders and products, in float32 without rounding.
-
-        A quotient is the floor of (a + 1/2) / c: that is at least 1 / (2 c) away from a whole
-        number, which rounding does not cross below 2 ** 20.
-        """
-        analyzer = tvm.sym.Analyzer()
-        spans = zip(self.variables, self.extents, strict=True)
-        for var, start, extent in (*self.reader.ranges, *((v, 0, e) for v, e in spans)):
-            analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
-        bound = analyzer.const_int_bound(value)
-        if max(abs(int(bound.min_value)), abs(int(bound.max_value))) < _EXACT:
-            for kind, op in _ARITHMETIC:
-                if isinstance(value, kind) and op != "div":
-                    return binary(op, self.index(value.a), self.index(value.b))
-            divisor = constant(value.b) if isinstance(value, (tirx.FloorDiv, tirx.FloorMod)) else 0
-            if divisor is not None and divisor > 0:
-                a = self.index(value.a)
-                half = binary("add", a, Const(0.5))
-                quotient = Unary("floor", binary("mul", half, Const(1.0 / divisor)))
-                if isinstance(value, tirx.FloorDiv):
-                    return quotient
-                return binary("sub", a, binary("mul", quotient, Const(float(divisor))))
-        refuse("an index expression is not made of sums, products, quotients and remainders of loop"
-               f" variables below {_EXACT}", node=self.node, code="UnsupportedIndex",
-               next_step="use + - * // % with constants")  # fmt: skip

@@ -131,10 +131,7 @@ class Parts:
         sizes = [constant(d) or 0 for d in var.ty.shape]
         if list(extents) == sizes and all(constant(s) == 0 for s in starts):
             return None
-        for start, extent, size in zip(starts, extents, sizes, strict=True):
-            if not self._proves(start >= 0) or not self._proves(start + extent <= size):
-                refuse(f"part of on-chip buffer {var.name!r} may lie outside it", node=node,
-                       code="OutOfBounds", next_step="keep indices inside the buffer")  # fmt: skip
+        self.inside(var, starts, extents, node)
         tiles = [self._tile(var, start, node) for start in starts[-2:]]
         if len(tiles) == 1:
             zero = tirx.const(0, "int32")
@@ -142,11 +139,27 @@ class Parts:
         lead = zip(starts[:-2], extents[:-2], sizes[:-2], strict=True)
         return Window(tuple(lead), *tiles)
 
-    def _tile(self, var: Any, start: Any, node: Any) -> Any:
+    def inside(self, var: Any, starts: Sequence[Any], extents: Sequence[int], node: Any) -> None:
+        """Refuse a part that may lie outside its buffer."""
+        for start, extent, size in zip(starts, extents, var.ty.shape, strict=True):
+            if not self._proves(start >= 0) or not self._proves(start + extent <= size):
+                refuse(f"part of on-chip buffer {var.name!r} may lie outside it", node=node,
+                       code="OutOfBounds", next_step="keep indices inside the buffer")  # fmt: skip
+
+    def is_aligned(self, start: Any) -> bool:
+        """Whether an index is at the first row or column of a tile."""
+        return self._first(start) is not None
+
+    def _first(self, start: Any) -> Any:
+        """The tile that begins at an index; None where none is known to."""
         analyzer = self._analyzer()
         start = tirx.const(start, "int32") if isinstance(start, int) else start
         first = analyzer.simplify(tirx.FloorDiv(start, tirx.const(TILE, "int32")))
-        if not analyzer.can_prove_equal(first * TILE, start):
+        return first if analyzer.can_prove_equal(first * TILE, start) else None
+
+    def _tile(self, var: Any, start: Any, node: Any) -> Any:
+        first = self._first(start)
+        if first is None:
             self._no(f"on-chip buffer {var.name!r} is used from {start}, not a multiple of {TILE}",
                      node)  # fmt: skip
         return first

@@ -23,9 +23,7 @@ from harness.compiler.block.model import (
     IndexTiles,
     Leaf,
     Load,
-    Reduce,
     Region,
-    Scaler,
     Statement,
     Store,
     Transpose,
@@ -33,6 +31,7 @@ from harness.compiler.block.model import (
 )
 from harness.compiler.block.nest import Nest
 from harness.compiler.block.parts import Parts
+from harness.compiler.block.pool import pooled
 from harness.compiler.block.whole import WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.forms import in_order, infer_forms
@@ -258,22 +257,13 @@ class _Reader:
             changed = src.like(self.temp(f"{src.name}_{kind}"))
             out.append(Eltwise(call, changed, before(Leaf(src))))
             src = changed
-        scaler = Buffer(self.temp("scaler"), "bfloat16", 1, 1, 1, (TILE, TILE))
-        out.append(Scaler(call, scaler))
         form = "col" if axis == 1 else "row"
         # Without the old value the result is stored as the destination stores it; a value that is
         # still to be joined stays in float32.
-        made = Buffer(
-            self.temp(f"{dst.name}_{kind}"),
-            dst.dtype if clear else "float32",
-            1,
-            src.rows if axis else 1,
-            1 if axis else src.cols,
-            (src.shape[0], 1) if axis else (1, src.shape[1]),
-            form,
-        )
         pool = "SUM" if kind in ("sum", "abssum") else "MAX"
-        out.append(Reduce(call, made, src, scaler, pool, axis))
+        dtype = dst.dtype if clear else "float32"
+        pools, made = pooled(src, pool, axis, call, self.temp, dtype, f"{dst.name}_{kind}")
+        out += pools
         value: Expr = Leaf(made)
         if kind == "min":
             value = Binary("mul", value, Const(-1.0))

@@ -1,0 +1,72 @@
+"""Expressions of places in a block: masks of loop variables and indices, as exact float32 tiles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import tvm
+from tvm import tirx
+
+from harness.compiler.block.fold import binary
+from harness.compiler.block.model import Const, Expr, IndexTiles, Leaf, Unary
+from harness.compiler.diagnostics import refuse
+from harness.language.regions import constant
+
+if TYPE_CHECKING:
+    from harness.compiler.block.nest import Nest
+
+_RING: Final = ((tirx.Add, "add"), (tirx.Sub, "sub"), (tirx.Mul, "mul"), (tirx.Max, "max"),
+                (tirx.Min, "min"))  # fmt: skip
+_EXACT: Final = 1 << 20
+"""Index expressions below this are exact in float32, quotients included."""
+
+
+def index_expr(nest: Nest, value: Any) -> Expr:
+    """An integer expression of loop variables and indices, as exact float32 tiles."""
+    number = constant(value)
+    if number is not None:
+        return Const(float(number))
+    found = tvm.sym.detect_linear_equation(value, nest.variables)
+    steps = [constant(c) for c in found[:-1]] if found else [None]
+    if any(s is None for s in steps):
+        return _composed(nest, value)
+    if len(steps) > 2 and any(steps[:-2]):
+        refuse("an index expression uses an outer loop variable of T.Parallel", node=nest.node)
+    target = nest.target
+    if target is None:
+        raise AssertionError("index tiles without a target")
+    steps = [0, 0, *steps]
+    row, col = steps[-2], steps[-1]
+    if len(nest.variables) == 1 and target.form == "col":
+        row, col = col, 0
+    dst = target.like(nest.reader.temp("index"), "float32")
+    nest.before.append(IndexTiles(nest.node, dst, found[-1], row or 0, col or 0))
+    return Leaf(dst)
+
+
+def _composed(nest: Nest, value: Any) -> Expr:
+    """An index expression of quotients, remainders and products, in float32 without rounding.
+
+    A quotient is the floor of (a + 1/2) / c: that is at least 1 / (2 c) away from a whole
+    number, which rounding does not cross below 2 ** 20.
+    """
+    analyzer = tvm.sym.Analyzer()
+    spans = zip(nest.variables, nest.extents, strict=True)
+    for var, start, extent in (*nest.reader.ranges, *((v, 0, e) for v, e in spans)):
+        analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
+    bound = analyzer.const_int_bound(value)
+    if max(abs(int(bound.min_value)), abs(int(bound.max_value))) < _EXACT:
+        for kind, op in _RING:
+            if isinstance(value, kind):
+                return binary(op, index_expr(nest, value.a), index_expr(nest, value.b))
+        divisor = constant(value.b) if isinstance(value, (tirx.FloorDiv, tirx.FloorMod)) else 0
+        if divisor is not None and divisor > 0:
+            a = index_expr(nest, value.a)
+            half = binary("add", a, Const(0.5))
+            quotient = Unary("floor", binary("mul", half, Const(1.0 / divisor)))
+            if isinstance(value, tirx.FloorDiv):
+                return quotient
+            return binary("sub", a, binary("mul", quotient, Const(float(divisor))))
+    refuse("an index expression is not made of sums, products, quotients and remainders of loop"
+           f" variables below {_EXACT}", node=nest.node, code="UnsupportedIndex",
+           next_step="use + - * // % with constants")  # fmt: skip
