@@ -162,8 +162,9 @@ def test_what_is_chosen_loses_nothing(seed: int, dtype: str, step: int, first: i
     bits = 8 if dtype == "bfloat16" else 11
     whole = rng.integers(-(2**bits) + 1, 2**bits, (64, 70))
     x = (whole * 2.0 ** rng.integers(-8, 4, (64, 70))).astype(np.float32)
-    x[rng.random(x.shape) < 0.1] = np.inf
-    x[rng.random(x.shape) < 0.1] = -np.inf
+    if dtype != "float16":  # which has no infinities on the device
+        x[rng.random(x.shape) < 0.1] = np.inf
+        x[rng.random(x.shape) < 0.1] = -np.inf
     run = harness.compile(_columns(dtype, step, first)).run({"X": x})
     wanted = x[:, [k * step + first for k in range(4)]].T.reshape(-1)
     np.testing.assert_array_equal(run.outputs["Y"].astype(np.float32), wanted)
