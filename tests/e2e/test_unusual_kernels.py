@@ -9,14 +9,15 @@ import pytest
 
 import harness
 from tests.e2e import unusual_flows as f
+from tests.e2e import unusual_columns as columns
 from tests.e2e import unusual_kernels as k
 
 KERNELS: tuple[Callable[..., Any], ...] = (
     k.chain_acc, k.epilogue, k.ping, k.inplace_twice, k.filled, k.const_only, k.fill_acc,
     k.one_d_grid, k.outer_serial, k.one_iter, k.two_reads, k.square, k.self_square, k.inout,
-    k.inout_direct, k.prime, k.vec, k.rows_by_a_tensor, k.rows_by_a_column, k.one_column,
-    k.copied_column, k.copied_column_of_small_blocks, k.copied_last_column,
-    k.columns_to_rows,
+    k.inout_direct, k.prime, k.vec, columns.rows_by_a_tensor, columns.rows_by_a_column, columns.one_column,
+    columns.copied_column, columns.copied_column_of_small_blocks, columns.copied_last_column,
+    columns.columns_to_rows,
     f.vec_direct, f.three_d, f.loop_batch, f.softmax_masked,
     f.gemm_reduce, f.swap, f.fib, f.cond_out, f.cond_acc, f.bias_bcast, f.float16_to_bfloat16,
     f.loop_carried_gemm, f.int_scalars, f.last_wins, f.wide,
