@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 import harness
-from tests.e2e import unusual_flows as f
 from tests.e2e import unusual_columns as columns
+from tests.e2e import unusual_flows as f
 from tests.e2e import unusual_kernels as k
 
 KERNELS: tuple[Callable[..., Any], ...] = (
     k.chain_acc, k.epilogue, k.ping, k.inplace_twice, k.filled, k.const_only, k.fill_acc,
     k.one_d_grid, k.outer_serial, k.one_iter, k.two_reads, k.square, k.self_square, k.inout,
-    k.inout_direct, k.prime, k.vec, columns.rows_by_a_tensor, columns.rows_by_a_column, columns.one_column,
+    k.inout_direct, k.prime, k.vec, columns.rows_by_a_tensor, columns.rows_by_a_column,
+    columns.one_column,
     columns.copied_column, columns.copied_column_of_small_blocks, columns.copied_last_column,
     columns.columns_to_rows,
     f.vec_direct, f.three_d, f.loop_batch, f.softmax_masked,
