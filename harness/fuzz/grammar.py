@@ -89,21 +89,17 @@ def _target(draw: st.DrawFn, scene: Scene, stem: str) -> tuple[str, str]:
     return block, dtype
 
 
-def _parallel(scene: Scene, *stores: str) -> list[str]:
-    return [f"for i, j in T.Parallel({scene.bm}, {scene.bn}):", *(f"    {s}" for s in stores)]
-
-
 def _elementwise(draw: st.DrawFn, scene: Scene) -> None:
     value = draw(elementwise(scene))
     block, dtype = _target(draw, scene, "e")
-    scene.emit(*_parallel(scene, f"{block}[i, j] = {value}"))
+    scene.emit(*scene.parallel(f"{block}[i, j] = {value}"))
     if (block, dtype) not in scene.blocks:
         scene.blocks.append((block, dtype))
 
 
 def _update(draw: st.DrawFn, scene: Scene) -> None:
     block, _ = draw(st.sampled_from(scene.blocks))
-    scene.emit(*_parallel(scene, draw(update(scene, f"{block}[i, j]"))))
+    scene.emit(*scene.parallel(draw(update(scene, f"{block}[i, j]"))))
 
 
 def _reduce(draw: st.DrawFn, scene: Scene) -> None:
@@ -202,7 +198,7 @@ def _loop(draw: st.DrawFn, scene: Scene) -> None:
     plane = scene.start().removeprefix("bz, ")
     stages = draw(st.integers(0, 2))
     head = f"T.Pipelined({turns}, num_stages={stages})" if stages else f"range({turns})"
-    added = _parallel(scene, f"{acc}[i, j] += {block}[i, j]")
+    added = scene.parallel(f"{acc}[i, j] += {block}[i, j]")
     scene.emit(
         f"T.clear({acc})",
         f"for k in {head}:",
@@ -239,7 +235,7 @@ def _guard(draw: st.DrawFn, scene: Scene) -> None:
     test = draw(st.sampled_from(("by > 0", "by == 0", "by % 2 == 1")))
     scene.emit(
         f"if {test}:",
-        *(f"    {s}" for s in _parallel(scene, draw(update(scene, f"{block}[i, j]")))),
+        *(f"    {s}" for s in scene.parallel(draw(update(scene, f"{block}[i, j]")))),
     )
     return None
 

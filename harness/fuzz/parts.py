@@ -31,8 +31,7 @@ def turned(draw: st.DrawFn, scene: Scene) -> None:
     source, _ = draw(st.sampled_from(scene.blocks))
     block = scene.alloc("o", (scene.bm, scene.bn), "float32", "fragment")
     beside, _ = draw(st.sampled_from(scene.blocks))
-    scene.emit(f"for i, j in T.Parallel({scene.bm}, {scene.bn}):",
-               f"    {block}[i, j] = {source}[j, i] - {beside}[i, j]")  # fmt: skip
+    scene.emit(*scene.parallel(f"{block}[i, j] = {source}[j, i] - {beside}[i, j]"))
     scene.blocks.append((block, "float32"))
 
 
@@ -66,12 +65,12 @@ def planes(draw: st.DrawFn, scene: Scene) -> None:
     total = scene.alloc("g", (scene.bm, scene.bn), "float32", "fragment")
     vectors = [f" * {v}[i]" for v in scene.rows] + [f" + {v}[j]" for v in scene.columns]
     change = draw(st.sampled_from([f" {c}" for c in SMALL] + vectors))
+    summed = " + ".join(f"{block}[{h}, i, j]" for h in range(count))
     scene.emit(
         f"T.copy({name}[0, {scene.start()}], {block})",
         f"for h, i, j in T.Parallel({count}, {scene.bm}, {scene.bn}):",
         f"    {block}[h, i, j] = {block}[h, i, j]{change}",
-        f"for i, j in T.Parallel({scene.bm}, {scene.bn}):",
-        f"    {total}[i, j] = {' + '.join(f'{block}[{h}, i, j]' for h in range(count))}",
+        *scene.parallel(f"{total}[i, j] = {summed}"),
     )
     scene.blocks.append((total, "float32"))
 
@@ -107,8 +106,7 @@ def gather(draw: st.DrawFn, scene: Scene) -> None:
         f"for k in {head}:",
         *named,
         f"    T.copy({source}[{page}, {scene.start()}], {block})",
-        f"    for i, j in T.Parallel({scene.bm}, {scene.bn}):",
-        f"        {total}[i, j] += {block}[i, j]",
+        *(f"    {line}" for line in scene.parallel(f"{total}[i, j] += {block}[i, j]")),
     )
     scene.blocks.append((total, "float32"))
 
@@ -120,8 +118,7 @@ def direct(draw: st.DrawFn, scene: Scene) -> None:
     source, _ = scene.full_tensor("D", draw(st.sampled_from((scene.dtype, "float32"))))
     target, _ = scene.full_tensor(OUTPUT, draw(st.sampled_from((scene.dtype, "float32"))))
     operator, value = draw(st.sampled_from("+-*")), draw(elementwise(scene))
-    scene.emit(f"for i, j in T.Parallel({scene.bm}, {scene.bn}):",
-               f"    {target}{at} = {source}{at} {operator} {value}")  # fmt: skip
+    scene.emit(*scene.parallel(f"{target}{at} = {source}{at} {operator} {value}"))
 
 
 def number(draw: st.DrawFn, scene: Scene) -> None:
@@ -135,8 +132,7 @@ def number(draw: st.DrawFn, scene: Scene) -> None:
     one = scene.alloc("n", (1,), "float32", "fragment")
     kind, operator = draw(st.sampled_from(("sum", "max", "min"))), draw(st.sampled_from("+-*"))
     scene.emit(f"T.reduce_{kind}({vector}, {one}, dim=0)",
-               f"for i, j in T.Parallel({scene.bm}, {scene.bn}):",
-               f"    {block}[i, j] = {block}[i, j] {operator} {one}[0]")  # fmt: skip
+               *scene.parallel(f"{block}[i, j] = {block}[i, j] {operator} {one}[0]"))  # fmt: skip
 
 
 def whole(draw: st.DrawFn, scene: Scene) -> None:
@@ -151,5 +147,4 @@ def whole(draw: st.DrawFn, scene: Scene) -> None:
         relation = draw(st.sampled_from(("<", "==", ">=")))
         value = f"T.if_then_else(j {relation} {vector}[i], {block}[i, j], 0.5)"
     scene.emit(f"T.copy({name}[by * {scene.bm}], {vector})",
-               f"for i, j in T.Parallel({scene.bm}, {scene.bn}):",
-               f"    {block}[i, j] = {value}")  # fmt: skip
+               *scene.parallel(f"{block}[i, j] = {value}"))  # fmt: skip

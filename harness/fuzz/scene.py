@@ -140,6 +140,10 @@ class Scene:
         row, column = f"by * {self.bm}", "0" if self.axes == 1 else f"bx * {self.bn}"
         return f"{'bz, ' if self.axes == 3 else ''}{row}, {column}"
 
+    def parallel(self, *stores: str) -> list[str]:
+        """Stores to element (i, j) of a block, for all of it."""
+        return [f"for i, j in T.Parallel({self.bm}, {self.bn}):", *(f"    {s}" for s in stores)]
+
     def emit(self, *lines: str) -> None:
         """Add statements."""
         self.lines += lines
