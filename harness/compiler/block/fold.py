@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+from tvm import tirx
 
 from harness.compiler.block.model import Binary, Const, Expr, Leaf, Unary
+
+RING: Final = ((tirx.Add, "add"), (tirx.Sub, "sub"), (tirx.Mul, "mul"), (tirx.Max, "max"),
+               (tirx.Min, "min"))  # fmt: skip
+"""Operators that mean the same for whole and for real numbers, and their ops."""
 
 
 def binary(op: str, a: Expr, b: Expr) -> Expr:

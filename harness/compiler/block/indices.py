@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import tvm
 from tvm import tirx
 
-from harness.compiler.block.fold import binary
+from harness.compiler.block.fold import RING, binary
 from harness.compiler.block.model import Const, Expr, IndexTiles, Leaf, Unary
 from harness.compiler.diagnostics import refuse
 from harness.language.regions import constant
@@ -15,8 +15,6 @@ from harness.language.regions import constant
 if TYPE_CHECKING:
     from harness.compiler.block.nest import Nest
 
-_RING: Final = ((tirx.Add, "add"), (tirx.Sub, "sub"), (tirx.Mul, "mul"), (tirx.Max, "max"),
-                (tirx.Min, "min"))  # fmt: skip
 _EXACT: Final = 1 << 20
 """Index expressions below this are exact in float32, quotients included."""
 
@@ -56,7 +54,7 @@ def _composed(nest: Nest, value: Any) -> Expr:
         analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
     bound = analyzer.const_int_bound(value)
     if max(abs(int(bound.min_value)), abs(int(bound.max_value))) < _EXACT:
-        for kind, op in _RING:
+        for kind, op in RING:
             if isinstance(value, kind):
                 return binary(op, index_expr(nest, value.a), index_expr(nest, value.b))
         divisor = constant(value.b) if isinstance(value, (tirx.FloorDiv, tirx.FloorMod)) else 0

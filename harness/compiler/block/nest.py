@@ -10,7 +10,7 @@ from tvm.ir import Call, TensorLoad
 
 from harness.compiler.affine import mentions
 from harness.compiler.block.choose import picked, picks
-from harness.compiler.block.fold import binary, is_real
+from harness.compiler.block.fold import RING, binary, is_real
 from harness.compiler.block.gather import Gathered, gathers_into, is_gathered
 from harness.compiler.block.indices import index_expr
 from harness.compiler.block.model import (
@@ -28,16 +28,15 @@ from harness.compiler.block.model import (
     Transpose,
     Unary,
 )
-from harness.compiler.block.whole import WHOLE, copied, in_parts, loads_of, total
+from harness.compiler.block.whole import WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import loads
+from harness.compiler.kernel import loads, loads_of
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 
 if TYPE_CHECKING:
     from harness.compiler.block.read import _Reader
 
-_ARITHMETIC: Final = ((tirx.Add, "add"), (tirx.Sub, "sub"), (tirx.Mul, "mul"), (tirx.Div, "div"),
-                      (tirx.Max, "max"), (tirx.Min, "min"))  # fmt: skip
+_ARITHMETIC: Final = (*RING, (tirx.Div, "div"))
 _COMPARE: Final = ((tirx.LT, "ltz"), (tirx.LE, "lez"), (tirx.GT, "gtz"), (tirx.GE, "gez"),
                    (tirx.EQ, "eqz"), (tirx.NE, "nez"))  # fmt: skip
 _FUNCTIONS: Final = ("exp", "exp2", "log", "log1p", "sqrt", "rsqrt", "sigmoid", "tanh", "erf",
@@ -369,7 +368,7 @@ class Nest:
         if isinstance(value, tirx.Select):
             return Select(self.condition(value.condition), self.whole(value.true_value),
                           self.whole(value.false_value))  # fmt: skip
-        for kind, op in _ARITHMETIC:
-            if isinstance(value, kind) and op != "div":
+        for kind, op in RING:
+            if isinstance(value, kind):
                 return binary(op, self.whole(value.a), self.whole(value.b))
         self._no(f"{type(value).__name__} of whole numbers read from memory", value)

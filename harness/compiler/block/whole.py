@@ -10,10 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import tvm
-import tvm_ffi
-from tvm.ir import TensorLoad
-
 from harness.compiler.block.model import (
     Binary,
     Buffer,
@@ -25,27 +21,12 @@ from harness.compiler.block.model import (
     Statement,
     Unary,
 )
-from harness.language.regions import is_buffer
-from harness.language.tensors import VAR
 
 WHOLE: Final = "int32"
 """The dtype of data that may be used as numbers; others go through T.copy and T.gemm alone."""
 REAL: Final = "float32"
 _STEPS: Final = (2.0**16, 2.0**8)
 """What the high and the middle part are multiples of."""
-
-
-def loads_of(expr: Any) -> list[TensorLoad]:
-    """What an expression reads of blocks and tensors."""
-    found: list[TensorLoad] = []
-
-    def seen(load: TensorLoad) -> None:
-        if is_buffer(load.source) and load.source.ty.storage_scope != VAR:
-            found.append(load)
-
-    if isinstance(expr, tvm.ir.Expr):
-        tvm_ffi.structural_walk(expr, [(TensorLoad, seen)])
-    return found
 
 
 def copied(source: Buffer, target: Buffer) -> Expr:
