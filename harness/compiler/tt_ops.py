@@ -73,11 +73,21 @@ def seq(stmts: list[Any]) -> Any:
 
 
 def loop(name: str, extent: int, body: Any) -> list[Any]:
-    """``for name in range(extent)`` around ``body(var)``; no loop where extent is 1."""
+    """``for name in range(extent)`` around ``body(var)``; no loop where extent is 1.
+
+    Nothing at all where the body is empty.
+    """
     if extent == 1:
         return list(body(tirx.const(0, "int32")))
     var = tirx.Var(name, "int32")
-    return [tirx.For(var, 0, extent, tirx.ForKind.SERIAL, seq(list(body(var))))]
+    stmts = list(body(var))
+    return [tirx.For(var, 0, extent, tirx.ForKind.SERIAL, seq(stmts))] if stmts else []
+
+
+def zeros(buffer: Any, tiles: int, span: Any) -> list[Any]:
+    """Every tile of a block made zero by the reader."""
+    return loop("t", tiles, lambda t: [call("fill_tile_l1", buffer, address(TILE_ADDR, buffer, t),
+                                            0.0, span=span)])  # fmt: skip
 
 
 def config_scope(stmts: list[Any]) -> Any:

@@ -20,7 +20,7 @@ from harness.compiler.affine import Bounds, mentions
 from harness.compiler.block.model import Buffer, Leaf, Load, Region, Statement
 from harness.compiler.block.names import Names
 from harness.compiler.diagnostics import refuse
-from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, thread
+from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, thread, zeros
 from harness.language.blockformats import BLOCK_FORMATS, dtype_of
 from harness.language.regions import constant
 from simulator.arch import TILE
@@ -102,13 +102,9 @@ class _Gather:
         reads = loop("i", len(rows), lambda i: loop("j", self.dst.cols, lambda j: loop(
             "h", 2, lambda h: loop("f", 2, lambda f: loop("r", RUN, lambda r: self.run(
                 i, j, h, f, r))))))  # fmt: skip
-        zeros: list[Any] = []
-        if self.zeroed:
-            zeros = loop("t", self.dst.tiles, lambda t: [call(
-                "fill_tile_l1", self.buffer, address(TILE_ADDR, self.buffer, t), 0.0,
-                span=self.span)])  # fmt: skip
+        before = zeros(self.buffer, self.dst.tiles, self.span) if self.zeroed else []
         barrier = call("noc_async_read_barrier", span=self.span)
-        return thread("reader", [*zeros, *reads, barrier])
+        return thread("reader", [*before, *reads, barrier])
 
     def run(self, i: Any, j: Any, h: Any, f: Any, r: Any) -> list[Any]:
         """The read of one run: row ``r`` of face (``h``, ``f``) of tile (``i``, ``j``)."""
@@ -134,6 +130,8 @@ class _Gather:
             tests.append(self.at(self.region.inside, place))
         tests = [t for t in tests if not self.analyzer.can_prove(t)]
         self.zeroed |= bool(tests)
+        if any(self.analyzer.can_prove(tirx.Not(t)) for t in tests):
+            return []
         read = self.read(at, (i * self.dst.cols + j, h * 2 + f, r))
         return [tirx.IfThenElse(tirx.all(*tests), read, None)] if tests else [read]
 

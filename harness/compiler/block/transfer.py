@@ -18,7 +18,7 @@ from harness.compiler.block.lookup import looked_up
 from harness.compiler.block.model import IndexTiles, Load, Region, Scaler, Store
 from harness.compiler.block.names import Names
 from harness.compiler.diagnostics import refuse
-from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, seq, thread
+from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, seq, thread, zeros
 from harness.language.regions import constant
 from simulator.arch import TILE
 
@@ -117,18 +117,16 @@ class TransferEmitter:
         zero = tirx.const(0, "int32")
         return down(list(lead), zero, zero)
 
-    def _inside(self, ana: Any, axis: Axis, i: Any) -> Any | None:
-        """The condition that tile ``i`` of an axis exists, or None where it always does."""
+    @staticmethod
+    def _inside(ana: Any, axis: Axis, i: Any) -> list[Any]:
+        """Conditions that tile ``i`` of an axis exists; those that always hold are left out."""
         last = axis.first + (axis.count - 1)
-        return None if _proves(ana, last < axis.tiles) else axis.first + i < axis.tiles
+        found = [] if _proves(ana, axis.first >= 0) else [axis.first + i >= 0]
+        return found if _proves(ana, last < axis.tiles) else [*found, axis.first + i < axis.tiles]
 
     def _guard(self, ana: Any, rows: Axis, cols: Axis, i: Any, j: Any, stmt: Any) -> list[Any]:
-        conditions = [c for c in (self._inside(ana, rows, i), self._inside(ana, cols, j))
-                      if c is not None]  # fmt: skip
-        if not conditions:
-            return [stmt]
-        test = conditions[0] if len(conditions) == 1 else tirx.And(*conditions)
-        return [tirx.IfThenElse(test, stmt, None)]
+        conditions = [*self._inside(ana, rows, i), *self._inside(ana, cols, j)]
+        return [tirx.IfThenElse(tirx.all(*conditions), stmt, None)] if conditions else [stmt]
 
     def load(self, stmt: Load) -> Any:
         """Read pages, wait, zero what lies outside."""
@@ -146,6 +144,12 @@ class TransferEmitter:
             op = call("noc_async_read_page", ana.simplify(page), tensor, where, span=span)
             return self._guard(ana, rows, cols, i, j, op)
 
+        if (
+            _apart(ana, rows)
+            or _apart(ana, cols)
+            or (inside is not None and _proves(ana, tirx.Not(inside)))
+        ):
+            return thread("reader", zeros(buffer, stmt.dst.tiles, span))
         out = _where(inside, self._tiles(lead, rows, cols, read))
         out.append(call("noc_async_read_barrier", span=span))
         keep_rows, keep_cols = self._keep(ana, rows), self._keep(ana, cols)
@@ -173,13 +177,16 @@ class TransferEmitter:
     def _keep(ana: Any, axis: Axis) -> Any | None:
         """Elements of tile ``i`` that are inside region and tensor; None where always all 32."""
         whole_region = axis.extent % TILE == 0
-        if whole_region and _proves(ana, axis.start + axis.extent <= axis.elements):
+        begins = _proves(ana, axis.first >= 0)
+        if whole_region and begins and _proves(ana, axis.start + axis.extent <= axis.elements):
             return None
 
         def keep(i: Any) -> Any:
             left: Any = tirx.const(axis.elements, "int32") - axis.start - i * TILE
             if not whole_region:
                 left = tirx.Min(left, tirx.const(axis.extent, "int32") - i * TILE)
+            if not begins:
+                left = tirx.Select(axis.first + i >= 0, left, tirx.const(0, "int32"))
             return tirx.Max(tirx.Min(left, tirx.const(TILE, "int32")), tirx.const(0, "int32"))
 
         return keep
@@ -235,6 +242,12 @@ class TransferEmitter:
         out = _where(inside, self._tiles(lead, rows, cols, write))
         out.append(call("noc_async_write_barrier", span=span))
         return thread("writer", out)
+
+
+def _apart(ana: Any, axis: Axis) -> bool:
+    """Whether no tile of an axis ever exists."""
+    last = axis.first + (axis.count - 1)
+    return _proves(ana, last < 0) or _proves(ana, axis.first >= axis.tiles)
 
 
 def _where(condition: Any | None, stmts: list[Any]) -> list[Any]:
