@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from types import CodeType, SimpleNamespace
 from typing import Any, Final
 
+import tvm
 import tvm_ffi
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
@@ -69,8 +70,8 @@ def build(text: str, params: Mapping[str, Any] | None = None) -> Any:
 class _Scope:
     """Names that hold at some place, and the statements there."""
 
-    def __init__(self, names: Mapping[str, Any]) -> None:
-        self.names = dict(names)
+    def __init__(self, names: Mapping[str, Any], *, parallel: bool = False) -> None:
+        self.names, self.parallel = dict(names), parallel
 
     def value(self, node: ast.expr | None) -> Any:
         """What Python makes of an expression."""
@@ -91,8 +92,13 @@ class _Scope:
                 S.evaluate(call)
         elif isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name):
             name, made = s.targets[0].id, self.value(s.value)
-            if not is_buffer(made):
-                raise _other(s)
+            if not is_buffer(made) and _reads(made):  # what is read is read once
+                if self.parallel:
+                    raise _other(s)
+                made = S.Bind(made)
+            elif not is_buffer(made):  # an index stands for itself
+                self.names[name] = made
+                return
             self.names[name] = IRBuilder.name(name, made)
         elif isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Subscript):
             self.store(s.targets[0], self.value(s.value))
@@ -101,10 +107,13 @@ class _Scope:
             self.store(s.target, self.value(ast.BinOp(old, s.op, s.value)))
         elif isinstance(s, ast.If) and not s.orelse:
             with S.If(self.value(s.test)), S.Then():
-                _Scope(self.names).body(s.body)
+                _Scope(self.names, parallel=self.parallel).body(s.body)
         elif isinstance(s, ast.For):
-            with _loop(self.value(s.iter)) as variables:
-                self.named(s.target, variables).body(s.body)
+            loop = self.value(s.iter)
+            with _loop(loop) as variables:
+                inner = self.named(s.target, variables)
+                inner.parallel |= isinstance(loop, ParallelLoop)
+                inner.body(s.body)
         elif isinstance(s, ast.With) and s.items[0].optional_vars is not None:
             with self.value(s.items[0].context_expr) as ids:
                 variables = ids if isinstance(ids, list) else [ids]
@@ -115,7 +124,7 @@ class _Scope:
     def named(self, target: ast.expr, variables: Sequence[Any]) -> _Scope:
         """The scope in which the names of ``target`` are some variables."""
         targets = target.elts if isinstance(target, ast.Tuple) else [target]
-        inner = _Scope(self.names)
+        inner = _Scope(self.names, parallel=self.parallel)
         for item, variable in zip(targets, variables, strict=True):
             if not isinstance(item, ast.Name):
                 raise _other(item)
@@ -131,6 +140,14 @@ class _Scope:
         if str(value.ty.dtype) != dtype:
             value = tirx.Cast(dtype, value)
         S.buffer_store(buffer, value, list(indices) if isinstance(indices, tuple) else [indices])
+
+
+def _reads(expr: Any) -> bool:
+    """Whether a value reads memory."""
+    found: list[Any] = []
+    if isinstance(expr, tvm.ir.Expr):
+        tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, found.append)])
+    return bool(found)
 
 
 @contextmanager

@@ -86,3 +86,25 @@ def test_a_case_beyond_the_grammar_is_judged_without_it() -> None:
     """A case somebody wrote is no crash where the second reading does not know a statement."""
     kernel = KERNEL.replace("b[i, j] = (a", "x = a[i, j]\n            b[i, j] = x + (a")
     assert run_case(with_share(Case(kernel=kernel), READ_TWICE)).oracle == "exact"
+
+
+NAMED = """@T.prim_func
+def main(
+    I: T.Tensor((2, 2), "int32"),
+    G: T.Tensor((3, 64, 32), "float32"),
+    Y: T.Tensor((64, 32), "float32"),
+):
+    with T.Kernel(T.ceildiv(64, 32), threads=128) as by:
+        h = T.alloc_shared((32, 32), "float32")
+        for k in T.serial(2):
+            q = I[k, by] % 3
+            p = by * 32
+            T.copy(G[q, p, 0], h)
+        T.copy(h, Y[by * 32, 0])
+"""
+
+
+def test_numbers_with_a_name_are_read_as_the_parser_reads_them() -> None:
+    """What is read from memory is read once, and any other number stands for itself."""
+    assert difference(parse_kernel(NAMED), build(NAMED)) == ""
+    assert "% 2" in difference(parse_kernel(NAMED), build(NAMED.replace("% 3", "% 2")))
