@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.fuzz.tileops import BINARY, SCALAR, UNARY, UNORDERED
+from simulator.formats.dataformat import DataFormat
 
 F64 = npt.NDArray[np.float64]
 TILE: Final = 32
@@ -133,6 +134,19 @@ class BlockRun:
         """The tile at an address ``tile_addr(buffer, index)``."""
         return self.tile(address[1], address[2])
 
+    def _read_part(self, page: Any, tensor: Any, address: Any, offset: Any, count: Any) -> None:
+        """Bytes of a page to as many of a tile, both face by face: elements as they lie there."""
+        where, further = (address, 0) if address[0] == "tile_addr" else address[1:]
+        size = DataFormat.from_ir(self.buffers[where[1][1]][1]).tile_bytes() // TILE**2
+        spans = []
+        for start in (self.value(offset), self.value(further)):
+            first, rest = divmod(start, size)
+            end = first + self.value(count) // size
+            if rest or self.value(count) % size or not 0 <= first < end <= TILE**2:
+                raise BlockError(f"{count} bytes from byte {start} of a tile of {tensor[1]}")
+            spans.append(_by_face(first, end))
+        self.at(where)[spans[1]] = self.page(tensor, page)[spans[0]]
+
     def _op(self, name: str, args: list[Any]) -> None:
         if name in UNORDERED:
             return
@@ -140,6 +154,8 @@ class BlockRun:
             self.at(args[2])[:] = self.page(args[1], args[0])
         elif name == "noc_async_write_page":
             self.page(args[1], args[0])[:] = self.at(args[2])
+        elif name == "noc_async_read_partial_page":
+            self._read_part(*args)
         elif name == "zero_tile_region":
             target, rows, columns = self.at(args[1]), self.value(args[2]), self.value(args[3])
             target[rows:], target[:, columns:] = 0.0, 0.0
@@ -233,6 +249,13 @@ class BlockRun:
             dst[at[3]] = np.where(dst[at[0]] != 0, dst[at[1]], dst[at[2]])
         elif name != "typecast":
             raise BlockError(f"no meaning for {name}")
+
+
+def _by_face(first: int, end: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Rows and columns of the elements of a tile from one place to another, as they lie."""
+    face, inside = np.divmod(np.arange(first, end), (TILE // 2) ** 2)
+    row, column = np.divmod(inside, TILE // 2)
+    return row + face // 2 * (TILE // 2), column + face % 2 * (TILE // 2)
 
 
 def spread(tile: F64, dim: str) -> F64:

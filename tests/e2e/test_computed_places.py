@@ -10,6 +10,7 @@ import pytest
 import harness
 import harness.language as T
 from harness.errors import HarnessError
+from harness.fuzz.stages import validate
 from harness.kernels.convolution import conv2d_reference
 
 SHAPES = [
@@ -84,6 +85,13 @@ def _by_name(sizes: tuple[int, ...], dtype: str, memory: str = "DRAM") -> Any:
 def test_im2col(shape: tuple[int, ...], device: str, dtype: str) -> None:
     """Strides, dilation, padding and ragged ends give what the golden reference gives."""
     assert harness.check(_by_name(shape, dtype), device=device).passed
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_im2col_is_right_after_every_pass(shape: tuple[int, ...], dtype: str) -> None:
+    """Parts of pages have a meaning in block programs too, so no pass is blamed for them."""
+    assert validate(harness.compile(_by_name(shape, dtype))).name == ""
 
 
 @pytest.mark.parametrize("shape", SHAPES)
