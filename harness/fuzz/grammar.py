@@ -12,14 +12,15 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from harness.fuzz import parts
+from harness.fuzz import computed, parts
 from harness.fuzz.expressions import elementwise, update, vector_update
 from harness.fuzz.scene import OUTPUT, Scene, render
 
 DTYPES: Final = ("bfloat16", "float32", "float16")
 KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop", "vector",
                 "column", "row_reload", "guard", "cumsum", "turned", "part", "planes", "direct",
-                "number", "whole", "gather")  # fmt: skip
+                "number", "whole", "gather", "patches", "scattered", "moved", "shifted",
+                "picked")  # fmt: skip
 """Kinds of statements a swarm chooses from."""
 _FOCUSED: Final = {
     "gemm": ("gemm", "gemm", "elementwise", "cast"),
@@ -246,7 +247,8 @@ _STATEMENTS: Final[dict[str, Any]] = {
     "row_reload": _row_reload, "guard": _guard, "cumsum": parts.cumsum, "turned": parts.turned,
     "part": parts.part, "planes": parts.planes, "direct": parts.direct, "number": parts.number,
     "whole": parts.whole,
-    "gather": parts.gather,
+    "gather": parts.gather, "patches": computed.patches, "scattered": computed.scattered,
+    "moved": computed.moved, "shifted": computed.shifted, "picked": computed.picked,
 }  # fmt: skip
 
 

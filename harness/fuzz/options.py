@@ -55,6 +55,8 @@ def cases(draw: st.DrawFn, focus: str | None = None) -> Case:
     if scene.has_integers and device.startswith("grayskull"):
         device = DEVICES[0]
     placed = draw(placements(device, scene, focus))
+    for name in scene.runs if device.startswith("blackhole") else ():
+        placed.layouts.setdefault(name, {"memory": "L1"})  # from DRAM it reads longer runs only
     options = {"device": device} | placed.options | draw(modes(device))
     if scene.has_integers:  # which need 32 bits
         options.pop("fp32_dest", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -34,6 +35,7 @@ class Scene:
         rows: vectors with one value per row.
         columns: vectors with one value per column.
         tables: tensors of indices.
+        runs: tensors whose elements are moved in runs of 16.
         lines: statements under the grid.
     """
 
@@ -52,6 +54,7 @@ class Scene:
     tensors: list[Tensor] = field(default_factory=list)
     whole_inputs: list[tuple[str, str]] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
     allocations: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     count: int = 0
@@ -73,7 +76,8 @@ class Scene:
 
     def used(self) -> list[Tensor]:
         """Tensors that statements name; the others are no parameters."""
-        return [t for t in self.tensors if any(f"{t.name}[" in line for line in self.lines)]
+        said = set(re.findall(r"\w+", "\n".join(self.lines)))
+        return [t for t in self.tensors if t.name in said]
 
     def grid(self) -> tuple[int, int, int]:
         """Blocks per axis, joined to whole tiles as TTTilesToCoreMap joins them."""
@@ -135,10 +139,14 @@ class Scene:
         name = self.tensor(stem, shape, dtype)
         return name, f"{name}[{self.start()}]"
 
+    @property
+    def column(self) -> str:
+        """Index of a block's first column in a tensor of the kernel's extents."""
+        return "0" if self.axes == 1 else f"bx * {self.bn}"
+
     def start(self) -> str:
         """Indices of a block's first element in a tensor of the kernel's extents."""
-        row, column = f"by * {self.bm}", "0" if self.axes == 1 else f"bx * {self.bn}"
-        return f"{'bz, ' if self.axes == 3 else ''}{row}, {column}"
+        return f"{'bz, ' if self.axes == 3 else ''}by * {self.bm}, {self.column}"
 
     def parallel(self, *stores: str) -> list[str]:
         """Stores to element (i, j) of a block, for all of it."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.fuzz import parts
+from harness.fuzz import computed, parts
 from harness.fuzz.case import Case
 from harness.fuzz.judge import run_case
 from harness.fuzz.scene import OUTPUT, Scene, render
@@ -20,6 +20,11 @@ MARKS = {
     parts.number: "[0]\n",
     parts.whole: '"int32"',
     parts.gather: "T.copy(G",
+    computed.patches: "im2col(",
+    computed.scattered: " X3[",
+    computed.moved: "T.copy(P",
+    computed.shifted: "T.copy(H",
+    computed.picked: "for k in",
 }
 """What the text of each has and no other."""
 
