@@ -15,11 +15,13 @@ from typing import Any
 import tvm
 import tvm_ffi
 from tvm import tirx
+from tvm.ir import Call
 
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, accesses, statements
 from harness.compiler.retensor import like, with_tensors
 from harness.language.blockformats import carried, dtype_of
+from harness.language.ops import COPY
 from harness.language.regions import constant
 from simulator.arch import TILE
 from simulator.plan.views import UNIT
@@ -29,12 +31,16 @@ View = tuple[int, ...]
 
 @dataclass(frozen=True)
 class _Use:
-    """One access of a tensor: dimensions it runs along, and the variables that place the others."""
+    """One access of a tensor: dimensions it runs along, and the variables that place the others.
+
+    ``rank`` is that of the buffer a copy moves it to or from; one where it is no copy.
+    """
 
     tensor: Any
     wide: tuple[int, ...]
     fixed: Mapping[int, tuple[Any, ...]]
     starts: Sequence[Any]
+    rank: int
     node: Any
 
 
@@ -121,16 +127,19 @@ def _outer_variables(uses: Mapping[Any, list[_Use]], views: Mapping[str, View]) 
 def _crossing_variables(uses: Mapping[Any, list[_Use]], views: Mapping[str, View]) -> list[Any]:
     """Variables that number rows beside vectors of one tensor, and columns beside those of another.
 
-    Joined, blocks of the one would lie across those of the other.
+    Joined, blocks of the one would lie across those of the other; where no vector is moved but
+    only blocks (n, 1) and (1, n), as a GEMM with a transposed operand has, they would not.
     """
     sides: dict[Any, set[bool]] = {}
+    vectors: list[Any] = []
     for tensor, several in uses.items():
         rank = len(tensor.ty.shape)
         for use in several if tensor.name not in views else ():
             for d, variables in use.fixed.items() if len(use.wide) == 1 else ():
                 for v in variables if d >= rank - 2 else ():
                     sides.setdefault(v, set()).add(d > use.wide[0])
-    return [v for v, found in sides.items() if len(found) > 1]
+                    vectors += [v] if use.rank == 1 else []
+    return [v for v in vectors if len(sides[v]) > 1]
 
 
 def _along_vectors(rank: int, uses: list[_Use], outer: Sequence[Any]) -> View:
@@ -166,7 +175,15 @@ def _uses(kernel: Kernel) -> Iterator[_Use]:
                 wide.append(d)
             elif sizes[d] != 1:
                 fixed[d] = tuple(_mentioned(start, grid))
-        yield _Use(access.buffer, tuple(wide), fixed, access.starts, access.node)
+        rank = _rank_beside(access.buffer, access.node)
+        yield _Use(access.buffer, tuple(wide), fixed, access.starts, rank, access.node)
+
+
+def _rank_beside(tensor: Any, node: Any) -> int:
+    """Dimensions of the buffer that a copy of a tensor's region names beside it."""
+    if not isinstance(node, Call) or node.op.name != COPY:
+        return 1
+    return next((len(a.source.ty.shape) for a in node.args[:2] if a.source != tensor), 1)
 
 
 def _loops(kernel: Kernel, *, parallel: bool) -> list[Any]:

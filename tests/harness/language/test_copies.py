@@ -11,6 +11,7 @@ import harness
 import harness.language as T
 from harness.errors import CompileError
 from harness.fuzz.stages import validate
+from harness.kernels import gemm
 
 DEVICES = ["wormhole_n150", "blackhole_p150"]
 
@@ -255,3 +256,15 @@ def test_a_column_is_copied_as_the_source_says_or_refused(
         assert len(shape) > 1
     else:
         assert verdict.passed, verdict.reason
+
+
+@pytest.mark.parametrize("trans_A", [False, True])
+@pytest.mark.parametrize(("block_M", "block_N"), [(32, 1), (16, 1), (1, 32), (1, 1)])
+def test_one_row_of_an_operand_beside_one_column_of_another(
+    block_M: int, block_N: int, trans_A: bool
+) -> None:
+    """Rows of a transposed operand and the columns of C they make are joined to tiles alike."""
+    kernel = gemm.matmul(M=37, N=5, K=40, block_M=block_M, block_N=block_N, block_K=32,
+                         trans_A=trans_A, trans_B=True)  # fmt: skip
+    verdict = harness.check(kernel)
+    assert verdict.passed, (verdict.reason, verdict.findings)
