@@ -53,7 +53,7 @@ class Walker:
             found = len(self.buffers) - 1
             self.declared.append({
                 "name": str(node.name), "dtype": str(node.dtype), "scope": str(node.scope()),
-                "shape": [self.expr(s) for s in node.shape],
+                "shape": [self.expr(s) for s in node.shape], "data": self.variable(node.data),
             })  # fmt: skip
         return found
 

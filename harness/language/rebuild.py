@@ -22,17 +22,21 @@ from harness.errors import LanguageError
 from harness.language import elementwise as E
 from harness.language import ops
 from harness.language.assign import has_load
+from harness.language.blockformats import dtype_of
 from harness.language.convolve import im2col
 from harness.language.dtypes import DType
+from harness.language.flat import reshaped, resolved
 from harness.language.frames import NUM_STAGES, Kernel
 from harness.language.locals import Locals, Stale
 from harness.language.tensors import (
     TENSOR_DTYPES,
+    VAR,
     alloc_fragment,
     alloc_local,
     alloc_shared,
     dtype_name,
 )
+from harness.language.variables import alloc_var
 
 _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "Add": operator.add, "Sub": operator.sub, "Mul": operator.mul, "FloorDiv": operator.floordiv,
@@ -57,7 +61,7 @@ def rebuild(data: Mapping[str, Any]) -> Any:
         with IRBuilder() as builder, S.prim_func(is_private=False):
             S.func_name(data["name"])
             _Builder(data).run()
-        return builder.get()
+        return resolved(builder.get())
     except LanguageError as error:
         error.location = error.location or str(data["name"])
         raise
@@ -67,6 +71,7 @@ class _Builder:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.data = data
         self.buffers: dict[int, Any] = {}
+        self.memory: dict[int, Any] = {}
         self.values: dict[int, Any] = {}
         self.names: dict[int, str] = {}
         self.nest: Locals | None = None
@@ -79,8 +84,26 @@ class _Builder:
             declared = self.data["buffers"][number]
             shape = [self.expr(s) for s in declared["shape"]]
             buffer = S.buffer(tuple(shape), dtype_name(declared["dtype"], accepted=TENSOR_DTYPES))
-            self.buffers[number] = S.arg(declared["name"], buffer)
+            self.declare(number, S.arg(declared["name"], buffer))
         self.grid(self.data["body"], [])
+
+    def declare(self, number: int, buffer: Any) -> None:
+        """A parameter or block, first of its memory."""
+        self.buffers[number] = buffer
+        self.memory[self.data["buffers"][number]["data"]] = buffer
+
+    def buffer(self, number: int) -> Any:
+        """A buffer; one that was never declared is a view of another's memory."""
+        if number not in self.buffers:
+            view = self.data["buffers"][number]
+            whole = self.memory.get(view["data"])
+            if whole is None:
+                raise LanguageError(f"{view['name']!r} has no memory")
+            shape = tuple(int(self.expr(d)) for d in view["shape"])
+            same = shape == tuple(map(int, whole.ty.shape)) and view["dtype"] == dtype_of(whole)
+            made = whole if same else reshaped(shape, dtype_name(view["dtype"]), whole.data)
+            self.buffers[number] = made if same else IRBuilder.name(view["name"], made)
+        return self.buffers[number]
 
     def grid(self, body: list[Any], axes: list[dict[str, Any]]) -> None:
         """The loops over blocks, outermost first, and what is under them."""
@@ -107,14 +130,18 @@ class _Builder:
         if kind == "alloc":
             declared = self.data["buffers"][s["b"]]
             make = _ALLOCATE.get(declared["scope"])
-            if make is None:
+            if declared["scope"] == VAR:
+                buffer = alloc_var(declared["dtype"]).named(declared["name"]).source
+            elif make is None:
                 raise LanguageError(f"a buffer of scope {declared['scope']!r}")
-            buffer = make([self.expr(d) for d in declared["shape"]], declared["dtype"])
-            self.buffers[s["b"]] = IRBuilder.name(declared["name"], buffer)
+            else:
+                buffer = make([self.expr(d) for d in declared["shape"]], declared["dtype"])
+                IRBuilder.name(declared["name"], buffer)
+            self.declare(s["b"], buffer)
         elif kind == "for":
             self.loop(s)
         elif kind == "store":
-            buffer = self.buffers[s["b"]]
+            buffer = self.buffer(s["b"])
             value, dtype = self.expr(s["value"]), str(buffer.ty.dtype)
             S.buffer_store(buffer, E.cast(value, DType(dtype)), [self.expr(i) for i in s["i"]])
             for var in self.nest.stored(buffer) if self.nest is not None else ():
@@ -196,7 +223,7 @@ class _Builder:
         if value.get("op") != "tl.region":
             raise LanguageError("an operand is not a region of a buffer")
         load, _, *extents = value["args"]
-        buffer = self.buffers[load["b"]]
+        buffer = self.buffer(load["b"])
         ranges = [Range.from_min_extent(self.expr(i), self.expr(e))
                   for i, e in zip(load["i"], extents, strict=True)]  # fmt: skip
         return TensorRegion(buffer, ranges, BufferRegionType())
@@ -214,11 +241,14 @@ class _Builder:
             return e["v"]
         if kind == "var":
             if e["n"] not in self.values:
-                raise LanguageError("a value of a GPU thread has no meaning here")
+                raise LanguageError(
+                    "a value of a GPU thread, or a place of T.Persistent, has no meaning here",
+                    next_step="read the file without --frontend tilelang",
+                )
             value = self.values[e["n"]]
             return value.refuse() if isinstance(value, Stale) else value
         if kind == "load":
-            return self.buffers[e["b"]][tuple(self.expr(i) for i in e["i"])]
+            return self.buffer(e["b"])[tuple(self.expr(i) for i in e["i"])]
         if kind in _OPERATORS:
             return _OPERATORS[kind](self.expr(e["a"]), self.expr(e["b"]))
         if kind == "Not":

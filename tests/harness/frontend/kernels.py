@@ -326,6 +326,28 @@ def unrolled_sum(M, N, block=32, dtype="float32"):
     return main
 
 
+def flat_scaled(M, N, block=32, dtype="float32"):
+    """A tensor used under another shape, scaled by a number that depends on the block."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), dtype), B: T.Tensor((M * N,), dtype)):
+        with T.Kernel(T.ceildiv(M, block), threads=128) as bx:
+            flat = T.Tensor((M * N,), dtype, A.data)
+            times = T.alloc_var("int32", init=1)
+            scale = T.alloc_var("float32")
+            row = T.alloc_fragment((block * N,), dtype)
+            scale = 0.5
+            if bx > 0:
+                times = 3
+            T.copy(flat[bx * block * N : (bx + 1) * block * N], row)
+            for _ in T.serial(times):
+                for i in T.Parallel(block * N):
+                    row[i] = row[i] * scale + 1.0
+            T.copy(row, B[bx * block * N : (bx + 1) * block * N])
+
+    return main
+
+
 class Reference(torch.nn.Module):
     """A reference in torch, which is not needed."""
 

@@ -24,6 +24,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"batch": 1, "heads": 1, "seq_len": 96, "dim": 32, "is_causal": True},
     ),
     "open size": ("dynamic_copy", {"m": 45}),
+    "view and scalars": ("flat_scaled", {"M": 96, "N": 64}),
     "loops": ("unrolled_sum", {"M": 64, "N": 64}),
 }
 

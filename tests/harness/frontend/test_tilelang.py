@@ -118,8 +118,9 @@ def block(*statements: dict[str, Any]) -> dict[str, Any]:
                 "args": [region(source), region(target)]}  # fmt: skip
         return {"k": "eval", "value": call}
 
-    buffers = [{"name": n, "dtype": "float32", "scope": s, "shape": [size, size]}
-               for n, s in (("A", "global"), ("B", "global"), ("t", "shared.dyn"))]  # fmt: skip
+    buffers = [{"name": n, "dtype": "float32", "scope": s, "shape": [size, size], "data": 10 + m}
+               for m, n, s in ((0, "A", "global"), (1, "B", "global"), (2, "t", "shared.dyn"),
+                               (3, "lost", "global"))]  # fmt: skip
     grid = {"k": "for", "kind": 4, "tag": "blockIdx.x", "var": 0, "name": "bx", "min": zero,
             "extent": {"k": "int", "v": 1, "t": "int32"}, "stages": None,
             "body": [{"k": "alloc", "b": 2}, copy(0, 2), copy(2, 1), *statements]}  # fmt: skip
@@ -139,6 +140,7 @@ def test_a_kernel_is_rebuilt_from_json() -> None:
         ({"k": "eval", "value": {"k": "call", "op": "tl.atomic_add", "args": []}}, "T.atomic_add"),
         ({"k": "store", "b": 2, "i": [], "value": {"k": "var", "n": 9}}, "GPU thread"),
         ({"k": "store", "b": 2, "i": [], "value": {"k": "other", "what": "Ramp"}}, "a Ramp"),
+        ({"k": "store", "b": 3, "i": [], "value": {"k": "py", "v": 1}}, "'lost' has no memory"),
     ],
 )
 def test_nodes_without_meaning_are_refused(statement: dict[str, Any], message: str) -> None:
