@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, replace
+from numbers import Integral
 from typing import Any, Final
 
 from harness.compiler.attrs import CoreRange
@@ -46,6 +47,25 @@ def parse_core_ranges(text: str) -> tuple[CoreRange, ...]:
     return tuple(ranges)
 
 
+def _pair(value: Any) -> tuple[int, int] | None:
+    """``value`` as two whole numbers, or None."""
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        return None
+    if any(isinstance(v, bool) or not isinstance(v, Integral) for v in value):
+        return None
+    return int(value[0]), int(value[1])
+
+
+def _range(value: Any) -> CoreRange | None:
+    """A core range as such, or as (first core, size), or None."""
+    if isinstance(value, CoreRange):
+        value = (value.start, value.extent)
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        return None
+    start, extent = _pair(value[0]), _pair(value[1])
+    return None if start is None or extent is None else CoreRange(start, extent)
+
+
 @dataclass(frozen=True)
 class CompileOptions:
     """What a user may choose.
@@ -53,7 +73,7 @@ class CompileOptions:
     Attributes:
         device: name of the architecture table, or a family name.
         grid: sub-grid (columns, rows) at the device's origin; None for the whole compute grid.
-        core_ranges: rectangles of cores to use; None for the whole (sub-)grid.
+        core_ranges: rectangles of cores to use, each a CoreRange or (first core, size); None for the whole (sub-)grid.
         strategy: how blocks are dealt to cores.
         double_buffer: two or more blocks in flight per circular buffer of a loop, and per output.
         prefetch: blocks read once per work item are read one work item ahead.
@@ -78,7 +98,9 @@ class CompileOptions:
         Raises:
             OptionError: naming the option and what is accepted.
         """
-        object.__setattr__(self, "device", dict(ALIASES).get(self.device, self.device))
+        for old, name in ALIASES:
+            if self.device == old:
+                object.__setattr__(self, "device", name)
         if self.device not in device_names():
             raise OptionError(f"unknown device {self.device!r}", location="device",
                               next_step=f"use one of {', '.join(device_names())}")  # fmt: skip
@@ -91,23 +113,36 @@ class CompileOptions:
         if self.fp32_dest and not self.arch.fp32_dest:
             raise OptionError(f"{self.device} has no 32-bit destination register",
                               location="fp32_dest", next_step="use --no-fp32-dest")  # fmt: skip
-        for flag in ("double_buffer", "prefetch", "multicast"):
-            if not isinstance(getattr(self, flag), bool):
-                raise OptionError(f"{flag} is {getattr(self, flag)!r}, not true or false",
-                                  location=flag)  # fmt: skip
-        self._check_cores()
+        for flag in ("double_buffer", "prefetch", "multicast", "fp32_dest"):
+            value = getattr(self, flag)
+            if not isinstance(value, bool) and (flag, value) != ("fp32_dest", None):
+                raise OptionError(f"{flag} is {value!r}, not true or false", location=flag)
+        self._check_grid()
+        self._check_ranges()
 
-    def _check_cores(self) -> None:
-        full = self.arch.grid
-        if self.grid is not None and (
-            len(list(self.grid)) != 2
-            or any(not 1 <= g <= f for g, f in zip(self.grid, full, strict=True))
-        ):
-            raise OptionError(
-                f"grid {'x'.join(map(str, self.grid))} does not fit {self.device}",
-                location="grid",
-                next_step=f"at most {full[0]}x{full[1]}",
-            )
+    def _check_grid(self) -> None:
+        if self.grid is None:
+            return
+        full, pair = self.arch.grid, _pair(self.grid)
+        if pair is None:
+            raise OptionError(f"grid is {self.grid!r}, not (columns, rows)", location="grid",
+                              next_step="write e.g. (3, 5)")  # fmt: skip
+        if any(not 1 <= g <= f for g, f in zip(pair, full, strict=True)):
+            raise OptionError(f"grid {pair[0]}x{pair[1]} does not fit {self.device}",
+                              location="grid", next_step=f"at most {full[0]}x{full[1]}")  # fmt: skip
+        object.__setattr__(self, "grid", pair)
+
+    def _check_ranges(self) -> None:
+        if self.core_ranges is None:
+            return
+        given: Any = self.core_ranges
+        ranges = [_range(r) for r in given] if isinstance(given, (list, tuple)) else [None]
+        if None in ranges:
+            raise OptionError(f"core_ranges is {given!r}, not rectangles of cores",
+                              location="core_ranges",
+                              next_step="write e.g. [((0, 0), (2, 2)), ((4, 4), (2, 2))]: "
+                              "first core and size")  # fmt: skip
+        object.__setattr__(self, "core_ranges", tuple(ranges))
         width, height = self.physical_grid
         seen: set[tuple[int, int]] = set()
         for r in self.core_ranges or ():

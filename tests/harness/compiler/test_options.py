@@ -36,6 +36,18 @@ from tests.harness.compiler import samples
         ({"prefetch": "yes"}, "prefetch"),
         ({"grid": (9, 8)}, "grid"),
         ({"grid": (0, 1)}, "grid"),
+        ({"grid": 5}, "grid"),
+        ({"grid": "2x3"}, "grid"),
+        ({"grid": "23"}, "grid"),
+        ({"grid": (2.0, 3)}, "grid"),
+        ({"grid": (True, 1)}, "grid"),
+        ({"grid": (1, 2, 3)}, "grid"),
+        ({"device": ["wormhole_n150"]}, "device"),
+        ({"fp32_dest": "no"}, "fp32_dest"),
+        ({"fp32_dest": 0}, "fp32_dest"),
+        ({"core_ranges": 3}, "core_ranges"),
+        ({"core_ranges": "0,0:2x2"}, "core_ranges"),
+        ({"core_ranges": [(0, 0, 2, 2)]}, "core_ranges"),
         ({"core_ranges": ()}, "core_ranges"),
         ({"core_ranges": (CoreRange((7, 7), (2, 1)),)}, "core_ranges"),
         (
@@ -50,6 +62,12 @@ def test_a_value_that_does_not_exist_or_fit_is_refused(options: dict[str, Any], 
     with pytest.raises(OptionError) as caught:
         CompileOptions(**options)
     assert caught.value.location == place
+
+
+def test_cores_may_be_plain_pairs() -> None:
+    """From Python a rectangle is (first core, size), as on the command line, and a list will do."""
+    options = CompileOptions(grid=[3, 4], core_ranges=[((0, 0), [2, 2])])  # type: ignore[arg-type, list-item]
+    assert options == CompileOptions(grid=(3, 4), core_ranges=(CoreRange((0, 0), (2, 2)),))
 
 
 @pytest.mark.parametrize("text", ["", "3", "3x", "0x2", "3X5", "-1x2", "3x5x1"])
