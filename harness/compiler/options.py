@@ -73,7 +73,8 @@ class CompileOptions:
     Attributes:
         device: name of the architecture table, or a family name.
         grid: sub-grid (columns, rows) at the device's origin; None for the whole compute grid.
-        core_ranges: rectangles of cores to use, each a CoreRange or (first core, size); None for the whole (sub-)grid.
+        core_ranges: rectangles of cores to use, each a CoreRange or (first core, size); None for
+            the whole (sub-)grid.
         strategy: how blocks are dealt to cores.
         double_buffer: two or more blocks in flight per circular buffer of a loop, and per output.
         prefetch: blocks read once per work item are read one work item ahead.
@@ -128,8 +129,11 @@ class CompileOptions:
             raise OptionError(f"grid is {self.grid!r}, not (columns, rows)", location="grid",
                               next_step="write e.g. (3, 5)")  # fmt: skip
         if any(not 1 <= g <= f for g, f in zip(pair, full, strict=True)):
-            raise OptionError(f"grid {pair[0]}x{pair[1]} does not fit {self.device}",
-                              location="grid", next_step=f"at most {full[0]}x{full[1]}")  # fmt: skip
+            raise OptionError(
+                f"grid {pair[0]}x{pair[1]} does not fit {self.device}",
+                location="grid",
+                next_step=f"at most {full[0]}x{full[1]}",
+            )
         object.__setattr__(self, "grid", pair)
 
     def _check_ranges(self) -> None:

@@ -7,6 +7,7 @@ that exist.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,11 +118,17 @@ class TransferEmitter:
         zero = tirx.const(0, "int32")
         return down(list(lead), zero, zero)
 
-    @staticmethod
-    def _inside(ana: Any, axis: Axis, i: Any) -> list[Any]:
+    def _begins(self, ana: Any, axis: Axis) -> bool:
+        """Whether an axis surely begins inside the tensor, and not before it."""
+        with ExitStack() as known:
+            for condition in self.conditions:
+                known.enter_context(ana.constraint_scope(condition))
+            return _proves(ana, axis.first >= 0)
+
+    def _inside(self, ana: Any, axis: Axis, i: Any) -> list[Any]:
         """Conditions that tile ``i`` of an axis exists; those that always hold are left out."""
         last = axis.first + (axis.count - 1)
-        found = [] if _proves(ana, axis.first >= 0) else [axis.first + i >= 0]
+        found = [] if self._begins(ana, axis) else [axis.first + i >= 0]
         return found if _proves(ana, last < axis.tiles) else [*found, axis.first + i < axis.tiles]
 
     def _guard(self, ana: Any, rows: Axis, cols: Axis, i: Any, j: Any, stmt: Any) -> list[Any]:
@@ -173,11 +180,10 @@ class TransferEmitter:
         before = [thread("reader", lookup.fetch(span)) for lookup in asked]
         return seq([*before, thread("reader", [*(lookup.bind() for lookup in asked), *out])])
 
-    @staticmethod
-    def _keep(ana: Any, axis: Axis) -> Any | None:
+    def _keep(self, ana: Any, axis: Axis) -> Any | None:
         """Elements of tile ``i`` that are inside region and tensor; None where always all 32."""
         whole_region = axis.extent % TILE == 0
-        begins = _proves(ana, axis.first >= 0)
+        begins = self._begins(ana, axis)
         if whole_region and begins and _proves(ana, axis.start + axis.extent <= axis.elements):
             return None
 

@@ -66,7 +66,7 @@ def test_a_value_that_does_not_exist_or_fit_is_refused(options: dict[str, Any], 
 
 def test_cores_may_be_plain_pairs() -> None:
     """From Python a rectangle is (first core, size), as on the command line, and a list will do."""
-    options = CompileOptions(grid=[3, 4], core_ranges=[((0, 0), [2, 2])])  # type: ignore[arg-type, list-item]
+    options = CompileOptions(grid=[3, 4], core_ranges=[((0, 0), [2, 2])])  # type: ignore[arg-type]
     assert options == CompileOptions(grid=(3, 4), core_ranges=(CoreRange((0, 0), (2, 2)),))
 
 
