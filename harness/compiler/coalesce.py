@@ -32,7 +32,7 @@ from harness.compiler.ties import (
     step_of,
     tie,
 )
-from harness.compiler.unitrows import with_unit_loops, with_unit_rows
+from harness.compiler.unitrows import with_store_loops, with_unit_loops, with_unit_rows
 from harness.compiler.waves import substituted
 from harness.language.ops import COPY
 from harness.language.regions import constant, is_buffer
@@ -46,7 +46,7 @@ def coalesce(func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, tuple[int, int, int]]:
         CompileError: an axis whose blocks cannot be shown independent.
     """
     factors = [1, 1, 1]
-    func = _without_unit_axes(func)
+    func = with_store_loops(_without_unit_axes(func))
     for axis in (0, 1, 2):
         kernel = read_kernel(func)
         if kernel.block_vars[axis] is None or kernel.grid[axis] == 1:
@@ -72,9 +72,37 @@ def _with_rows(kernel: Kernel, var: Any, steps: int, what: str) -> Kernel:
     kernel = read_kernel(func)
     tied = Join(kernel, var, 1, steps, what)
     tied.grown |= {tied.ties.find((buffer, 0)) for buffer in rows}
+    while _spread(kernel, var, tied):
+        pass
     dims = [(b, d) for b in kernel.onchip for d in range(len(b.ty.shape))]
     grown = {k for k in (*dims, *(("loop", v) for v in tied.ties.loops)) if tied.is_grown(k)}
     return read_kernel(with_unit_loops(kernel, var, grown))
+
+
+def _spread(kernel: Kernel, var: Any, tied: Join) -> bool:
+    """Whether a number made from those of a row turned out to be one per row as well.
+
+    ``top[0] = low[0] * 2``: where ``low`` has a number per row ``top`` has, and not the other way
+    round, as a row may use what all rows share.
+    """
+    changed = False
+    onchip = set(kernel.onchip)
+
+    def units(buffer: Any) -> list[Dim]:
+        shape = buffer.ty.shape if buffer in onchip else ()
+        return [(buffer, d) for d, size in enumerate(shape) if constant(size) == 1]
+
+    for store, _ in nests(kernel):
+        (target, _, _), *read = elements(store)
+        own = units(target)
+        if own and not any(map(tied.is_grown, own)):
+            made = mentions(store.value, [var]) or any(
+                tied.is_grown(key) for buffer, _, _ in read for key in units(buffer)
+            )
+            if made:
+                tied.grown.add(tied.ties.find(own[0]))
+            changed |= made
+    return changed
 
 
 def per_tile(extent: int) -> int:

@@ -1,4 +1,4 @@
-"""Blocks of one row written without that row: as ``x[j]``, or as ``x[0, j]``.
+"""Blocks of one row written without that row, and blocks of one element without a loop.
 
 Joining one-row blocks makes rows of them. For that a buffer (N,) that holds a row becomes one of
 (1, N), and stores that name row 0 get a T.Parallel loop of one iteration, which joining lengthens.
@@ -6,7 +6,7 @@ Joining one-row blocks makes rows of them. For that a buffer (N,) that holds a r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import tvm
@@ -14,7 +14,7 @@ import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
-from harness.compiler.kernel import Kernel, statements, with_body
+from harness.compiler.kernel import Kernel, read_kernel, statements, with_body
 from harness.compiler.retensor import like, with_tensors
 from harness.compiler.ties import Dim, elements, nests, step_of
 from harness.language.ops import COPY, CUMSUM, REDUCE
@@ -98,7 +98,7 @@ def with_unit_loops(kernel: Kernel, var: Any, grown: Collection[Dim]) -> tirx.Pr
     def fixed(buffer: Any, dim: int, index: Any) -> bool:
         return constant(index) == 0 and (buffer, dim) in grown
 
-    def looped(nest: tirx.For) -> tirx.For:
+    def looped(nest: Any) -> Any:
         row = tirx.Var("row", "int32")
         used = False
 
@@ -134,17 +134,40 @@ def with_unit_loops(kernel: Kernel, var: Any, grown: Collection[Dim]) -> tirx.Pr
         body = rebuilt(nest)
         return tirx.For(row, 0, 1, tirx.ForKind.PARALLEL, body, span=nest.span) if used else nest
 
-    def down(stmt: Any) -> Any:
-        if isinstance(stmt, tirx.SeqStmt):
-            return tirx.SeqStmt([down(s) for s in stmt.seq])
-        if isinstance(stmt, tirx.IfThenElse):
-            orelse = None if stmt.else_case is None else down(stmt.else_case)
-            return tirx.IfThenElse(stmt.condition, down(stmt.then_case), orelse, stmt.span)
-        if not isinstance(stmt, tirx.For):
-            return stmt
-        if stmt.kind == tirx.ForKind.PARALLEL:
-            return looped(stmt)
-        return tirx.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, down(stmt.body),
-                        annotations=stmt.annotations, span=stmt.span)  # fmt: skip
+    return with_body(kernel.func, _each_nest(kernel.body, looped), {})
 
-    return with_body(kernel.func, down(kernel.body), {})
+
+def with_store_loops(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """The function with loops of one iteration around stores to blocks of one element."""
+    kernel = read_kernel(func)
+    onchip = set(kernel.onchip)
+
+    def looped(store: Any) -> Any:
+        if isinstance(store, tirx.For) or store.buffer not in onchip:
+            return store
+        if any(constant(d) != 1 for d in store.buffer.ty.shape):
+            return store
+        variables = [tirx.Var("one", "int32") for _ in store.indices]
+        nest: Any = tirx.BufferStore(store.buffer, store.value, variables, span=store.span)
+        for var in reversed(variables):
+            nest = tirx.For(var, 0, 1, tirx.ForKind.PARALLEL, nest, span=store.span)
+        return nest
+
+    return with_body(func, _each_nest(kernel.body, looped), {})
+
+
+def _each_nest(stmt: Any, change: Callable[[Any], Any]) -> Any:
+    """A body with every T.Parallel nest, and every store outside of one, changed."""
+    if isinstance(stmt, tirx.SeqStmt):
+        return tirx.SeqStmt([_each_nest(s, change) for s in stmt.seq])
+    if isinstance(stmt, tirx.IfThenElse):
+        orelse = None if stmt.else_case is None else _each_nest(stmt.else_case, change)
+        return tirx.IfThenElse(stmt.condition, _each_nest(stmt.then_case, change), orelse,
+                               stmt.span)  # fmt: skip
+    is_loop = isinstance(stmt, tirx.For)
+    if isinstance(stmt, tirx.BufferStore) or (is_loop and stmt.kind == tirx.ForKind.PARALLEL):
+        return change(stmt)
+    if not is_loop:
+        return stmt
+    return tirx.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, _each_nest(stmt.body, change),
+                    annotations=stmt.annotations, span=stmt.span)  # fmt: skip
