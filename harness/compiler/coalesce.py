@@ -122,31 +122,46 @@ def _without_unit_axes(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 def _block_extent(kernel: Kernel, axis: int) -> int | None:
-    """Extent, no whole tiles, that blocks along an axis have; None where they are whole tiles."""
+    """Extent, no whole tiles, that blocks along an axis have; None where they are whole tiles.
+
+    An element that a block of whole tiles reads by the axis is chosen from its tile.
+    """
     var, found = kernel.block_vars[axis], set()
+    whole, chosen = False, []
     for place in places(kernel):
         step = step_of(place.start, var)
-        if step is None and not place.is_tile_dim:
+        if step is None and (place.extent == 1 or not place.is_tile_dim):
             continue
         if step is None:
             refuse(f"an index of tensor {place.tensor.name!r} is not affine in the block indices",
                    node=place.node, code="UnsupportedIndex")  # fmt: skip
         if not place.is_tile_dim or step % TILE == 0:
-            continue
-        if step != place.extent:
-            refuse(
-                f"blocks of {place.tensor.name!r} advance by {step} along dimension {place.dim},"
-                f" where they cover {place.extent}",
-                node=place.node,
-                code="UnalignedBlock",
-                next_step="let blocks advance by what they cover, or by multiples of 32",
-            )
+            whole |= place.is_tile_dim and bool(step)
+        elif place.extent == 1 and isinstance(place.node, TensorLoad):
+            chosen.append((step, place))
+        else:
+            _advances(step, place)
+            found.add(step)
+    for step, place in chosen if found or not whole else ():
+        _advances(step, place)
         found.add(step)
     if len(found) > 1:
         refuse(f"grid axis {'xyz'[axis]} has blocks of different extents that are no whole tiles",
                node=kernel.body, code="UnalignedBlock",
                next_step="use one extent for all dimensions of an axis")  # fmt: skip
     return found.pop() if found else None
+
+
+def _advances(step: int, place: Place) -> None:
+    """Refuse a place that does not advance by what it covers."""
+    if step != place.extent:
+        refuse(
+            f"blocks of {place.tensor.name!r} advance by {step} along dimension {place.dim},"
+            f" where they cover {place.extent}",
+            node=place.node,
+            code="UnalignedBlock",
+            next_step="let blocks advance by what they cover, or by multiples of 32",
+        )
 
 
 class Join:

@@ -138,17 +138,23 @@ def with_unit_loops(kernel: Kernel, var: Any, grown: Collection[Dim]) -> tirx.Pr
 
 
 def with_store_loops(func: tirx.PrimFunc) -> tirx.PrimFunc:
-    """The function with loops of one iteration around stores to blocks of one element."""
+    """The function with loops of one iteration around stores of one element outside T.Parallel.
+
+    A tensor's element is reached so; of a block it has to be the only one.
+    """
     kernel = read_kernel(func)
-    onchip = set(kernel.onchip)
+    onchip, params = set(kernel.onchip), set(kernel.params)
 
     def looped(store: Any) -> Any:
-        if isinstance(store, tirx.For) or store.buffer not in onchip:
+        if isinstance(store, tirx.For):
             return store
-        if any(constant(d) != 1 for d in store.buffer.ty.shape):
+        alone = all(constant(d) == 1 for d in store.buffer.ty.shape)
+        if store.buffer not in params and not (alone and store.buffer in onchip):
             return store
-        variables = [tirx.Var("one", "int32") for _ in store.indices]
-        nest: Any = tirx.BufferStore(store.buffer, store.value, variables, span=store.span)
+        lead, last = list(store.indices[:-2]), list(store.indices[-2:])
+        variables = [tirx.Var("one", "int32") for _ in last]
+        own = variables if alone else [i + v for i, v in zip(last, variables, strict=True)]
+        nest: Any = tirx.BufferStore(store.buffer, store.value, [*lead, *own], span=store.span)
         for var in reversed(variables):
             nest = tirx.For(var, 0, 1, tirx.ForKind.PARALLEL, nest, span=store.span)
         return nest

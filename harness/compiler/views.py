@@ -20,6 +20,7 @@ from tvm.ir import Call
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, accesses, statements
 from harness.compiler.retensor import like, with_tensors
+from harness.compiler.ties import step_of
 from harness.language.blockformats import carried, dtype_of
 from harness.language.ops import COPY
 from harness.language.regions import constant
@@ -59,7 +60,7 @@ def find_views(kernel: Kernel) -> dict[str, View]:
         if view:
             views[tensor.name] = view
     outer = [*_outer_variables(uses, views), *_crossing_variables(uses, views),
-             *_loops(kernel, parallel=False)]  # fmt: skip
+             *_moving_variables(kernel, uses, views), *_loops(kernel, parallel=False)]  # fmt: skip
     for tensor, found in uses.items():
         if tensor.name not in views:
             view = _along_vectors(len(tensor.ty.shape), found, outer)
@@ -142,23 +143,41 @@ def _crossing_variables(uses: Mapping[Any, list[_Use]], views: Mapping[str, View
     return [v for v in vectors if len(sides[v]) > 1]
 
 
+def _moving_variables(
+    kernel: Kernel, uses: Mapping[Any, list[_Use]], views: Mapping[str, View]
+) -> list[Any]:
+    """Variables that move blocks of some tensor by whole tiles."""
+    grid = [v for v in kernel.block_vars if v is not None]
+    found = []
+    for tensor, several in uses.items():
+        last = views.get(tensor.name, tuple(range(len(tensor.ty.shape))))[-2:]
+        for use in several:
+            starts = [use.starts[d] for d in use.wide if d in last]
+            found += [v for v in grid for s in starts if (step := step_of(s, v))
+                      and step % TILE == 0]  # fmt: skip
+    return found
+
+
 def _along_vectors(rank: int, uses: list[_Use], outer: Sequence[Any]) -> View:
     """The view that gives each vector rows of tiles of its own; empty where tiles may hold several.
 
     Several lie in one tile where the blocks that use them can be joined, which cannot be where
     their variable also chooses among whole tiles of another tensor, or is that of a loop, or where
-    one in the midst of a tile is used by its number.
+    one in the midst of a tile is used by its number. Of a tensor that is only used element by
+    element each is a tile of its own, on the same conditions.
     """
-    lone = {use.wide for use in uses if use.wide}
-    if len(lone) != 1 or len(min(lone)) != 1 or rank < 2:
+    lone = {use.wide for use in uses if use.wide} or {()}
+    if len(lone) != 1 or len(min(lone)) > 1 or (rank < 2 and min(lone)):
         return ()
-    ((along,),) = lone
-    beside = [d for d in (rank - 2, rank - 1) if d != along]
+    along = min(lone)
+    beside = [d for d in (rank - 2, rank - 1) if d not in along and d >= 0]
     chosen = [v for use in uses for d in beside for v in use.fixed.get(d, ())]
     amid = any((constant(use.starts[d]) or 0) % TILE for use in uses for d in beside)
-    if not amid and not any(v.same_as(o) for v in chosen for o in outer):
+    apart = [any(v.same_as(o) for o in outer) for v in chosen]
+    if not (amid or any(apart)) or not (along or all(apart)):  # elements of blocks to be joined
         return ()
-    return (*(d for d in range(rank) if d != along), UNIT, along)
+    units = (UNIT,) * (2 - len(along))
+    return (*(d for d in range(rank) if d not in along), *units, *along)
 
 
 def _uses(kernel: Kernel) -> Iterator[_Use]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import tvm
@@ -9,7 +10,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
 from harness.compiler.affine import mentions
-from harness.compiler.block.choose import picked, picks
+from harness.compiler.block.choose import Pick, picked, picks
 from harness.compiler.block.fold import RING, binary, is_real
 from harness.compiler.block.gather import Gathered, gathers_into, is_gathered
 from harness.compiler.block.indices import index_expr
@@ -32,6 +33,7 @@ from harness.compiler.block.whole import WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads, loads_of
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
+from simulator.arch import TILE
 
 if TYPE_CHECKING:
     from harness.compiler.block.read import _Reader
@@ -154,17 +156,7 @@ class Nest:
         block = parts.read(buffer, starts, extents, node)
         if not chosen:
             return self.operand(block, _repeated(access), node, turned=self._lies(block, access))
-        blocks = [block]
-        if self._is_whole(node):
-            made, blocks = in_parts(block, self.node, self.reader.temp)
-            self.before += made
-        found = []
-        for part in blocks:
-            made, vector = picked(part, chosen, node, self.reader.temp)
-            self.before += made
-            turned = self._lies(vector, access)
-            found.append(Leaf(self._turned(vector) if turned else vector, _repeated(access)))
-        return total(found)
+        return self._picked(block, chosen, access, node)
 
     def _lies(self, block: Buffer, access: str) -> bool:
         """Whether a block lies the other way round."""
@@ -228,8 +220,10 @@ class Nest:
                                 tuple(turned.extents))  # fmt: skip
             self.before += self.reader.load(node, block, turned.region(buffer, indices, node))
             return self.operand(block, None, node, turned=True)
-        region = self.region(buffer, indices, node)
         used = [k for k, v in enumerate(self.variables) if any(mentions(i, [v]) for i in indices)]
+        if not used:
+            return self._element(buffer, indices, node)
+        region = self.region(buffer, indices, node)
         rank, text = len(self.variables), str(region.starts)
         dtype = dtype_of(buffer)
         if used == list(range(rank)):
@@ -255,6 +249,35 @@ class Nest:
         block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype, shape, form)
         self.before += self.reader.load(node, block, region)
         return self.operand(block, access, node, turned=(access, form) == ("COL", "row"))
+
+    def _element(self, buffer: Any, indices: list[Any], node: Any) -> Expr:
+        """One element for the whole iteration space: chosen from its tile, if not the first."""
+        from harness.compiler.block.read import make_buffer
+
+        starts, extents, chosen = list(indices), [1] * len(indices), []
+        for dim in range(max(len(indices) - 2, 0), len(indices)):
+            if not self.parts.is_aligned(starts[dim]):
+                first = self.parts.tile_of(starts[dim]) * TILE
+                chosen.append(Pick(int(dim == len(indices) - 1), starts[dim] - first))
+                starts[dim], extents[dim] = first, TILE
+        name, shape = self.reader.temp(f"{buffer.name}_block"), tuple([1, *extents][-2:])
+        block = make_buffer(name, dtype_of(buffer), shape)
+        self.before += self.reader.load(node, block, Region(buffer, starts, extents))
+        return self._picked(block, chosen, "SCALAR", node)
+
+    def _picked(self, block: Buffer, chosen: Sequence[Pick], access: str, node: Any) -> Expr:
+        """The operand that is chosen from a block; whole numbers become real before."""
+        blocks = [block]
+        if self._is_whole(node):
+            made, blocks = in_parts(block, self.node, self.reader.temp)
+            self.before += made
+        found = []
+        for part in blocks:
+            made, vector = picked(part, chosen, node, self.reader.temp)
+            self.before += made
+            turned = self._lies(vector, access)
+            found.append(Leaf(self._turned(vector) if turned else vector, _repeated(access)))
+        return total(found)
 
     def _gathered(self, buffer: Any, indices: list[Any], inside: Any, node: Any) -> Expr:
         """An element of a tensor at a computed place, zero where ``inside`` does not hold."""

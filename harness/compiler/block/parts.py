@@ -150,12 +150,15 @@ class Parts:
         """Whether an index is at the first row or column of a tile."""
         return self._first(start) is not None
 
+    def tile_of(self, index: Any) -> Any:
+        """The tile an index lies in."""
+        return self._analyzer().simplify(tirx.FloorDiv(index, tirx.const(TILE, "int32")))
+
     def _first(self, start: Any) -> Any:
         """The tile that begins at an index; None where none is known to."""
-        analyzer = self._analyzer()
         start = tirx.const(start, "int32") if isinstance(start, int) else start
-        first = analyzer.simplify(tirx.FloorDiv(start, tirx.const(TILE, "int32")))
-        return first if analyzer.can_prove_equal(first * TILE, start) else None
+        first = self.tile_of(start)
+        return first if self._analyzer().can_prove_equal(first * TILE, start) else None
 
     def _tile(self, var: Any, start: Any, node: Any) -> Any:
         first = self._first(start)

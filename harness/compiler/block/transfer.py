@@ -14,7 +14,6 @@ from typing import Any
 import tvm
 from tvm import tirx
 
-from harness.compiler.affine import affine
 from harness.compiler.block.lookup import looked_up
 from harness.compiler.block.model import IndexTiles, Load, Region, Scaler, Store
 from harness.compiler.block.names import Names
@@ -84,20 +83,16 @@ class TransferEmitter:
 
     def _axis(self, region: Region, start: Any, extent: int, size: int, node: Any) -> Axis:
         start = tirx.const(start, "int32") if isinstance(start, int) else start
-        form = affine(start, [var for var, _, _ in self.ranges])
-        if form is None or form.base % TILE or any(c % TILE for c in form.coefficients):
+        ana = self._analyzer()
+        first = ana.simplify(tirx.FloorDiv(start, tirx.const(TILE, "int32")))
+        if not ana.can_prove_equal(first * TILE, start):
             refuse(
                 f"tensor {region.tensor.name!r} is accessed at {start}, not a multiple of {TILE}",
                 node=node,
                 code="UnalignedBlock",
                 next_step=f"start regions at multiples of {TILE} rows and columns",
             )
-        first: Any = tirx.const(form.base // TILE, "int32")
-        for c, v in zip(form.coefficients, form.variables, strict=True):
-            if c:
-                first = first + v * (c // TILE)
-        ana = self._analyzer()
-        first, start = ana.simplify(first), ana.simplify(start)
+        start = ana.simplify(start)
         return Axis(first, -(-extent // TILE), start, extent, -(-size // TILE), size)
 
     def _tiles(self, lead: Any, rows: Axis, cols: Axis, body: Any) -> list[Any]:
