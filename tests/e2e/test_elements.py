@@ -124,6 +124,23 @@ def test_the_last_gate_of_a_chunk() -> None:
     judged(main, {"X": x, "G": g}, x * (g[:, ends] - g)[:, :, None])
 
 
+def test_a_column_for_a_block() -> None:
+    """One column of a tensor per block beside whole tiles of another, in every block its own."""
+
+    @T.prim_func
+    def main(
+        X: T.Tensor([M, N], "float32"),
+        C: T.Tensor([M, 3], "float32"),
+        Y: T.Tensor([M, N], "float32"),
+    ):
+        with T.Kernel(3, 3) as (bx, by):
+            for i, j in T.Parallel(32, 32):
+                Y[by * 32 + i, bx * 32 + j] = X[by * 32 + i, bx * 32 + j] * C[by * 32 + i, bx]
+
+    x, c = integers(0, M, N), integers(1, M, 3)
+    judged(main, {"X": x, "C": c}, x * np.repeat(c, 32, axis=1))
+
+
 @pytest.mark.parametrize("options", [{}, {"device": "blackhole_p150", "grid": (2, 2)}])
 def test_numbers_stored_per_block(options: Any) -> None:
     """Each block stores its numbers, and adds to what was there."""

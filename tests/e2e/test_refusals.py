@@ -320,13 +320,17 @@ def test_steps_below_a_tile_that_are_no_sum_are_refused(what: str) -> None:
 
 
 def test_an_axis_that_also_moves_by_tiles_is_not_joined() -> None:
-    """One column of a tensor per block beside whole tiles of another: joined, tiles were lost."""
+    """Half a tile of a tensor per block beside whole tiles of another: joined, tiles were lost."""
     error = refusal(kernel(
-        "A: T.Tensor((64, 128), 'float32'), S: T.Tensor((64, 4), 'float32'),"
-        " C: T.Tensor((64, 128), 'float32')",
+        "A: T.Tensor((64, 128), 'float32'), S: T.Tensor((64, 64), 'float32'),"
+        " B: T.Tensor((64, 64), 'float32'), C: T.Tensor((64, 128), 'float32')",
         "with T.Kernel(4, 2) as (x, y):\n"
-        "    for i, j in T.Parallel(32, 32):\n"
-        "        C[y * 32 + i, x * 32 + j] = A[y * 32 + i, x * 32 + j] * S[y * 32 + i, x]\n"
+        "    s = T.alloc_shared((32, 16), 'float32')\n"
+        "    t = T.alloc_shared((32, 32), 'float32')\n"
+        "    T.copy(S[y * 32, x * 16], s)\n"
+        "    T.copy(s, B[y * 32, x * 16])\n"
+        "    T.copy(A[y * 32, x * 32], t)\n"
+        "    T.copy(t, C[y * 32, x * 32])\n"
         ))  # fmt: skip
     assert error.code == "UnalignedBlock"
     assert "also indexed by the axis" in error.message
