@@ -136,6 +136,14 @@ FIXED: Final = (
     *(_on(name, M=96, N=96) for name in ("taken", "put")),
     _on("expert_gemm", (2, 1), M=128, N=32, K=64, experts=4),
     _on("expert_gemm", (4, 1), M=128, N=32, K=32, experts=9),
+    _on("patches", N=32),
+    _on("patches", (2, 1), N=40, images=3, H=7, C=32, side=2, dtype="float32"),
+    _on("scattered", M=64, N=32),
+    _on("scattered", (2, 1), M=64, N=32, dtype="bfloat16"),
+    _on("picks", M=32, N=32),
+    _on("picks", (2, 1), M=90, N=60, dtype="float16"),
+    _on("around", M=50, N=40),
+    _on("around", (2, 1), M=64, N=70),
     _on("paged_attention", (2, 1), batch=2, heads=1, pages=5, blocks=3, page_size=32, dim=32),
 )  # fmt: skip
 """The runner sorts them by size."""

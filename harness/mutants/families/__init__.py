@@ -15,6 +15,7 @@ from harness.mutants.families import (
     machine,
     passes,
     pipeline,
+    places,
     transfers,
     work,
 )
@@ -24,5 +25,5 @@ from harness.mutants.registry import Registry
 def registry() -> Registry:
     """Every mutant."""
     files = (handshake, transfers, compute, configuration, work, passes, block, lowering, pipeline,
-             language, judges, machine, artifact, gathers)  # fmt: skip
+             language, judges, machine, artifact, gathers, places)  # fmt: skip
     return Registry(mutant for one in files for mutant in one.MUTANTS)

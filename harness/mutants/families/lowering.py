@@ -39,7 +39,7 @@ def _told(change: Callable[[Any], Any]) -> Wrap:
     return lambda old: lambda self, stmt: old(self, change(stmt))
 
 
-def _changed(stmt: Any, **fields: Any) -> Any:
+def changed(stmt: Any, **fields: Any) -> Any:
     """A statement with other fields; statements are the same only if they are one object."""
     other = copy.copy(stmt)
     for name, value in fields.items():
@@ -51,7 +51,7 @@ def _window(**change: Callable[[Any], Any]) -> Wrap:
     def moved(stmt: Any) -> Any:
         at = stmt.window
         new = {name: move(getattr(at, name)) for name, move in change.items()}
-        return _changed(stmt, window=replace(at, **new))
+        return changed(stmt, window=replace(at, **new))
 
     return _told(moved)
 
@@ -79,8 +79,8 @@ def _one_tile(old: Any) -> Any:
     """Accumulators after the first packed from DST tile 1 on."""
 
     def close(self: Any, stmt: Any) -> Any:
-        accs = [_changed(stmt.accs[0], rows=1, cols=1, lead=1), *stmt.accs[1:]]
-        return old(self, _changed(stmt, accs=accs))
+        accs = [changed(stmt.accs[0], rows=1, cols=1, lead=1), *stmt.accs[1:]]
+        return old(self, changed(stmt, accs=accs))
 
     return close
 
@@ -99,7 +99,7 @@ MUTANTS: Final = (
     _one("put-plane", "Parts are written from the first plane on.",
          ComputeEmitter, "insert", _window(lead=_first)),
     _one("sums-from-the-other-end", "Running sums begin at the other end.",
-         ComputeEmitter, "cumsum", _told(lambda s: _changed(s, reverse=not s.reverse))),
+         ComputeEmitter, "cumsum", _told(lambda s: changed(s, reverse=not s.reverse))),
     _one("repeated-by-plane", "A column repeated in all planes goes on through them.",
          ComputeEmitter, "_repeated",
          lambda old: staticmethod(lambda dst, dim, tile: old(_flat(dst), dim, tile))),
