@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tvm
 
 from golden import GoldenError, GoldenResult, evaluate
+from golden.second import NoSecondOpinionError, SecondOpinion
 from harness.artifact import Artifact, compile_all
 from harness.compiler.options import CompileOptions, parse_core_ranges
 from harness.errors import HarnessError
@@ -62,6 +63,14 @@ class Baseline:
     contract: Any
     rounds: dict[tuple[str, int], Round | None] = field(default_factory=dict)
     outputs: dict[tuple[str, int], Any] = field(default_factory=dict)
+
+    @cached_property
+    def second(self) -> SecondOpinion | None:
+        """The source as LLVM compiles it; None where it has no lowering."""
+        try:
+            return SecondOpinion(self.artifact.source)
+        except NoSecondOpinionError:
+            return None
 
     @property
     def modules(self) -> list[tvm.IRModule]:

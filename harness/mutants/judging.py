@@ -30,8 +30,8 @@ class Kill:
     """What noticed.
 
     Attributes:
-        oracle: ``refused``, ``validation``, ``finding``, ``exact``, ``bound``, ``reference`` or
-            ``canary``.
+        oracle: ``refused``, ``validation``, ``finding``, ``exact``, ``bound``, ``llvm``,
+            ``reference`` or ``canary``.
         code: of the refusal or finding, or what an oracle calls it.
         detail: a sentence.
     """
@@ -140,11 +140,15 @@ def examine(faulty: Faulty, base: Baseline) -> Kill | None:
 def try_round(faulty: Faulty, base: Baseline, mutant: Mutant, one: Round, seed: int) -> Kill | None:
     """Judge a faulty case on one round of inputs as ``check`` would; None if nothing notices."""
     golden, wrong = one.golden, None
-    if mutant.where in (Where.LANGUAGE, Where.GOLDEN):
+    if mutant.where in (Where.LANGUAGE, Where.GOLDEN) or mutant.alike:
         try:
-            golden, wrong = _again(faulty, base, one, seed)
+            golden = _again(faulty, base, one, seed)
         except GoldenError as error:
             return Kill("refused", error.code, str(error))
+        if mutant.where is not Where.LANGUAGE:  # which LLVM would believe as well
+            wrong = _doubted(base, one, golden)
+        if wrong is None and not mutant.alike:
+            wrong = _referred(golden, one)
         if wrong is not None:
             return wrong
     wrong = None if faulty.built is None else run(faulty.built, one, golden)
@@ -200,26 +204,38 @@ def judged(done: RunResult | SimulatorError, one: Round, golden: Any) -> Kill | 
     return None if found.passed else Kill(found.oracle, "WrongAnswer", found.reason)
 
 
-def _again(faulty: Faulty, base: Baseline, one: Round, seed: int) -> tuple[Any, Kill | None]:
-    """Golden's answer as it is now, against the packaged NumPy reference."""
+def _again(faulty: Faulty, base: Baseline, one: Round, seed: int) -> Any:
+    """Golden's answer as it is now."""
     if one.kind == "exact":  # where golden draws, its own claim of exactness is under test
         exact_inputs(faulty.source, base.contract, seed)
-    golden = evaluate(faulty.source, one.inputs, base.contract)
+    return evaluate(faulty.source, one.inputs, base.contract)
+
+
+def _doubted(base: Baseline, one: Round, golden: Any) -> Kill | None:
+    """Golden's answer against the source compiled by LLVM."""
+    said = None if base.second is None else base.second.ask(one.inputs, golden)
+    if said is None or said.verdict != "disagreed":
+        return None
+    return Kill("llvm", "Disagrees", said.reason)
+
+
+def _referred(golden: Any, one: Round) -> Kill | None:
+    """Golden's answer against the packaged NumPy reference."""
     for name, want in one.reference.items():
         if name not in golden.outputs:
-            return golden, Kill("reference", "Missing", f"{name} is no output any more")
+            return Kill("reference", "Missing", f"{name} is no output any more")
         have = golden.outputs[name].answer.value
         trusted = one.golden.outputs[name].answer
         if have.shape != want.shape:
-            return golden, Kill("reference", "Shape", f"{name} has shape {have.shape}")
+            return Kill("reference", "Shape", f"{name} has shape {have.shape}")
         slack = np.asarray(trusted.error) * 1.01 + 1e-9 * np.abs(want) + 1e-12
         free = np.zeros(want.shape, bool) if trusted.taint is None else trusted.taint != 0
         with np.errstate(invalid="ignore"):
             agreed = np.abs(trusted.value - want) <= slack
             far = ~(np.abs(have - want) <= slack) & agreed & ~free
         if far.any():
-            return golden, Kill("reference", "Disagrees", f"{int(far.sum())} elements of {name}")
-    return golden, None
+            return Kill("reference", "Disagrees", f"{int(far.sum())} elements of {name}")
+    return None
 
 
 def _insensitive(base: Baseline, one: Round, golden: Any, seed: int) -> Kill | None:

@@ -51,6 +51,8 @@ class Mutant:
         breaks: one sentence.
         apply: the change itself.
         equivalent: why nobody can tell it from the right thing, for controls that must survive.
+        alike: golden is changed alike, and the packaged references are not asked: what compiler and
+            golden both misread, only another reading of the source can tell.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Mutant:
     breaks: str
     apply: Callable[..., Any]
     equivalent: str | None = None
+    alike: bool = False
 
 
 def in_built(

@@ -13,6 +13,7 @@ from harness.mutants.families import (
     language,
     lowering,
     machine,
+    misread,
     passes,
     pipeline,
     places,
@@ -25,5 +26,6 @@ from harness.mutants.registry import Registry
 def registry() -> Registry:
     """Every mutant."""
     files = (handshake, transfers, compute, configuration, work, passes, block, lowering, pipeline,
-             language, judges, machine, artifact, gathers, places)  # fmt: skip
+             language, judges, machine, artifact, gathers, places,
+             misread)  # fmt: skip
     return Registry(mutant for one in files for mutant in one.MUTANTS)

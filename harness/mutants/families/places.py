@@ -59,7 +59,9 @@ def _to(change: Callable[..., Any]) -> Wrap:
     return lambda old: lambda self, at, to: old(self, at, change(*to))
 
 
-def _region(**fields: Any) -> Wrap:
+def of_region(**fields: Any) -> Wrap:
+    """Gathers of another region."""
+
     def wrap(old: Any) -> Any:
         def emit(names: Any, ranges: Any, stmt: Any, align: int) -> Any:
             return old(names, ranges, changed(stmt, region=replace(stmt.region, **fields)), align)
@@ -160,7 +162,7 @@ MUTANTS: Final = (
     _computed("row-of-face-0", "Runs go to the first row of a face.",
               (RUNS, "read", _to(lambda t, face, r: (t, face, integer(0))))),
     _computed("condition-ignored", "Elements are read where the kernel reads none.",
-              (lower_tiles, "emit_gather", _region(inside=None))),
+              (lower_tiles, "emit_gather", of_region(inside=None))),
     _computed("not-zeroed", "What is not read keeps what the buffer held.",
               (gather, "zeros", lambda old: lambda *a: [])),
     _lowered("unguarded", "Runs are read whether they exist or not.", _unguarded),
