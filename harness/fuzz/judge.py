@@ -8,6 +8,7 @@ import traceback
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -45,6 +46,7 @@ SECONDS: Final = 20.0
 _OPS: Final = ("gemm", "reduce_sum", "reduce_max", "reduce_min", "reduce_absmax", "reduce_abssum",
                "Parallel", "fill", "clear", "copy")  # fmt: skip
 _DEFECTS: Final = "defect of the compiler"
+_NOTHING: Final = "nothing of "
 
 
 def run_case(case: Case, *, blame: bool = True) -> Outcome:
@@ -103,14 +105,17 @@ def _judge(case: Case, blame: bool) -> Outcome:
         made = compile_kernel(source_of(case), **compile_options(case.options))
         compiled = _since(began)
         options = _run_options(case, case.inputs.get("numbers", "fast"))
+        ask = partial(check, made, oracle=oracle, seed=seed, run_options=options)
         try:
-            verdict = check(made, oracle=oracle, input_kind=None if kind == "auto" else kind,
-                            seed=seed, run_options=options)  # fmt: skip
+            verdict = ask(input_kind=None if kind == "auto" else kind)
         except GoldenError as error:
             if error.code != "NoExactRange" or oracle not in ("auto", LLVM):
                 raise
-            verdict = check(made, oracle=oracle, input_kind="random", seed=seed,
-                            run_options=options)  # fmt: skip
+            kind = "random"
+            verdict = ask(input_kind=kind)
+        if verdict.reason.startswith(_NOTHING) and kind != "random":
+            kind = "random"  # where these leave no number: on others the kernel is judged
+            verdict = ask(input_kind=kind)
     except GoldenError as error:
         return Outcome(o.UNJUDGED, error.code, message=str(error), pipeline=_since(began))
     except HarnessError as error:
@@ -134,7 +139,7 @@ def _judge(case: Case, blame: bool) -> Outcome:
         kind = o.BUDGET if first.code == "BudgetSpent" else o.FINDING
         message = f"{first.message} ({first.program or ''}/{first.path or ''})"
         found = Outcome(kind, first.code, op=_op_of(first.message), message=message)
-    elif verdict.reason.startswith("nothing of "):
+    elif verdict.reason.startswith(_NOTHING):
         return _with(Outcome(o.UNJUDGED, "NothingCompared", message=verdict.reason), **facts)
     elif verdict.doubted:
         return _with(_doubted(case, verdict.doubted), **facts)
