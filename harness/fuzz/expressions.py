@@ -35,7 +35,7 @@ def _expression(draw: st.DrawFn, full: list[str], rows: list[str], columns: list
     if depth <= 0:
         return draw(_leaf(full, rows, columns))
     kind = draw(st.sampled_from(("leaf", "operator", "operator", "extreme", "function", "guarded",
-                                 "quotient", "choice")))  # fmt: skip
+                                 "quotient", "choice", "cast")))  # fmt: skip
     first = draw(_leaf(full, rows, columns))
     if kind == "operator":
         return f"({first} {draw(st.sampled_from(OPERATORS))} {inner()})"
@@ -48,6 +48,9 @@ def _expression(draw: st.DrawFn, full: list[str], rows: list[str], columns: list
     if kind == "quotient":
         divisor = draw(st.sampled_from(("2.0", "4.0", f"(T.abs({_real(inner())}) + 1.0)")))
         return f"({first} / {divisor})"
+    if kind == "cast":
+        narrow = draw(st.sampled_from(("bfloat16", "float16")))
+        return f'T.cast(T.cast({_real(inner())}, "{narrow}"), "float32")'
     if kind == "choice":
         relation, limit = (
             draw(st.sampled_from((">", "<=", ">="))),

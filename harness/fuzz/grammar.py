@@ -19,8 +19,8 @@ from harness.fuzz.scene import OUTPUT, Scene, render
 DTYPES: Final = ("bfloat16", "float32", "float16")
 KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop", "vector",
                 "column", "row_reload", "guard", "cumsum", "turned", "part", "planes", "direct",
-                "number", "whole", "gather", "patches", "scattered", "moved", "shifted",
-                "picked")  # fmt: skip
+                "number", "odd", "wide", "whole", "gather", "patches", "scattered", "moved",
+                "shifted", "picked")  # fmt: skip
 """Kinds of statements a swarm chooses from."""
 _FOCUSED: Final = {
     "gemm": ("gemm", "gemm", "elementwise", "cast"),
@@ -246,7 +246,7 @@ _STATEMENTS: Final[dict[str, Any]] = {
     "fill": _fill, "cast": _cast, "loop": _loop, "vector": _vector, "column": _column,
     "row_reload": _row_reload, "guard": _guard, "cumsum": parts.cumsum, "turned": parts.turned,
     "part": parts.part, "planes": parts.planes, "direct": parts.direct, "number": parts.number,
-    "whole": parts.whole,
+    "odd": parts.odd, "wide": parts.wide, "whole": parts.whole,
     "gather": parts.gather, "patches": computed.patches, "scattered": computed.scattered,
     "moved": computed.moved, "shifted": computed.shifted, "picked": computed.picked,
 }  # fmt: skip

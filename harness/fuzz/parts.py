@@ -111,6 +111,61 @@ def gather(draw: st.DrawFn, scene: Scene) -> None:
     scene.blocks.append((total, "float32"))
 
 
+def odd(draw: st.DrawFn, scene: Scene) -> None:
+    """A product over an inner extent of any size, of parts of wider tensors, computed or as read.
+
+    What lies beside such operands in their last tiles is data of the tensors, or of no meaning.
+    """
+    if not scene.whole:
+        return
+    depth, wider = draw(st.integers(1, 100)), draw(st.integers(0, 40))
+    flips = [draw(st.booleans()) for _ in range(2)]
+    places = (f"by * {scene.bm}", "0"), ("0", scene.column)
+    sizes = (scene.M, depth + wider), (depth + wider, scene.N)
+    blocks = (scene.bm, depth), (depth, scene.bn)
+    names = []
+    for size, block, place, flip in zip(sizes, blocks, places, flips, strict=True):
+        turn = -1 if flip else 1
+        tensor = scene.tensor("O", size[::turn], scene.dtype)
+        held = scene.alloc("o", block[::turn], scene.dtype, "shared")
+        scene.emit(f"T.copy({tensor}[{', '.join(place[::turn])}], {held})")
+        if draw(st.booleans()):
+            rows, columns = block[::turn]
+            made = scene.alloc("m", (rows, columns), scene.dtype, "fragment")
+            change = draw(st.sampled_from(("{} + 1.0", "T.exp({})", "2.0 - {}", "1.0 / {}")))
+            scene.emit(f"for i, j in T.Parallel({rows}, {columns}):",
+                       f"    {made}[i, j] = {change.format(f'{held}[i, j]')}")  # fmt: skip
+            held = made
+        names.append(held)
+    flags = "".join(f", transpose_{n}=True" for n, f in zip("AB", flips, strict=True) if f)
+    total = scene.alloc("c", (scene.bm, scene.bn), "float32", "fragment")
+    scene.emit(f"T.clear({total})", f"T.gemm({', '.join(names)}, {total}{flags})")
+    scene.blocks.append((total, "float32"))
+
+
+def wide(draw: st.DrawFn, scene: Scene) -> None:
+    """Rows of any length from a wider tensor, computed or as read, reduced; and used per row."""
+    if not scene.blocks or not scene.whole:
+        return
+    extent, wider = draw(st.integers(1, 100)), draw(st.integers(0, 40))
+    tensor = scene.tensor("O", (scene.M, extent + wider), scene.dtype)
+    held = scene.alloc("o", (scene.bm, extent), scene.dtype, "shared")
+    scene.emit(f"T.copy({tensor}[by * {scene.bm}, 0], {held})")
+    if draw(st.booleans()):
+        change = draw(st.sampled_from(("{} + 1.0", "T.exp({})", "2.0 - {}", "1.0 / {}")))
+        made = scene.alloc("m", (scene.bm, extent), "float32", "fragment")
+        scene.emit(f"for i, j in T.Parallel({scene.bm}, {extent}):",
+                   f"    {made}[i, j] = {change.format(f'{held}[i, j]')}")  # fmt: skip
+        held = made
+    kind = draw(st.sampled_from(("sum", "max", "min", "absmax", "abssum")))
+    vector = scene.alloc("v", (scene.bm,), "float32", "fragment")
+    block, _ = draw(st.sampled_from(scene.blocks))
+    scene.emit(f"T.reduce_{kind}({held}, {vector}, dim=1)",
+               *scene.parallel(f"{block}[i, j] = {block}[i, j] {draw(st.sampled_from('+-*'))}"
+                               f" {vector}[i]"))  # fmt: skip
+    scene.rows.append(vector)
+
+
 def direct(draw: st.DrawFn, scene: Scene) -> None:
     """Elements of tensors read and written without a block between."""
     row, column = f"by * {scene.bm} + i", "j" if scene.axes == 1 else f"bx * {scene.bn} + j"

@@ -18,6 +18,8 @@ MARKS = {
     parts.planes: "for h, i, j",
     parts.direct: "[by * 64 + i",
     parts.number: "[0]\n",
+    parts.odd: "T.gemm(",
+    parts.wide: "T.reduce_",
     parts.whole: '"int32"',
     parts.gather: "T.copy(G",
     computed.patches: "im2col(",
