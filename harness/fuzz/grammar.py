@@ -110,7 +110,7 @@ def _reduce(draw: st.DrawFn, scene: Scene) -> None:
     kind = draw(st.sampled_from(("sum", "max", "min", "absmax", "abssum")))
     dim = draw(st.sampled_from(scene.summable[-1:] + scene.summable))
     known, extent = (scene.rows, scene.bm) if dim else (scene.columns, scene.bn)
-    old = known and draw(st.integers(0, 3)) == 3
+    old: bool = bool(known) and draw(st.booleans())
     vector = (
         draw(st.sampled_from(known)) if old else scene.alloc("v", (extent,), "float32", "fragment")
     )

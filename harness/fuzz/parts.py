@@ -63,8 +63,10 @@ def planes(draw: st.DrawFn, scene: Scene) -> None:
     name = scene.tensor("P", (count, scene.M, scene.N), scene.dtype)
     block = scene.alloc("z", (count, scene.bm, scene.bn), scene.dtype, "shared")
     total = scene.alloc("g", (scene.bm, scene.bn), "float32", "fragment")
+    if draw(st.booleans()):
+        scene.load_rows("shared")
     vectors = [f" * {v}[i]" for v in scene.rows] + [f" + {v}[j]" for v in scene.columns]
-    change = draw(st.sampled_from([f" {c}" for c in SMALL] + vectors))
+    change = draw(st.sampled_from([f" {c}" for c in SMALL[len(vectors) :]] + vectors))
     summed = " + ".join(f"{block}[{h}, i, j]" for h in range(count))
     scene.emit(
         f"T.copy({name}[0, {scene.start()}], {block})",
@@ -158,12 +160,17 @@ def wide(draw: st.DrawFn, scene: Scene) -> None:
                    f"    {made}[i, j] = {change.format(f'{held}[i, j]')}")  # fmt: skip
         held = made
     kind = draw(st.sampled_from(("sum", "max", "min", "absmax", "abssum")))
-    vector = scene.alloc("v", (scene.bm,), "float32", "fragment")
+    more, old = "", bool(scene.rows) and draw(st.booleans())
+    if old:  # joined with what it holds
+        vector = draw(st.sampled_from(scene.rows))
+        more = "" if kind == "abssum" else ", clear=False"
+    else:
+        vector = scene.alloc("v", (scene.bm,), "float32", "fragment")
+        scene.rows.append(vector)
     block, _ = draw(st.sampled_from(scene.blocks))
-    scene.emit(f"T.reduce_{kind}({held}, {vector}, dim=1)",
+    scene.emit(f"T.reduce_{kind}({held}, {vector}, dim=1{more})",
                *scene.parallel(f"{block}[i, j] = {block}[i, j] {draw(st.sampled_from('+-*'))}"
                                f" {vector}[i]"))  # fmt: skip
-    scene.rows.append(vector)
 
 
 def direct(draw: st.DrawFn, scene: Scene) -> None:

@@ -111,7 +111,17 @@ class Scene:
     @property
     def tests(self) -> tuple[str, ...]:
         """Conditions on an element's place."""
-        return ("i >= j", "i + by > j", "j < 7") if self.whole else ()
+        if not self.whole:
+            return ()
+        return (
+            "i >= j",
+            "i + by > j",
+            "j < 7",
+            "(i + j) // 7 % 2 == 0",
+            "(i * 3 + j) % 11 < 4",
+            f"(by * {self.bm} + i) // 3 != j // 5",
+            f"(by * {self.bm} + i) % 6 >= j // 9",
+        )
 
     @property
     def shares(self) -> bool:
