@@ -153,7 +153,7 @@ def _gemm(draw: st.DrawFn, scene: Scene) -> None:
         f"    T.copy({B}[{z}{sides[1]}], {b})",
         f"    T.gemm({a}, {b}, {acc}{flags})",
     ]
-    if draw(st.integers(0, 3)) == 3:  # a second product of the same operand in one loop
+    if draw(st.booleans()):  # a second product of the same operand in one loop
         body += _beside(scene, (a, f"{z}{sides[1]}", flags), (lead, b_shape, flip_b))
     scene.emit(f"for k in {head}:", *body)
 
