@@ -7,6 +7,6 @@ and a contract of the import linter hold that.
 """
 
 from golden.second.errors import NoSecondOpinionError
-from golden.second.opinion import Opinion, SecondOpinion, second_opinion
+from golden.second.opinion import Opinion, SecondOpinion, compared, second_opinion
 
-__all__ = ["NoSecondOpinionError", "Opinion", "SecondOpinion", "second_opinion"]
+__all__ = ["NoSecondOpinionError", "Opinion", "SecondOpinion", "compared", "second_opinion"]

@@ -52,14 +52,23 @@ class SecondOpinion:
 
         The elements written must be the same too. Of the bound :data:`SHARE` is allowed.
         """
-        values, written = self._native.run(inputs)
-        judged = judge(values, tightened(golden), written=written)
-        if judged.passed:
-            return Opinion("agreed", f"LLVM and golden agree on {judged.compared} elements", judged)
-        if not judged.wrong:
-            return Opinion("not available", f"no second opinion: {judged.reason}", judged)
-        place = "; ".join(str(tile) for tile in judged.worst[:1])
-        return Opinion("disagreed", f"LLVM and golden differ on the source: {place}", judged)
+        return compared("LLVM", *self._native.run(inputs), golden)
+
+
+def compared(
+    who: str,
+    values: Mapping[str, npt.NDArray[Any]],
+    written: Mapping[str, npt.NDArray[Any]],
+    golden: GoldenResult,
+) -> Opinion:
+    """What another evaluation in float64, and the elements it wrote, say of golden's."""
+    judged = judge(values, tightened(golden), written=written)
+    if judged.passed:
+        return Opinion("agreed", f"{who} and golden agree on {judged.compared} elements", judged)
+    if not judged.wrong:
+        return Opinion("not available", f"no second opinion: {judged.reason}", judged)
+    place = "; ".join(str(tile) for tile in judged.worst[:1])
+    return Opinion("disagreed", f"{who} and golden differ on the source: {place}", judged)
 
 
 def second_opinion(

@@ -39,6 +39,10 @@ SECOND: Final = frozenset({10, 74})
 """128ths of the passing cases whose source LLVM compiles too, which takes two thirds of a case."""
 PARSER: Final = "parser"
 """Who is blamed where the two readings differ."""
+EXECUTED: Final = frozenset({11, 12})
+"""Sixteenths of the passing cases whose text NumPy executes too."""
+READING: Final = "language"
+"""Who is blamed where it answers otherwise: the dialect, or golden."""
 PLACED: Final = "GridToPersistentTT"
 """Who is blamed where only placement or buffering makes a difference."""
 SECONDS: Final = 20.0
@@ -168,7 +172,8 @@ def _more(made: Any, case: Case, seed: int) -> Outcome:
     """The verdict on a case that passed: of some, more is asked, by the kernel's text.
 
     The IR after every pass is checked, another rung of the ladder judges the kernel, its text is
-    read in another way, legacy functions compile it, or LLVM gives a second opinion on golden.
+    read in another way or executed by NumPy, legacy functions compile it, or LLVM gives a second
+    opinion on golden.
     """
     number = zlib.crc32(case.kernel.encode())
     share = number % (2 * SAMPLE)
@@ -180,6 +185,8 @@ def _more(made: Any, case: Case, seed: int) -> Outcome:
         return _as_before(made, case, LEGACY[number % 128])
     if number % 128 in SECOND:
         return _asked_twice(made, case, seed)
+    if share in EXECUTED:
+        return _executed(made, case, seed)
     for rung in RUNGS.get(share, ()):
         found = _climbed(made, case, seed, rung)
         if found is not None:
@@ -225,6 +232,15 @@ def _asked_twice(made: Any, case: Case, seed: int) -> Outcome:
     if said.verdict == "agreed":
         return Outcome(o.PASS, oracle=LLVM, pipeline=_since(began))
     return Outcome(o.PASS, message=said.reason, pipeline=_since(began))
+
+
+def _executed(made: Any, case: Case, seed: int) -> Outcome:
+    began = time.perf_counter()
+    said = second.by_numpy(made, case.kernel, str(case.inputs.get("kind", "auto")), seed)
+    if said.verdict == "disagreed":
+        return Outcome(o.WRONG, second.NUMPY, READING, main_op(case.kernel), said.reason)
+    oracle = second.NUMPY if said.verdict == "agreed" else ""
+    return Outcome(o.PASS, oracle=oracle, message=said.reason, pipeline=_since(began))
 
 
 def _doubted(case: Case, reason: str) -> Outcome:

@@ -1,7 +1,8 @@
-"""The source of a drawn kernel compiled by LLVM: a second opinion on golden itself."""
+"""Second opinions on golden itself: a drawn kernel's source compiled by LLVM, its text by NumPy."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ from harness.opinions import ORACLE
 if TYPE_CHECKING:
     from golden.second import Opinion
 
+NUMPY: Final = "numpy"
 BLAMED: Final = "golden"
 """Who is blamed where they differ; the compiled kernel answered as golden does."""
 
@@ -24,20 +26,37 @@ def opinion(made: Any, kind: str, seed: int) -> Opinion:
         kind: kind of the case's inputs; ``auto`` is exact, then random.
         seed: their seed.
     """
-    from golden import GoldenError, evaluate
     from golden.second import NoSecondOpinionError, Opinion, SecondOpinion
 
-    said = Opinion("not available", "no second opinion: these inputs cannot be drawn")
     try:
-        second = SecondOpinion(made.source)
+        return _asked(made, kind, seed, SecondOpinion(made.source).ask)
     except NoSecondOpinionError as error:
         return Opinion("not available", error.message)
+
+
+def by_numpy(made: Any, text: str, kind: str, seed: int) -> Opinion:
+    """What NumPy says, which reads the kernel's text and not its IR."""
+    from golden.second import Opinion, compared
+    from harness.fuzz.plain import NotPlainError, run
+
+    try:
+        return _asked(made, kind, seed, lambda arrays, known: compared(
+            "NumPy", *run(text, arrays), known))  # fmt: skip
+    except NotPlainError as error:
+        return Opinion("not available", f"no second opinion: {error}")
+
+
+def _asked(made: Any, kind: str, seed: int, ask: Callable[..., Opinion]) -> Opinion:
+    from golden import GoldenError, evaluate
+    from golden.second import Opinion
+
+    said = Opinion("not available", "no second opinion: these inputs cannot be drawn")
     for one in ("exact", "random") if kind == "auto" else (kind,):
         try:
             arrays, known = draw(made.source, one, made.contract, seed)
         except GoldenError:  # no exact range: then there is the other kind
             continue
-        said = second.ask(arrays, known or evaluate(made.source, arrays, made.contract))
+        said = ask(arrays, known or evaluate(made.source, arrays, made.contract))
         if said.verdict != "agreed":
             break
     return said

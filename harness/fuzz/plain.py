@@ -1,0 +1,243 @@
+"""A drawn kernel's text executed by NumPy as it stands: no parser, no dialect, no IR.
+
+Whoever judges a kernel by its IR believes the dialect that made it. Here Python evaluates the
+expressions of the text on whole arrays of indices, tile ops are what TileLang's documentation says
+they are, and blocks run one after another. All reals are float64. The statements known are those of
+:mod:`harness.fuzz.grammar`.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.blocks import stored_by_host
+from harness.fuzz.tileops import UNARY
+
+Arrays = dict[str, npt.NDArray[Any]]
+_WHOLE: Final = ("int32",)
+_UPDATES: Final = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply}
+_REDUCED: Final[Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]]] = {
+    "sum": (np.sum, np.add), "max": (np.max, np.maximum), "min": (np.min, np.minimum),
+    "absmax": (lambda x, axis: np.max(np.abs(x), axis), np.maximum),
+    "abssum": (lambda x, axis: np.sum(np.abs(x), axis), np.add),
+}  # fmt: skip
+
+
+class NotPlainError(Exception):
+    """A text with something in it that the grammar does not draw."""
+
+
+@dataclass
+class Memory:
+    """A tensor or a block: what lies where nobody wrote is zero beside a tensor, NaN in a block."""
+
+    data: npt.NDArray[Any]
+    whole: bool
+    written: npt.NDArray[np.bool_] | None = None
+    shape: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep the shape."""
+        self.shape = self.data.shape
+
+    def __getitem__(self, index: Any) -> Any:
+        """Elements at index arrays of any shapes that go together."""
+        places, inside = self._places(index)
+        outside = 0.0 if self.written is not None else np.nan
+        found = np.where(inside, self.data[places], outside)
+        return found.astype(np.int64) if self.whole else found
+
+    def store(self, index: Any, value: Any) -> None:
+        """Set elements; nothing happens beside a tensor."""
+        found, inside = self._places(index)
+        value, inside, *places = np.broadcast_arrays(value, inside, *found)
+        kept = tuple(p[inside] for p in places)
+        self.data[kept] = value[inside]
+        if self.written is not None:
+            self.written[kept] = True
+
+    def _places(self, index: Any) -> tuple[tuple[Any, ...], Any]:
+        parts = np.broadcast_arrays(*(index if isinstance(index, tuple) else (index,)))
+        inside: Any = np.ones(parts[0].shape, bool)
+        for part, size in zip(parts, self.shape, strict=True):
+            inside &= (part >= 0) & (part < size)
+        return tuple(np.clip(p, 0, n - 1) for p, n in zip(parts, self.shape, strict=True)), inside
+
+
+def run(text: str, arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Arrays, Arrays]:
+    """Tensors after the run, and where each was written; absent ones begin as zeros.
+
+    Raises:
+        NotPlainError: a statement that the grammar does not draw.
+    """
+    (function,) = ast.parse(text).body
+    if not isinstance(function, ast.FunctionDef):
+        raise NotPlainError(ast.unparse(function))
+    tensors: dict[str, Memory] = {}
+    for arg in function.args.args:
+        shape, dtype = _value(arg.annotation, {"T": SimpleNamespace(Tensor=lambda *a: a)})
+        data = np.zeros(shape)
+        if arg.arg in arrays:
+            data[...] = stored_by_host(arrays[arg.arg], dtype)
+        tensors[arg.arg] = Memory(data, dtype in _WHOLE, np.zeros(shape, bool))
+    (grid,) = function.body
+    if not isinstance(grid, ast.With):
+        raise NotPlainError(ast.unparse(grid))
+    call, ids = grid.items[0].context_expr, grid.items[0].optional_vars
+    extents = [_value(a, {"T": _T}) for a in call.args]  # type: ignore[attr-defined]
+    names = [n.id for n in ast.walk(ids) if isinstance(n, ast.Name)]  # type: ignore[arg-type]
+    with np.errstate(all="ignore"):
+        for place in itertools.product(*(range(n) for n in extents)):
+            _Block({**tensors, "T": _T, **dict(zip(names, place, strict=True))}).run(grid.body)
+    return ({n: m.data for n, m in tensors.items()},
+            {n: m.written for n, m in tensors.items() if m.written is not None})  # fmt: skip
+
+
+def _value(node: Any, names: Mapping[str, Any]) -> Any:
+    code = compile(ast.fix_missing_locations(ast.Expression(node)), "<kernel>", "eval")
+    try:
+        return eval(code, {"__builtins__": {}}, dict(names))  # noqa: S307 - text the grammar drew; no builtins
+    except (AttributeError, NameError, TypeError, ValueError) as error:
+        raise NotPlainError(f"{ast.unparse(node)}: {error}") from None
+
+
+class _Block:
+    """One block of the grid."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.names = names
+
+    def value(self, node: Any) -> Any:
+        return _value(node, self.names)
+
+    def run(self, body: Sequence[ast.stmt]) -> None:
+        for stmt in body:
+            self.statement(stmt)
+
+    def statement(self, s: ast.stmt) -> None:
+        if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call):
+            self.op(s.value)
+        elif isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name):
+            self.names[s.targets[0].id] = self.value(s.value)
+        elif isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Subscript):
+            self.store(s.targets[0], self.value(s.value))
+        elif isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Subscript):
+            old = self.value(ast.Subscript(s.target.value, s.target.slice, ast.Load()))
+            self.store(s.target, _UPDATES[type(s.op)](old, self.value(s.value)))
+        elif isinstance(s, ast.If) and not s.orelse:
+            self.run(s.body if self.value(s.test) else [])
+        elif isinstance(s, ast.For) and isinstance(s.iter, ast.Call):
+            self.loop(s, s.iter)
+        else:
+            raise NotPlainError(ast.unparse(s))
+
+    def store(self, target: ast.Subscript, value: Any) -> None:
+        self.value(target.value).store(self.value(target.slice), value)
+
+    def loop(self, s: ast.For, call: ast.Call) -> None:
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+        sizes = [self.value(a) for a in call.args]
+        if name == "Parallel":  # all at once: a variable is an array along an axis of its own
+            targets = [n.id for n in ast.walk(s.target) if isinstance(n, ast.Name)]
+            axes = np.ix_(*(np.arange(n) for n in sizes))
+            self.names |= dict(zip(targets, axes, strict=True))
+            return self.run(s.body)
+        if name not in ("serial", "Pipelined", "range") or not isinstance(s.target, ast.Name):
+            raise NotPlainError(ast.unparse(call))
+        for i in range(sizes[0]):
+            self.names[s.target.id] = i
+            self.run(s.body)
+        return None
+
+    def op(self, call: ast.Call) -> None:
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        flags = {k.arg: self.value(k.value) for k in call.keywords}
+        if name == "copy":
+            return self.copy(*call.args)
+        if name == "annotate_layout":
+            return None
+        args = [self.value(a) for a in call.args]
+        if name in ("fill", "clear"):
+            args[0].data[...] = args[1] if name == "fill" else 0.0
+        elif name == "gemm":
+            a, b, c = (m.data for m in args)
+            a = a.T if flags.get("transpose_A") else a
+            c += a @ (b.T if flags.get("transpose_B") else b)
+        elif name.startswith("reduce_"):
+            make, join = _REDUCED[name.removeprefix("reduce_")]
+            made = make(args[0].data, flags["dim"]).reshape(args[1].shape)
+            args[1].data[...] = made if flags.get("clear", True) else join(args[1].data, made)
+        elif name == "cumsum":
+            data, axis = args[0].data, flags["dim"]
+            turned = np.flip(data, axis) if flags.get("reverse") else data
+            made = turned.cumsum(axis)
+            args[1].data[...] = np.flip(made, axis) if flags.get("reverse") else made
+        elif name in ("im2col", "c2d_im2col"):
+            _im2col(*args)
+        else:
+            raise NotPlainError(ast.unparse(call))
+        return None
+
+    def copy(self, source: ast.expr, target: ast.expr) -> None:
+        """One of both is whole, and says how much is moved; the other's dimensions before are 1."""
+        (a, at_a), (b, at_b) = self.region(source), self.region(target)
+        shape = b.shape if at_b is None else a.shape
+        moved = a[_box(a, at_a, shape)].reshape(_extents(b, at_b, shape))
+        b.store(_box(b, at_b, shape), moved)
+
+    def region(self, node: ast.expr) -> tuple[Memory, tuple[int, ...] | None]:
+        """A buffer, and where in it; None for all of it."""
+        if not isinstance(node, ast.Subscript):
+            return self.value(node), None
+        at = self.value(node.slice)
+        return self.value(node.value), at if isinstance(at, tuple) else (at,)
+
+
+def _extents(memory: Memory, at: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return memory.shape if at is None else (1,) * (len(memory.shape) - len(shape)) + shape
+
+
+def _box(memory: Memory, at: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    starts = (0,) * len(memory.shape) if at is None else at
+    spans = zip(starts, _extents(memory, at, shape), strict=True)
+    return np.ix_(*(np.asarray(int(s)) + np.arange(n) for s, n in spans))
+
+
+def _im2col(image: Memory, block: Memory, row: int, column: int, kernel: int, stride: int,
+            dilation: int, pad: int) -> None:  # fmt: skip
+    """Row i of the block is the patch of output pixel i, its elements by tap and channel."""
+    _, height, width, channels = image.shape
+    down, across = ((n + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
+                    for n in (height, width))  # fmt: skip
+    i, j = np.ix_(*(np.arange(n) for n in block.shape))
+    m = row * block.shape[0] + i
+    tap, channel = np.divmod(column * block.shape[1] + j, channels)
+    h = m // across % down * stride + tap // kernel * dilation - pad
+    w = m % across * stride + tap % kernel * dilation - pad
+    block.data[...] = image[m // (down * across), h, w, channel]
+
+
+def _namespace() -> SimpleNamespace:
+    def alloc(shape: tuple[int, ...], dtype: str) -> Memory:
+        return Memory(np.full(shape, np.nan), dtype in _WHOLE)
+
+    def cast(value: Any, dtype: str) -> Any:
+        return value if dtype in _WHOLE else np.asarray(value, np.float64)
+
+    return SimpleNamespace(
+        **UNARY, alloc_shared=alloc, alloc_fragment=alloc, cast=cast, max=np.maximum,
+        min=np.minimum, if_then_else=np.where, And=np.logical_and,
+        ceildiv=lambda a, b: math.ceil(a / b),
+    )  # fmt: skip
+
+
+_T: Final = _namespace()
