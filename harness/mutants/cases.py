@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from harness.mutants import sources
+from harness.mutants import sources, texts
 from harness.mutants.edit import Built
 
 Params = dict[str, Any]
@@ -147,6 +147,12 @@ FIXED: Final = (
     _on("paged_attention", (2, 1), batch=2, heads=1, pages=5, blocks=3, page_size=32, dim=32),
 )  # fmt: skip
 """The runner sorts them by size."""
+
+
+def from_texts() -> Iterator[Case]:
+    """The drawn kernels whose text is at hand."""
+    for number in range(len(texts.texts())):
+        yield _on(texts.DRAWN, (2, 1), N=texts.SIZE, number=number)
 
 
 def drawn(seed: int, count: int) -> Iterator[Case]:

@@ -9,15 +9,20 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import numpy as np
+import tvm_ffi
 
 from golden import GoldenError, evaluate, judge
 from golden.exact_inputs import exact_inputs
+from golden.second import compared
 from harness.compiler.pipeline import PassLike, kernels_of, sequential, tt_passes
 from harness.declared import declared
 from harness.errors import HarnessError
+from harness.fuzz.plain import run as plain
+from harness.language.built import build, difference
 from harness.mutants.baseline import OPTIONS, Baseline, Round, answers, canaries
 from harness.mutants.edit import Built
 from harness.mutants.registry import PASSES, Kind, Mutant, Where
+from harness.mutants.texts import DRAWN, texts
 from simulator.arch import TILE
 from simulator.errors import SimulatorError
 from simulator.plan.load import dump_plan, load_plan
@@ -31,7 +36,7 @@ class Kill:
 
     Attributes:
         oracle: ``refused``, ``validation``, ``finding``, ``exact``, ``bound``, ``llvm``,
-            ``reference`` or ``canary``.
+            ``text``, ``numpy``, ``reference`` or ``canary``.
         code: of the refusal or finding, or what an oracle calls it.
         detail: a sentence.
     """
@@ -90,6 +95,8 @@ def apply(mutant: Mutant, base: Baseline) -> Faulty | None:
             return None
         names = tuple(str(p.name) for p in changed)
         return replace(_run(source, [clean[0]], changed), ran=names)
+    if mutant.where is Where.LANGUAGE and mutant.kind is Kind.SUBSTITUTE:
+        return _read_anew(base, passes)
     if mutant.kind is Kind.SUBSTITUTE:
         index = PASSES.index(mutant.where)
         return _run(source, clean[: index + 1], passes[index:])
@@ -104,6 +111,17 @@ def apply(mutant: Mutant, base: Baseline) -> Faulty | None:
     if changed is None:
         return None
     return _run(source, [*clean[:index], _module_like(clean[index], changed)], passes[index:])
+
+
+def _read_anew(base: Baseline, passes: list[PassLike]) -> Faulty | None:
+    """A drawn text as the dialect reads it now; None where it reads what it read before."""
+    try:
+        changed = base.case.source()
+    except HarnessError as error:
+        return Faulty(base.artifact.source, [], None, error)
+    if tvm_ffi.structural_equal(changed, base.artifact.source, map_free_vars=True):
+        return None
+    return _run(changed, [_module_like(base.modules[0], changed)], passes)
 
 
 def _module_like(module: Any, func: Any) -> Any:
@@ -147,6 +165,8 @@ def try_round(faulty: Faulty, base: Baseline, mutant: Mutant, one: Round, seed: 
             return Kill("refused", error.code, str(error))
         if mutant.where is not Where.LANGUAGE:  # which LLVM would believe as well
             wrong = _doubted(base, one, golden)
+        elif base.case.kernel == DRAWN:
+            wrong = _misread(faulty, base, one, golden)
         if wrong is None and not mutant.alike:
             wrong = _referred(golden, one)
         if wrong is not None:
@@ -217,6 +237,16 @@ def _doubted(base: Baseline, one: Round, golden: Any) -> Kill | None:
     if said is None or said.verdict != "disagreed":
         return None
     return Kill("llvm", "Disagrees", said.reason)
+
+
+def _misread(faulty: Faulty, base: Baseline, one: Round, golden: Any) -> Kill | None:
+    """A drawn text read without the parser, and executed without the dialect."""
+    text = texts()[base.case.params["number"]]
+    told = difference(faulty.source, build(text))
+    if told:
+        return Kill("text", "Disagrees", told)
+    said = compared("NumPy", *plain(text, one.inputs), golden)
+    return Kill("numpy", "Disagrees", said.reason) if said.verdict == "disagreed" else None
 
 
 def _referred(golden: Any, one: Round) -> Kill | None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from harness.mutants.baseline import Baseline, Round, prepare
 from harness.mutants.blame import blame
-from harness.mutants.cases import FIXED, Case, drawn, exhaustive
+from harness.mutants.cases import FIXED, Case, drawn, exhaustive, from_texts
 from harness.mutants.families import registry
 from harness.mutants.judging import Faulty, Kill, apply, examine, substituted, try_round, warm
 from harness.mutants.registry import Mutant
@@ -80,7 +80,7 @@ class Pool:
 
 def standard_cases(fast: bool = False) -> list[Case]:
     """The packaged cases and the drawn ones; only the packaged ones if ``fast``."""
-    return [*FIXED, *(() if fast else drawn(0, DRAWN))]
+    return [*FIXED, *from_texts(), *(() if fast else drawn(0, DRAWN))]
 
 
 class _Trial:

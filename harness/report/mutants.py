@@ -123,7 +123,8 @@ answer is wrong, on a case that passes without it. A crash is no kill. Faults of
 the machine count as killed also when they let a canary pass: a wrong answer or a faulty program
 that is caught otherwise. Golden's own answers are asked of LLVM first, which needs no reference,
 and then of the packaged references. In family `misread` golden and pass 4 have the same fault, and
-only LLVM is asked.
+only LLVM is asked; in family `dialect` the parser or the dialect has it, on kernels drawn as text,
+and who reads or executes the text without them is asked.
 
 Cases are tried smallest first. An example is one case with one kind of inputs, and only cases the
 mutant changes count. Time runs from a mutant's first example, with unmutated cases prepared before.

@@ -7,6 +7,7 @@ from harness.mutants.families import (
     block,
     compute,
     configuration,
+    dialect,
     gathers,
     handshake,
     judges,
@@ -27,5 +28,5 @@ def registry() -> Registry:
     """Every mutant."""
     files = (handshake, transfers, compute, configuration, work, passes, block, lowering, pipeline,
              language, judges, machine, artifact, gathers, places,
-             misread)  # fmt: skip
+             misread, dialect)  # fmt: skip
     return Registry(mutant for one in files for mutant in one.MUTANTS)

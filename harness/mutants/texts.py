@@ -1,0 +1,44 @@
+"""Kernels of fuzzing's grammar, whose texts can be read in other ways than by the dialect."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+from harness.fuzz.draw import batch
+from harness.fuzz.text import parse_kernel
+from harness.fuzz.units import units
+
+DRAWN: Final = "drawn"
+"""Their name among kernels."""
+EXAMPLES: Final = 200
+"""Texts that are drawn."""
+EACH: Final = 3
+"""Texts kept for every name of the dialect and every flag, the shortest."""
+SIZE: Final = 32 * 64
+"""As large as they count: they are tried after everything else."""
+
+
+@lru_cache(maxsize=1)
+def texts() -> tuple[str, ...]:
+    """The shortest of the drawn texts that use each name of the dialect, or a flag."""
+    found = [case.kernel for unit in units(1, EXAMPLES, None) for case in batch(unit)]
+    using: dict[str, list[str]] = {}
+    for text in sorted(found, key=len):
+        for name in set(re.findall(r"T\.\w+|\w+=True|\w+=False", text)):
+            using.setdefault(name, []).append(text)
+    kept = {text for few in using.values() for text in few[:EACH]}
+    return tuple(sorted(kept, key=len))
+
+
+def drawn(N: int = SIZE, number: int = 0) -> Any:
+    """The kernel of a text; ``N`` is for order alone."""
+    del N
+    return parse_kernel(texts()[number])
+
+
+def no_reference(*arrays: Any) -> tuple[Any, ...]:
+    """Nobody has computed it by hand."""
+    del arrays
+    return ()
