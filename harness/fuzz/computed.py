@@ -57,6 +57,7 @@ def scattered(draw: st.DrawFn, scene: Scene) -> None:
     row = draw(st.sampled_from((
         f"{m} * 3 % {rows}", f"{m} % {rows}", f"{m} // 2", f"{m} * 3 % {rows + 9} - 5",
         f"{rows} - {m} // 3", f"T.max({m} - 7, 0)", f"{m} // 8 * 8 + 7 - {m} % 8",
+        f"({m} - 50) % {rows}", f"({m} - 9) // 2", f"({m} + {n} // {RUN}) % {rows}",
     )))  # fmt: skip
     column = draw(st.sampled_from((
         n, "j", f"j + {RUN}", f"{n} % {columns}", f"j // {RUN} * {2 * RUN} + j % {RUN}",
@@ -85,7 +86,8 @@ def scattered(draw: st.DrawFn, scene: Scene) -> None:
 def moved(draw: st.DrawFn, scene: Scene) -> None:
     """Planes that a copy takes from a computed place on, added up; zero outside the tensor."""
     turns, planes = draw(st.integers(1, 3)), draw(st.integers(1, 4))
-    places = [f"k * 2 % {planes}", "k // 2", f"{planes - 1} - k", "k - 1"]
+    places = [f"k * 2 % {planes}", "k // 2", f"{planes - 1} - k", "k - 1", f"(k - 2) % {planes}",
+              "(k - 1) // 2"]  # fmt: skip
     if scene.whole:  # else blocks that are joined would take different planes
         places += [f"(by + k) % {planes}", "by - k", f"(by * {turns} + k) // 2",
                    f"T.min(by + k, {planes - 1})"]  # fmt: skip

@@ -38,9 +38,11 @@ def _expression(draw: st.DrawFn, full: list[str], rows: list[str], columns: list
                                  "quotient", "choice", "cast")))  # fmt: skip
     first = draw(_leaf(full, rows, columns))
     if kind == "operator":
-        return f"({first} {draw(st.sampled_from(OPERATORS))} {inner()})"
+        left = inner() if draw(st.booleans()) else first
+        return f"({left} {draw(st.sampled_from(OPERATORS))} {inner()})"
     if kind == "extreme":
-        return f"T.{draw(st.sampled_from(('max', 'min')))}({_real(first)}, {inner()})"
+        second = draw(st.sampled_from(CONSTANTS)) if draw(st.booleans()) else inner()
+        return f"T.{draw(st.sampled_from(('max', 'min')))}({_real(first)}, {second})"
     if kind == "function":
         return f"T.{draw(st.sampled_from(FUNCTIONS))}({inner()})"
     if kind == "guarded":

@@ -113,15 +113,10 @@ class Scene:
         """Conditions on an element's place."""
         if not self.whole:
             return ()
-        return (
-            "i >= j",
-            "i + by > j",
-            "j < 7",
-            "(i + j) // 7 % 2 == 0",
-            "(i * 3 + j) % 11 < 4",
-            f"(by * {self.bm} + i) // 3 != j // 5",
-            f"(by * {self.bm} + i) % 6 >= j // 9",
-        )
+        place = f"(by * {self.bm} + i)"
+        return ("i >= j", "i + by > j", "j < 7", "i + 1 <= j", "(i + j) // 7 % 2 == 0",
+                "(i * 3 + j) % 11 < 4", "(i - j) % 5 < 2", f"{place} // 3 != j // 5",
+                f"{place} % 6 >= j // 9", "T.Or(i < 3, j > 20)", "T.And(i > j, j > 4)")  # fmt: skip
 
     @property
     def shares(self) -> bool:
