@@ -20,6 +20,7 @@ from harness.compiler.block.model import (
     Eltwise,
     IndexTiles,
     Leaf,
+    Region,
     Select,
     Statement,
     Transpose,
@@ -29,6 +30,7 @@ from harness.compiler.block.parts import Parts
 from harness.compiler.block.pool import pooled
 from harness.compiler.diagnostics import refuse
 from harness.language.regions import constant
+from simulator.arch import TILE
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,19 @@ def picks(
         found.append(Pick(int(column), at))
         starts[dim], extents[dim] = tirx.const(0, "int32"), constant(buffer.ty.shape[dim]) or 0
     return found
+
+
+def window(parts: Parts, region: Region, fixed: Sequence[int]) -> tuple[Region, list[Pick]]:
+    """The whole tiles of a tensor that hold a region, and what to choose from them.
+
+    The region is one row or column thick along the ``fixed`` dimensions.
+    """
+    starts, extents, found = list(region.starts), list(region.extents), []
+    for dim in fixed:
+        first = parts.tile_of(starts[dim]) * TILE
+        found.append(Pick(int(dim == len(starts) - 1), starts[dim] - first))
+        starts[dim], extents[dim] = first, TILE
+    return Region(region.tensor, starts, extents), found
 
 
 def picked(

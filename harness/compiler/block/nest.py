@@ -10,7 +10,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
 from harness.compiler.affine import mentions
-from harness.compiler.block.choose import Pick, picked, picks
+from harness.compiler.block.choose import Pick, picked, picks, window
 from harness.compiler.block.fold import RING, binary, is_real
 from harness.compiler.block.gather import Gathered, gathers_into, is_gathered
 from harness.compiler.block.indices import index_expr
@@ -33,7 +33,6 @@ from harness.compiler.block.whole import WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads, loads_of
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
-from simulator.arch import TILE
 
 if TYPE_CHECKING:
     from harness.compiler.block.read import _Reader
@@ -221,10 +220,18 @@ class Nest:
             self.before += self.reader.load(node, block, turned.region(buffer, indices, node))
             return self.operand(block, None, node, turned=True)
         used = [k for k, v in enumerate(self.variables) if any(mentions(i, [v]) for i in indices)]
-        if not used:
-            return self._element(buffer, indices, node)
         region = self.region(buffer, indices, node)
+        fixed = [d for d in range(max(len(indices) - 2, 0), len(indices))
+                 if not mentions(indices[d], self.variables)
+                 and not self.parts.is_aligned(indices[d])]  # fmt: skip
         rank, text = len(self.variables), str(region.starts)
+        way = {(): "SCALAR", (rank - 2,): "COL", (rank - 1,): "ROW" if rank > 1 else "line"}
+        if tuple(used) in way and (fixed or not used):
+            region, chosen = window(self.parts, region, fixed)
+            name, shape = self.reader.temp(f"{buffer.name}_block"), tuple([1, *region.extents][-2:])
+            block = make_buffer(name, dtype_of(buffer), shape)
+            self.before += self.reader.load(node, block, region)
+            return self._picked(block, chosen, way[tuple(used)], node)
         dtype = dtype_of(buffer)
         if used == list(range(rank)):
             access, shape = None, tuple(self.extents)
@@ -249,21 +256,6 @@ class Nest:
         block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype, shape, form)
         self.before += self.reader.load(node, block, region)
         return self.operand(block, access, node, turned=(access, form) == ("COL", "row"))
-
-    def _element(self, buffer: Any, indices: list[Any], node: Any) -> Expr:
-        """One element for the whole iteration space: chosen from its tile, if not the first."""
-        from harness.compiler.block.read import make_buffer
-
-        starts, extents, chosen = list(indices), [1] * len(indices), []
-        for dim in range(max(len(indices) - 2, 0), len(indices)):
-            if not self.parts.is_aligned(starts[dim]):
-                first = self.parts.tile_of(starts[dim]) * TILE
-                chosen.append(Pick(int(dim == len(indices) - 1), starts[dim] - first))
-                starts[dim], extents[dim] = first, TILE
-        name, shape = self.reader.temp(f"{buffer.name}_block"), tuple([1, *extents][-2:])
-        block = make_buffer(name, dtype_of(buffer), shape)
-        self.before += self.reader.load(node, block, Region(buffer, starts, extents))
-        return self._picked(block, chosen, "SCALAR", node)
 
     def _picked(self, block: Buffer, chosen: Sequence[Pick], access: str, node: Any) -> Expr:
         """The operand that is chosen from a block; whole numbers become real before."""
