@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from simulator.engine.clocks import AGENT, AGENTS, PACK, UNPACK, Clocks, Event
+from simulator.engine.flows import Handed
 from simulator.engine.group import Group
 from simulator.engine.lanes import Lanes, Vector
 from simulator.engine.records import Access, Actor, Clash, Records
@@ -43,6 +44,7 @@ class Order:
 
     Attributes:
         news: bits of the cores whose unpacker has learned of others since its last tile op.
+        taught: edges that teach somebody something; no clock has to follow the others.
         writer: (group, place, agent) of the op being executed, while it may write to L1 itself.
     """
 
@@ -63,6 +65,7 @@ class Order:
         self.sections = Queue(self.clocks, SECTIONS), np.zeros((2, cores), np.int64)
         self.transfers = Transfers()
         self.news = 0
+        self.taught: set[Handed] = set()
         self.writer: tuple[Group, int, int] | None = None
         self._places: list[tuple[str, str, str]] = []
         self._numbers: dict[tuple[str, int], int] = {}

@@ -1,6 +1,7 @@
 """Hooks of :class:`~simulator.engine.order.Order` around the ops that synchronise.
 
-They are put around a program's steps after loading, and only if there is something to order.
+They are put around a program's steps after loading, and only if there is something to order. Edges
+within a core that teach nobody anything have none, see :mod:`~simulator.engine.flows`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from simulator.engine.clocks import MATH, PACK, UNPACK
+from simulator.engine.clocks import AGENT, MATH, PACK, UNPACK
 from simulator.engine.code import OpContext, Step
+from simulator.engine.flows import FROM_MATH, FROM_UNPACK, Edge, Handed, useful
 from simulator.engine.group import Group
 from simulator.engine.order import SECTIONS, Order
 from simulator.engine.transfers import FILLED, READ, SENT, WRITE
@@ -21,8 +23,18 @@ if TYPE_CHECKING:
     from simulator.engine.lanes import Lanes
     from simulator.engine.machine import Machine
     from simulator.engine.segs import Seg
+    from simulator.memory.dram import Tensor
 
 Hook = Callable[[Order, OpContext, Step], Step]
+
+ENDS: Final = MappingProxyType(
+    {"cb_push_back": True, "cb_pop_front": False, "cb_wait_front": False, "cb_reserve_back": True}
+)
+"""Ops of edges through circular buffers: whether they are the producer's."""
+HANDS: Final = MappingProxyType(
+    {"cb_push_back": "cb_wait_front", "cb_pop_front": "cb_reserve_back"}
+)
+"""From what op to what op they lead."""
 
 
 def make_order(machine: Machine) -> Order | None:
@@ -39,6 +51,9 @@ def make_order(machine: Machine) -> Order | None:
     if not shared and not far:
         return None
     order = Order(machine, shared, far)
+    edges = _edges(order)
+    of_use = useful(set().union(*edges.values()), _signals(machine), _touching(order, shared, far))
+    order.taught = {handed for handed, some in edges.items() if some & of_use}
     for cb in far:
         if cb.fetched:
             _watch(order, cb)
@@ -48,6 +63,45 @@ def make_order(machine: Machine) -> Order | None:
             steps = context.code.steps
             steps[context.number] = hook(order, context, steps[context.number])
     return order
+
+
+def _edges(order: Order) -> dict[Handed, set[Edge]]:
+    """The edges within a core, by what makes them."""
+    ends: dict[tuple[str, int], set[int]] = {}
+    for context in order.machine.contexts:
+        name, thread = context.op.name, context.code.thread
+        if name in ENDS:
+            agent = order.end_of(thread, producer=ENDS[name])
+            ends.setdefault((name, context.cb(0).number), set()).add(agent)
+    edges: dict[Handed, set[Edge]] = {FROM_UNPACK: {(UNPACK, MATH)}, FROM_MATH: {(MATH, PACK)}}
+    for number in order.machine.cbs:
+        for giving, taking in HANDS.items():
+            edges[giving, number] = {
+                (source, target)
+                for source in ends.get((giving, number), ())
+                for target in ends.get((taking, number), ())
+            }
+    return edges
+
+
+def _touching(order: Order, tensors: list[Tensor], far: list[CircularBuffer]) -> list[set[int]]:
+    """Who touches each tensor; and circular buffers and semaphores, all of them taken together."""
+    ends = {order.end_of(cb.producer, producer=True) for cb in far}
+    accesses, senders = order.machine.accesses, order.machine.senders
+    return [
+        *({AGENT[thread] for _, thread in accesses[tensor.name]} for tensor in tensors),
+        ends | {AGENT[thread] for thread in senders},
+    ]
+
+
+def _signals(machine: Machine) -> set[Edge]:
+    """From who changes a semaphore to who waits for it."""
+    return {
+        (AGENT[raiser], AGENT[waiter])
+        for number, raisers in machine.raisers.items()
+        for raiser, _ in raisers
+        for waiter in machine.waiters[number]
+    }
 
 
 def _watch(order: Order, cb: CircularBuffer) -> None:
@@ -77,21 +131,25 @@ def _writes(order: Order, c: OpContext, step: Step) -> Step:
 def _push(order: Order, c: OpContext, step: Step) -> Step:
     cb, pages = c.cb(0), c.scalar(1)
     agent, queue = order.end_of(c.code.thread, producer=True), order.pushed[cb.number]
+    taught, watched = ("cb_push_back", cb.number) in order.taught, cb.number in order.buffers
 
     def hooked(group: Group) -> int:
         count, first = pages(group.regs), cb.phase(group.lanes, write=True)
         following = step(group)
         if type(count) is int and count > 0:
             order.pushed_pages(cb, group, agent, first, count, c.number)
-            queue.put(group.lanes, first, count, order.clocks.release(agent, group.lanes))
+            if taught:
+                queue.put(group.lanes, first, count, order.clocks.release(agent, group.lanes))
         return following
 
-    return hooked
+    return hooked if taught or watched else step
 
 
 def _pop(order: Order, c: OpContext, step: Step) -> Step:
     cb, pages = c.cb(0), c.scalar(1)
     agent, queue = order.end_of(c.code.thread, producer=False), order.popped[cb.number]
+    if ("cb_pop_front", cb.number) not in order.taught:
+        return step
 
     def hooked(group: Group) -> int:
         count, first = pages(group.regs), cb.phase(group.lanes, write=False)
@@ -106,6 +164,8 @@ def _pop(order: Order, c: OpContext, step: Step) -> Step:
 def _wait(order: Order, c: OpContext, step: Step) -> Step:
     cb, pages = c.cb(0), c.scalar(1)
     agent, queue = order.end_of(c.code.thread, producer=False), order.pushed[cb.number]
+    if ("cb_push_back", cb.number) not in order.taught:
+        return step
 
     def hooked(group: Group) -> int:
         following = step(group)
@@ -123,6 +183,7 @@ def _wait(order: Order, c: OpContext, step: Step) -> Step:
 def _reserve(order: Order, c: OpContext, step: Step) -> Step:
     cb, pages = c.cb(0), c.scalar(1)
     agent, queue = order.end_of(c.code.thread, producer=True), order.popped[cb.number]
+    taught = ("cb_pop_front", cb.number) in order.taught
 
     def hooked(group: Group) -> int:
         before = min(strand.reserved for strand, _ in cb.at(group.lanes)) if cb.far else 0
@@ -130,17 +191,18 @@ def _reserve(order: Order, c: OpContext, step: Step) -> Step:
         count = pages(group.regs)
         if following >= 0 and type(count) is int and count > 0:
             first = cb.phase(group.lanes, write=True)
-            queue.join(agent, group.lanes, (first + count - 1) % cb.depth)
+            if taught:
+                queue.join(agent, group.lanes, (first + count - 1) % cb.depth)
             if cb.far and count > before:
                 order.reserved(cb, group, agent, first + before, count - before, c.number)
         return following
 
-    return hooked
+    return hooked if taught or cb.far else step
 
 
 def _computed(order: Order, c: OpContext, step: Step) -> Step:
-    if c.code.cursor != "all":
-        return step  # the banks of Src hand over what the unpacker knows
+    if c.code.cursor != "all" or FROM_UNPACK not in order.taught:
+        return step  # where cursors differ the banks of Src hand over what the unpacker knows
 
     def hooked(group: Group) -> int:
         lanes = group.lanes
@@ -154,6 +216,8 @@ def _computed(order: Order, c: OpContext, step: Step) -> Step:
 
 def _commit(order: Order, _: OpContext, step: Step) -> Step:
     queue, count = order.sections
+    if FROM_MATH not in order.taught:
+        return step
 
     def hooked(group: Group) -> int:
         following = step(group)
@@ -168,6 +232,8 @@ def _commit(order: Order, _: OpContext, step: Step) -> Step:
 
 def _pack_wait(order: Order, _: OpContext, step: Step) -> Step:
     queue, count = order.sections
+    if FROM_MATH not in order.taught:
+        return step
 
     def hooked(group: Group) -> int:
         following = step(group)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from simulator.engine.clocks import MATH, UNPACK, Event
 from simulator.engine.code import BLOCKED, OpContext, Step, uniform
+from simulator.engine.flows import FROM_UNPACK
 from simulator.engine.segs import Seg
 from simulator.isa import OPS
 
@@ -99,7 +100,9 @@ def unpacking(c: OpContext) -> Step:
         for cb, index in zip(cbs, indices, strict=True):
             held.append(cb.select(group.lanes, uniform(group, index(group.regs)), 1, 0, 1, 0))
         order = machine.order
-        event = None if order is None else order.clocks.release(UNPACK, group.lanes)
+        event = None
+        if order is not None and FROM_UNPACK in order.taught:
+            event = order.clocks.release(UNPACK, group.lanes)
         src.filled.append((held, event))
         src.wanted = False
         return following
