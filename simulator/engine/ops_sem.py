@@ -66,9 +66,7 @@ def build_set(c: OpContext) -> Step:
         _in_range(c, new, group)
         semaphores.values[number][group.lanes.ids] = new
         if c.machine.order is not None:
-            ids = group.lanes.ids
-            c.machine.order.replaced(number, group, np.arange(len(ids)), ids, c.number,
-                                     multicast=False)  # fmt: skip
+            c.machine.order.reset(number, group, c.number)
         return following
 
     return step
@@ -136,7 +134,7 @@ def build_set_multicast(c: OpContext) -> Step:
         values = semaphores.values[number]
         values[cores] = values[group.lanes.ids[rows]]
         if c.machine.order is not None:
-            c.machine.order.replaced(number, group, rows, cores, c.number, multicast=True)
+            c.machine.order.spread(number, group, rows, cores, c.number)
         return following
 
     return step

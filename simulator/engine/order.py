@@ -269,47 +269,50 @@ class Order:
         agent = AGENT[group.code.thread]
         self.transfers.complete(agent, group.lanes, kinds, self.clocks.time[agent])
 
-    def _word(
-        self, number: int, group: Group, rows: Vector, cores: Vector, at: int, *,
-        replaces: bool, home: bool = False,
-    ) -> Told:  # fmt: skip
-        """Cores' semaphore is set or incremented: a set may undo what it is not ordered with."""
-        senders = rows.tobytes()
-        told, actor = self._told(senders, cores.tobytes()), self.actor(group, at).of(senders)
-        word, ids = self.words[number], cores[:, None]
-        time = self.clocks.time[actor.agent][actor.me]
-        if replaces:
-            clash = word.set(actor, told.lanes, ids, time, home=home)
-        else:
-            clash = word.increment(actor, told.lanes, ids, time)
+    def _told_by(self, actor: Actor, rows: bytes, cores: Vector) -> tuple[Told, Actor]:
+        """Whom the rows' signals to these cores reach, and who signals to each."""
+        return self._told(rows, cores.tobytes()), actor.of(rows)
+
+    def _changed(self, number: int, clash: Clash | None, actor: Actor, *, replaces: bool) -> None:
+        """Raise the clash of a semaphore's change with another."""
         if clash:
             what = f"semaphore {number} of core {self.machine.cores[clash.page]}"
             raise self.violation(clash, actor, what, write=replaces, verbs=("changed", "set"))
-        return told
 
     def signal(self, number: int, group: Group, rows: Vector, cores: Vector, at: int) -> None:
         """Cores' semaphore is incremented: whoever waits for it is after the senders."""
         if not len(cores):
             return
-        told = self._word(number, group, rows, cores, at, replaces=False)
-        event = self.clocks.release(AGENT[group.code.thread], group.lanes)
+        told, actor = self._told_by(self.actor(group, at), rows.tobytes(), cores)
+        time = self.clocks.time[actor.agent][actor.me]
+        clash = self.words[number].increment(actor, told.lanes, cores[:, None], time)
+        self._changed(number, clash, actor, replaces=False)
+        event = self.clocks.release(actor.agent, group.lanes)
         self.flags[number].add(told.lanes, told.all(event.known))
 
-    def replaced(
-        self, number: int, group: Group, rows: Vector, cores: Vector, at: int, *, multicast: bool
-    ) -> None:
-        """Cores' semaphore is set: what it told before is gone."""
+    def reset(self, number: int, group: Group, at: int) -> None:
+        """The group sets its own cores' semaphore: what it told before is gone."""
+        actor, lanes, flags = self.actor(group, at), group.lanes, self.flags[number]
+        time = self.clocks.time[actor.agent][actor.me]
+        clash = self.words[number].set(actor, lanes, actor.me, time, home=True)
+        self._changed(number, clash, actor, replaces=True)
+        if self.machine.waiters[number] <= {group.code.thread}:
+            flags.forget(lanes)  # it tells nobody but itself
+        else:
+            flags.put(lanes, 0, 1, self.clocks.release(actor.agent, lanes))
+
+    def spread(self, number: int, group: Group, rows: Vector, cores: Vector, at: int) -> None:
+        """Cores' semaphore is set by multicast: what it told before is gone."""
         if not len(cores):
             return
-        told = self._word(number, group, rows, cores, at, replaces=True, home=not multicast)
-        agent, flags = AGENT[group.code.thread], self.flags[number]
-        if not multicast and self.machine.waiters[number] <= {group.code.thread}:
-            flags.forget(told.lanes)  # it tells nobody but itself
-            return
-        if multicast:
-            self.transfers.overtaken(agent, group.lanes, cores, self.clocks.time[agent])
+        told, actor = self._told_by(self.actor(group, at), rows.tobytes(), cores)
+        agent, time = actor.agent, self.clocks.time[actor.agent]
+        ids, word = cores[:, None], self.words[number]
+        clash = word.set(actor, told.lanes, ids, time[actor.me], home=False)
+        self._changed(number, clash, actor, replaces=True)
+        self.transfers.overtaken(agent, group.lanes, cores, time)
         event = self.clocks.release(agent, group.lanes)
-        flags.put(told.lanes, 0, 1, Event(told.lanes, told.last(event.known)))
+        self.flags[number].put(told.lanes, 0, 1, Event(told.lanes, told.last(event.known)))
 
     def signalled(self, number: int, group: Group) -> None:
         """The group has waited for its semaphore."""

@@ -83,8 +83,9 @@ class Side:
 
     def known(self, actor: Actor, ids: Any, *, own: bool) -> Any:
         """Per page whether the actor is after it; ``own``: or did it itself. None: all of it is."""
-        who = self._who[ids]
-        good = self._clocks.reaches(actor.agent, actor.me, actor.rows, who, self._time[ids])
+        who = self._who.take(ids)
+        times = self._time.take(ids)
+        good = self._clocks.reaches(actor.agent, actor.me, actor.rows, who, times)
         if np.count_nonzero(good) == good.size:
             return None
         if own:
@@ -107,7 +108,7 @@ class Side:
 
     def lost(self, actor: Actor, ids: Any) -> Any:
         """The pages where another access of the step came after the one just put, if any."""
-        stays = self._who[ids] == actor.who
+        stays = self._who.take(ids) == actor.who
         return None if np.count_nonzero(stays) == stays.size else ~stays
 
     def clear(self, ids: Any) -> None:
@@ -117,10 +118,11 @@ class Side:
 
     def finish(self, actor: Actor, ids: Any, times: Any) -> None:
         """Transfers of an actor are complete at its ``times``, a row each."""
-        hit = (self._who[ids] == actor.who) & (self._time[ids] == PENDING)
-        if np.count_nonzero(hit) == hit.size:
+        hit = (self._who.take(ids) == actor.who) & (self._time.take(ids) == PENDING)
+        count = np.count_nonzero(hit)
+        if count == hit.size:
             self._time[ids] = times
-        else:  # of a page's several readers only the last is here
+        elif count:  # of a page's several readers only the last is here
             self._time[ids[hit]] = np.broadcast_to(times, ids.shape)[hit]
 
 

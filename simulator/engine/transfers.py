@@ -75,7 +75,7 @@ class Transfers:
         if not self._open[agent]:
             return
         left: list[Transfer] = []
-        member = _members(lanes.ids, len(times))
+        member: Any = None
         for transfer in self._open[agent]:
             if transfer.kind not in kinds:
                 left.append(transfer)
@@ -83,6 +83,8 @@ class Transfers:
             if transfer.lanes is lanes:
                 transfer.finish(times)
                 continue
+            if member is None:
+                member = _members(lanes.ids, len(times))
             inside = member[transfer.actor.cores]
             if inside.all():
                 transfer.finish(times)
@@ -96,11 +98,18 @@ class Transfers:
 
     def overtaken(self, agent: int, lanes: Lanes, receivers: Vector, times: Times) -> None:
         """A semaphore multicast: multicast data sent before it has come to these receivers."""
-        reached = _members(receivers, len(times))
-        member = _members(lanes.ids, len(times))
+        same = receivers.tobytes()
+        reached: Any = None
+        member: Any = None
         for transfer in self._open[agent]:
             if transfer.receivers is None:
                 continue
+            if transfer.lanes is lanes and transfer.receivers.tobytes() == same:
+                transfer.finish(times)
+                continue
+            if reached is None:
+                reached = _members(receivers, len(times))
+                member = _members(lanes.ids, len(times))
             there = reached[transfer.receivers] & member[transfer.actor.cores]
             part = transfer if there.all() else transfer.part(there)
             if part is not None:
