@@ -15,8 +15,9 @@ from harness.language.regions import constant
 if TYPE_CHECKING:
     from harness.compiler.block.nest import Nest
 
-_EXACT: Final = 1 << 20
-"""Index expressions below this are exact in float32, quotients included."""
+EXACT: Final = {True: 1 << 20, False: 1 << 7}
+"""Index expressions below this are exact, quotients included: in float32, and in a destination
+register of 16 bits, which holds eight bits of a number."""
 
 
 def index_expr(nest: Nest, value: Any) -> Expr:
@@ -43,17 +44,20 @@ def index_expr(nest: Nest, value: Any) -> Expr:
 
 
 def _composed(nest: Nest, value: Any) -> Expr:
-    """An index expression of quotients, remainders and products, in float32 without rounding.
+    """An index expression of quotients, remainders and products, computed without rounding.
 
     A quotient is the floor of (a + 1/2) / c: that is at least 1 / (2 c) away from a whole
-    number, which rounding does not cross below 2 ** 20.
+    number, which rounding does not cross for numbers as small as all have to be here.
     """
     analyzer = tvm.sym.Analyzer()
     spans = zip(nest.variables, nest.extents, strict=True)
     for var, start, extent in (*nest.reader.ranges, *((v, 0, e) for v, e in spans)):
         analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
-    bound = analyzer.const_int_bound(value)
-    if max(abs(int(bound.min_value)), abs(int(bound.max_value))) < _EXACT:
+    limit = EXACT[nest.reader.fp32_dest]
+    parts = [value, *(part for part in (getattr(value, "a", None), getattr(value, "b", None))
+                      if part is not None)]  # fmt: skip
+    bounds = [analyzer.const_int_bound(part) for part in parts]
+    if all(max(abs(int(b.min_value)), abs(int(b.max_value))) < limit for b in bounds):
         for kind, op in RING:
             if isinstance(value, kind):
                 return binary(op, index_expr(nest, value.a), index_expr(nest, value.b))
@@ -66,5 +70,7 @@ def _composed(nest: Nest, value: Any) -> Expr:
                 return quotient
             return binary("sub", a, binary("mul", quotient, Const(float(divisor))))
     refuse("an index expression is not made of sums, products, quotients and remainders of loop"
-           f" variables below {_EXACT}", node=nest.node, code="UnsupportedIndex",
-           next_step="use + - * // % with constants")  # fmt: skip
+           f" variables below {limit}", node=nest.node,
+           code="UnsupportedIndex" if nest.reader.fp32_dest else "NeedsFp32Dest",
+           next_step="use + - * // % with constants" if nest.reader.fp32_dest else
+           "use a 32-bit destination register, or smaller numbers")  # fmt: skip

@@ -43,20 +43,21 @@ from harness.language.regions import constant
 from simulator.arch import TILE
 
 
-def read_block(kernel: Kernel) -> BlockProgram:
-    """The block program of a kernel.
+def read_block(kernel: Kernel, *, fp32_dest: bool = True) -> BlockProgram:
+    """The block program of a kernel; ``fp32_dest`` says whether DST holds 32 bits of a number.
 
     Raises:
         CompileError: a statement outside what the pipeline lowers, at its source line.
     """
-    reader = _Reader(kernel)
+    reader = _Reader(kernel, fp32_dest)
     body = reader.body(kernel.body)
     return BlockProgram(body, {p.name for p in kernel.params} | {b.name for b in kernel.onchip}
                         | reader.names)  # fmt: skip
 
 
 class _Reader:
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, fp32_dest: bool) -> None:
+        self.fp32_dest = fp32_dest
         forms, dtypes = infer_forms(kernel), onchip_dtypes(kernel)
         self.params = {p.name: p for p in kernel.params}
         self.buffers: dict[str, Buffer] = {}

@@ -78,7 +78,7 @@ class LowerTTTileIntrinsics(TTPass):
         _check_described(func, kernel)
         _check_accumulators(kernel, options)
         _check_kept(kernel, options)
-        program = read_block(kernel)
+        program = read_block(kernel, fp32_dest=options.use_fp32_dest)
         capacity = options.arch.dst_tiles(fp32_dest=options.use_fp32_dest, full_sync=False)
         normalise(program, capacity, block_ranges(kernel))
         check_integers(program, options)
