@@ -52,13 +52,13 @@ def cases(draw: st.DrawFn, focus: str | None = None) -> Case:
         return Case(plan=plan, schedule=draw(schedules()) if timed else {})
     device = draw(st.sampled_from(DEVICES))
     scene = draw(scenes(focus))
-    if scene.has_integers and device.startswith("grayskull"):
+    if scene.needs_32_bits and device.startswith("grayskull"):
         device = DEVICES[0]
     placed = draw(placements(device, scene, focus))
     for name in scene.runs if device.startswith("blackhole") else ():
         placed.layouts.setdefault(name, {"memory": "L1"})  # from DRAM it reads longer runs only
     options = {"device": device} | placed.options | draw(modes(device))
-    if scene.has_integers:  # which need 32 bits
+    if scene.needs_32_bits:
         options.pop("fp32_dest", None)
     return Case(
         kernel=render(scene, placed.layouts),

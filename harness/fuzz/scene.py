@@ -109,6 +109,13 @@ class Scene:
         return any(t.dtype == "int32" and t.name not in self.tables for t in self.tensors)
 
     @property
+    def needs_32_bits(self) -> bool:
+        """Whether it computes with whole numbers that a 16-bit destination does not hold."""
+        quotients = [test for test in self.tests if "%" in test or "//" in test]
+        return self.has_integers or any(f"({test}," in line for test in quotients
+                                        for line in self.lines)  # fmt: skip
+
+    @property
     def tests(self) -> tuple[str, ...]:
         """Conditions on an element's place."""
         if not self.whole:
