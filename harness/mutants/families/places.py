@@ -99,16 +99,16 @@ def _at(change: Callable[[Pick], Pick]) -> Wrap:
 def _from_zero(old: Any) -> Any:
     """Conditions of tiles, without those that a tile is not before the first."""
 
-    def inside(ana: Any, axis: Any, i: Any) -> Any:
-        return [test for test in old(ana, axis, i) if not isinstance(test, tirx.GE)]
+    def inside(self: Any, ana: Any, axis: Any, i: Any) -> Any:
+        return [test for test in old(self, ana, axis, i) if not isinstance(test, tirx.GE)]
 
-    return staticmethod(inside)
+    return inside
 
 
 def _kept(old: Any) -> Any:
     """What is kept of tiles, which are all taken to lie behind the first."""
-    return staticmethod(lambda ana, axis: old(
-        ana, replace(axis, first=tirx.Max(axis.first, integer(0)))))  # fmt: skip
+    return lambda self, ana, axis: old(
+        self, ana, replace(axis, first=tirx.Max(axis.first, integer(0))))  # fmt: skip
 
 
 def _wrapped(old: Any) -> Any:
