@@ -5,7 +5,7 @@ Everything is read from IR: roles come from what the body reads and writes, neve
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -159,6 +159,22 @@ def children(stmt: Any) -> tuple[Any, ...]:
     if kind is tirx.IfThenElse:
         return (stmt.then_case,) if stmt.else_case is None else (stmt.then_case, stmt.else_case)
     return ()
+
+
+def over_children(stmt: Any, change: Callable[[Any], Any]) -> Any:
+    """A statement with its direct child statements changed; itself where none is."""
+    old = children(stmt)
+    new = [change(child) for child in old]
+    if all(a.same_as(b) for a, b in zip(new, old, strict=True)):
+        return stmt
+    if isinstance(stmt, tirx.SeqStmt):
+        return tirx.SeqStmt(new)
+    if isinstance(stmt, tirx.For):
+        return tirx.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, new[0],
+                        annotations=stmt.annotations, span=stmt.span)  # fmt: skip
+    if isinstance(stmt, tirx.IfThenElse):
+        return tirx.IfThenElse(stmt.condition, *new, *[None][: 2 - len(new)], stmt.span)
+    return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, new[0], stmt.span)
 
 
 def calls(stmt: Any) -> Iterator[Call]:

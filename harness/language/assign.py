@@ -14,7 +14,7 @@ from tvm.tirx.script.parser.parser import bind_assign_value
 from harness.errors import LanguageError
 from harness.language import variables
 from harness.language.eager import Empty, declare_output
-from harness.language.locals import Stale
+from harness.language.locals import outdate
 from harness.language.located import register
 from harness.language.regions import is_buffer
 from harness.language.scopes import ONCE, check_rebinding
@@ -113,9 +113,8 @@ def _store(self: Any, target: Any, value: Any) -> None:
     if str(value.ty.dtype) != dtype:
         value = tirx.Cast(dtype, value)
     S.buffer_store(buffer, value, indices)
-    nest = getattr(self, "tt_locals", None)
-    for name in nest.stored(buffer) if nest is not None else ():
-        self.var_table.add(name, Stale(name, buffer.name), allow_shadowing=True)
+    if getattr(self, "tt_locals", None) is not None:
+        outdate(self, buffer)
 
 
 @register("AugAssign")

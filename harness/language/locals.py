@@ -6,10 +6,13 @@ block the expression reads, the name would mean something else: from there on it
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import tvm
 import tvm_ffi
+from tvm.script.parser._core import doc
 
 from harness.errors import LanguageError
 
@@ -51,6 +54,10 @@ class Locals:
     def __init__(self) -> None:
         """None yet."""
         self.reads: dict[Any, list[Any]] = {}
+        self.changed: list[Any] = []
+        """Buffers stored to in this part of a branch, or in the nest."""
+        self.parts: list[Any] = []
+        """Those stored to in the parts of the branch that is being read."""
 
     def note(self, key: Any, value: Any) -> None:
         """A name and the value it stands for."""
@@ -62,3 +69,86 @@ class Locals:
         for key in stale:
             del self.reads[key]
         return stale
+
+
+def outdate(parser: Any, buffer: Any) -> None:
+    """Names of values that read ``buffer`` are stale, after the loop around it too."""
+    parser.tt_locals.changed.append(buffer)
+    for name in parser.tt_locals.stored(buffer):
+        parser.var_table.name2value[name][-1] = Stale(name, buffer.name)
+
+
+@contextmanager
+def branch(parser: Any) -> Iterator[None]:
+    """A branch: what its parts stored to makes names stale after it."""
+    nest = getattr(parser, "tt_locals", None)
+    if nest is None:
+        yield
+        return
+    around, nest.parts = nest.parts, []
+    yield
+    stored, nest.parts = nest.parts, around
+    for buffer in stored:
+        outdate(parser, buffer)
+
+
+@contextmanager
+def part(parser: Any) -> Iterator[None]:
+    """A part of a branch: what it stores to is as it was in the other part."""
+    nest = getattr(parser, "tt_locals", None)
+    if nest is None:
+        yield
+        return
+    reads, around = dict(nest.reads), nest.changed
+    values = {name: parser.var_table.name2value[name][-1] for name in reads}
+    nest.changed = []
+    yield
+    nest.parts += nest.changed
+    nest.reads, nest.changed = reads, around
+    for name, value in values.items():
+        parser.var_table.name2value[name][-1] = value
+
+
+def outdate_before(parser: Any, body: Sequence[Any]) -> None:
+    """Names bound before a loop whose body stores what they read are stale from its start on.
+
+    In its second iteration they would mean something else. What a call stores is not seen here, so
+    calls in the place of statements outdate them all.
+    """
+    found = _Stores()
+    for stmt in body:
+        found.visit(stmt)
+    nest = parser.tt_locals
+    for buffer in {b for read in nest.reads.values() for b in read}:
+        if (
+            found.calls
+            or buffer.name in found.names
+            or any(parser.var_table.get().get(name) is buffer for name in found.names)
+        ):
+            outdate(parser, buffer)
+
+
+class _Stores(doc.NodeVisitor):
+    """Names of what statements store to."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.calls = False
+
+    def _target(self, node: Any) -> None:
+        target = getattr(node, "value", None) if isinstance(node, doc.Subscript) else None
+        if isinstance(target, doc.Name):
+            self.names.add(target.id)
+        elif isinstance(node, doc.Subscript):
+            self.calls = True  # of what, only evaluating tells
+
+    def visit_Assign(self, node: Any) -> None:
+        for target in node.targets:
+            self._target(target)
+
+    def visit_AugAssign(self, node: Any) -> None:
+        self._target(node.target)
+
+    def visit_Expr(self, node: Any) -> None:
+        del node
+        self.calls = True

@@ -25,7 +25,7 @@ from harness.language.elementwise import truth
 from harness.language.flat import resolved
 from harness.language.frames import GridLoop, Kernel, ParallelLoop
 from harness.language.layouts import declare_layouts
-from harness.language.locals import Locals
+from harness.language.locals import Locals, branch, outdate_before, part
 from harness.language.located import (
     PARSER,
     TOKEN,
@@ -108,6 +108,8 @@ def _visit_for(self: Any, node: Any) -> None:
         loop: Any = frames.serial(*args)
     else:
         loop = self.eval_expr(node.iter)
+    if getattr(self, "tt_locals", None) is not None and not isinstance(loop, ParallelLoop):
+        outdate_before(self, node.body)
     with inner(self):
         if isinstance(loop, (ParallelLoop, GridLoop)):
             outer = getattr(self, "tt_locals", None)
@@ -194,7 +196,7 @@ def _enter(self: Any, node: Any, items: list[Any]) -> None:
     if isinstance(context, If | Then | Else) and item.optional_vars is None:
         if eager.is_reading():
             return
-        with context, inner(self):
+        with context, branch(self) if isinstance(context, If) else part(self), inner(self):
             if rest:
                 _enter(self, node, rest)
             else:
@@ -232,11 +234,11 @@ def _visit_if(self: Any, node: Any) -> None:
         raise LanguageError(f"if-condition is a {type(test).__name__}")
     if eager.is_reading():
         return
-    with S.If(truth(test)):
-        with S.Then(), inner(self):
+    with S.If(truth(test)), branch(self):
+        with S.Then(), part(self), inner(self):
             self.visit_body(node.body)
         if node.orelse:
-            with S.Else(), inner(self):
+            with S.Else(), part(self), inner(self):
                 self.visit_body(node.orelse)
 
 

@@ -19,11 +19,15 @@ def inner(parser: Any) -> Iterator[None]:
     """The body of a loop, or of a branch decided on the device: a frame of its own."""
     before = getattr(parser, "tt_floor", 0)
     parser.tt_floor = len(parser.var_table.frames)
+    nest = getattr(parser, "tt_locals", None)
+    known = set(nest.reads) if nest is not None else set()
     try:
         with parser.var_table.with_frame():
             yield
     finally:
         parser.tt_floor = before
+        if nest is not None:  # names of the body are gone
+            nest.reads = {name: read for name, read in nest.reads.items() if name in known}
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
 from harness.compiler.diagnostics import TTPass, refuse
+from harness.compiler.innerloops import interchanged
 from harness.compiler.kernel import Kernel, accesses, read_kernel
 from harness.compiler.layouts import Conflict, merged, normalised
 from harness.compiler.lookups import check_control, check_gathers, index_tensors
@@ -88,7 +89,7 @@ class InferTTLayout(TTPass):
         self, var: tvm.ir.GlobalVar, func: tirx.PrimFunc
     ) -> list[tuple[tvm.ir.GlobalVar, tirx.PrimFunc]]:
         """Write the grid and the layouts; scalars and masks become expressions first."""
-        func = unmasked(placed(without_scalars(spread(func))))
+        func = unmasked(interchanged(placed(without_scalars(spread(func)))))
         kernel = read_kernel(func)
         check_control(kernel)
         given = attrs.get(func, attrs.TT_CORE_GRID)
