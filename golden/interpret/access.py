@@ -119,13 +119,17 @@ def is_rearranged(space: Space, exprs: list[Any]) -> bool:
     return axes != sorted(axes) or not set(needed) <= set(axes)
 
 
-def is_picked(space: Space, buffer: Any, indices: list[Any]) -> bool:
-    """Whether numbers, not axes, choose a row, a column or an element of an on-chip block.
+def is_picked(space: Space, buffer: Any, indices: list[Any], exprs: list[Any]) -> bool:
+    """Whether numbers, not axes, choose a row, a column or an element of a block or a tensor.
 
     It has to be moved to where an operand begins; indices before the last two choose whole planes.
+    Rows of tensors that are used as rows need not be moved, nor columns of one column.
     """
-    if not space.rank or buffer not in space.chunk.buffers:
-        return False
+    if buffer not in space.chunk.buffers:
+        last = list(zip(indices, buffer.ty.shape, strict=True))[-2:]
+        chosen = any(int(size) > 1 and _is_fixed(index) for index, size in last)
+        moved = _is_fixed(indices[-1]) or is_rearranged(space, exprs)
+        return not space.rank or (chosen and moved)
     shape = space.chunk.buffers[buffer].shape
     line = space.rank == 1 and len(shape) > 1
     last = list(zip(indices, shape, strict=True))[-2:]

@@ -170,7 +170,7 @@ class Evaluator:
             return self._whole(data, expr)  # a RISC takes it as it is
         if not self.space.chunk.machine.bounded:
             return data
-        picked = is_picked(self.space, expr.source, indices)
+        picked = is_picked(self.space, expr.source, indices, exprs)
         moved = picked or is_rearranged(self.space, exprs)
         data = self.arithmetic.operand(data, dtype_of(expr), moved)
         return self.arithmetic.picked(data) if picked else data

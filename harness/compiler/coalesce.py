@@ -130,7 +130,8 @@ def _block_extent(kernel: Kernel, axis: int) -> int | None:
     whole, chosen = False, []
     for place in places(kernel):
         step = step_of(place.start, var)
-        if step is None and (place.extent == 1 or not place.is_tile_dim):
+        if step is None and (not place.is_tile_dim or place.extent == 1
+                             or _begins_tiles(place.start)):  # fmt: skip
             continue
         if step is None:
             refuse(f"an index of tensor {place.tensor.name!r} is not affine in the block indices",
@@ -150,6 +151,12 @@ def _block_extent(kernel: Kernel, axis: int) -> int | None:
                node=kernel.body, code="UnalignedBlock",
                next_step="use one extent for all dimensions of an axis")  # fmt: skip
     return found.pop() if found else None
+
+
+def _begins_tiles(start: Any) -> bool:
+    """Whether an index is a multiple of 32 whatever its variables are."""
+    zero, tile = tirx.const(0, "int32"), tirx.const(TILE, "int32")
+    return bool(tvm.sym.Analyzer().can_prove_equal(tirx.FloorMod(start, tile), zero))
 
 
 def _advances(step: int, place: Place) -> None:

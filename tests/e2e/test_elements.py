@@ -244,18 +244,15 @@ def test_rows_and_columns_inside_tiles(row: int, column: int, dtype: str) -> Non
         with T.Kernel(3) as by:
             x = T.alloc_fragment([32, N], "float32")
             g = T.alloc_fragment([32, N], dtype)
-            v = T.alloc_fragment([N], "float32")
             w = T.alloc_fragment([32], "float32")
             T.copy(X[by * 32, 0], x)
             T.copy(G[by * 32, 0], g)
-            for j in T.Parallel(N):
-                v[j] = T.cast(G[row, j], "float32") + 1.0
+            for i, j in T.Parallel(32, N):
+                x[i, j] = x[i, j] * (T.cast(G[row, j], "float32") + 1.0)
             for i in T.Parallel(32):
                 w[i] = T.cast(G[by * 32 + i, column], "float32") * 2.0
             for i, j in T.Parallel(32, N):
-                x[i, j] = (
-                    x[i, j] * v[j] + w[i] + g[i, j] + G[by * 32 + i, column + 1] + G[row + by, j]
-                )
+                x[i, j] = x[i, j] + w[i] + g[i, j] + G[by * 32 + i, column + 1] + G[row + by, j]
             T.copy(x, Y[by * 32, 0])
 
     x, g = integers(0, M, N), integers(1, M, N)

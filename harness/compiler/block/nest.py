@@ -224,15 +224,15 @@ class Nest:
         fixed = [d for d in range(max(len(indices) - 2, 0), len(indices))
                  if not mentions(indices[d], self.variables)
                  and not self.parts.is_aligned(indices[d])]  # fmt: skip
-        rank, text = len(self.variables), str(region.starts)
+        rank, text, dtype = len(self.variables), str(region.starts), dtype_of(buffer)
         way = {(): "SCALAR", (rank - 2,): "COL", (rank - 1,): "ROW" if rank > 1 else "line"}
-        if tuple(used) in way and (fixed or not used):
+        exact = way.get(tuple(used)) == "line" and fixed == [len(indices) - 2]  # choosing cuts it
+        if tuple(used) in way and (fixed or not used) and not (exact and dtype == "float32"):
             region, chosen = window(self.parts, region, fixed)
             name, shape = self.reader.temp(f"{buffer.name}_block"), tuple([1, *region.extents][-2:])
-            block = make_buffer(name, dtype_of(buffer), shape)
+            block = make_buffer(name, dtype, shape)
             self.before += self.reader.load(node, block, region)
             return self._picked(block, chosen, way[tuple(used)], node)
-        dtype = dtype_of(buffer)
         if used == list(range(rank)):
             access, shape = None, tuple(self.extents)
             form = self.target.form if rank == 1 and self.target is not None else "full"
