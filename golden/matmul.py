@@ -205,17 +205,21 @@ def _bound(acc: Approx, in0: Operand, in1: Operand, contract: NumericContract) -
     steps = 2 * -(-k // TILE) * contract.phases
     largest = np.abs(acc.value) + acc.error + high
     step = step_error(contract)
-    slack = steps * 2.0**-118
-    slack += k * (_flushed(in0) * in1.data.peak + _flushed(in1) * in0.data.peak)
+    slack: F64 | float = steps * 2.0**-118
+    # Of each sum its own: one row of which nothing is certain says nothing of the others.
+    if tiny := _flushed(in0):
+        slack = slack + tiny * high_b.sum(axis=-2, keepdims=True)
+    if tiny := _flushed(in1):
+        slack = slack + tiny * high_a.sum(axis=-1, keepdims=True)
     if "float16" in (in0.dtype, in1.dtype):
-        slack += steps * _HALF_ZERO_SLACK
+        slack = slack + steps * _HALF_ZERO_SLACK
     bound: F64 = acc.error + inherited + high * loss
     bound += groups * (7 * 2.0**-11 * weights)
     bound += largest * (steps * step * (1 + step) ** steps)
     if contract.dest == "float16":
         bound += vanished(high, largest, k, steps)
     bound *= SLOP
-    bound += slack if np.isfinite(slack) else 2.0**-100
+    bound += np.where(np.isfinite(slack), slack, 2.0**-100)
     if acc.taint is not None:
         bound = np.where(acc.taint == CLEAN, bound, 0.0)
     return bound

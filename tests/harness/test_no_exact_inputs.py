@@ -47,3 +47,12 @@ def test_a_verdict_counts_what_was_compared_most() -> None:
     verdict = check(attention.flash_attention(**small, is_causal=True), grid=(1, 1))
     assert verdict.input_kind == "random+scaled"
     assert verdict.tensors["O"]["compared"] == 64 * 32
+
+
+def test_a_row_nothing_is_known_of_leaves_the_others_judged() -> None:
+    """Elements of V that may count as zero cost a row its own sum, not the largest there is."""
+    small: dict[str, Any] = {"heads": 1, "seq_len": 64, "dim": 32, "block_M": 64, "block_N": 64}
+    source = attention.flash_attention(**small, dtype="float16")
+    verdict = check(source, grid=(1, 1), input_kind="scaled")
+    assert verdict.passed
+    assert verdict.tensors["O"]["compared"] >= 64 * 32 // 2
