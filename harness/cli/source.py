@@ -72,7 +72,7 @@ def load_kernel(source: Source, params: Mapping[str, Any]) -> Any:
     if not callable(found):
         raise SourceError(f"is of type {type(found).__name__}", location=str(source),
                           next_step="name a factory, a PrimFunc or an IRModule")  # fmt: skip
-    factory = as_factory(found) or found
+    factory = as_factory(found, params) or found
     open_sizes = _beyond(factory, params)
     arguments, keywords = bind(
         factory, {k: v for k, v in params.items() if k not in open_sizes}, str(source)

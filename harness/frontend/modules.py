@@ -19,7 +19,8 @@ from typing import Any, Final
 from harness.frontend import libraries
 from harness.frontend.errors import FrontendError, user_place
 
-SERVED: Final = ("language", "jit", "autotuner", "profiler", "utils")
+SERVED: Final = ("language", "jit", "autotuner", "profiler", "utils", "testing", "utils.tensor",
+                 "tileop", "tileop.base")  # fmt: skip
 """Modules of tilelang that are provided."""
 
 

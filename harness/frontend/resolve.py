@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.frontend.jit import JitFunction
@@ -14,8 +14,11 @@ from harness.language.dynamic import DynamicKernel
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
-def as_factory(found: Any) -> Callable[..., Any] | None:
+def as_factory(found: Any, given: Mapping[str, Any] | None = None) -> Callable[..., Any] | None:
     """A callable that takes a kernel's parameters and returns a PrimFunc; None for other things.
+
+    ``given`` are the parameters it will be called with, as far as they are known: dtypes and flags
+    among them decide which sizes an eager kernel has.
 
     Its signature names everything that must be given: an eager kernel's plain parameters and sizes,
     the open sizes of a dynamic kernel.
@@ -33,7 +36,7 @@ def as_factory(found: Any) -> Callable[..., Any] | None:
            if n not in found.tensors]  # fmt: skip
     filled = _filled(found, own)
     if found.mode == "eager":
-        filled += [inspect.Parameter(n, _KEYWORD) for n in _sizes(found, filled)]
+        filled += [inspect.Parameter(n, _KEYWORD) for n in _sizes(found, filled, given or {})]
     return _with_signature(found.get_tir, filled)
 
 
@@ -56,11 +59,12 @@ def _filled(found: JitFunction, own: list[inspect.Parameter]) -> list[inspect.Pa
             else p for p in own if p.kind is _KEYWORD]  # fmt: skip
 
 
-def _sizes(found: JitFunction, own: list[inspect.Parameter]) -> list[str]:
+def _sizes(found: JitFunction, own: list[inspect.Parameter], given: Mapping[str, Any]) -> list[str]:
     """Sizes an eager kernel names; those that depend on missing parameters come up later."""
     values = {p.name: p.default for p in own if p.default is not p.empty}
     missing = [p for p in own if p.default is p.empty]
-    values |= {p.name: 32 for p in missing}  # any number will do: only names of sizes are read
+    values |= {p.name: 32 for p in missing}  # most are numbers, and any will do to read names
+    values |= {p.name: given[p.name] for p in own if p.name in given}
     try:
         return eager.read_declarations(found.func, values).sizes
     except Exception:  # noqa: BLE001  (the real reading reports it, with the real values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from harness.frontend.errors import FrontendError, user_place
 from harness.frontend.jit import JitFunction, jit, lazy_jit
 from harness.frontend.jit import compile as compile_kernel
 from harness.frontend.kernel import JitKernel, Profiler
+from harness.language import GemmWarpPolicy
 
 
 def do_bench(*_: object, **__: object) -> Any:
@@ -22,6 +24,43 @@ def do_bench(*_: object, **__: object) -> Any:
     raise FrontendError("do_bench measures time, which the simulator does not model",
                         location=user_place(),
                         next_step="tt-harness run reports bytes moved and tile ops")  # fmt: skip
+
+
+def main(*_: object, **__: object) -> Any:
+    """``tilelang.testing.main()``: runs the tests of a file by pytest, on a GPU.
+
+    Raises:
+        FrontendError: always.
+    """
+    raise FrontendError("tilelang.testing.main runs a file's tests on a GPU",
+                        location=user_place(),
+                        next_step="tt-harness run judges the kernel")  # fmt: skip
+
+
+def torch_assert_close(*_: object, **__: object) -> Any:
+    """``torch_assert_close(a, b)``: judges a GPU's answer by a tolerance.
+
+    Raises:
+        FrontendError: always.
+    """
+    raise FrontendError("torch_assert_close compares by a tolerance, of which there is none here",
+                        location=user_place(),
+                        next_step="tt-harness run judges the kernel by derived bounds")  # fmt: skip
+
+
+def set_random_seed(seed: int = 42) -> None:
+    """Inputs are drawn here, by ``--seed``: nothing to set."""
+    del seed
+
+
+def _unneeded(*args: Any, **_: Any) -> Any:
+    """A decorator that says what GPU a test needs: the test stays as it is."""
+    return args[0] if args and inspect.isfunction(args[0]) else _unneeded
+
+
+_NEEDS: Final = ("cuda", "rocm", "metal", "llvm", "package", "cuda_compute_version",
+                 "cuda_compute_version_eq", "cuda_compute_version_ge", "cuda_compute_version_gt",
+                 "cuda_compute_version_le", "cuda_compute_version_lt")  # fmt: skip
 
 
 class _Decorator(types.SimpleNamespace):
@@ -40,5 +79,11 @@ NAMESPACES: Final[dict[str, Any]] = {
     "profiler": types.SimpleNamespace(do_bench=do_bench, Profiler=Profiler),
     "utils": types.SimpleNamespace(TensorSupplyType=tilelang_api.TensorSupplyType,
                                    next_power_of_2=tilelang_api.next_power_of_2),
+    "utils.tensor": types.SimpleNamespace(TensorSupplyType=tilelang_api.TensorSupplyType,
+                                          torch_assert_close=torch_assert_close),
+    "testing": types.SimpleNamespace(main=main, set_random_seed=set_random_seed,
+                                     **{f"requires_{name}": _unneeded for name in _NEEDS}),
+    "tileop": types.SimpleNamespace(),
+    "tileop.base": types.SimpleNamespace(GemmWarpPolicy=GemmWarpPolicy),
 }  # fmt: skip
 """The modules of ``tilelang`` that are provided, by name; ``language`` is harness.language."""

@@ -21,7 +21,7 @@ from tvm.script.parser.core.parser import Parser
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
-from harness.language.dynamic import dynamic, sizes_known, split_names
+from harness.language.dynamic import dynamic, open_sizes, sizes_known, split_names
 from harness.language.flat import resolved
 from harness.language.layouts import declare_layouts
 from harness.language.located import PARSER, TOKEN, language_error, place_of
@@ -46,7 +46,7 @@ class EagerCall:
         shapes: declared shapes by tensor, inputs first; open sizes stand as variables.
         outputs: tensors made with T.empty, in order.
         returned: tensors the kernel gives back.
-        sizes: every size T.const named.
+        sizes: every size T.const named, and those of T.dynamic that tensors have.
         reading: only declarations are read; nothing is built.
     """
 
@@ -132,6 +132,7 @@ def declare_input(parser: Any, name: str, annotation: Any) -> None:
                             next_step=f"write {name}: T.Tensor(shape, dtype)")  # fmt: skip
     if call.reading:
         call.shapes[name] = tuple(annotation.ty.shape)
+        call.sizes += [n for n in open_sizes(call.shapes[name]) if n not in call.sizes]
         buffer = annotation
     else:
         buffer = S.arg(name, annotation)

@@ -185,6 +185,7 @@ KERNELS = {
     "tensor to tensor": (kernel(TENSORS, "with T.Kernel(1) as x:\n    T.copy(A, B)"),
                          "UnsupportedConstruct"),
     "no grid": (kernel(TENSORS, "T.copy(A, B)"), "NoKernel"),
+    "two grids": (kernel(TENSORS, "\n".join([COPY.format(**PLAIN)] * 2)), "SeveralKernels"),
     "grid of four": (copying(grid="2, 2, 1, 1"), "UnsupportedConstruct"),
     "grid of none": (copying(grid=""), "UnsupportedConstruct"),
     "grid of zero": (copying(grid="0, 2"), "UnsupportedConstruct"),

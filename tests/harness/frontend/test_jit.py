@@ -1,12 +1,16 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
+from harness.artifact import compile as compile_plan
 from harness.cli.params import ParameterError
 from harness.cli.source import SourceError, _execute
 from harness.errors import HarnessError, LanguageError
 from harness.frontend.jit import compile as compile_kernel
 from harness.frontend.jit import jit
-from tests.harness.frontend.loading import KERNELS, kernel
+from tests.harness.frontend.loading import KERNELS, kernel, load
 
 MODULE = _execute(KERNELS, "matmul_relu")
 RNG = np.random.default_rng(0)
@@ -75,6 +79,39 @@ def test_missing_sizes_of_an_eager_kernel_are_named() -> None:
     with pytest.raises(ParameterError, match="parameter 'N' is missing") as info:
         kernel("matmul_eager", M=32)
     assert "block_M=64" in str(info.value)
+
+
+EAGER = """
+import tilelang
+import tilelang.language as T
+
+@tilelang.jit
+def k(A, block: int, dtype, flip: bool):
+    {sizes}
+    A: T.Tensor((N, M) if flip else (M, N), dtype)
+    B = T.empty((M, N), dtype)
+    with T.Kernel(T.ceildiv(M, block)) as bx:
+        t = T.alloc_shared((block, N), dtype)
+        T.copy(A[bx * block, 0], t)
+        T.copy(t, B[bx * block, 0])
+    return B
+"""
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    ['M, N = T.const("M, N")', 'M = T.dynamic("M")\n    N = T.dynamic("N")'],
+    ids=["const", "dynamic"],
+)
+def test_sizes_are_known_of_a_kernel_whose_dtype_is_a_parameter(tmp_path: Path, sizes: str) -> None:
+    """Takes sizes by name from the command line though the declarations need other parameters."""
+    text = EAGER.format(sizes=sizes)
+    plain: dict[str, Any] = {"block": 32, "dtype": "float16", "flip": False}
+    made = load(tmp_path, text, M=100, N=70, **plain)
+    layouts = compile_plan(made).plan.layouts
+    assert [layouts[n].logical_shape for n in "AB"] == [(100, 70)] * 2
+    with pytest.raises(ParameterError, match="parameter 'N' is missing"):
+        load(tmp_path, text, M=100, **plain)
 
 
 def test_an_autotuned_kernel_takes_its_first_configuration() -> None:

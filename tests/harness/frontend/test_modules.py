@@ -42,12 +42,46 @@ def test_what_was_imported_before_is_put_back(monkeypatch: pytest.MonkeyPatch) -
     assert sys.modules["tilelang"] is mine
 
 
-@pytest.mark.parametrize("module", ["carver", "testing", "intrinsics", "contrib.nvcc"])
+@pytest.mark.parametrize("module", ["carver", "intrinsics", "contrib.nvcc", "utils.target"])
 def test_other_modules_are_refused_by_name(tmp_path: Path, module: str) -> None:
     """Names the module and the line of an import that is not served."""
     with pytest.raises(FrontendError, match=rf"tilelang\.{module.partition('.')[0]}") as info:
         load(tmp_path, f"{HEAD}import tilelang.{module}\n{BODY}")
     assert info.value.location == "user.py:3"
+
+
+def test_modules_that_tests_of_a_file_need_are_there(tmp_path: Path) -> None:
+    """Takes a kernel whose file brings its own GPU tests, as it stands."""
+    head = (
+        "import tilelang.testing\n"
+        "from tilelang.utils.tensor import torch_assert_close\n"
+        "from tilelang.tileop.base import GemmWarpPolicy\n"
+        "tilelang.testing.set_random_seed(0)\n"
+        "policy = GemmWarpPolicy.FullRow\n"
+    )
+    tests = (
+        "\n@tilelang.testing.requires_cuda\ndef test_a():\n    torch_assert_close(1, 1)\n"
+        "\n@tilelang.testing.requires_cuda_compute_version(9, 0)\ndef test_b():\n    test_a()\n"
+        'if __name__ == "__main__":\n    tilelang.testing.main()\n'
+    )
+    made = load(tmp_path, head + HEAD + BODY + tests)
+    assert hasattr(made, "script")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("tilelang.testing.main()", "tests on a GPU"),
+        ("tilelang.utils.tensor.torch_assert_close(1, 1)", "by a tolerance"),
+    ],
+)
+def test_what_a_gpu_test_does_is_refused_when_it_is_done(
+    tmp_path: Path, call: str, said: str
+) -> None:
+    """Does not pretend that a file's own tests have run or its answers were compared."""
+    text = f"import tilelang.testing\nimport tilelang.utils.tensor\n{HEAD}def k():\n    {call}\n"
+    with pytest.raises(FrontendError, match=said):
+        load(tmp_path, text)
 
 
 def test_other_names_are_refused_by_name(tmp_path: Path) -> None:
