@@ -56,9 +56,13 @@ def _bind_local(self: Any, node: Any, name: str, value: Any) -> Any:
 @register("Assign")
 def _visit_assign(self: Any, node: Any) -> None:
     """``buffer[i, j] = value`` or ``name = value``; names are bound once."""
-    if len(node.targets) != 1:
-        raise LanguageError("a = b = c is not supported", next_step="use one target")
-    assign(self, node.targets[0], self.eval_expr(node.value))
+    value = self.eval_expr(node.value)
+    # An expression would be evaluated once per target, after the stores before it.
+    if len(node.targets) != 1 and not isinstance(value, int | float | str):
+        raise LanguageError("a = b = c is not supported of what is computed on the device",
+                            next_step="use one target")  # fmt: skip
+    for target in node.targets:
+        assign(self, target, value)
 
 
 def assign(self: Any, target: Any, value: Any) -> None:

@@ -60,7 +60,7 @@ STATEMENTS = [
     ("from import", "from os import path", 0, "UnsupportedConstruct"),
     ("del", "del s", 0, "UnsupportedConstruct"),
     ("class", "class G:\n    pass", 0, "UnsupportedConstruct"),
-    ("chained assignment", "x = y = 3", 0, "UnsupportedConstruct"),
+    ("chained assignment", "x = y = bx + 1", 0, "UnsupportedConstruct"),
     ("name bound twice", "x = bx + 1\nx = bx + 2", 1, "UnsupportedConstruct"),
     ("augmented name", "x = bx + 1\nx += 1", 1, "UnsupportedConstruct"),
     ("no such op", "T.no_such_op(s)", 0, "UnsupportedConstruct"),

@@ -114,6 +114,20 @@ def test_sizes_are_known_of_a_kernel_whose_dtype_is_a_parameter(tmp_path: Path, 
         load(tmp_path, text, M=100, **plain)
 
 
+def test_one_number_may_have_several_names(tmp_path: Path) -> None:
+    """Takes ``rows = block = 32`` of a kernel's sizes; what the device computes has one target."""
+    text = EAGER.format(sizes='M, N = T.const("M, N")\n    rows = both = block')
+    text = text.replace("alloc_shared((block", "alloc_shared((both").replace(
+        "bx * block", "bx * rows"
+    )
+    plain: dict[str, Any] = {"block": 32, "dtype": "float16", "flip": False}
+    made = load(tmp_path, text, M=64, N=64, **plain)
+    assert compile_plan(made).plan.layouts["A"].logical_shape == (64, 64)
+    twice = text.replace("    return B", "        t[0, 0] = t[1, 0] = t[0, 0] + 1.0\n    return B")
+    with pytest.raises(LanguageError, match="computed on the device"):
+        load(tmp_path, twice, M=64, N=64, **plain)
+
+
 def test_an_autotuned_kernel_takes_its_first_configuration() -> None:
     """Fills parameters a call leaves open from the first configuration."""
     made = MODULE.add_tuned(64, 64)
