@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy.typing as npt
@@ -26,7 +27,7 @@ def draw(
     """Inputs of one kind for a source kernel, and the answer where drawing it told.
 
     Raises:
-        OptionError: no such kind.
+        OptionError: no such kind, or no such seed.
         golden.GoldenError: ``NoExactRange`` where the kernel has no exact (or tagged) inputs.
     """
     from golden.exact_inputs import exact_inputs
@@ -36,6 +37,10 @@ def draw(
     if kind not in KINDS:
         raise OptionError(f"unknown input kind {kind!r}", location="input_kind",
                           next_step=f"use one of {', '.join(KINDS)}")  # fmt: skip
+    given: Any = seed
+    if isinstance(given, bool) or not isinstance(given, Integral) or given < 0:
+        raise OptionError(f"seed {seed!r} is no whole number from 0 on", location="seed",
+                          next_step="give one, e.g. 0")  # fmt: skip
     if kind == "exact":
         found = exact_inputs(func, contract, seed)
         return found.inputs, found.golden

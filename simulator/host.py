@@ -56,21 +56,23 @@ def check_inputs(plan: Plan, inputs: Mapping[str, Array]) -> None:
     Raises:
         InputError: wrong names, shapes or dtypes; the message lists every problem.
     """
-    problems = []
+    problems: dict[str, str] = {}
     needed = named_tensors(plan)
     for name, layout in plan.layouts.items():
         if name not in inputs:
             if layout.role != "output" and name in needed:
-                problems.append(f"{name}: missing, {_wanted(layout)} is expected")
+                problems[name] = f"missing, {_wanted(layout)} is expected"
             continue
         array: Any = inputs[name]
         if not isinstance(array, np.ndarray):
-            problems.append(f"{name}: {type(array).__name__}, {_wanted(layout)} is expected")
+            problems[name] = f"{type(array).__name__}, {_wanted(layout)} is expected"
         elif array.shape != layout.logical_shape or not _fits(array, layout):
-            problems.append(f"{name}: {array.dtype} {array.shape}, {_wanted(layout)} is expected")
-    problems += [f"{name}: not a tensor of the plan" for name in inputs if name not in plan.layouts]
+            problems[name] = f"{array.dtype} {array.shape}, {_wanted(layout)} is expected"
+    problems |= {n: "not a tensor of the plan" for n in inputs if n not in plan.layouts}
     if problems:
-        raise InputError("; ".join(problems), location=problems[0].split(":")[0],
+        first, *others = problems
+        message = "; ".join([problems[first], *(f"{name}: {problems[name]}" for name in others)])
+        raise InputError(message, location=first,
                          next_step="Pass one array per input, by parameter name.")  # fmt: skip
 
 
@@ -132,7 +134,7 @@ def _pages(tensor: Tensor, array: Array, pool: Pool, *, zero: bool) -> Array:
             room = pool.take((tensor.pages, *tensor.tile))
         tiles = upload(array, tensor.fmt, tensor.tile, pad, out=room)
     except FormatError as error:
-        raise InputError(f"{tensor.name}: {error}", location=tensor.name) from error
+        raise InputError(str(error), location=tensor.name) from error
     return np.ascontiguousarray(tiles.reshape(-1, *tensor.tile))
 
 

@@ -46,10 +46,11 @@ def check_programs(file: ProgramFile, plan: Plan | None = None) -> tuple[Finding
             )
         )
     names: set[str] = set()
-    for program in file.programs:
-        check = _Check(program, no_place() if plan is None else place_of(program, plan))
+    for index, program in enumerate(file.programs):
+        place = no_place() if plan is None else place_of(program, plan)
+        check = _Check(program, place, f"$.programs[{index}]")
         if program.name in names:
-            check.say("another program has this name")
+            check.say("another program has this name", field="name")
         names.add(program.name)
         check.run()
         out.extend(check.findings)
@@ -59,8 +60,10 @@ def check_programs(file: ProgramFile, plan: Plan | None = None) -> tuple[Finding
 class _Check:
     """One pass over one program."""
 
-    def __init__(self, program: Program, place: Place) -> None:
+    def __init__(self, program: Program, place: Place, root: str) -> None:
+        """``root`` is the program's JSON path."""
         self.program = program
+        self.root = root
         self.place = place
         self.findings: list[Finding] = []
         self.names: dict[str, Range] = {}
@@ -68,8 +71,8 @@ class _Check:
         self.loc: str | None = None
         self.statements = 0
 
-    def say(self, message: str, code: str = "InvalidProgram") -> None:
-        """Hold ``message`` against the statement being checked."""
+    def say(self, message: str, code: str = "InvalidProgram", field: str = "body") -> None:
+        """Hold ``message`` against the statement being checked, or a field of the program."""
         if len(self.findings) > LIMIT:
             return
         where = ".".join(self.path)
@@ -77,7 +80,7 @@ class _Check:
             code, message = "InvalidProgram", "has more findings; the rest is left out"
         fields = {
             "path": where or None,
-            "location": self.loc,
+            "location": self.loc if where else f"{self.root}.{field}",
             "program": self.program.name,
             "thread": self.program.thread,
         }
@@ -89,24 +92,26 @@ class _Check:
         """Check the declaration, then the body."""
         program = self.program
         if _NAME.fullmatch(program.name) is None:
-            self.say("the program's name is not an identifier")
+            self.say("the program's name is not an identifier", field="name")
         if program.thread not in THREADS:
-            self.say(f"thread {program.thread!r} does not exist; one of {', '.join(THREADS)}")
+            threads = ", ".join(THREADS)
+            self.say(f"thread {program.thread!r} does not exist; one of {threads}", field="thread")
             return
         if program.thread == "compute" and program.accessors:
-            self.say("a compute program has no tensor accessors")
+            self.say("a compute program has no tensor accessors", field="accessors")
         declared: set[str] = set()
-        for name in chain(
-            program.accessors, program.compile_args, program.common_args, program.runtime_args
-        ):
-            if _NAME.fullmatch(name) is None:
-                self.say(f"argument {name[:40]!r} is not an identifier")
-            if name in declared:
-                self.say(f"argument {name!r} is declared twice")
-            declared.add(name)
-        for name in program.accessors:
+        for field in ("accessors", "compile_args", "common_args", "runtime_args"):
+            for index, name in enumerate(getattr(program, field)):
+                if _NAME.fullmatch(name) is None:
+                    self.say(f"argument {name[:40]!r} is not an identifier",
+                             field=f"{field}[{index}]")  # fmt: skip
+                if name in declared:
+                    self.say(f"argument {name!r} is declared twice", field=f"{field}[{index}]")
+                declared.add(name)
+        for index, name in enumerate(program.accessors):
             if f"{name}_addr" not in program.common_args:
-                self.say(f"accessor {name} has no common argument {name}_addr")
+                self.say(f"accessor {name} has no common argument {name}_addr",
+                         field=f"accessors[{index}]")  # fmt: skip
         for name in chain(program.compile_args, program.common_args, program.runtime_args):
             self.names[name] = self.place.values.get(name)
         self._body(program.body, "")

@@ -100,7 +100,7 @@ NumbersOpt = Annotated[
 BackendOpt = Annotated[
     str, typer.Option("--backend", metavar="NAME", help="what executes: simulator or ttnn")
 ]
-SeedOpt = Annotated[int, typer.Option("--seed", metavar="N", help="of generated inputs")]
+SeedOpt = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="of generated inputs")]
 StepsOpt = Annotated[
     int | None, typer.Option("--max-steps", metavar="N", min=1, help="budget: ops executed")
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from simulator.isa import OP_TABLE_VERSION, OPS, OpSpec
@@ -283,6 +284,25 @@ def test_findings_carry_source_locations() -> None:
     file = ProgramFile(op_table_version=OP_TABLE_VERSION, programs=(program("ncrisc", loop),))
     (found,) = check_programs(file)
     assert (found.program, found.path, found.location) == ("reader", "0.0", "k.py:9:1")
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"name": "a b"}, "name"),
+        ({"thread": "triscy"}, "thread"),
+        ({"runtime_args": ("n", "n")}, "runtime_args[1]"),
+        ({"common_args": ("A_addr", "(9,9)")}, "common_args[1]"),
+        ({"accessors": ("A", "Q")}, "accessors[1]"),
+    ],
+)
+def test_what_a_program_declares_is_located_by_its_json_path(
+    change: dict[str, Any], place: str
+) -> None:
+    """No finding is without a place, those outside any statement included."""
+    wrong = msgspec.structs.replace(program("ncrisc", op("noc_async_read_barrier")), **change)
+    file = ProgramFile(op_table_version=OP_TABLE_VERSION, programs=(wrong,))
+    assert f"$.programs[0].{place}" in [f.location for f in check_programs(file)]
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,7 @@ def test_arrays_that_do_not_fit_are_named(
     assert reply.status == 2
     assert str(inputs) in reply.complaint()
     assert words in reply.complaint()
+    assert "B: B:" not in reply.complaint()
     assert json.loads(Path("result.json").read_text())["exit_status"] == 2
     assert not Path("out.npz").exists()
 

@@ -102,6 +102,7 @@ def test_given_inputs_are_used(command: Command, tmp_path: Path) -> None:
         (["--numbers", "slow"], "--numbers: unknown number model 'slow'"),
         (["--input-kind", "nice"], "--input-kind: unknown input"),
         (["--seed", "many"], "Invalid value for '--seed'"),
+        (["--seed", "-1"], "Invalid value for '--seed'"),
         (["--inputs", "gone.npz"], "gone.npz: cannot be read"),
     ],
 )
