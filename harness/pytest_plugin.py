@@ -50,6 +50,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "tt_device" not in metafunc.fixturenames:
         return
     marker = metafunc.definition.get_closest_marker(MARKER)
+    if marker is not None and not marker.args:  # parametrised with nothing, it would be skipped
+        raise pytest.UsageError(f"{metafunc.definition.nodeid}: marker {MARKER} names no device;"
+                                f' write e.g. {MARKER}("{DEFAULT_DEVICE}")')  # fmt: skip
     named = tuple(marker.args) if marker is not None else (DEFAULT_DEVICE,)
     chosen = tuple(metafunc.config.getoption("tt_device") or named)
     metafunc.parametrize("tt_device", chosen, indirect=True, ids=str)
@@ -96,7 +99,7 @@ def _artifacts(request: pytest.FixtureRequest, number: int) -> Path | None:
     base = request.config.getoption("tt_save_artifacts")
     if base is None:
         return None
-    name = re.sub(r"[^\w.\-]+", "_", request.node.nodeid.split("::", 1)[-1]).strip("_")
+    name = re.sub(r"[^\w.\-]+", "_", request.node.nodeid.replace(".py::", ".")).strip("_")
     return Path(base) / (name if number == 0 else f"{name}-{number}")
 
 
@@ -111,7 +114,8 @@ def _told(config: pytest.Config, kernel: Any, oracle: str, artifacts: Path | Non
     try:
         return _checked(config, kernel, oracle, artifacts, keywords)
     except (HarnessError, GoldenError, SimulatorError) as error:
-        pytest.fail(str(error), pytrace=False)
+        said = str(error)
+    pytest.fail(said, pytrace=False)
 
 
 def _checked(config: pytest.Config, kernel: Any, oracle: str, artifacts: Path | None,

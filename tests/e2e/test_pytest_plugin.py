@@ -101,6 +101,30 @@ def test_what_cannot_be_judged_is_one_line(project: Path) -> None:
     assert done.returncode == 1
     assert "NoOracle: oracle replay judges plain products" in done.stdout
     assert "rungs.py" not in done.stdout
+    assert "another exception" not in done.stdout
+
+
+def test_a_marker_without_devices_is_an_error(project: Path) -> None:
+    """A test parametrised with no device at all would be skipped and look done."""
+    (project / "test_nothing.py").write_text(
+        "import pytest\nfrom test_kernels import scaled_sum\n\n\n@pytest.mark.tt_device()\n"
+        "def test_sum(tt_check):\n    tt_check(scaled_sum)\n"
+    )
+    done = run(project, "test_nothing.py")
+    assert done.returncode not in (0, 5)
+    assert "marker tt_device names no device" in done.stdout + done.stderr
+
+
+def test_tests_of_one_name_keep_artifacts_apart(project: Path) -> None:
+    """A directory per test: files may have tests of the same name."""
+    for name in ("test_one.py", "test_two.py"):
+        (project / name).write_text(
+            "from test_kernels import scaled_sum\n\n\n"
+            "def test_sum(tt_check):\n    tt_check(scaled_sum)\n"
+        )
+    run(project, "test_one.py", "test_two.py", "--tt-save-artifacts", "kept")
+    kept = sorted(path.name for path in (project / "kept").iterdir())
+    assert kept == ["test_one.test_sum_wormhole_n150", "test_two.test_sum_wormhole_n150"]
 
 
 def test_board_backend_skips_with_the_reason(project: Path) -> None:
