@@ -136,23 +136,25 @@ def _summary(parts: list[_Comparison], golden: GoldenResult) -> Judgement:
     errors = [p.error[n] for p, n in zip(parts, numbers, strict=True)]
     bounds = [p.bound[n] for p, n in zip(parts, numbers, strict=True)]
     jumped = _share(parts, [p.result.jumped_share for p in parts])
-    name = "exact" if exact == compared else "bound"
+    name = "exact" if exact == compared or not golden.bounded else "bound"
     if name == "bound" and jumped > PARTIAL_SHARE:
         name = "bound-partial"
+    if not compared:
+        name = "none"
     verdict: Verdict = "fail" if wrong or empty else "pass"
     if not parts:
         verdict, reason = "fail", "the kernel writes no tensor: nothing was compared"
-    elif empty:
-        reason = f"nothing of {', '.join(empty)} could be compared"
     elif wrong:
         reason = f"{wrong} of {total} elements are wrong"
+    elif empty:
+        reason = f"nothing of {', '.join(empty)} could be compared"
     else:
         reason = f"all {compared} compared elements are right"
     error = np.concatenate(errors) if errors else np.zeros(0)
     bound = np.concatenate(bounds) if bounds else np.zeros(0)
     return Judgement(
         verdict=verdict,
-        oracle=name if golden.bounded else "exact",
+        oracle=name,
         reason=reason,
         max_error=_maximum(error),
         bound_ratio=_ratio(error, bound),

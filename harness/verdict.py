@@ -81,9 +81,8 @@ class Verdict:
 
     def __repr__(self) -> str:
         """One line."""
-        if self.bound_ratio is None:
-            detail = self.findings[0].code if self.findings else "nothing compared"
-        else:
-            detail = f"max error {self.max_error:.3g}, {self.bound_ratio:.3g} of its bound"
+        details = [] if self.passed else [self.findings[0].code if self.findings else self.reason]
+        if self.bound_ratio is not None:
+            details.append(f"max error {self.max_error:.3g}, {self.bound_ratio:.3g} of its bound")
         what = f"{self.verdict}: {self.kernel} on {self.device}, oracle {self.oracle}"
-        return f"Verdict({what}, {detail})"
+        return f"Verdict({', '.join([what, *filter(None, details)])})"

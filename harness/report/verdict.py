@@ -29,7 +29,7 @@ _ORACLES: Final[Mapping[str, str]] = MappingProxyType({
     "bound": "every element within the error its arithmetic allows",
     "bound-partial": "as bound, but many elements may go either way at a threshold",
     "llvm": "golden's answers held against the source compiled by LLVM",
-    "none": "nothing was compared: a finding came first",
+    "none": "nothing was compared",
 })  # fmt: skip
 
 
@@ -112,6 +112,8 @@ def _worst(verdict: Verdict) -> str:
 
 def _output(name: str, data: Mapping[str, Any]) -> str:
     wrong, compared = data.get("wrong", 0), data.get("compared", 0)
+    if not compared:
+        return f"{name}: nothing could be compared"
     right = "all right" if not wrong else f"{wrong:,} wrong"
     return f"{name}: {count(compared, 'element')}, {right}"
 

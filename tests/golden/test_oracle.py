@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import harness.language as T
 from golden import GoldenError, evaluate, judge
 from golden.formats import round_even
 from golden.result import GoldenResult
@@ -99,6 +100,33 @@ def test_nothing_compared_is_a_failure() -> None:
     judgement = judge({"C": np.zeros((32, 32))}, golden)
     assert not judgement.passed
     assert "nothing" in judgement.reason
+    assert judgement.oracle == "none"
+
+
+def test_a_wrong_output_is_not_excused_by_one_nobody_can_judge() -> None:
+    """What golden knows nothing of does not hide what is wrong beside it."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((32, 32), "float32"), C: T.Tensor((32, 32), "float32"),
+        S: T.Tensor((32,), "float32"),
+    ):  # fmt: skip
+        with T.Kernel(1):
+            a = T.alloc_fragment((32, 32), "float32")
+            s = T.alloc_fragment((32,), "float32")
+            T.copy(A, a)
+            T.copy(a, C)
+            T.reduce_sum(a, s, dim=1)
+            T.copy(s, S)
+
+    a = np.zeros((32, 32))
+    a[:, 0], a[:, 1] = np.inf, -np.inf
+    golden = evaluate(main, {"A": a})
+    right = {"C": a, "S": np.full(32, np.nan)}
+    assert judge(right, golden).reason == "nothing of S could be compared"
+    judgement = judge(right | {"C": a + 1}, golden)
+    assert judgement.wrong
+    assert "are wrong" in judgement.reason
 
 
 def test_written_masks_are_compared() -> None:
