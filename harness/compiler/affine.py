@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
-from harness.compiler.kernel import Kernel, children
+from harness.compiler.kernel import ARITHMETIC, Kernel, children
 from harness.language.regions import constant, is_buffer
 
 
@@ -67,12 +67,14 @@ def with_loops(stmt: Any, around: tuple[Loop, ...] = ()) -> Iterator[tuple[Any, 
         yield from with_loops(child, around)
 
 
-def mentions(node: Any, variables: Iterable[Any]) -> bool:
+def mentions(node: Any, variables: Collection[Any]) -> bool:
     """Whether an expression or statement mentions any of some variables."""
     if not isinstance(node, (tvm.ir.Expr, tirx.Stmt)) or isinstance(node, tirx.IntImm):
         return False
     if isinstance(node, tvm.ir.Var):
         return any(node.same_as(v) for v in variables)
+    if type(node) in ARITHMETIC:
+        return mentions(node.a, variables) or mentions(node.b, variables)
     found: list[Any] = []
     tvm_ffi.structural_walk(node, [(tvm.ir.Var, found.append)])
     return any(f.same_as(v) for v in variables for f in found)

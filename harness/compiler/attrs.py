@@ -145,7 +145,9 @@ def as_py(value: Any) -> Any:
         return str(value.value)
     if isinstance(value, (tvm_ffi.Map, dict)):
         return {str(k): as_py(v) for k, v in value.items()}
-    if isinstance(value, (tvm_ffi.Array, list, tuple)):
+    if isinstance(value, tvm_ffi.Array):
+        return [as_py(v) for v in value[:]]
+    if isinstance(value, (list, tuple)):
         return [as_py(v) for v in value]
     raise TypeError(f"attribute value of type {type(value).__name__} has no Python form")
 

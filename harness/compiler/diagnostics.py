@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import Any, NoReturn
@@ -34,7 +35,13 @@ def place(node: Any) -> str | None:
     span = getattr(node, "span", None)
     if span is None or span.source_name is None:
         return None
-    return f"{PurePath(span.source_name.name).name}:{span.line}:{span.column}"
+    return f"{_file(span.source_name.name)}:{span.line}:{span.column}"
+
+
+@functools.lru_cache(maxsize=64)
+def _file(path: str) -> str:
+    """A path's last part; every op of a kernel asks for the same one's."""
+    return PurePath(path).name
 
 
 def refuse(

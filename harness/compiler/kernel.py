@@ -23,6 +23,8 @@ from harness.language.tensors import VAR
 AXES = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 LEAVES = frozenset({tvm.ir.Var, tirx.IntImm, tirx.FloatImm, int, float})
 """Expressions without parts, which most are: no walk is set up for them."""
+ARITHMETIC = frozenset({tirx.Add, tirx.Sub, tirx.Mul, tirx.FloorDiv, tirx.FloorMod})
+"""Expressions of two parts, which most others are: looking at both is cheaper than a walk."""
 
 
 @dataclass(frozen=True)
@@ -113,20 +115,22 @@ def read_kernel(func: tirx.PrimFunc) -> Kernel:
     kernel.params = tuple(func.params)
     kernel.body = stmt
     for node in statements(stmt):
-        if isinstance(node, tirx.AllocBuffer):
+        kind = type(node)
+        if kind is tirx.AllocBuffer:
             kernel.onchip.append(node.buffer)
-        elif isinstance(node, tirx.AttrStmt) and node.attr_key == "thread_extent":
+        elif kind is tirx.AttrStmt and node.attr_key == "thread_extent":
             refuse("T.Kernel inside a kernel body", node=node,
                    next_step="use one T.Kernel per kernel")  # fmt: skip
     names: set[str] = set()
     for buffer in (*kernel.params, *kernel.onchip):
-        if buffer.name in names:
-            refuse(f"two buffers are named {buffer.name!r}", code="DuplicateName",
+        name = buffer.name
+        if name in names:
+            refuse(f"two buffers are named {name!r}", code="DuplicateName",
                    next_step="give every buffer a name of its own")  # fmt: skip
-        if not (buffer.name.isascii() and buffer.name.isidentifier()):
-            refuse(f"buffer name {buffer.name!r} cannot be a name in C++", code="InvalidName",
+        if not (name.isascii() and name.isidentifier()):
+            refuse(f"buffer name {name!r} cannot be a name in C++", code="InvalidName",
                    node=kernel.body, next_step="use ASCII letters, digits and _")  # fmt: skip
-        names.add(buffer.name)
+        names.add(name)
     return kernel
 
 
@@ -163,7 +167,7 @@ def children(stmt: Any) -> tuple[Any, ...]:
     """Direct child statements."""
     kind = type(stmt)  # node classes have no subclasses, and isinstance of them is slow
     if kind is tirx.SeqStmt:
-        return tuple(stmt.seq)
+        return tuple(stmt.seq[:])  # a slice asks for each once; iterating asks for much more
     if kind in (tirx.For, tirx.AttrStmt, tirx.While):
         return (stmt.body,)
     if kind is tirx.IfThenElse:
@@ -190,43 +194,52 @@ def over_children(stmt: Any, change: Callable[[Any], Any]) -> Any:
 def calls(stmt: Any) -> Iterator[Call]:
     """Every tile op below, in program order."""
     for node in statements(stmt):
-        if isinstance(node, tirx.Evaluate) and isinstance(node.value, Call):
+        if type(node) is tirx.Evaluate and isinstance(node.value, Call):
             yield node.value
 
 
 def accesses(stmt: Any) -> Iterator[Access]:
     """Every buffer access below, in program order, reads of a statement before its writes."""
     for node in statements(stmt):
-        if isinstance(node, tirx.Evaluate):
+        kind = type(node)
+        if kind is tirx.Evaluate:
             yield from _call_accesses(node)
-        elif isinstance(node, tirx.BufferStore):
+        elif kind is tirx.BufferStore:
             yield from loads(node.value)
-            check_placed(node.indices, node)
-            indices = tuple(node.indices)
+            indices = tuple(node.indices[:])
+            check_placed(indices, node)
             yield Access(node.buffer, indices, (1,) * len(indices), True, node)
-        elif isinstance(node, tirx.Bind):
+        elif kind is tirx.Bind:
             yield from loads(node.value)
-        elif isinstance(node, tirx.IfThenElse):
+        elif kind is tirx.IfThenElse:
             yield from loads(node.condition)
-        elif isinstance(node, tirx.For):
+        elif kind is tirx.For:
             yield from loads(node.min)
             yield from loads(node.extent)
 
 
 def loads(expr: Any) -> Iterator[Access]:
     """Element reads inside an expression."""
-    if type(expr) in LEAVES:
+    if reads_nothing(expr):
         return
     found: list[Access] = []
 
     def seen(load: TensorLoad) -> None:
-        indices = tuple(load.indices)
+        indices = tuple(load.indices[:])
         found.append(Access(load.source, indices, (1,) * len(indices), False, load))
 
     tvm_ffi.structural_walk(expr, [(TensorLoad, seen)])
     for access in found:
         check_placed(access.starts, access.node)
     yield from found
+
+
+def reads_nothing(expr: Any) -> bool:
+    """Whether an expression is arithmetic of variables and numbers; False says nothing."""
+    kind = type(expr)
+    if kind in ARITHMETIC:
+        return reads_nothing(expr.a) and reads_nothing(expr.b)
+    return kind in LEAVES
 
 
 def loads_of(*exprs: Any) -> list[TensorLoad]:
@@ -238,7 +251,7 @@ def loads_of(*exprs: Any) -> list[TensorLoad]:
             found.append(load)
 
     for expr in exprs:
-        if isinstance(expr, tvm.ir.Expr) and type(expr) not in LEAVES:
+        if isinstance(expr, tvm.ir.Expr) and not reads_nothing(expr):
             tvm_ffi.structural_walk(expr, [(TensorLoad, seen)])
     return found
 
@@ -252,7 +265,7 @@ def check_placed(indices: Sequence[Any], node: Any, *, gathers: bool = False) ->
         CompileError: at the access.
     """
     for index in indices:
-        if isinstance(index, tvm.ir.Expr):
+        if not reads_nothing(index) and isinstance(index, tvm.ir.Expr):
             for inner in loads(index):
                 scope = inner.buffer.ty.storage_scope
                 if scope == VAR or (gathers and scope in ("", "global")):
@@ -269,13 +282,15 @@ def region_access(
     region: TensorRegion, node: Any, *, write: bool, gathers: bool = False
 ) -> Access:  # fmt: skip
     """The access a region operand makes."""
-    check_placed([r.min for r in region.region], node, gathers=gathers)
-    extents = tuple(constant(r.extent) for r in region.region)
+    ranges = region.region[:]
+    starts = tuple(r.min for r in ranges)
+    check_placed(starts, node, gathers=gathers)
+    extents = tuple(constant(r.extent) for r in ranges)
     if any(e is None for e in extents):
         refuse("a region's extent is not a constant", node=node)
     return Access(
         region.source,
-        tuple(r.min for r in region.region),
+        starts,
         extents,  # type: ignore[arg-type]
         write,
         node,
@@ -286,26 +301,26 @@ def _call_accesses(stmt: tirx.Evaluate) -> Iterator[Access]:
     call = stmt.value
     if not isinstance(call, Call) or not hasattr(call.op, "name"):
         return
-    args = list(call.args)
-    if call.op.name in (COPY, CUMSUM):
-        yield region_access(args[0], call, write=False, gathers=call.op.name == COPY)
+    args, name = call.args[:], call.op.name
+    if name in (COPY, CUMSUM):
+        yield region_access(args[0], call, write=False, gathers=name == COPY)
         yield region_access(args[1], call, write=True)
-    elif call.op.name == FILL:
+    elif name == FILL:
         yield from loads(args[1])
         yield region_access(args[0], call, write=True)
-    elif call.op.name == GEMM:
+    elif name == GEMM:
         yield region_access(args[0], call, write=False)
         yield region_access(args[1], call, write=False)
         if not constant(args[5]):
             yield region_access(args[2], call, write=False)
         yield region_access(args[2], call, write=True)
-    elif call.op.name == REDUCE:
+    elif name == REDUCE:
         yield region_access(args[0], call, write=False)
         if not constant(args[4]):
             yield region_access(args[1], call, write=False)
         yield region_access(args[1], call, write=True)
-    elif call.op.name.startswith("tt."):
+    elif name.startswith("tt."):
         return
     else:
-        refuse(f"call of {call.op.name!r} is not a tile op", node=call,
+        refuse(f"call of {name!r} is not a tile op", node=call,
                next_step=f"use {COPY}, {FILL}, {GEMM} or a T.Parallel loop")  # fmt: skip

@@ -25,6 +25,8 @@ def constant(expr: Any) -> int | None:
         return None if isinstance(expr, bool) else expr
     if type(expr) is tirx.IntImm:
         return int(expr.value)
+    if type(expr) is tvm.ir.Var:  # most that are none: nothing to simplify
+        return None
     if not isinstance(expr, tvm.ir.Expr) or is_buffer(expr):
         return None
     simplified = tvm.sym.Analyzer().simplify(expr)

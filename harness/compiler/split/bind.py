@@ -35,7 +35,7 @@ def bind(stmt: Any, thread: str, circular: Mapping[Any, Circular]) -> Any:
             return call
         args = [
             tirx.const(circular[a].id, "int32") if is_buffer(a) and a in circular else a
-            for a in call.args
+            for a in call.args[:]
         ]
         return Call(call.op, args, ret_ty=call.ty, span=call.span)
 

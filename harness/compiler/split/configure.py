@@ -43,7 +43,7 @@ def configure(stmts: list[Any], cbs: Buffers, state: State) -> list[Any]:
     out: list[Any] = []
     for stmt in stmts:
         if isinstance(stmt, tirx.SeqStmt):
-            out += configure(list(stmt.seq), cbs, state)
+            out += configure(stmt.seq[:], cbs, state)
         elif isinstance(stmt, tirx.Evaluate) and isinstance(stmt.value, Call):
             out += _around(needs(stmt.value, cbs), [_plain(stmt)], state, stmt.value.span)
         elif isinstance(stmt, (tirx.For, tirx.IfThenElse)):

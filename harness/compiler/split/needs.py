@@ -39,7 +39,9 @@ def needs(op: Call, cbs: Buffers) -> list[Need]:
     name = op.op.name.removeprefix("tt.")
     flipped = op.op.name == MATMUL_TRANSPOSED
     spec = OPS["matmul_tiles" if flipped else name]
-    literal = [_literal(a) for a in op.args]
+    if spec.effect not in ("pack", "sfpu", "unpack_math") and name != "transpose_dest":
+        return []
+    literal = [_literal(a) for a in op.args[:]]
     if spec.effect == "pack":
         return [Need("pack", cbs[literal[1]].format, (literal[1],))]
     if name == "transpose_dest":
@@ -48,8 +50,6 @@ def needs(op: Call, cbs: Buffers) -> list[Need]:
         formats = tuple(v for v, o in zip(literal, spec.operands, strict=False)
                         if o.kind == "format")  # fmt: skip
         return [Need("sfpu", (spec.config, *formats), formats)]
-    if spec.effect != "unpack_math":
-        return []
     names = [v for v, o in zip(literal, spec.operands, strict=False) if o.kind == "enum"]
     ids = [v for v, o in zip(literal, spec.operands, strict=False) if o.kind == "cb"]
     a, b = _sources(spec.name, names, ids, cbs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import tvm
@@ -16,11 +17,11 @@ from harness.language.regions import constant, is_buffer
 from simulator.isa import OPS
 from simulator.program import If, Let, Loop, Op, Program, Stmt
 
-_BINARY: Final = (
-    (tirx.Add, "+"), (tirx.Sub, "-"), (tirx.Mul, "*"), (tirx.FloorDiv, "//"), (tirx.FloorMod, "%"),
-    (tirx.Min, "min"), (tirx.Max, "max"), (tirx.LT, "<"), (tirx.LE, "<="), (tirx.EQ, "=="),
-    (tirx.NE, "!="), (tirx.And, "&&"), (tirx.Or, "||"),
-)  # fmt: skip
+_BINARY: Final = MappingProxyType({
+    tirx.Add: "+", tirx.Sub: "-", tirx.Mul: "*", tirx.FloorDiv: "//", tirx.FloorMod: "%",
+    tirx.Min: "min", tirx.Max: "max", tirx.LT: "<", tirx.LE: "<=", tirx.EQ: "==",
+    tirx.NE: "!=", tirx.And: "&&", tirx.Or: "||",
+})  # fmt: skip
 
 
 def translate(func: tirx.PrimFunc, name: str, thread: str) -> Program:
@@ -61,7 +62,7 @@ class _Translator:
 
     def body(self, stmt: Any) -> list[Stmt]:
         if isinstance(stmt, tirx.SeqStmt):
-            return [s for child in stmt.seq for s in self.body(child)]
+            return [s for child in stmt.seq[:] for s in self.body(child)]
         if isinstance(stmt, tirx.For):
             start, extent = self.expr(stmt.min), self.expr(stmt.extent)
             if start == 0:
@@ -89,7 +90,7 @@ class _Translator:
         name = call.op.name.removeprefix("tt.")
         spec = OPS[name]
         args: list[Any] = []
-        for value, operand in zip(call.args, spec.operands, strict=True):
+        for value, operand in zip(call.args[:], spec.operands, strict=True):
             if isinstance(value, StringImm):
                 args.append(str(value.value))
             elif isinstance(value, tirx.FloatImm):
@@ -105,12 +106,15 @@ class _Translator:
         number = constant(value)
         if number is not None:
             return number
-        if isinstance(value, tvm.ir.Var):
+        kind = type(value)
+        if kind is tvm.ir.Var:
             return self.names[value]
+        if kind in _BINARY:
+            return [_BINARY[kind], self.expr(value.a), self.expr(value.b)]
         if isinstance(value, Call):
             name = value.op.name.removeprefix("tt.")
             name = "?" if name.endswith(".if_then_else") else name
-            return [name, *(self.expr(a) for a in value.args)]
+            return [name, *(self.expr(a) for a in value.args[:])]
         if isinstance(value, tirx.Not):
             return ["!", self.expr(value.a)]
         if isinstance(value, (tirx.GT, tirx.GE)):
@@ -121,9 +125,6 @@ class _Translator:
                                                   value.false_value))]  # fmt: skip
         if isinstance(value, tirx.Cast):
             return self.expr(value.value)
-        for kind, op in _BINARY:
-            if isinstance(value, kind):
-                return [op, self.expr(value.a), self.expr(value.b)]
         refuse(
             f"an index is computed with {type(value).__name__}, which device programs do not have",
             node=value,

@@ -62,7 +62,7 @@ Node = Block | Loop | Cond
 def parse(stmt: Any, ranges: Sequence[Bounds]) -> list[Node]:
     """The tree of a block program's body; ``ranges`` bounds the variables around it."""
     if isinstance(stmt, tirx.SeqStmt):
-        return [n for child in stmt.seq for n in parse(child, ranges)]
+        return [n for child in stmt.seq[:] for n in parse(child, ranges)]
     if isinstance(stmt, tirx.AllocBuffer):
         return []
     if isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == attrs.TT_THREAD:
@@ -79,7 +79,7 @@ def parse(stmt: Any, ranges: Sequence[Bounds]) -> list[Node]:
 def calls(stmt: Any) -> Iterator[Call]:
     """Device-op calls below a statement, in order."""
     for node in statements(stmt):
-        if isinstance(node, tirx.Evaluate) and isinstance(node.value, Call):
+        if type(node) is tirx.Evaluate and isinstance(node.value, Call):
             yield node.value
 
 
@@ -91,7 +91,7 @@ def _block(thread: str, stmt: Any) -> Block:
             uses.update(dict.fromkeys(l1_buffers(bound.value)))
     for call in calls(stmt):
         writes = call.op.name in _WRITES_L1
-        for arg in call.args:
+        for arg in call.args[:]:
             for buffer in l1_buffers(arg):
                 (defs if writes else uses)[buffer] = None
     for buffer in defs:  # zero_tile_region finishes what the same block reads in

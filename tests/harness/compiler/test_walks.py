@@ -1,0 +1,64 @@
+"""Short cuts around walks of expressions answer what the walks answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.ir import TensorLoad
+
+from harness.compiler.affine import mentions
+from harness.compiler.kernel import loads, reads_nothing
+from harness.language.regions import constant
+
+X, Y, Z = (tirx.Var(name, "int32") for name in "xyz")
+TABLE = tirx.decl_buffer((64,), "int32", name="table")
+READ = TABLE[X + 1]
+EXPRESSIONS = {
+    "number": tirx.const(3, "int32"),
+    "variable": X,
+    "arithmetic": tirx.FloorDiv(X * 4 + Y, tirx.const(8, "int32")) - Z,
+    "read": READ,
+    "read deep inside": (Y + tirx.FloorMod(READ, tirx.const(4, "int32"))) * 32,
+    "read on the left": READ * 32 + Y,
+    "condition": tirx.Select(X < 3, READ, Y),
+    "cast": tirx.Cast("int32", tirx.Cast("int64", X + Y)),
+    "minimum": tirx.Min(X, Y + READ),
+}
+
+
+def _walked(expr: Any, kind: Any) -> list[Any]:
+    found: list[Any] = []
+    tvm_ffi.structural_walk(expr, [(kind, found.append)])
+    return found
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_reads_are_those_a_walk_finds(name: str) -> None:
+    """No read from memory is passed over because an expression looks like plain arithmetic."""
+    expr = EXPRESSIONS[name]
+    walked = _walked(expr, TensorLoad)
+    assert len(list(loads(expr))) == len(walked)
+    assert not (reads_nothing(expr) and walked)
+
+
+def test_arithmetic_is_seen_without_a_walk() -> None:
+    """Indices as blocks have them are known to read nothing."""
+    assert all(reads_nothing(EXPRESSIONS[n]) for n in ("number", "variable", "arithmetic"))
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+@pytest.mark.parametrize("var", [X, Y, Z], ids=str)
+def test_mentions_is_what_a_walk_finds(name: str, var: Any) -> None:
+    """A variable is mentioned exactly where a walk over the whole expression meets it."""
+    expr = EXPRESSIONS[name]
+    assert mentions(expr, [var]) == any(v.same_as(var) for v in _walked(expr, tvm.ir.Var))
+
+
+def test_a_variable_is_no_constant() -> None:
+    """What is not simplified because it is a variable has no value; what cancels has one."""
+    assert constant(X) is None
+    assert constant(X - X + 5) == 5
