@@ -80,6 +80,13 @@ def mentions(node: Any, variables: Collection[Any]) -> bool:
     return any(f.same_as(v) for v in variables for f in found)
 
 
+def mentioned(node: Any) -> set[Any]:
+    """Every variable an expression or statement mentions, for asking after several at once."""
+    found: set[Any] = set()
+    tvm_ffi.structural_walk(node, [(tvm.ir.Var, found.add)])
+    return found
+
+
 Bounds = tuple[Any, Any, Any]
 """A variable with its minimum and extent."""
 

@@ -133,7 +133,14 @@ class WorkItem:
 
 def as_py(value: Any) -> Any:
     """Plain Python data of a TVM attribute value."""
-    if isinstance(value, str):  # leaves first: asking for a container is slow
+    kind = type(value)  # most values by their class first: isinstance of a container is slow
+    if kind is int:
+        return value
+    if kind is tvm_ffi.Map:
+        return {str(k): as_py(v) for k, v in value.items()}
+    if kind is tvm_ffi.Array:
+        return [as_py(v) for v in value[:]]
+    if isinstance(value, str):
         return str(value)
     if isinstance(value, (bool, int, float)) or value is None:
         return value
@@ -143,10 +150,8 @@ def as_py(value: Any) -> Any:
         return float(value.value)
     if isinstance(value, StringImm):
         return str(value.value)
-    if isinstance(value, (tvm_ffi.Map, dict)):
+    if isinstance(value, dict):
         return {str(k): as_py(v) for k, v in value.items()}
-    if isinstance(value, tvm_ffi.Array):
-        return [as_py(v) for v in value[:]]
     if isinstance(value, (list, tuple)):
         return [as_py(v) for v in value]
     raise TypeError(f"attribute value of type {type(value).__name__} has no Python form")

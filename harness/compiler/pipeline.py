@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import tvm
+from tvm import tirx
 
 from harness.compiler import attrs
 from harness.compiler.diagnostics import TTPass, as_module, delivering, module_pass, refuse
@@ -23,7 +24,7 @@ from harness.errors import OptionError
 from simulator.isa import OP_TABLE_VERSION
 from simulator.plan.load import load_plan
 from simulator.plan.schema import Plan
-from simulator.program import ProgramFile
+from simulator.program import Program, ProgramFile
 
 PassLike: TypeAlias = TTPass | Callable[[tvm.IRModule], tvm.IRModule]
 """One of our passes, a TVM pass, or a function from module to module."""
@@ -126,8 +127,8 @@ def lower(
     elif keywords:
         raise TypeError("give options or keywords, not both")
     source = as_module(mod_or_func)
-    passes: list[PassLike] = list(tt_passes(options))
-    passes[-1:-1] = extra
+    *front, last = tt_passes(options)
+    passes: list[PassLike] = [*front, *extra, last]
     records, module = [], source
     with delivering():
         # One Sequential per pass: a PassContext of our own would end the caller's instruments.
@@ -136,11 +137,17 @@ def lower(
             started = time.perf_counter()
             module = sequential([step])(module)
             records.append(PassRecord(str(step.info.name), time.perf_counter() - started, module))
-    return Compilation(kernels_of(module), tuple(records), source, module)
+    known = last.translated if isinstance(last, GridToPersistentTT) else ()
+    return Compilation(kernels_of(module, known), tuple(records), source, module)
 
 
-def kernels_of(module: tvm.IRModule) -> tuple[CompiledKernel, ...]:
+def kernels_of(
+    module: tvm.IRModule, known: Sequence[tuple[tirx.PrimFunc, Program]] = ()
+) -> tuple[CompiledKernel, ...]:
     """Plan and programs of every kernel of a lowered module, in name order.
+
+    ``known`` are programs that functions were translated to already; only the very same function
+    is taken for one of them.
 
     Raises:
         CompileError: a function that did not go through the pipeline.
@@ -162,7 +169,9 @@ def kernels_of(module: tvm.IRModule) -> tuple[CompiledKernel, ...]:
         programs = []
         for kernel in plan.kernels:
             thread = {"reader": "ncrisc", "writer": "brisc"}.get(kernel.program, "compute")
-            programs.append(translate(by_thread[thread], kernel.program, thread))
+            func = by_thread[thread]
+            same = (p for f, p in known if p.name == kernel.program and f.same_as(func))
+            programs.append(next(same, None) or translate(func, kernel.program, thread))
         file = ProgramFile(op_table_version=OP_TABLE_VERSION, programs=tuple(programs))
         out.append(CompiledKernel(name, plan, file))
     return tuple(out)

@@ -13,7 +13,7 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
-from harness.compiler.affine import block_ranges, mentions
+from harness.compiler.affine import block_ranges, mentioned
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, read_kernel
 from harness.compiler.matching import tensor_bytes
@@ -31,6 +31,7 @@ from harness.compiler.split.protocol import Splitter
 from harness.compiler.split.translate import translate
 from harness.compiler.split.tree import THREADS, Node, parse
 from harness.compiler.tt_ops import seq
+from harness.language.regions import is_buffer
 from simulator.isa import OP_TABLE_VERSION
 from simulator.plan.load import dump_plan
 from simulator.plan.schema import Plan
@@ -67,9 +68,12 @@ class GridToPersistentTT(TTPass):
         self.options = chosen(options, double_buffer=enable_double_buffer, prefetch=enable_prefetch)
         self.plan_path = None if plan_path is None else Path(plan_path)
         self._all_given = options is not None
+        self.translated: list[tuple[tirx.PrimFunc, Program]] = []
+        """The functions of the last module and the program each was checked as."""
 
     def transform_module(self, mod: tvm.IRModule) -> tvm.IRModule:
         """Rewrite every kernel, then write the plans where a path was given."""
+        self.translated = []
         out = super().transform_module(mod)
         if self.plan_path is not None:
             emit_tt_plan(out, self.plan_path)
@@ -89,31 +93,29 @@ class GridToPersistentTT(TTPass):
         shared = self._multicast(func, kernel, nodes) if options.multicast else NO_MULTICAST
         by_buffer = {c.buffer: c for c in circular}
         threads = Splitter(by_buffer).split(nodes)
-        functions: list[tuple[str, tirx.PrimFunc, Program]] = []
+        functions: list[tuple[str, tirx.PrimFunc]] = []
         for thread in THREADS:
             if threads[thread]:
-                body = [bind(s, thread, by_buffer) for s in threads[thread]]
-                split = _function(kernel, thread, body, form, circular, shared)
-                functions.append((thread, split, translate(split, thread, processor(thread))))
+                body = bind(threads[thread], thread, by_buffer)
+                functions.append((thread, _function(kernel, thread, body, form, circular, shared)))
         functions[0] = _with_whole_descriptor(kernel, form, functions)
-        programs = [program for _, _, program in functions]
+        programs = [translate(split, thread, processor(thread)) for thread, split in functions]
         plan = build_plan(func, name, options, circular, programs, shared)
         _check(kernel, plan, programs)
         text = dump_plan(plan).decode()
-        return [
-            (
-                tvm.ir.GlobalVar(f"{name}_{thread}"),
-                split.with_attrs(
-                    {
-                        "global_symbol": f"{name}_{thread}",
-                        attrs.TT_KERNEL: name,
-                        attrs.TT_PROCESSOR: processor(thread),
-                        attrs.TT_PLAN: text,
-                    }
-                ),
+        made = []
+        for (thread, split), program in zip(functions, programs, strict=True):
+            whole = split.with_attrs(
+                {
+                    "global_symbol": f"{name}_{thread}",
+                    attrs.TT_KERNEL: name,
+                    attrs.TT_PROCESSOR: processor(thread),
+                    attrs.TT_PLAN: text,
+                }
             )
-            for thread, split, _ in functions
-        ]
+            self.translated.append((whole, program))
+            made.append((tvm.ir.GlobalVar(f"{name}_{thread}"), whole))
+        return made
 
     @staticmethod
     def _multicast(func: tirx.PrimFunc, kernel: Kernel, nodes: list[Node]) -> Multicast:
@@ -147,18 +149,17 @@ class GridToPersistentTT(TTPass):
 
 
 def _with_whole_descriptor(
-    kernel: Kernel, form: WorkForm, functions: list[tuple[str, tirx.PrimFunc, Program]]
-) -> tuple[str, tirx.PrimFunc, Program]:
+    kernel: Kernel, form: WorkForm, functions: list[tuple[str, tirx.PrimFunc]]
+) -> tuple[str, tirx.PrimFunc]:
     """The first function, also taking the descriptor fields that no function needs.
 
     A core receives its descriptor whole, so that what the plan says is what it is told.
     """
     names = form.names(str(p.name) for p in kernel.params)
-    used = {name for _, _, program in functions for name in program.runtime_args}
-    thread, func, _ = functions[0]
+    used = {str(p.name) for _, func in functions for p in func.params if not is_buffer(p)}
+    thread, func = functions[0]
     idle = [tirx.Var(name, "int32") for name in names if name not in used]
-    func = tirx.PrimFunc([*func.params, *idle], func.body)
-    return thread, func, translate(func, thread, processor(thread))
+    return thread, tirx.PrimFunc([*func.params, *idle], func.body)
 
 
 def _check(kernel: Kernel, plan: Plan, programs: list[Program]) -> None:
@@ -206,7 +207,8 @@ def _function(
         first, state = startup(stmts, cbs)
         stmts = [first, *configure(stmts, cbs, state)]
     whole = seq(stmts)
-    tensors = [p for p in kernel.params if mentions(whole, [p])]
     given = (*arguments.values(), *shared.arguments.values())
-    scalars = [v for v in given if mentions(whole, [v])]
+    met = mentioned(whole)
+    tensors = [p for p in kernel.params if p in met]
+    scalars = [v for v in given if v in met]
     return tirx.PrimFunc([*tensors, *scalars], whole)

@@ -11,12 +11,12 @@ from tvm import tirx
 from tvm.ir import Call
 
 from harness.compiler.split.buffers import Circular
-from harness.compiler.tt_ops import TILE_ADDR, address
+from harness.compiler.tt_ops import TILE_ADDR, address, seq
 from harness.language.regions import is_buffer
 
 
-def bind(stmt: Any, thread: str, circular: Mapping[Any, Circular]) -> Any:
-    """A thread's statement with buffers replaced by circular-buffer ids.
+def bind(stmts: list[Any], thread: str, circular: Mapping[Any, Circular]) -> list[Any]:
+    """A thread's statements with buffers replaced by circular-buffer ids.
 
     ``tile_addr(buffer, i)`` becomes the write pointer where the thread produces the buffer, else
     the read pointer, plus ``i`` pages.
@@ -39,4 +39,5 @@ def bind(stmt: Any, thread: str, circular: Mapping[Any, Circular]) -> Any:
         ]
         return Call(call.op, args, ret_ty=call.ty, span=call.span)
 
-    return tvm_ffi.structural_map(stmt, [(Call, rewrite)], order="pre")
+    bound = tvm_ffi.structural_map(seq(stmts), [(Call, rewrite)], order="pre")
+    return [bound] if len(stmts) == 1 else bound.seq[:]

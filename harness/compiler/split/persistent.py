@@ -9,7 +9,7 @@ from typing import Any
 import tvm
 from tvm import tirx
 
-from harness.compiler.affine import mentions
+from harness.compiler.affine import mentioned
 from harness.compiler.split.arguments import argument_names
 from harness.compiler.tt_ops import seq
 from simulator.plan.zorder import bit_places
@@ -95,10 +95,11 @@ def persist(
     if form.order == "z_order":
         guard, block_vars = _on_grid(grid, block_vars)
     whole = seq(body if guard is None else [tirx.IfThenElse(guard, seq(body), None)])
+    met = mentioned(whole)
     binds = [
         tirx.Bind(var, tvm.sym.Analyzer().simplify(value))
         for var, value in zip(block_vars, values, strict=True)
-        if var is not None and mentions(whole, [var])
+        if var is not None and var in met
     ]
     return tirx.For(item, tirx.const(0, "int32"), extent, tirx.ForKind.SERIAL, seq([*binds, whole]))
 

@@ -61,9 +61,10 @@ class _Translator:
         return name
 
     def body(self, stmt: Any) -> list[Stmt]:
-        if isinstance(stmt, tirx.SeqStmt):
+        kind = type(stmt)  # node classes have no subclasses, and isinstance of them is slow
+        if kind is tirx.SeqStmt:
             return [s for child in stmt.seq[:] for s in self.body(child)]
-        if isinstance(stmt, tirx.For):
+        if kind is tirx.For:
             start, extent = self.expr(stmt.min), self.expr(stmt.extent)
             if start == 0:
                 stop = extent
@@ -75,14 +76,14 @@ class _Translator:
             inner = tuple(self.body(stmt.body))
             self.taken.discard(var)
             return [Loop(loc=place(stmt), var=var, start=start, stop=stop, body=inner)]
-        if isinstance(stmt, tirx.IfThenElse):
+        if kind is tirx.IfThenElse:
             other = () if stmt.else_case is None else tuple(self.body(stmt.else_case))
             return [If(loc=place(stmt), cond=self.expr(stmt.condition),
                        then=tuple(self.body(stmt.then_case)), orelse=other)]  # fmt: skip
-        if isinstance(stmt, tirx.Bind):
+        if kind is tirx.Bind:
             value = self.expr(stmt.value)
             return [Let(var=self.name(stmt.var), value=value)]
-        if isinstance(stmt, tirx.Evaluate) and isinstance(stmt.value, Call):
+        if kind is tirx.Evaluate and isinstance(stmt.value, Call):
             return [self.op(stmt.value)]
         raise TypeError(f"{type(stmt).__name__} has no place in a device program")
 
@@ -91,9 +92,12 @@ class _Translator:
         spec = OPS[name]
         args: list[Any] = []
         for value, operand in zip(call.args[:], spec.operands, strict=True):
-            if isinstance(value, StringImm):
+            kind = type(value)
+            if kind is tirx.IntImm and operand.kind != "tensor":
+                args.append(int(value.value))
+            elif kind is StringImm:
                 args.append(str(value.value))
-            elif isinstance(value, tirx.FloatImm):
+            elif kind is tirx.FloatImm:
                 number = float(value.value)
                 args.append(str(number) if math.isinf(number) else number)
             elif operand.kind == "tensor":

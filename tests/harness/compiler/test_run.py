@@ -19,8 +19,10 @@ from harness.compiler import (
     validate_module_for_tt,
 )
 from harness.compiler.diagnostics import TTPass
+from harness.compiler.pipeline import kernels_of
 from harness.errors import CompileError, OptionError
 from simulator.plan.load import dump_plan
+from simulator.program import Program
 from tests.harness.compiler import samples
 
 OPTIONS = {
@@ -205,3 +207,23 @@ def test_one_pass_alone_equals_its_part_of_the_pipeline() -> None:
     mod = samples.module(main=samples.gemm())
     first = lower(mod).passes[0].module
     assert tvm_ffi.structural_equal(InferTTLayout()(mod), first)
+
+
+def test_programs_are_those_of_the_module_that_left_the_pipeline() -> None:
+    """What the last pass translated is what its functions say when they are read once more."""
+    made = lower(samples.gemm())
+    (again,) = kernels_of(made.module)
+    assert made.kernels[0].programs == again.programs
+    assert made.kernels[0].plan == again.plan
+
+
+def test_another_function_is_not_taken_for_a_known_one() -> None:
+    """A function that changed after it was translated is translated again."""
+    made = lower(samples.gemm())
+    (kernel,) = made.kernels
+    functions = dict(made.module.functions_items())
+    wrong = [Program(name=p.name, thread=p.thread, body=()) for p in kernel.programs.programs]
+    known = [(f, p) for f in functions.values() for p in wrong]
+    assert kernels_of(made.module, known)[0].programs.programs == tuple(wrong)
+    changed = {v: f.with_attr("note", 1) for v, f in functions.items()}
+    assert kernels_of(tvm.IRModule(changed), known)[0].programs == kernel.programs
