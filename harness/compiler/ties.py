@@ -11,7 +11,7 @@ import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
-from harness.compiler.affine import affine
+from harness.compiler.affine import affine, mentions
 from harness.compiler.block.gather import is_gathered
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, calls, loads, statements
@@ -68,12 +68,10 @@ class Place:
 
 def step_of(expr: Any, var: Any) -> int | None:
     """Coefficient of a variable in an index; 0 where absent, None where not affine."""
-    if constant(expr) is not None:
+    if not mentions(expr, [var]) or constant(expr) is not None:
         return 0
     used: list[Any] = []
     tvm_ffi.structural_walk(expr, [(tvm.ir.Var, used.append)])
-    if not any(v.same_as(var) for v in used):
-        return 0
     form = affine(expr, list(dict.fromkeys(used)))
     return None if form is None else form.of(var)
 

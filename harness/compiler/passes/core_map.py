@@ -74,8 +74,8 @@ class TTTilesToCoreMap(TTPass):
         func = join_loops(func)
         kernel = read_kernel(func)
         if not func.same_as(source):
-            joined = describe_onchip(kernel)
-            if joined != describe_onchip(read_kernel(source)):
+            said, joined = attrs.get(func, attrs.TT_ONCHIP_DESC), describe_onchip(kernel)
+            if joined != said and joined != describe_onchip(read_kernel(source)):
                 func = func.with_attr(attrs.TT_ONCHIP_DESC, joined)
         total = math.prod(kernel.grid)
         if total > MAX_BLOCKS:

@@ -36,8 +36,8 @@ class Need:
 
 def needs(op: Call, cbs: Buffers) -> list[Need]:
     """What a device-op call needs configured."""
-    name = op.op.name.removeprefix("tt.")
-    flipped = op.op.name == MATMUL_TRANSPOSED
+    called = op.op.name
+    name, flipped = called.removeprefix("tt."), called == MATMUL_TRANSPOSED
     spec = OPS["matmul_tiles" if flipped else name]
     if spec.effect not in ("pack", "sfpu", "unpack_math") and name != "transpose_dest":
         return []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import tvm_ffi
@@ -37,6 +38,11 @@ class Block:
     uses: tuple[Any, ...]
     in_place: bool = False
 
+    @cached_property
+    def first(self) -> dict[Any, str]:
+        """How the op touches each buffer first; what it replaces, it uses before."""
+        return {**dict.fromkeys(self.defs, "def"), **dict.fromkeys(self.uses, "use")}
+
 
 @dataclass(eq=False)
 class Loop:
@@ -46,6 +52,11 @@ class Loop:
     body: list[Node]
     sure: bool = False
 
+    @cached_property
+    def first(self) -> dict[Any, str]:
+        """How an iteration touches each buffer first."""
+        return _first(self.body)
+
 
 @dataclass(eq=False)
 class Cond:
@@ -54,6 +65,11 @@ class Cond:
     node: Any
     then: list[Node]
     orelse: list[Node]
+
+    @cached_property
+    def first(self) -> dict[Any, str]:
+        """How either branch, the first one first, touches each buffer first."""
+        return _first((*self.then, *self.orelse))
 
 
 Node = Block | Loop | Cond
@@ -128,10 +144,13 @@ def walk(nodes: list[Node]) -> Iterator[Node]:
 
 def touches(node: Node, buffer: Any) -> str | None:
     """How a node first touches a buffer: ``"use"``, ``"def"`` or None."""
-    for inner in walk([node]):
-        if isinstance(inner, Block):
-            if buffer in inner.uses:
-                return "use"
-            if buffer in inner.defs:
-                return "def"
-    return None
+    return node.first.get(buffer)
+
+
+def _first(nodes: Iterable[Node]) -> dict[Any, str]:
+    """Every buffer some nodes touch, and how first; worked out once, since many ask."""
+    found: dict[Any, str] = {}
+    for node in nodes:
+        for buffer, how in node.first.items():
+            found.setdefault(buffer, how)
+    return found

@@ -12,6 +12,7 @@ from tvm.ir import TensorLoad
 
 from harness.compiler.affine import mentions
 from harness.compiler.kernel import loads, reads_nothing
+from harness.compiler.split.tree import Block, Cond, Loop, Node, touches, walk
 from harness.language.regions import constant
 
 X, Y, Z = (tirx.Var(name, "int32") for name in "xyz")
@@ -62,3 +63,22 @@ def test_a_variable_is_no_constant() -> None:
     """What is not simplified because it is a variable has no value; what cancels has one."""
     assert constant(X) is None
     assert constant(X - X + 5) == 5
+
+
+def _tree() -> list[Node]:
+    def block(defs: str, uses: str) -> Block:
+        return Block("compute", None, tuple(defs), tuple(uses))
+
+    inner = Loop(None, [block("b", "a"), block("a", "b")])
+    branch = Cond(None, [block("c", "")], [block("d", "c"), block("", "d")])
+    return [Loop(None, [block("c", "c"), inner, branch]), branch, inner, block("a", "a")]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_first_touches_are_those_of_program_order(number: int) -> None:
+    """What a node keeps of its buffers is what its first op of each does, a use before a def."""
+    node = _tree()[number]
+    for buffer in "abcde":
+        blocks = [b for b in walk([node]) if isinstance(b, Block) and buffer in (*b.defs, *b.uses)]
+        want = None if not blocks else "use" if buffer in blocks[0].uses else "def"
+        assert touches(node, buffer) == want
