@@ -14,14 +14,12 @@ from harness.language.dynamic import DynamicKernel
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
-def as_factory(found: Any, given: Mapping[str, Any] | None = None) -> Callable[..., Any] | None:
+def as_factory(found: Any, params: Mapping[str, Any]) -> Callable[..., Any] | None:
     """A callable that takes a kernel's parameters and returns a PrimFunc; None for other things.
 
-    ``given`` are the parameters it will be called with, as far as they are known: dtypes and flags
-    among them decide which sizes an eager kernel has.
-
     Its signature names everything that must be given: an eager kernel's plain parameters and sizes,
-    the open sizes of a dynamic kernel.
+    the open sizes of a dynamic kernel. Which sizes an eager kernel has may depend on its plain
+    parameters, so they are read with what is given, ``params``.
     """
     if isinstance(found, JitKernel):
         found = found._func  # noqa: SLF001  (its sizes may be open)
@@ -36,7 +34,7 @@ def as_factory(found: Any, given: Mapping[str, Any] | None = None) -> Callable[.
            if n not in found.tensors]  # fmt: skip
     filled = _filled(found, own)
     if found.mode == "eager":
-        filled += [inspect.Parameter(n, _KEYWORD) for n in _sizes(found, filled, given or {})]
+        filled += _sizes(found, filled, params)
     return _with_signature(found.get_tir, filled)
 
 
@@ -59,16 +57,18 @@ def _filled(found: JitFunction, own: list[inspect.Parameter]) -> list[inspect.Pa
             else p for p in own if p.kind is _KEYWORD]  # fmt: skip
 
 
-def _sizes(found: JitFunction, own: list[inspect.Parameter], given: Mapping[str, Any]) -> list[str]:
-    """Sizes an eager kernel names; those that depend on missing parameters come up later."""
-    values = {p.name: p.default for p in own if p.default is not p.empty}
-    missing = [p for p in own if p.default is p.empty]
-    values |= {p.name: 32 for p in missing}  # most are numbers, and any will do to read names
-    values |= {p.name: given[p.name] for p in own if p.name in given}
+def _sizes(found: JitFunction, own: list[inspect.Parameter],
+           params: Mapping[str, Any]) -> list[inspect.Parameter]:  # fmt: skip
+    """Sizes of an eager kernel, as parameters; any at all where its declarations cannot be read."""
+    values = {p.name: params.get(p.name, p.default) for p in own}
     try:
-        return eager.read_declarations(found.func, values).sizes
-    except Exception:  # noqa: BLE001  (the real reading reports it, with the real values)
-        return []
+        names = eager.read_declarations(
+            found.func, {n: v for n, v in values.items() if v is not inspect.Parameter.empty}
+        ).sizes
+    except Exception:  # noqa: BLE001  (the real reading reports it)
+        name = "sizes" + "_" * sum(p.name.startswith("sizes") for p in own)
+        return [inspect.Parameter(name, inspect.Parameter.VAR_KEYWORD)]
+    return [inspect.Parameter(n, _KEYWORD) for n in names]
 
 
 def _with_signature(
@@ -77,7 +77,8 @@ def _with_signature(
     def factory(*args: Any, **keywords: Any) -> Any:
         return function(*args, **keywords)
 
-    plain = [p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in parameters]
+    rest = [p for p in parameters if p.kind is p.VAR_KEYWORD]
+    plain = [p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in parameters if p not in rest]
     plain.sort(key=lambda p: p.default is not p.empty)  # required ones first, as Python wants
-    factory.__signature__ = inspect.Signature(plain)  # type: ignore[attr-defined]
+    factory.__signature__ = inspect.Signature([*plain, *rest])  # type: ignore[attr-defined]
     return factory

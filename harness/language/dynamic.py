@@ -39,6 +39,21 @@ def sizes_known(sizes: Mapping[str, int]) -> Iterator[None]:
         _SIZES.reset(token)
 
 
+def known_sizes() -> Mapping[str, int]:
+    """The numbers that ``T.const`` and ``T.dynamic`` give now."""
+    return _SIZES.get() or {}
+
+
+def check_size(name: str, value: object) -> None:
+    """Refuse what is no size.
+
+    Raises:
+        LanguageError: not a positive whole number.
+    """
+    if type(value) is not int or value < 1:
+        raise LanguageError(f"size {name}={value!r} is not a positive number", code="OpenSize")
+
+
 def split_names(names: str) -> list[str]:
     """``"M, N"`` or ``"M N"`` to its names.
 
@@ -54,7 +69,7 @@ def split_names(names: str) -> list[str]:
 def dynamic(names: str, dtype: object = "int32") -> Any:
     """``T.dynamic("m")``: a size known when the kernel is called; several names give a tuple."""
     del dtype
-    known = _SIZES.get() or {}
+    known = known_sizes()
     values = [known[n] if n in known else tirx.Var(SYMBOL_PREFIX + n, "int32")
               for n in split_names(names)]  # fmt: skip
     return values[0] if len(values) == 1 else tuple(values)
@@ -136,9 +151,7 @@ class DynamicKernel:
             if name not in self.symbols:
                 raise LanguageError(f"{self.__name__!r} has no open size {name!r}", code="OpenSize",
                                     next_step=f"its open sizes are {names}")  # fmt: skip
-            if type(value) is not int or value < 1:
-                raise LanguageError(f"size {name}={value!r} is not a positive number",
-                                    code="OpenSize")  # fmt: skip
+            check_size(name, value)
         missing = [n for n in self.symbols if n not in sizes]
         if missing:
             raise LanguageError(f"{self.__name__!r} needs the size {missing[0]!r}", code="OpenSize",

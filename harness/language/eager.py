@@ -21,7 +21,16 @@ from tvm.script.parser.core.parser import Parser
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
-from harness.language.dynamic import dynamic, open_sizes, sizes_known, split_names
+from harness.language.comprehensions import as_lists
+from harness.language.dynamic import (
+    check_size,
+    dynamic,
+    known_sizes,
+    open_sizes,
+    sizes_known,
+    split_names,
+    with_sizes,
+)
 from harness.language.flat import resolved
 from harness.language.layouts import declare_layouts
 from harness.language.located import PARSER, TOKEN, language_error, place_of
@@ -46,7 +55,7 @@ class EagerCall:
         shapes: declared shapes by tensor, inputs first; open sizes stand as variables.
         outputs: tensors made with T.empty, in order.
         returned: tensors the kernel gives back.
-        sizes: every size T.const named, and those of T.dynamic that tensors have.
+        sizes: sizes to be given: of T.const, and of T.dynamic in the shape of a tensor.
         reading: only declarations are read; nothing is built.
     """
 
@@ -56,6 +65,10 @@ class EagerCall:
     outputs: list[str] = field(default_factory=list)
     returned: list[str] = field(default_factory=list)
     sizes: list[str] = field(default_factory=list)
+
+    def need(self, *names: str) -> None:
+        """Note sizes that must be given."""
+        self.sizes += [n for n in names if n not in self.sizes]
 
 
 class _DeclarationsRead(Exception):  # noqa: N818  (a jump, not an error)
@@ -86,7 +99,7 @@ def const(names: str) -> Any:
     if call is None:
         raise LanguageError("T.const is for @tilelang.jit functions that declare their tensors",
                             next_step="in a factory, take sizes as parameters")  # fmt: skip
-    call.sizes += [n for n in split_names(names) if n not in call.sizes]
+    call.need(*split_names(names))
     return dynamic(names)
 
 
@@ -113,6 +126,7 @@ def declare_output(name: str, made: Empty) -> Any:
         raise AssertionError("T.empty outside an eager kernel")
     if call.reading:
         call.outputs.append(name)
+        call.need(*open_sizes(tuple(made.buffer.ty.shape)))
         return made.buffer
     return S.arg(name, made.buffer)
 
@@ -132,7 +146,7 @@ def declare_input(parser: Any, name: str, annotation: Any) -> None:
                             next_step=f"write {name}: T.Tensor(shape, dtype)")  # fmt: skip
     if call.reading:
         call.shapes[name] = tuple(annotation.ty.shape)
-        call.sizes += [n for n in open_sizes(call.shapes[name]) if n not in call.sizes]
+        call.need(*open_sizes(call.shapes[name]))
         buffer = annotation
     else:
         buffer = S.arg(name, annotation)
@@ -207,6 +221,8 @@ def build(func: Callable[..., Any], values: Mapping[str, Any],
     if missing:
         raise LanguageError(f"{func.__name__!r} needs the size {missing[0]!r}", code="OpenSize",
                             next_step=f"give {', '.join(missing)}")  # fmt: skip
+    for name, value in sizes.items():
+        check_size(name, value)
     call = EagerCall(values, reading=False)
     with sizes_known(sizes), _calling(call):
         made = _parse(func, call)
@@ -221,7 +237,7 @@ def _parse(func: Callable[..., Any], call: EagerCall) -> Any:
     try:
         with IRBuilder() as builder, parser.var_table.with_frame():
             for name, value in utils.inspect_function_capture(func).items():
-                parser.var_table.add(name, value)
+                parser.var_table.add(name, with_sizes(value, known_sizes()))
             with parser.with_dispatch_token(TOKEN), parser.var_table.with_frame():
                 _visit(parser, nodes[0], func, call)
         made = builder.get()
@@ -245,7 +261,7 @@ def _visit(parser: Any, node: Any, func: Callable[..., Any], call: EagerCall) ->
         for name in inspect.signature(func).parameters:
             if name in call.values:
                 parser.var_table.add(name, call.values[name])
-        parser.visit_body(node.body)
+        parser.visit_body(as_lists(node.body))
         declare_layouts(parser)
 
 

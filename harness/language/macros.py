@@ -15,6 +15,7 @@ from tvm.script.parser.core.diagnostics import Source
 from tvm.script.parser.core.parser import VarTable
 
 from harness.errors import LanguageError
+from harness.language.comprehensions import as_lists
 from harness.language.located import PARSER, TOKEN
 from harness.language.scopes import outermost
 
@@ -105,7 +106,7 @@ def macro(func: Any = None, **options: object) -> Any:
     caller = frame.f_back if frame is not None else None
     # A macro may call macros defined after it, so the enclosing names are looked up late.
     outer = caller.f_locals if caller is not None else {}
-    return Macro(nodes[0], source, defaults, lambda: {**outer, **captured})
+    return Macro(as_lists(nodes[0]), source, defaults, lambda: {**outer, **captured})
 
 
 def define_inside(parser: Any, node: Any) -> None:

@@ -20,6 +20,7 @@ from tvm.tirx.script.parser.parser import bind_for_value, bind_with_value
 from harness.errors import LanguageError
 from harness.language import assign, comparisons, eager, frames, macros
 from harness.language.branches import Else, If, Then, check_parts
+from harness.language.comprehensions import as_lists
 from harness.language.dynamic import DynamicKernel, open_sizes, used_values
 from harness.language.elementwise import truth
 from harness.language.flat import resolved
@@ -58,7 +59,7 @@ def _visit_function(self: Any, node: Any) -> None:
             refuse_foreign(self, node.body)
             with self.with_dispatch_token(TOKEN):
                 _declare_parameters(self, node.args)
-                self.visit_body(node.body)
+                self.visit_body(as_lists(node.body))
             declare_layouts(self)
     finally:
         PARSER.reset(token)

@@ -1,0 +1,131 @@
+"""Sizes of kernels that declare their tensors: which must be given, and what follows from them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import harness
+from harness.cli.params import ParameterError
+from harness.cli.source import _execute
+from harness.errors import HarnessError, LanguageError
+from tests.harness.frontend.loading import load
+
+HEAD = """
+import tilelang
+import tilelang.language as T
+
+OUTER = T.dynamic("outer")
+
+@T.macro
+def raise_by(block, numbers):
+    for i, j in T.Parallel(32, 32):
+        block[i, j] = block[i, j] + max(n for n in numbers)
+"""
+TYPED = """
+@tilelang.jit
+def k(A, dtype, sizes, wide=True):
+    if wide:
+        N = T.const("N")
+    else:
+        N = T.dynamic("n")
+    rows = sum((s + 31) // 32 * 32 for s in sizes)
+    A: T.Tensor((rows, N), dtype)
+    B = T.empty((rows, N), dtype)
+    with T.Kernel(rows // 32, T.ceildiv(N, 32)) as (bx, by):
+        block = T.alloc_shared((32, 32), dtype)
+        T.copy(A[bx * 32, by * 32], block)
+        if all(s > 2 for s in sizes):
+            raise_by(block, sizes)
+        T.copy(block, B[bx * 32, by * 32])
+    return B
+"""
+OUTSIDE = """
+@tilelang.jit
+def k(A, dtype):
+    N = T.dynamic("n")
+    A: T.Tensor((32, 32), dtype)
+    B = T.empty((OUTER, N), dtype)
+    with T.Kernel(T.ceildiv(OUTER, 32), T.ceildiv(N, 32)) as (bx, by):
+        block = T.alloc_shared((32, 32), dtype)
+        T.copy(A, block)
+        T.copy(block, B[bx * 32, by * 32])
+    return B
+"""
+FACTORY = """
+@tilelang.jit
+def k(M, numbers):
+    rows = M
+    @T.prim_func
+    def main(A: T.Tensor((rows, 32), "float32"), B: T.Tensor((rows, 32), "float32")):
+        with T.Kernel(T.ceildiv(rows, 32)) as bx:
+            block = T.alloc_shared((32, 32), "float32")
+            T.copy(A[bx * 32, 0], block)
+            for i, j in T.Parallel(32, 32):
+                block[i, j] = block[i, j] + sum(n * n for n in numbers if n > 1)
+            T.copy(block, B[bx * 32, 0])
+    return main
+"""
+
+
+@pytest.mark.parametrize("params", [{"wide": True, "N": 50}, {"wide": False, "n": 70}])
+def test_sizes_may_depend_on_the_other_parameters(tmp_path: Path, params: dict[str, Any]) -> None:
+    """A dtype without a default, T.const and T.dynamic: sizes are found by what is given."""
+    made = load(tmp_path, HEAD + TYPED, dtype="float32", sizes=[40, 32], **params)
+    assert tuple(map(int, made.params[0].ty.shape)) == (96, params.get("N", params.get("n")))
+    assert harness.check(made).passed
+
+
+def test_sizes_of_outputs_and_of_the_file_are_open_too(tmp_path: Path) -> None:
+    """A size that only an output has, and one made outside of the kernel, are given by name."""
+    made = load(tmp_path, HEAD + OUTSIDE, dtype="bfloat16", outer=50, n=33)
+    assert tuple(map(int, made.params[1].ty.shape)) == (50, 33)
+    assert harness.check(made).passed
+    with pytest.raises(ParameterError, match="parameter 'outer' is missing"):
+        load(tmp_path, HEAD + OUTSIDE, dtype="bfloat16", n=33)
+
+
+def test_generator_expressions_in_a_prim_func(tmp_path: Path) -> None:
+    """A generator expression inside T.Parallel is Python's, condition included."""
+    path = tmp_path / "user.py"
+    path.write_text(HEAD + FACTORY, encoding="utf-8")
+    numbers = _execute(path, "k").k(32, [1, 2, 3])
+    x = np.arange(32 * 32, dtype=np.float32).reshape(32, 32) / 8
+    out = np.zeros_like(x)
+    numbers(x, out)
+    np.testing.assert_array_equal(out, x + 13)
+
+
+def test_an_eager_kernel_with_open_sizes_is_called_on_arrays(tmp_path: Path) -> None:
+    """T.dynamic in an eager kernel takes its number from the arrays."""
+    path = tmp_path / "user.py"
+    path.write_text(HEAD + TYPED, encoding="utf-8")
+    x = np.arange(64 * 45, dtype=np.float32).reshape(64, 45) / 8
+    made = _execute(path, "k").k(x, dtype="float32", sizes=[33], wide=False)
+    np.testing.assert_array_equal(made, x + 33)
+
+
+@pytest.mark.parametrize(("params", "says"), [
+    ({}, r"parameter 'dtype' is missing; parameter 'sizes' is missing"),
+    ({"Q": 1}, "parameter 'dtype' is missing"),
+    ({"dtype": "float32", "sizes": [40], "N": 32, "n": 3}, "no parameter 'n'"),
+    ({"dtype": "float32", "sizes": [40], "wide": False, "N": 32}, "no parameter 'N'"),
+    ({"dtype": "float33", "sizes": [40], "N": 32}, "dtype 'float33'"),
+    ({"dtype": "float32", "sizes": [40], "N": 0}, "size N=0 is not a positive number"),
+    ({"dtype": "float32", "sizes": [40], "N": "x"}, "size N='x' is not a positive number"),
+])  # fmt: skip
+def test_what_is_wrong_with_parameters_is_said(
+    tmp_path: Path, params: dict[str, Any], says: str
+) -> None:
+    """Complaints are about what is missing or unknown, or the declaration's own refusal."""
+    with pytest.raises(HarnessError, match=says):
+        load(tmp_path, HEAD + TYPED, **params)
+
+
+def test_open_sizes_without_the_command_line(tmp_path: Path) -> None:
+    """From Python too, a missing size is named before anything is built."""
+    path = tmp_path / "user.py"
+    path.write_text(HEAD + OUTSIDE, encoding="utf-8")
+    with pytest.raises(LanguageError, match="needs the size 'outer'"):
+        _execute(path, "k").k.compile(dtype="float32", n=32)
