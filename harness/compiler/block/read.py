@@ -138,9 +138,6 @@ class _Reader:
         self, call: Call, src: TensorRegion, dst: TensorRegion, parts: Parts
     ) -> list[Statement]:  # fmt: skip
         from_tensor, to_tensor = src.source.name in self.params, dst.source.name in self.params
-        if from_tensor and to_tensor:
-            refuse("T.copy from tensor to tensor", node=call,
-                   next_step="copy through a shared buffer")  # fmt: skip
         if from_tensor:
             region = self.region(src, call, gathers=True)
             return self.load(call, self.block(dst, call, parts.write), region)

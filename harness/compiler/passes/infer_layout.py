@@ -21,6 +21,7 @@ from harness.compiler.lookups import check_control, check_gathers, index_tensors
 from harness.compiler.masks import unmasked
 from harness.compiler.places import placed
 from harness.compiler.scalars import without_scalars
+from harness.compiler.staging import staged
 from harness.compiler.views import View, find_views, with_views
 from harness.compiler.waves import spread
 from harness.errors import OptionError
@@ -88,8 +89,11 @@ class InferTTLayout(TTPass):
     def transform_function(
         self, var: tvm.ir.GlobalVar, func: tirx.PrimFunc
     ) -> list[tuple[tvm.ir.GlobalVar, tirx.PrimFunc]]:
-        """Write the grid and the layouts; scalars and masks become expressions first."""
-        func = unmasked(interchanged(placed(without_scalars(spread(func)))))
+        """Write the grid and the layouts, of kernels whose tensors meet in on-chip blocks only.
+
+        Scalars and masks become expressions first.
+        """
+        func = unmasked(interchanged(placed(without_scalars(spread(staged(func))))))
         kernel = read_kernel(func)
         check_control(kernel)
         given = attrs.get(func, attrs.TT_CORE_GRID)
