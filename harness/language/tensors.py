@@ -118,7 +118,12 @@ def alloc_shared(shape: object, dtype: object, scope: str = SHARED) -> Any:
 
 
 def alloc_fragment(shape: object, dtype: object, scope: str = FRAGMENT) -> Any:
-    """``T.alloc_fragment(shape, dtype)``: an on-chip block held in registers on a GPU."""
+    """``T.alloc_fragment(shape, dtype)``: an on-chip block held in registers on a GPU.
+
+    With the scope of a shared block it is one, as in TileLang.
+    """
+    if scope in ("shared", SHARED):
+        return alloc_shared(shape, dtype, scope)
     if scope != FRAGMENT:
         raise LanguageError(f"T.alloc_fragment scope {scope!r}", next_step="leave scope out")
     return S.alloc_buffer(_shape(shape, "T.alloc_fragment"), _block_dtype(dtype), scope=FRAGMENT)

@@ -1,0 +1,42 @@
+"""Blocks and the memory they are asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import harness
+import harness.language as T
+from harness.errors import LanguageError
+from harness.language.tensors import SHARED
+
+
+def running(scope: str, reverse: bool = False) -> Any:
+    """Running sums of rows, in a fragment of another scope."""
+
+    @T.prim_func
+    def main(A: T.Tensor((3, 100), "float32"), B: T.Tensor((3, 100), "float32")):
+        with T.Kernel(2, 3) as (bx, by):
+            a = T.alloc_fragment((1, 64), "float32", scope=scope)
+            T.copy(A[by, bx * 64 : bx * 64 + 64], a)
+            T.cumsum(a, dim=1, reverse=reverse)
+            T.copy(a, B[by, bx * 64 : bx * 64 + 64])
+
+    return main
+
+
+@pytest.mark.parametrize("scope", ["shared", "shared.dyn", "local.fragment"])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_fragment_may_be_asked_for_in_shared_memory(scope: str, reverse: bool) -> None:
+    """The scope says what the block is, and the sums are right in either."""
+    func = running(scope, reverse)
+    assert (f'scope="{SHARED}"' in func.script()) == scope.startswith("shared")
+    assert harness.check(func).passed
+
+
+@pytest.mark.parametrize("scope", ["global", "local", "shared.tmem", ""])
+def test_other_memory_is_refused(scope: str) -> None:
+    """A scope this machine has no block for is refused by the name of the call."""
+    with pytest.raises(LanguageError, match=f"T.alloc_fragment scope '{scope}'"):
+        running(scope)
