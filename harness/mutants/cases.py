@@ -12,7 +12,7 @@ from harness.mutants import sources, texts
 from harness.mutants.edit import Built
 
 Params = dict[str, Any]
-_SIZES: Final = ("M", "N", "K", "D", "tokens", "experts", "seq_len", "dim")
+_SIZES: Final = ("M", "N", "K", "D", "tokens", "experts", "seq_len", "dim", "H", "W", "C")
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ FIXED: Final = (
     *(_on(name, M=96, N=96) for name in ("taken", "put")),
     _on("expert_gemm", (2, 1), M=128, N=32, K=64, experts=4),
     _on("expert_gemm", (4, 1), M=128, N=32, K=32, experts=9),
-    _on("patches", N=32),
+    _on("patches", N=32, H=5, W=6, C=16),
     _on("patches", (2, 1), N=40, images=3, H=7, C=32, side=2, dtype="float32"),
     _on("scattered", M=64, N=32),
     _on("scattered", (2, 1), M=64, N=32, dtype="bfloat16"),

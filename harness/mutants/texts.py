@@ -14,7 +14,7 @@ DRAWN: Final = "drawn"
 """Their name among kernels."""
 EXAMPLES: Final = 200
 """Texts that are drawn."""
-EACH: Final = 3
+EACH: Final = 5
 """Texts kept for every name of the dialect and every flag, the shortest."""
 SIZE: Final = 32 * 64
 """As large as they count: they are tried after everything else."""

@@ -135,9 +135,7 @@ MUTANTS: Final = (
          lambda b: edit(b, lambda s: (s, Op(name="pack_reconfig_l1_acc", args=(1,)))
                         if is_op(s, STARTUP) else None)),
     _one(C, "init-of-another-buffer", "copy_init names buffer 0 whatever is copied.",
-         lambda b: edit(b, with_arg("copy_init", 0, lambda _: 0)),
-         "copy_init sets no format, and every format it could set agrees with the reconfigure"
-         " before it"),
+         lambda b: edit(b, with_arg("copy_init", 0, lambda _: 0))),
     _one(M, "fidelity-lofi", "The multipliers make one pass.",
          _compute(math_fidelity=lambda _: "LoFi")),
     _one(M, "fidelity-hifi2", "The multipliers make two passes.",
