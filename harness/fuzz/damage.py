@@ -40,6 +40,12 @@ def damaged(made: Made, kind: str, at: int) -> Made:
     return made.changed(programs=tuple(programs))
 
 
+def counts_once_more(made: Made, kind: str, at: int) -> bool:
+    """Whether the fault is one signal too many: an increment said twice, as one of two would be."""
+    ops = [item.name for program in made.programs for item in ops_of(program.body)]
+    return kind == "double" and ops[at % len(ops)] == "noc_semaphore_inc"
+
+
 def _edit(body: tuple[Stmt, ...], target: int, kind: str) -> tuple[tuple[Stmt, ...], int]:
     """The body with its ``target``-th op changed, and how many ops are left to pass."""
     out: list[Stmt] = []

@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.fuzz import outcome as o
 from harness.fuzz.counting import KNOWN, REMOTE, RULES, broken
-from harness.fuzz.damage import damaged
+from harness.fuzz.damage import counts_once_more, damaged
 from harness.fuzz.made import Made
 from harness.fuzz.outcome import Outcome
 from harness.fuzz.schedules import machine_schedule, other_schedule
@@ -37,8 +37,10 @@ def run_plan(recipe: Mapping[str, Any], schedule: Mapping[str, Any] | None = Non
     """The verdict on a recipe under a schedule."""
     made = make(recipe)
     damage = recipe.get("damage") or {}
+    kind, at = str(damage.get("kind")), int(damage.get("at", 0))
     if damage:
-        made = damaged(made, str(damage.get("kind")), int(damage.get("at", 0)))
+        kind = "count" if counts_once_more(made, kind, at) else kind
+        made = damaged(made, str(damage.get("kind")), at)
     rules = broken(made)
     seed = int(recipe.get("seed", 0))
     a = made.inputs(seed)
@@ -53,7 +55,7 @@ def run_plan(recipe: Mapping[str, Any], schedule: Mapping[str, Any] | None = Non
         return _whole(made, a, run, found, rules, seed)
     if "BudgetSpent" in found:
         return Outcome(o.BUDGET, "BudgetSpent", op="plan", message="runs without end")
-    contradiction = _contradiction(made, a, run, found, rules, str(damage.get("kind")))
+    contradiction = _contradiction(made, a, run, found, rules, kind)
     if contradiction is not None:
         return contradiction
     message = found[0] if found else "runs"

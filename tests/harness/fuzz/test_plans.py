@@ -6,7 +6,7 @@ import pytest
 
 from harness.fuzz import plans
 from harness.fuzz.counting import broken
-from harness.fuzz.damage import DAMAGES, damaged
+from harness.fuzz.damage import DAMAGES, counts_once_more, damaged
 from harness.fuzz.plans import run_plan
 from harness.fuzz.topologies import TOPOLOGIES, make
 
@@ -77,3 +77,14 @@ def test_a_blind_run_is_a_contradiction(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(plans, "broken", lambda _: ())
     monkeypatch.setattr(plans, "_errors", lambda _: ["CBWrap"])
     assert run_plan(recipe).key[:2] == ("wrong", "rules")
+
+
+def test_one_signal_too_many_may_change_what_is_computed() -> None:
+    """An increment said twice lets a wait pass early: in order in this schedule, and no rule's."""
+    recipe = {"topology": "fetch", "wait": "least", "steps": 2, "depth": 1, "out": 1,
+              "cores": [2, 1], "dtype": "bfloat16", "seed": 0}  # fmt: skip
+    damage = {"kind": "double", "at": 33}
+    assert run_plan({**recipe, "damage": damage}, {"late": 0}).kind == "pass"
+    assert counts_once_more(make(recipe), "double", 33)
+    assert not counts_once_more(make(recipe), "double", 31)
+    assert not counts_once_more(make(recipe), "drop", 33)
