@@ -14,7 +14,7 @@ import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
-from harness.compiler.kernel import Kernel, read_kernel, statements, with_body
+from harness.compiler.kernel import Kernel, over_children, read_kernel, statements, with_body
 from harness.compiler.retensor import like, with_tensors
 from harness.compiler.ties import Dim, elements, nests, step_of
 from harness.language.ops import COPY, CUMSUM, REDUCE
@@ -164,16 +164,7 @@ def with_store_loops(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 def _each_nest(stmt: Any, change: Callable[[Any], Any]) -> Any:
     """A body with every T.Parallel nest, and every store outside of one, changed."""
-    if isinstance(stmt, tirx.SeqStmt):
-        return tirx.SeqStmt([_each_nest(s, change) for s in stmt.seq])
-    if isinstance(stmt, tirx.IfThenElse):
-        orelse = None if stmt.else_case is None else _each_nest(stmt.else_case, change)
-        return tirx.IfThenElse(stmt.condition, _each_nest(stmt.then_case, change), orelse,
-                               stmt.span)  # fmt: skip
-    is_loop = isinstance(stmt, tirx.For)
-    if isinstance(stmt, tirx.BufferStore) or (is_loop and stmt.kind == tirx.ForKind.PARALLEL):
+    is_nest = isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL
+    if is_nest or isinstance(stmt, tirx.BufferStore):
         return change(stmt)
-    if not is_loop:
-        return stmt
-    return tirx.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, _each_nest(stmt.body, change),
-                    annotations=stmt.annotations, span=stmt.span)  # fmt: skip
+    return over_children(stmt, lambda child: _each_nest(child, change))

@@ -91,24 +91,15 @@ def moved(draw: st.DrawFn, scene: Scene) -> None:
     if scene.whole:  # else blocks that are joined would take different planes
         places += [f"(by + k) % {planes}", "by - k", f"(by * {turns} + k) // 2",
                    f"T.min(by + k, {planes - 1})"]  # fmt: skip
-    plane, named = draw(st.sampled_from(places)), []
+    place, named = draw(st.sampled_from(places)), []
+    plane = place
     if draw(st.booleans()):
-        plane, named = scene.name("q"), [plane]
-        named = [f"    {plane} = {named[0]}"]
+        plane = scene.name("q")
+        named = [f"{plane} = {place}"]
     lead: tuple[int, ...] = (scene.batch,) if scene.axes == 3 else ()
     name = scene.tensor("P", (planes, *lead, scene.M, scene.N), scene.dtype)
-    block = scene.alloc("h", (scene.bm, scene.bn), scene.dtype, "shared")
-    total = scene.alloc("g", (scene.bm, scene.bn), "float32", "fragment")
     stages = draw(st.integers(0, 2))
-    head = f"T.Pipelined({turns}, num_stages={stages})" if stages else f"T.serial({turns})"
-    scene.emit(
-        f"T.clear({total})",
-        f"for k in {head}:",
-        *named,
-        f"    T.copy({name}[{plane}, {scene.start()}], {block})",
-        *(f"    {line}" for line in scene.parallel(f"{total}[i, j] += {block}[i, j]")),
-    )
-    scene.blocks.append((total, "float32"))
+    scene.add_up(turns, f"{name}[{plane}, {scene.start()}]", stages, named)
 
 
 def shifted(draw: st.DrawFn, scene: Scene) -> None:
@@ -123,16 +114,8 @@ def shifted(draw: st.DrawFn, scene: Scene) -> None:
         along, across = across, along
     lead: tuple[int, ...] = (scene.batch,) if scene.axes == 3 else ()
     name = scene.tensor("H", (*lead, scene.M, scene.N), scene.dtype)
-    block = scene.alloc("h", (scene.bm, scene.bn), scene.dtype, "shared")
-    total = scene.alloc("g", (scene.bm, scene.bn), "float32", "fragment")
     z = "bz, " if scene.axes == 3 else ""
-    scene.emit(
-        f"T.clear({total})",
-        f"for k in T.serial({turns}):",
-        f"    T.copy({name}[{z}{row}{along}, {column}{across}], {block})",
-        *(f"    {line}" for line in scene.parallel(f"{total}[i, j] += {block}[i, j]")),
-    )
-    scene.blocks.append((total, "float32"))
+    scene.add_up(turns, f"{name}[{z}{row}{along}, {column}{across}]")
 
 
 def picked(draw: st.DrawFn, scene: Scene) -> None:

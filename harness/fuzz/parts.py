@@ -96,21 +96,11 @@ def gather(draw: st.DrawFn, scene: Scene) -> None:
     named, page = [], index
     if draw(st.booleans()):
         page = scene.name("q")
-        named = [f"    {page} = {index}"]
+        named = [f"{page} = {index}"]
     lead: tuple[int, ...] = (scene.batch,) if scene.axes == 3 else ()
     source = scene.tensor("G", (pages, *lead, scene.M, scene.N), scene.dtype)
-    block = scene.alloc("h", (scene.bm, scene.bn), scene.dtype, "shared")
-    total = scene.alloc("g", (scene.bm, scene.bn), "float32", "fragment")
     stages = draw(st.integers(0, 2))
-    head = f"T.Pipelined({turns}, num_stages={stages})" if stages else f"T.serial({turns})"
-    scene.emit(
-        f"T.clear({total})",
-        f"for k in {head}:",
-        *named,
-        f"    T.copy({source}[{page}, {scene.start()}], {block})",
-        *(f"    {line}" for line in scene.parallel(f"{total}[i, j] += {block}[i, j]")),
-    )
-    scene.blocks.append((total, "float32"))
+    scene.add_up(turns, f"{source}[{page}, {scene.start()}]", stages, named)
 
 
 def odd(draw: st.DrawFn, scene: Scene) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -167,6 +167,19 @@ class Scene:
     def emit(self, *lines: str) -> None:
         """Add statements."""
         self.lines += lines
+
+    def add_up(self, turns: int, region: str, stages: int = 0, before: Sequence[str] = ()) -> None:
+        """Blocks copied from a tensor's ``region``, which may name turn ``k``, added up.
+
+        ``before`` are statements of the loop ahead of the copy.
+        """
+        block = self.alloc("h", (self.bm, self.bn), self.dtype, "shared")
+        total = self.alloc("g", (self.bm, self.bn), "float32", "fragment")
+        head = f"T.Pipelined({turns}, num_stages={stages})" if stages else f"T.serial({turns})"
+        added = self.parallel(f"{total}[i, j] += {block}[i, j]")
+        body = [*before, f"T.copy({region}, {block})", *added]
+        self.emit(f"T.clear({total})", f"for k in {head}:", *(f"    {line}" for line in body))
+        self.blocks.append((total, "float32"))
 
 
 def render(scene: Scene, layouts: Mapping[str, Any] | None = None) -> str:
