@@ -169,12 +169,14 @@ def compile_all(
     from harness.compiler.diagnostics import as_module
     from harness.compiler.options import CompileOptions as Options
     from harness.compiler.pipeline import lower
+    from harness.compiler.sequence import check_sequence_of
 
     try:
         chosen = options or Options(**keywords)
     except TypeError as error:
         raise OptionError(str(error).replace("CompileOptions.__init__() ", "")) from None
     module = as_module(kernel)
+    check_sequence_of(module)
     compilation = lower(module, chosen)
     sources = {var.name_hint: function for var, function in module.functions_items()}
     return [

@@ -34,7 +34,9 @@ def check_sequence(
         What ``harness.check`` raises, for any step.
     """
     from golden import GoldenError
+    from harness.compiler.sequence import check_sequence_of
 
+    check_sequence_of(module)
     steps: list[Verdict] = []
     ran: list[str] = []
     for kind in ["given"] if inputs is not None else kinds:

@@ -6,8 +6,8 @@ what remains are the sequence's inputs and results.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tvm
 
@@ -15,10 +15,8 @@ from harness.compiler.kernel import read_kernel
 from harness.compiler.passes.infer_layout import roles, touched
 from harness.errors import HarnessError
 from harness.language.blockformats import dtype_of
+from harness.language.inturn import TT_SEQUENCE, steps
 from harness.language.regions import constant
-
-TT_SEQUENCE: Final = "tt.sequence"
-"""Module attribute: names of its kernels in the order they run."""
 
 
 class SequenceError(HarnessError):
@@ -34,14 +32,31 @@ def sequence(*kernels: Any) -> tvm.IRModule:
         SequenceError: no kernels, two of one name, tensors of one name that differ, or a tensor
             written twice or read before it is written.
     """
-    names = [str((k.attrs or {}).get("global_symbol", "main")) for k in kernels]
+    names = [_name(kernel) for kernel in kernels]
     if not kernels or len(set(names)) < len(names):
         raise SequenceError(f"a sequence of {names or 'nothing'}",
                             next_step="give kernels of different function names")  # fmt: skip
+    _follow(kernels)
+    functions = dict(zip(names, kernels, strict=True))
+    return tvm.IRModule(functions).with_attr(TT_SEQUENCE, names)
+
+
+def check_sequence_of(module: Any) -> None:
+    """Refuse several T.Kernel of one function that do not follow one another.
+
+    Raises:
+        SequenceError: tensors written twice, or read before they are written.
+    """
+    if order_of(module):
+        _follow(steps(module))
+
+
+def _follow(kernels: Sequence[Any]) -> None:
     seen: dict[str, tuple[Any, str]] = {}
     written: dict[str, str] = {}
     read: dict[str, str] = {}
-    for name, kernel in zip(names, kernels, strict=True):
+    for kernel in kernels:
+        name = _name(kernel)
         for param, role in _roles(kernel).items():
             var = next(p for p in kernel.params if p.name == param)
             form = (tuple(constant(d) for d in var.ty.shape), dtype_of(var))
@@ -59,8 +74,6 @@ def sequence(*kernels: Any) -> tvm.IRModule:
                 written[param] = name
             elif param in touched(read_kernel(kernel))[0]:
                 read.setdefault(param, name)
-    functions = dict(zip(names, kernels, strict=True))
-    return tvm.IRModule(functions).with_attr(TT_SEQUENCE, names)
 
 
 def order_of(module: Any) -> tuple[str, ...]:
@@ -74,6 +87,10 @@ def order_of(module: Any) -> tuple[str, ...]:
 def kernel_of(module: tvm.IRModule, name: str) -> Any:
     """A module's kernel by name."""
     return next(f for v, f in module.functions_items() if v.name_hint == name)
+
+
+def _name(kernel: Any) -> str:
+    return str((kernel.attrs or {}).get("global_symbol", "main"))
 
 
 def _roles(kernel: Any) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from harness.frontend.autotune import first_config
 from harness.frontend.kernel import JitKernel
 from harness.language import eager
 from harness.language.dynamic import DynamicKernel, solve
+from harness.language.inturn import parameters
 
 _ACCEPTED: Final = ("target_host", "verbose", "pass_configs", "compile_flags", "debug_root_path",
                     "execution_backend", "cache_kwargs", "mode", "workspace_idx", "skip_check",
@@ -136,7 +137,7 @@ class JitFunction:
         key = (_frozen(values), _frozen(sizes))
         if key not in self._kernels:
             func, returned = eager.build(self.func, values, sizes)
-            names = [str(p.name) for p in func.params]
+            names = parameters(func)
             self._kernels[key] = JitKernel(func, [names.index(n) for n in returned] or None,
                                            self.target)  # fmt: skip
         return self._kernels[key]

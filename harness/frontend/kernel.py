@@ -12,6 +12,7 @@ from harness.errors import HarnessError, LanguageError
 from harness.frontend.errors import FrontendError, user_place
 from harness.language.dynamic import DynamicKernel, solve
 from harness.language.flat import declared_shapes
+from harness.language.inturn import parameters, steps
 
 if TYPE_CHECKING:
     from harness.artifact import Artifact
@@ -42,7 +43,7 @@ class JitKernel:
 
     def __init__(self, func: Any, out_idx: Sequence[int] | int | None = None,
                  target: object = None) -> None:  # fmt: skip
-        """``func`` is a PrimFunc or a kernel with open sizes."""
+        """``func`` is a PrimFunc, a module of several in turn, or a kernel with open sizes."""
         self._func = func
         self._target = target
         self._artifacts: dict[Any, Artifact] = {}
@@ -107,12 +108,21 @@ class JitKernel:
     def _names(self) -> list[str]:
         if isinstance(self._func, DynamicKernel):
             return list(self._func.shapes())
-        return [str(p.name) for p in self._func.params]
+        return parameters(self._func)
 
     def _run(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
         func = self._func
         if isinstance(func, DynamicKernel):
             func = func.specialize(**solve(func.shapes(), arrays))
+        found: dict[str, Array] = {}
+        for step in steps(func):
+            taken = parameters(step)
+            given = {n: a for n, a in ({**arrays, **found}).items() if n in taken}
+            found |= self._step(step, given)
+        return found
+
+    def _step(self, func: Any, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """One kernel on the simulator."""
         artifact = self._compiled(func)
         declared_as = declared_shapes(func)
         inputs = {}

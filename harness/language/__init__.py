@@ -74,6 +74,7 @@ from harness.language.hints import (
     Layout,
     annotate_safe_value,
 )
+from harness.language.inturn import alloc_global
 from harness.language.layouts import annotate_layout
 from harness.language.macros import macro
 from harness.language.ops import (
@@ -152,6 +153,7 @@ __all__ = [
     "align_up",
     "all_of",
     "alloc_fragment",
+    "alloc_global",
     "alloc_local",
     "alloc_shared",
     "alloc_var",

@@ -14,6 +14,7 @@ from tvm.tirx.script.parser.parser import bind_assign_value
 from harness.errors import LanguageError
 from harness.language import variables
 from harness.language.eager import Empty, declare_output
+from harness.language.inturn import Between, declare_between
 from harness.language.locals import outdate
 from harness.language.located import register
 from harness.language.regions import is_buffer
@@ -36,6 +37,8 @@ def _bind_local(self: Any, node: Any, name: str, value: Any) -> Any:
     """
     if isinstance(value, Empty):
         return declare_output(name, value)
+    if isinstance(value, Between):
+        return declare_between(self, name, value)
     if isinstance(value, Variable):
         return value.named(name)
     if is_buffer(value):

@@ -32,6 +32,7 @@ from harness.language.dynamic import (
     with_sizes,
 )
 from harness.language.flat import resolved
+from harness.language.inturn import declare_made, in_turn
 from harness.language.layouts import declare_layouts
 from harness.language.located import PARSER, TOKEN, language_error, place_of
 from harness.language.regions import is_buffer
@@ -103,7 +104,7 @@ def const(names: str) -> Any:
     return dynamic(names)
 
 
-def empty(*shape: Any, dtype: object = "float32") -> Empty:
+def empty(*shape: Any, dtype: object = "float32") -> Any:
     """``C = T.empty((M, N), dtype)`` or ``T.empty(M, N, dtype=…)``: an output of an eager kernel.
 
     Raises:
@@ -242,7 +243,7 @@ def _parse(func: Callable[..., Any], call: EagerCall) -> Any:
                 _visit(parser, nodes[0], func, call)
         made = builder.get()
         tvm.s_tir.analysis.verify_well_formed(tvm.IRModule.from_expr(made))
-        made = resolved(made)
+        made = in_turn(resolved(made))
     except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
         if isinstance(err, _DeclarationsRead) or _is_jump(err):
             raise _DeclarationsRead from None
@@ -263,6 +264,7 @@ def _visit(parser: Any, node: Any, func: Callable[..., Any], call: EagerCall) ->
                 parser.var_table.add(name, call.values[name])
         parser.visit_body(as_lists(node.body))
         declare_layouts(parser)
+        declare_made(parser)
 
 
 def declares_tensors(func: Callable[..., Any]) -> list[str]:

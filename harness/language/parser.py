@@ -25,6 +25,7 @@ from harness.language.dynamic import DynamicKernel, open_sizes, used_values
 from harness.language.elementwise import truth
 from harness.language.flat import resolved
 from harness.language.frames import GridLoop, Kernel, ParallelLoop
+from harness.language.inturn import declare_made, in_turn
 from harness.language.layouts import declare_layouts
 from harness.language.locals import Locals, branch, outdate_before, part
 from harness.language.located import (
@@ -61,6 +62,7 @@ def _visit_function(self: Any, node: Any) -> None:
                 _declare_parameters(self, node.args)
                 self.visit_body(as_lists(node.body))
             declare_layouts(self)
+            declare_made(self)
     finally:
         PARSER.reset(token)
 
@@ -310,7 +312,7 @@ def prim_func(func: Callable[..., Any] | None = None, **options: object) -> Any:
 
 def _parse(func: Callable[..., Any], variables: dict[str, Any]) -> Any:
     try:
-        return resolved(parse(func, variables, check_well_formed=True))
+        return in_turn(resolved(parse(func, variables, check_well_formed=True)))
     except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
         error = language_error(err)
         if error.location is None:

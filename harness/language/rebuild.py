@@ -27,6 +27,7 @@ from harness.language.convolve import im2col
 from harness.language.dtypes import DType
 from harness.language.flat import reshaped, resolved
 from harness.language.frames import NUM_STAGES, Kernel
+from harness.language.inturn import alloc_global, declare_between, declare_made, in_turn
 from harness.language.locals import Locals, Stale
 from harness.language.tensors import (
     TENSOR_DTYPES,
@@ -52,7 +53,7 @@ _PASSED_OVER: Final = ("tl.launch_thread_idx", "tirx.tvm_tuple", "tir.tvm_tuple"
 
 
 def rebuild(data: Mapping[str, Any]) -> Any:
-    """The PrimFunc.
+    """The PrimFunc, or a module of several in turn.
 
     Raises:
         LanguageError: a node without meaning here; the message names it.
@@ -61,7 +62,7 @@ def rebuild(data: Mapping[str, Any]) -> Any:
         with IRBuilder() as builder, S.prim_func(is_private=False):
             S.func_name(data["name"])
             _Builder(data).run()
-        return resolved(builder.get())
+        return in_turn(resolved(builder.get()))
     except LanguageError as error:
         error.location = error.location or str(data["name"])
         raise
@@ -85,7 +86,23 @@ class _Builder:
             shape = [self.expr(s) for s in declared["shape"]]
             buffer = S.buffer(tuple(shape), dtype_name(declared["dtype"], accepted=TENSOR_DTYPES))
             self.declare(number, S.arg(declared["name"], buffer))
-        self.grid(self.data["body"], [])
+        self.grids(self.data["body"])
+        declare_made(self)
+
+    def grids(self, body: list[Any]) -> None:
+        """One T.Kernel, or several in turn and the tensors they leave one another."""
+        parts = []
+        for statement in body:
+            number = statement.get("b")
+            if statement["k"] != "alloc" or self.data["buffers"][number]["scope"] != "global":
+                parts.append(statement)
+                continue
+            made = self.data["buffers"][number]
+            tensor = alloc_global([self.expr(d) for d in made["shape"]], made["dtype"])
+            self.declare(number, declare_between(self, made["name"], tensor))
+        several = len(parts) > 1 and all(map(_is_grid, parts))
+        for part in [[p] for p in parts] if several else [parts]:
+            self.grid(part, [])
 
     def declare(self, number: int, buffer: Any) -> None:
         """A parameter or block, first of its memory."""
@@ -107,7 +124,7 @@ class _Builder:
 
     def grid(self, body: list[Any], axes: list[dict[str, Any]]) -> None:
         """The loops over blocks, outermost first, and what is under them."""
-        if len(body) == 1 and body[0]["k"] == "for" and body[0]["tag"].startswith("blockIdx"):
+        if len(body) == 1 and _is_grid(body[0]):
             self.grid(body[0]["body"], [*axes, body[0]])
             return
         axes = sorted(axes, key=lambda axis: str(axis["tag"]))
@@ -278,6 +295,10 @@ class _Builder:
             return _UNARY[name](self.expr(args[0]))
         raise LanguageError(f"T.{name} in an expression is not supported",
                             next_step="docs/language.md lists what can be written")  # fmt: skip
+
+
+def _is_grid(s: Mapping[str, Any]) -> bool:
+    return s["k"] == "for" and str(s["tag"]).startswith("blockIdx")
 
 
 def _loop_name(loop: Mapping[str, Any]) -> str:

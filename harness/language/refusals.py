@@ -17,8 +17,6 @@ _VIEW = ("tiles cannot be reinterpreted in place", "declare the block in the sha
 _NUMBER = ("the vector unit has no such function", "")
 
 REFUSED: Final[dict[str, tuple[str, str]]] = {
-    "alloc_global": ("device memory is declared, not allocated in a kernel",
-                     "declare the tensor as a parameter"),
     "alloc_reducer": ("reductions are tile ops here", "use T.reduce_sum or T.reduce_max"),
     "reducer_init": ("reductions are tile ops here", "use T.reduce_sum or T.reduce_max"),
     "reducer_update": ("reductions are tile ops here", "use T.reduce_sum or T.reduce_max"),

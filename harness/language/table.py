@@ -42,7 +42,8 @@ _WORKS: Final = {
     " in another shape, which it is then used and stored in throughout",
     "Buffer": "the older name of T.Tensor",
     "Kernel": "the grid of blocks, which may number their places by hand, with // and %, in waves"
-    " or not; threads have no meaning here",
+    " or not; threads have no meaning here; several in one function run one after another, each a"
+    " kernel of its own",
     "Parallel": "independent iterations over a tile, in any order of the loops; a store under `if`"
     " updates where it holds",
     "Persistent": "the places of a domain, dealt to cores as blocks of the grid are",
@@ -54,6 +55,7 @@ _WORKS: Final = {
     "vectorized": "independent iterations, as T.Parallel",
     "Vectorized": "as T.vectorized",
     "grid": "nested sequential loops",
+    "alloc_global": "device memory that one T.Kernel of a function leaves to a later one",
     "alloc_shared": "a block on chip",
     "alloc_fragment": "a block on chip",
     "alloc_local": "a block on chip",

@@ -1,0 +1,170 @@
+"""Several T.Kernel in one function run one after another, on what the ones before left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import harness
+import harness.language as T
+from harness.compiler.sequence import SequenceError, order_of
+from harness.errors import LanguageError
+from harness.frontend.jit import compile as compile_kernel
+from harness.frontend.jit import jit
+
+M, N = 96, 80
+
+
+def centred(between: bool = False) -> Any:
+    """C is A less the mean of its row; the sums of rows go from one T.Kernel to the next."""
+
+    @T.macro
+    def add(A: T.Tensor((M, N), "bfloat16"), S: T.Tensor((M,), "float32")) -> None:
+        with T.Kernel(T.ceildiv(M, 32)) as bx:
+            a = T.alloc_shared((32, N), "bfloat16")
+            s = T.alloc_fragment((32,), "float32")
+            T.copy(A[bx * 32, 0], a)
+            T.reduce_sum(a, s, dim=1)
+            T.copy(s, S[bx * 32 : (bx + 1) * 32])
+
+    @T.macro
+    def subtract(
+        A: T.Tensor((M, N), "bfloat16"), S: T.Tensor((M,), "float32"),
+        C: T.Tensor((M, N), "float32"),
+    ) -> None:  # fmt: skip
+        with T.Kernel(T.ceildiv(M, 32), T.ceildiv(N, 64)) as (bx, by):
+            a = T.alloc_shared((32, 64), "bfloat16")
+            s = T.alloc_fragment((32,), "float32")
+            c = T.alloc_fragment((32, 64), "float32")
+            T.copy(A[bx * 32, by * 64], a)
+            T.copy(S[bx * 32 : (bx + 1) * 32], s)
+            for i, j in T.Parallel(32, 64):
+                c[i, j] = a[i, j] - s[i] / N
+            T.copy(c, C[bx * 32, by * 64])
+
+    if between:
+
+        @T.prim_func
+        def main(A: T.Tensor((M, N), "bfloat16"), C: T.Tensor((M, N), "float32")):
+            S = T.alloc_global((M,), "float32")
+            add(A, S)
+            subtract(A, S, C)
+
+        return main
+
+    @T.prim_func
+    def main(  # type: ignore[no-redef]
+        A: T.Tensor((M, N), "bfloat16"), S: T.Tensor((M,), "float32"),
+        C: T.Tensor((M, N), "float32"),
+    ):  # fmt: skip
+        add(A, S)
+        subtract(A, S, C)
+
+    return main
+
+
+@pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
+@pytest.mark.parametrize("between", [False, True])
+def test_each_kernel_is_judged_on_what_the_one_before_answered(between: bool, device: str) -> None:
+    """Compiled, run and judged in order, whether the tensor between is declared or allocated."""
+    module = centred(between)
+    assert order_of(module) == ("main_1", "main_2")
+    verdict = harness.check(module, device=device)
+    assert verdict.passed, (verdict.reason, verdict.findings)
+    assert set(verdict.outputs) == {"S", "C"}
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_it_is_called_as_one_kernel(between: bool) -> None:
+    """The caller passes what the function declares; out_idx counts declared tensors only."""
+    kernel = compile_kernel(centred(between), out_idx=[-1])
+    a = np.arange(M * N, dtype=np.float32).reshape(M, N) % 7
+    sums = () if between else (np.zeros(M, np.float32),)
+    c = kernel(a, *sums)
+    np.testing.assert_allclose(c, a - a.mean(1, keepdims=True), atol=0.02)
+
+
+def test_an_eager_kernel_may_have_several() -> None:
+    """Sizes from the arrays, the tensor between from T.alloc_global."""
+
+    @jit
+    def doubled(A: Any) -> Any:
+        R, C = T.const("R, C")
+        A: T.Tensor((R, C), "bfloat16")  # type: ignore[no-redef]
+        D = T.empty((R, C), "bfloat16")
+        B = T.alloc_global((R, C), "bfloat16")
+        with T.Kernel(T.ceildiv(R, 32)) as bx:
+            a = T.alloc_shared((32, C), "bfloat16")
+            T.copy(A[bx * 32, 0], a)
+            for i, j in T.Parallel(32, C):
+                a[i, j] = a[i, j] * 2
+            T.copy(a, B[bx * 32, 0])
+        with T.Kernel(T.ceildiv(R, 32)) as by:
+            b = T.alloc_shared((32, C), "bfloat16")
+            T.copy(B[by * 32, 0], b)
+            for i, j in T.Parallel(32, C):
+                b[i, j] = b[i, j] + 1
+            T.copy(b, D[by * 32, 0])
+        return D
+
+    a = np.arange(40 * 32, dtype=np.float32).reshape(40, 32) % 9
+    np.testing.assert_array_equal(doubled(a), a * 2 + 1)
+
+
+def test_memory_between_needs_something_after_it() -> None:
+    """One grid cannot read what its blocks left elsewhere, and a block has shared memory."""
+
+    def alone() -> Any:
+        @T.prim_func
+        def main(A: T.Tensor((32, 32), "bfloat16"), C: T.Tensor((32, 32), "bfloat16")):
+            S = T.alloc_global((32, 32), "bfloat16")
+            with T.Kernel(1) as _:
+                T.copy(A, S)
+                T.copy(S, C)
+
+        return main
+
+    def inside() -> Any:
+        @T.prim_func
+        def main(A: T.Tensor((32, 32), "bfloat16"), C: T.Tensor((32, 32), "bfloat16")):
+            with T.Kernel(1) as _:
+                S = T.alloc_global((32, 32), "bfloat16")
+                T.copy(A, S)
+                T.copy(S, C)
+
+        return main
+
+    with pytest.raises(LanguageError, match=r"one T\.Kernel"):
+        alone()
+    with pytest.raises(LanguageError, match=r"inside T\.Kernel"):
+        inside()
+
+
+def test_a_statement_between_is_refused() -> None:
+    """What stands beside the grids belongs to none, and is not lost in silence."""
+    with pytest.raises(LanguageError, match="beside several"):
+
+        @T.prim_func
+        def main(A: T.Tensor((32, 32), "bfloat16"), B: T.Tensor((32, 32), "bfloat16"),
+                 C: T.Tensor((32, 32), "bfloat16")):  # fmt: skip
+            with T.Kernel(1) as _:
+                T.copy(A, B)
+            T.fill(B, 0)
+            with T.Kernel(1) as _:
+                T.copy(B, C)
+
+
+def test_kernels_that_write_one_tensor_are_refused() -> None:
+    """A tensor written twice has no one answer to judge."""
+
+    @T.prim_func
+    def main(A: T.Tensor((32, 32), "bfloat16"), C: T.Tensor((32, 32), "bfloat16")):
+        with T.Kernel(1) as _:
+            T.copy(A, C)
+        with T.Kernel(1) as _:
+            T.copy(A, C)
+
+    with pytest.raises(SequenceError, match="written by 'main_2'"):
+        harness.check(main)
