@@ -54,8 +54,8 @@ def centred(between: bool = False) -> Any:
 
         return main
 
-    @T.prim_func
-    def main(  # type: ignore[no-redef]
+    @T.prim_func  # type: ignore[no-redef]
+    def main(
         A: T.Tensor((M, N), "bfloat16"), S: T.Tensor((M,), "float32"),
         C: T.Tensor((M, N), "float32"),
     ):  # fmt: skip
