@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Any
 
 from tvm import tirx
-from tvm.ir import Call
+from tvm.ir import Call, TensorLoad
 
 from harness.compiler.coalesce import Join
 from harness.compiler.kernel import Kernel, accesses, read_kernel, statements
@@ -40,11 +40,15 @@ def join_loops(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 def _step(kernel: Kernel, loop: tirx.For) -> int | None:
-    """Elements, no whole tiles, that every iteration covers of what it moves along."""
+    """Elements, no whole tiles, that every iteration covers of what it moves along.
+
+    A lone element that it reads is chosen from its tile, and needs no others beside it.
+    """
     found = set()
     for place in places(kernel):
         step = step_of(place.start, loop.loop_var)
-        if place.is_tile_dim and step and step % TILE:
+        chosen = place.extent == 1 and isinstance(place.node, TensorLoad)
+        if place.is_tile_dim and step and step % TILE and not chosen:
             found.add(step if step == place.extent else 0)
     return found.pop() if len(found) == 1 and 0 not in found else None
 

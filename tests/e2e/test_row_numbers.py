@@ -137,8 +137,34 @@ def of_whole_blocks(M: int, N: int) -> Any:
     return main
 
 
+def of_elements(M: int, N: int) -> Any:
+    """A sum of elements, one per step of a loop, and a row changed once per step."""
+
+    @T.prim_func
+    def main(
+        G: T.Tensor([M, 40], "float32"), X: T.Tensor([M, N], "float32"),
+        Y: T.Tensor([M, N], "float32"),
+    ):  # fmt: skip
+        with T.Kernel(M, threads=128) as row:
+            x = T.alloc_fragment([N], "float32")
+            total = T.alloc_fragment([1], "float32")
+            T.clear(total)
+            for k in T.serial(5):
+                total[0] += T.abs(G[row, k])
+            T.copy(X[row, 0], x)
+            for k in T.serial(40):
+                weight = G[row, k]
+                for j in T.Parallel(N):
+                    x[j] = x[j] * 0.5 + weight
+            for j in T.Parallel(N):
+                x[j] = x[j] + total[0]
+            T.copy(x, Y[row, 0])
+
+    return main
+
+
 @pytest.mark.parametrize(
-    "make", [running_softmax, of_the_index, shared, two_dimensional, of_whole_blocks]
+    "make", [running_softmax, of_the_index, shared, two_dimensional, of_whole_blocks, of_elements]
 )
 @pytest.mark.parametrize(
     ("M", "N", "device"), [(64, 96, "wormhole_n150"), (37, 64, "blackhole_p150")]
