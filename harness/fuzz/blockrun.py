@@ -206,7 +206,9 @@ class BlockRun:
                 b = spread(
                     b, {"rows": "ROW", "cols": "COL", "scalar": "SCALAR"}[name.rsplit("_", 1)[1]]
                 )
-            dst[self.value(args[4])] = BINARY[f"{name[:3]}_binary"](a, b)
+            into = self.value(args[4])  # to which products are added, as the matrix unit's are
+            held = dst[into] if name.startswith("mul") else 0.0
+            dst[into] = held + BINARY[f"{name[:3]}_binary"](a, b)
         else:
             self._sfpu(name.removesuffix("_tile"), args)
 

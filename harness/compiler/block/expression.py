@@ -87,7 +87,7 @@ def registers_needed(expr: Expr) -> int:
 
 
 def schedule(expr: Expr) -> list[Micro]:
-    """Micro ops that leave the value in register 0."""
+    """Micro ops that leave the value in register 0, all registers being clear before."""
     out: list[Micro] = []
     _emit(expr, 0, out)
     return out
@@ -108,6 +108,8 @@ def _emit(expr: Expr, r: int, out: list[Micro]) -> None:
         a, b = expr.a, expr.b  # type: ignore[union-attr]
         suffix = {None: "", "ROW": "_bcast_rows", "COL": "_bcast_cols",
                   "SCALAR": "_bcast_scalar"}[b.bcast]  # type: ignore[union-attr]  # fmt: skip
+        if expr.op == "mul" and any(r in micro.registers for micro in out):  # type: ignore[union-attr]
+            out.append(Micro("fill", "fill", registers=(r,)))  # a product is added to what is there
         out.append(Micro("fpu", f"{expr.op}_tiles{suffix}", (a.buffer, b.buffer), (r,)))  # type: ignore[union-attr]
         return
     inputs = _inputs(expr)

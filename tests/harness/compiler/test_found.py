@@ -59,3 +59,27 @@ def test_many_buffers_of_the_reader_keep_their_ids_apart() -> None:
         "        T.copy(f, C)\n"
     )
     assert harness.check(samples.from_text(text, "f")).passed
+
+
+@pytest.mark.parametrize("value", [
+    "a[i, j] * a[i, j] + T.max(a[i, j], a[i, j])",
+    "T.exp(a[i, j] * b[i, j]) + T.min(a[i, j], b[i, j] + 1.0) - a[i, j] * b[i, j]",
+    "a[i, j] * r[i] - (b[i, j] + 1.0) / 2.0 * T.max(a[i, j], b[i, j])",
+])  # fmt: skip
+def test_a_product_begins_at_zero_in_a_register_used_before(value: str) -> None:
+    """mul_tiles adds to its DST tile, which held an operand of what was computed before."""
+    text = (
+        "@T.prim_func\n"
+        'def f(A: T.Tensor((32, 32), "bfloat16"), B: T.Tensor((32, 32), "bfloat16"),\n'
+        '      R: T.Tensor((32,), "bfloat16"), C: T.Tensor((32, 32), "float32")):\n'
+        "    with T.Kernel(1) as bx:\n"
+        '        a = T.alloc_shared((32, 32), "bfloat16")\n'
+        '        b = T.alloc_shared((32, 32), "bfloat16")\n'
+        '        r = T.alloc_shared((32,), "bfloat16")\n'
+        '        f = T.alloc_fragment((32, 32), "float32")\n'
+        "        T.copy(A, a)\n        T.copy(B, b)\n        T.copy(R, r)\n"
+        "        for i, j in T.Parallel(32, 32):\n"
+        f"            f[i, j] = {value}\n"
+        "        T.copy(f, C)\n"
+    )
+    assert harness.check(samples.from_text(text, "f")).passed

@@ -8,7 +8,9 @@ from hypothesis import given
 
 import harness.language as T
 from harness.artifact import Artifact, compile_all
+from harness.compiler.block import emit
 from harness.compiler.block.emit import ComputeEmitter
+from harness.compiler.block.expression import schedule
 from harness.compiler.partition import partition_of
 from harness.compiler.passes import infer_layout, propagate_layout
 from harness.errors import HarnessError
@@ -110,6 +112,27 @@ def test_a_lost_product_is_the_fourth_pass(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(ComputeEmitter, "products", swapped)
     assert blamed() == PASSES[3]
+
+
+def test_a_product_onto_another_value_is_the_fourth_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products are added to what their DST tile holds, in block programs too."""
+    monkeypatch.setattr(emit, "schedule", lambda e: [m for m in schedule(e) if m.kind != "fill"])
+    (made,) = compile_all(_onto_a_used_register())
+    assert validate(made).name == PASSES[3]
+
+
+def _onto_a_used_register() -> Any:
+    @T.prim_func
+    def main(A: T.Tensor((32, 32), "bfloat16"), C: T.Tensor((32, 32), "float32")):
+        with T.Kernel(1) as _:
+            a = T.alloc_shared((32, 32), "bfloat16")
+            c = T.alloc_fragment((32, 32), "float32")
+            T.copy(A, a)
+            for i, j in T.Parallel(32, 32):
+                c[i, j] = a[i, j] * a[i, j] + T.max(a[i, j], a[i, j])
+            T.copy(c, C)
+
+    return main
 
 
 def blamed() -> str:
