@@ -103,11 +103,31 @@ def run(text: str, arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Arrays, Arra
 
 
 def _value(node: Any, names: Mapping[str, Any]) -> Any:
+    node = _Folded().visit(node)
     code = compile(ast.fix_missing_locations(ast.Expression(node)), "<kernel>", "eval")
     try:
         return eval(code, {"__builtins__": {}}, dict(names))  # noqa: S307 - text the grammar drew; no builtins
     except (AttributeError, NameError, TypeError, ValueError) as error:
         raise NotPlainError(f"{ast.unparse(node)}: {error}") from None
+
+
+class _Folded(ast.NodeTransformer):
+    """Zero times anything is zero, of infinities too, as TVM folds it where it is written."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """Zero for a product with a number that is zero, and for one divided by anything."""
+        self.generic_visit(node)
+        sides = {ast.Mult: (node.left, node.right), ast.Div: (node.left,)}.get(type(node.op), ())
+        return ast.Constant(0.0) if any(map(_is_zero, sides)) else node
+
+
+def _is_zero(node: ast.expr) -> bool:
+    """Whether it is a number, and zero."""
+    inner = node
+    while isinstance(inner, ast.Call) and ast.unparse(inner.func) == "T.cast":
+        inner = inner.args[0]
+    known = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop)
+    return all(isinstance(n, known) for n in ast.walk(inner)) and not _value(inner, {})
 
 
 class _Block:
@@ -132,7 +152,9 @@ class _Block:
             self.store(s.targets[0], self.value(s.value))
         elif isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Subscript):
             old = self.value(ast.Subscript(s.target.value, s.target.slice, ast.Load()))
-            self.store(s.target, _UPDATES[type(s.op)](old, self.value(s.value)))
+            value = self.value(s.value)
+            lost = isinstance(s.op, ast.Mult) and _is_zero(s.value)
+            self.store(s.target, value if lost else _UPDATES[type(s.op)](old, value))
         elif isinstance(s, ast.If) and not s.orelse:
             self.run(s.body if self.value(s.test) else [])
         elif isinstance(s, ast.For) and isinstance(s.iter, ast.Call):

@@ -71,6 +71,26 @@ def test_whatever_is_drawn_is_executed_and_agrees(kernel: str, seed: int) -> Non
         assert said.verdict == "agreed" or "nothing of" in said.reason, said.reason
 
 
+@pytest.mark.parametrize("value", ["a[i, j] * 0.0", "(1.0 - 1.0) * a[i, j]", "0.0 / a[i, j]",
+    'T.exp(a[i, j]) * T.cast(T.cast(0.0, "float32"), "float16")', "a[i, j] * -0.0"])  # fmt: skip
+def test_products_with_zero_are_zero(value: str) -> None:
+    """TVM folds them where they are written, so of infinities and NaN they are zero as well."""
+    text = (
+        "@T.prim_func\n"
+        'def main(A: T.Tensor((32, 32), "float32"), Y: T.Tensor((32, 32), "float32")):\n'
+        "    with T.Kernel(1, threads=128) as by:\n"
+        '        a = T.alloc_shared((32, 32), "float32")\n'
+        "        T.copy(A[by * 32, 0], a)\n"
+        "        for i, j in T.Parallel(32, 32):\n"
+        f"            a[i, j] = T.max({value}, 0.0)\n"
+        "        T.copy(a, Y[by * 32, 0])\n"
+    )
+    arrays = {"A": np.resize([1.0, np.inf, np.nan, -np.inf], (32, 32)).astype("float32")}
+    source = parse_kernel(text)
+    golden = evaluate(source, arrays, contract_for(source, "wormhole", None, None))
+    assert compared("NumPy", *run(text, arrays), golden).verdict == "agreed"
+
+
 def test_a_dialect_that_misreads_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parser and second reading use one dialect, and golden and compiler what it made."""
     case = with_share(Case(kernel=KERNEL), EXECUTED)
