@@ -14,14 +14,18 @@ from hypothesis import strategies as st
 
 from harness.fuzz import computed, parts
 from harness.fuzz.expressions import elementwise, update, vector_update
+from harness.fuzz.placed import placed
 from harness.fuzz.scene import OUTPUT, Scene, render
 
 DTYPES: Final = ("bfloat16", "float32", "float16")
 KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop", "vector",
                 "column", "row_reload", "guard", "cumsum", "turned", "part", "planes", "direct",
                 "number", "odd", "wide", "whole", "gather", "patches", "scattered", "moved",
-                "shifted", "picked")  # fmt: skip
+                "shifted", "picked", "placed")  # fmt: skip
 """Kinds of statements a swarm chooses from."""
+_WHOLE: Final = ("turned", "part", "planes", "number", "odd", "wide", "gather", "patches",
+                 "scattered")  # fmt: skip
+"""Kinds for blocks of whole tiles; where blocks are joined, places are asked for instead."""
 _FOCUSED: Final = {
     "gemm": ("gemm", "gemm", "elementwise", "cast"),
     "elementwise": ("elementwise", "update", "vector", "column", "cast"),
@@ -249,6 +253,7 @@ _STATEMENTS: Final[dict[str, Any]] = {
     "odd": parts.odd, "wide": parts.wide, "whole": parts.whole,
     "gather": parts.gather, "patches": computed.patches, "scattered": computed.scattered,
     "moved": computed.moved, "shifted": computed.shifted, "picked": computed.picked,
+    "placed": placed,
 }  # fmt: skip
 
 
@@ -284,6 +289,7 @@ def scenes(draw: st.DrawFn, focus: str | None = None) -> Scene:
         _load(draw, scene)
     for _ in range(draw(st.integers(1, 4))):
         kind = draw(st.sampled_from(kinds)) if scene.blocks else "gemm"
+        kind = "placed" if kind in _WHOLE and not scene.whole else kind
         _STATEMENTS[kind](draw, scene)
     _store(draw, scene)
     return scene

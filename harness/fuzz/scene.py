@@ -117,13 +117,20 @@ class Scene:
 
     @property
     def tests(self) -> tuple[str, ...]:
-        """Conditions on an element's place."""
+        """Conditions on an element's place; where blocks are joined only a few may be asked."""
         if not self.whole:
-            return ()
+            row, column = self.element
+            return (f"{row} >= {column}", f"{row} > 5", f"{column} < 40", "j < 7",
+                    f"by * {self.bm // 2} + i > 5")  # fmt: skip
         place = f"(by * {self.bm} + i)"
         return ("i >= j", "i + by > j", "j < 7", "i + 1 <= j", "(i + j) // 7 % 2 == 0",
                 "(i * 3 + j) % 11 < 4", "(i - j) % 5 < 2", f"{place} // 3 != j // 5",
                 f"{place} % 6 >= j // 9", "T.Or(i < 3, j > 20)", "T.And(i > j, j > 4)")  # fmt: skip
+
+    @property
+    def element(self) -> tuple[str, str]:
+        """Row and column of element (i, j) in a tensor of the kernel's extents."""
+        return f"by * {self.bm} + i", "j" if self.axes == 1 else f"bx * {self.bn} + j"
 
     @property
     def shares(self) -> bool:
