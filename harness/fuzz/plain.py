@@ -118,7 +118,7 @@ class _Folded(ast.NodeTransformer):
         """Zero for a product with a number that is zero, and for one divided by anything."""
         self.generic_visit(node)
         sides = {ast.Mult: (node.left, node.right), ast.Div: (node.left,)}.get(type(node.op), ())
-        return ast.Constant(0.0) if any(map(_is_zero, sides)) else node
+        return next((side for side in sides if _is_zero(side)), node)
 
 
 def _is_zero(node: ast.expr) -> bool:
