@@ -14,6 +14,7 @@ FUNCTIONS: Final = ("exp", "exp2", "sigmoid", "tanh", "abs", "floor", "ceil", "s
 """Functions defined everywhere."""
 GUARDED: Final = ("sqrt", "rsqrt", "log")
 """Functions of positive numbers: their argument is made so."""
+LIMITS: Final = ("0.5", "-0.5", "0.0", "2.0")
 OPERATORS: Final = ("+", "-", "*")
 DEPTH: Final = 3
 
@@ -34,8 +35,8 @@ def _expression(draw: st.DrawFn, full: list[str], rows: list[str], columns: list
 
     if depth <= 0:
         return draw(_leaf(full, rows, columns))
-    kind = draw(st.sampled_from(("leaf", "operator", "operator", "extreme", "function", "guarded",
-                                 "quotient", "choice", "cast")))  # fmt: skip
+    kind = draw(st.sampled_from(("operator", "operator", "operator", "extreme", "function",
+                                 "guarded", "quotient", "choice", "cast")))  # fmt: skip
     first = draw(_leaf(full, rows, columns))
     if kind == "operator":
         left = inner() if draw(st.booleans()) else first
@@ -53,17 +54,12 @@ def _expression(draw: st.DrawFn, full: list[str], rows: list[str], columns: list
     if kind == "cast":
         narrow = draw(st.sampled_from(("bfloat16", "float16")))
         return f'T.cast(T.cast({_real(inner())}, "{narrow}"), "float32")'
-    if kind == "choice":
-        relation, limit = (
-            draw(st.sampled_from((">", "<=", ">="))),
-            draw(st.sampled_from(("0.5", "-0.5", "0.0", "2.0"))),
-        )
-        test = f"{_real(first)} {relation} {limit}"
-        placed: bool = draw(st.booleans()) if tests else False
-        if placed:
-            test = draw(st.sampled_from(tests))
-        return f"T.if_then_else({test}, {_real(inner())}, {_real(first)})"
-    return first
+    relation = draw(st.sampled_from((">", "<=", ">=")))
+    test = f"{_real(first)} {relation} {draw(st.sampled_from(LIMITS))}"
+    placed: bool = draw(st.booleans()) if tests else False
+    if placed:
+        test = draw(st.sampled_from(tests))
+    return f"T.if_then_else({test}, {_real(inner())}, {_real(first)})"
 
 
 def _real(text: str) -> str:

@@ -67,7 +67,8 @@ def _scene(draw: st.DrawFn, focus: str | None) -> Scene:
     else:
         bn = N = -(-N // 32) * 32 if bn % 32 == 0 and N > 32 else N
     batch = draw(st.integers(1, 3)) if axes == 3 else 1
-    return Scene(M, N, K, batch, bm, bn, bk, axes, draw(st.sampled_from(DTYPES)))
+    past = draw(st.sampled_from((0,) * 14 + (8, 40)))  # rows no block begins in
+    return Scene(M, N, K, batch, bm, bn, bk, axes, draw(st.sampled_from(DTYPES)), past=past)
 
 
 def _load(draw: st.DrawFn, scene: Scene) -> None:

@@ -66,7 +66,8 @@ def planes(draw: st.DrawFn, scene: Scene) -> None:
     if draw(st.booleans()):
         scene.load_rows("shared")
     vectors = [f" * {v}[i]" for v in scene.rows] + [f" + {v}[j]" for v in scene.columns]
-    change = draw(st.sampled_from([f" {c}" for c in SMALL[len(vectors) :]] + vectors))
+    placed = [f' + T.cast({place}, "float32")' for place in scene.element]
+    change = draw(st.sampled_from([f" {c}" for c in SMALL[len(vectors) :]] + vectors + placed))
     summed = " + ".join(f"{block}[{h}, i, j]" for h in range(count))
     scene.emit(
         f"T.copy({name}[0, {scene.start()}], {block})",

@@ -59,7 +59,7 @@ def placements(draw: st.DrawFn, device: str, scene: Scene, focus: str | None = N
     elif kind == "own":
         _own(draw, full, scene, out)
     else:
-        _dealt(draw, full, kind, out)
+        _dealt(draw, full, kind, scene.grid(), out)
     often = focus == "layout" or draw(st.integers(0, 3)) == 3
     for tensor in scene.used() if often else ():
         if tensor.name not in (*out.layouts, *scene.tables):
@@ -78,12 +78,15 @@ def schedules(draw: st.DrawFn) -> dict[str, Any]:
     return {draw(st.sampled_from(("late", "seeded"))): draw(st.integers(0, 99))}
 
 
-def _dealt(draw: st.DrawFn, full: Grid, kind: str, out: Placement) -> None:
+def _dealt(
+    draw: st.DrawFn, full: Grid, kind: str, blocks: tuple[int, int, int], out: Placement
+) -> None:  # fmt: skip
     if kind != "device":
         most = 3 if kind == "few" else max(full)
         full = draw(st.integers(1, min(most, full[0]))), draw(st.integers(1, min(most, full[1])))
         out.options["grid"] = list(full)
-    strategy = draw(st.sampled_from(STRATEGIES))
+    gaps = min(blocks[:2]) > 2 and any(n & (n - 1) for n in blocks[:2])  # on the Z curve
+    strategy = draw(st.sampled_from(STRATEGIES + ("z_order",) * 4 if gaps else STRATEGIES))
     if strategy != STRATEGIES[0]:
         out.options["strategy"] = strategy
     if draw(st.integers(0, 3)) == 3:
@@ -149,7 +152,7 @@ def _own(draw: st.DrawFn, full: Grid, scene: Scene, out: Placement) -> None:
 def _match(draw: st.DrawFn, full: Grid, scene: Scene, out: Placement) -> None:
     """Outputs alike in shards of whole blocks, and each block on the core that holds it."""
     bm, bn = scene.joined
-    rows, columns = (-(-n // TILE) * TILE for n in (scene.M, scene.N))
+    rows, columns = (-(-n // TILE) * TILE for n in (scene.M + scene.past, scene.N))
     planes = scene.batch if scene.axes == 3 else 1
     strategy = draw(st.sampled_from(SHARDS[:3]))
     tall = _parts(draw, rows, bm, strategy != "width", full[1])
@@ -168,7 +171,7 @@ def _match(draw: st.DrawFn, full: Grid, scene: Scene, out: Placement) -> None:
     for tensor in scene.used():
         if tensor.written and len(tensor.shape) > 1:
             out.layouts[tensor.name] = {"sharding": sharding}
-    whole = scene.M % bm == 0 and scene.N % bn == 0
+    whole = scene.M % bm == 0 and scene.N % bn == 0 and not scene.past
     if whole and draw(st.booleans()):
         out.annotate["partition_mode"] = "local_shard"
 

@@ -37,6 +37,7 @@ class Scene:
         tables: tensors of indices.
         runs: tensors whose elements are moved in runs of 16.
         lines: statements under the grid.
+        past: rows of tensors behind those that blocks begin in.
     """
 
     M: int
@@ -58,6 +59,7 @@ class Scene:
     allocations: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     count: int = 0
+    past: int = 0
 
     def name(self, stem: str) -> str:
         """A new name."""
@@ -154,7 +156,7 @@ class Scene:
     def full_tensor(self, stem: str, dtype: str, wider: int = 0) -> tuple[str, str]:
         """A tensor of the kernel's extents, or wider, and the start of this block in it."""
         lead: tuple[int, ...] = (self.batch,) if self.axes == 3 else ()
-        shape = (*lead, self.M, self.N + wider)
+        shape = (*lead, self.M + self.past, self.N + wider)
         name = self.tensor(stem, shape, dtype)
         return name, f"{name}[{self.start()}]"
 
