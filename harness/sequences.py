@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.errors import OptionError
 from harness.verdict import Verdict
 
 
@@ -31,12 +32,18 @@ def check_sequence(
         **settings: what ``harness.check`` takes, for every step alike.
 
     Raises:
+        OptionError: an oracle that draws inputs of its own.
         What ``harness.check`` raises, for any step.
     """
     from golden import GoldenError
     from harness.compiler.sequence import check_sequence_of
+    from harness.rungs import RUNGS
 
     check_sequence_of(module)
+    if oracle in RUNGS:
+        raise OptionError(f"oracle {oracle} draws its own inputs, and a kernel of a sequence has"
+                          " those the ones before it made", location="oracle",
+                          next_step=f"ask of one kernel: {', '.join(order)}")  # fmt: skip
     steps: list[Verdict] = []
     ran: list[str] = []
     for kind in ["given"] if inputs is not None else kinds:

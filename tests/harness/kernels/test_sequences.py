@@ -116,3 +116,9 @@ def test_refusals() -> None:
     whole = harness.sequence(_step("one"))
     with pytest.raises(OptionError, match="one artifact for a sequence"):
         harness.check(whole, artifact=harness.compile(_step("one")))
+
+
+def test_an_oracle_that_draws_its_own_inputs_is_for_one_kernel() -> None:
+    """A step has the inputs it is given, and the message does not blame the caller for them."""
+    with pytest.raises(OptionError, match="freivalds draws its own inputs, and a kernel of a"):
+        harness.check(SEQUENCES["split_k"].factory(), oracle="freivalds")
