@@ -13,6 +13,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from harness.fuzz import computed, parts
+from harness.fuzz.branches import guard, masked
 from harness.fuzz.expressions import elementwise, update, vector_update
 from harness.fuzz.placed import placed
 from harness.fuzz.scene import OUTPUT, Scene, render
@@ -21,7 +22,7 @@ DTYPES: Final = ("bfloat16", "float32", "float16")
 KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop", "vector",
                 "column", "row_reload", "guard", "cumsum", "turned", "part", "planes", "direct",
                 "number", "odd", "wide", "whole", "gather", "patches", "scattered", "moved",
-                "shifted", "picked", "placed")  # fmt: skip
+                "shifted", "picked", "placed", "masked")  # fmt: skip
 """Kinds of statements a swarm chooses from."""
 _WHOLE: Final = ("turned", "part", "planes", "number", "odd", "wide", "gather", "patches",
                  "scattered")  # fmt: skip
@@ -233,28 +234,15 @@ def _row_reload(draw: st.DrawFn, scene: Scene) -> None:
     scene.load_rows(draw(st.sampled_from(("shared", "fragment"))))
 
 
-def _guard(draw: st.DrawFn, scene: Scene) -> None:
-    """A statement only some blocks execute."""
-    if not scene.whole:
-        return _update(draw, scene)
-    block, _ = draw(st.sampled_from(scene.blocks))
-    test = draw(st.sampled_from(("by > 0", "by == 0", "by % 2 == 1")))
-    scene.emit(
-        f"if {test}:",
-        *(f"    {s}" for s in scene.parallel(draw(update(scene, f"{block}[i, j]")))),
-    )
-    return None
-
-
 _STATEMENTS: Final[dict[str, Any]] = {
     "elementwise": _elementwise, "update": _update, "reduce": _reduce, "gemm": _gemm,
     "fill": _fill, "cast": _cast, "loop": _loop, "vector": _vector, "column": _column,
-    "row_reload": _row_reload, "guard": _guard, "cumsum": parts.cumsum, "turned": parts.turned,
+    "row_reload": _row_reload, "guard": guard, "cumsum": parts.cumsum, "turned": parts.turned,
     "part": parts.part, "planes": parts.planes, "direct": parts.direct, "number": parts.number,
     "odd": parts.odd, "wide": parts.wide, "whole": parts.whole,
     "gather": parts.gather, "patches": computed.patches, "scattered": computed.scattered,
     "moved": computed.moved, "shifted": computed.shifted, "picked": computed.picked,
-    "placed": placed,
+    "placed": placed, "masked": masked,
 }  # fmt: skip
 
 

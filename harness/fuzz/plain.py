@@ -56,10 +56,10 @@ class Memory:
         found = np.where(inside, self.data[places], outside)
         return found.astype(np.int64) if self.whole else found
 
-    def store(self, index: Any, value: Any) -> None:
+    def store(self, index: Any, value: Any, where: Any = True) -> None:
         """Set elements; nothing happens beside a tensor."""
         found, inside = self._places(index)
-        value, inside, *places = np.broadcast_arrays(value, inside, *found)
+        value, inside, *places = np.broadcast_arrays(value, inside & where, *found)
         kept = tuple(p[inside] for p in places)
         self.data[kept] = value[inside]
         if self.written is not None:
@@ -135,6 +135,7 @@ class _Block:
 
     def __init__(self, names: dict[str, Any]) -> None:
         self.names = names
+        self.where: Any = True  # which places of T.Parallel a condition leaves
 
     def value(self, node: Any) -> Any:
         return _value(node, self.names)
@@ -155,15 +156,23 @@ class _Block:
             value = self.value(s.value)
             lost = isinstance(s.op, ast.Mult) and _is_zero(s.value)
             self.store(s.target, value if lost else _UPDATES[type(s.op)](old, value))
-        elif isinstance(s, ast.If) and not s.orelse:
-            self.run(s.body if self.value(s.test) else [])
+        elif isinstance(s, ast.If):
+            self.branch(self.value(s.test), s)
         elif isinstance(s, ast.For) and isinstance(s.iter, ast.Call):
             self.loop(s, s.iter)
         else:
             raise NotPlainError(ast.unparse(s))
 
+    def branch(self, test: Any, s: ast.If) -> None:
+        around = self.where
+        for body, holds in ((s.body, test), (s.orelse, np.logical_not(test))):
+            self.where = around & holds
+            if np.any(self.where):
+                self.run(body)
+        self.where = around
+
     def store(self, target: ast.Subscript, value: Any) -> None:
-        self.value(target.value).store(self.value(target.slice), value)
+        self.value(target.value).store(self.value(target.slice), value, self.where)
 
     def loop(self, s: ast.For, call: ast.Call) -> None:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)

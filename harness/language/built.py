@@ -105,9 +105,12 @@ class _Scope:
         elif isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Subscript):
             old = ast.Subscript(s.target.value, s.target.slice, ast.Load())
             self.store(s.target, self.value(ast.BinOp(old, s.op, s.value)))
-        elif isinstance(s, ast.If) and not s.orelse:
-            with S.If(self.value(s.test)), S.Then():
-                _Scope(self.names, parallel=self.parallel).body(s.body)
+        elif isinstance(s, ast.If):
+            with S.If(self.value(s.test)):
+                for side, body in ((S.Then, s.body), (S.Else, s.orelse)):
+                    if body:
+                        with side():
+                            _Scope(self.names, parallel=self.parallel).body(body)
         elif isinstance(s, ast.For):
             loop = self.value(s.iter)
             with _loop(loop) as variables:

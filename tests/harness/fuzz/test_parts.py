@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.fuzz import computed, parts
+from harness.fuzz import branches, computed, parts, placed
 from harness.fuzz.case import Case
 from harness.fuzz.judge import run_case
 from harness.fuzz.scene import OUTPUT, Scene, render
@@ -27,6 +27,9 @@ MARKS = {
     computed.moved: "T.copy(P",
     computed.shifted: "T.copy(H",
     computed.picked: "for k in",
+    placed.placed: "T.cast(b",
+    branches.guard: "\n        if ",
+    branches.masked: "            if ",
 }
 """What the text of each has and no other."""
 
