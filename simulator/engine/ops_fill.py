@@ -7,15 +7,16 @@ from typing import Final
 
 import numpy as np
 
+from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Builders, OpContext, Step
 from simulator.engine.expr import ExprError
 from simulator.engine.group import Group
 from simulator.engine.lanes import Vector
 from simulator.engine.pointers import misused, pointer_of
-from simulator.engine.segs import Extents, Seg, full, normal
+from simulator.engine.segs import UNHELD, Extents, Seg, full, normal
 from simulator.engine.values import spread
 from simulator.engine.violation import Violation
-from simulator.formats.bytemap import WHOLE
+from simulator.formats.bytemap import WHOLE, ByteMap
 
 
 def build_zero_region(c: OpContext) -> Step:
@@ -58,19 +59,28 @@ def build_zero_region(c: OpContext) -> Step:
             keep = down < keep_r[:, None, None]
             keep = keep & (across < keep_c[:, None, None])
             block = np.where(keep.reshape(shape), old.values().reshape(shape), zero)
-        cb.write(lanes, at, Seg(1, block, _after_zeroing(old, keep_r, keep_c)))
+        cb.write(lanes, at, Seg(1, block, _after_zeroing(cb, old, keep_r, keep_c)))
         return following
 
     return step
 
 
-def _after_zeroing(old: Seg, rows: Vector, columns: Vector) -> Extents | None:
+def _after_zeroing(
+    cb: CircularBuffer, old: Seg, rows: Vector, columns: Vector
+) -> Extents | None:  # fmt: skip
     """Extents after zeroing: whole where the kept part was valid, else what it was of that part."""
     valid = full(len(rows), 1) if old.valid is None else old.valid.copy()
     if old.block is None:
         valid[:] = 0
-    nothing = (rows == 0) | (columns == 0)
-    good = nothing | ((valid[:, 0, 0] >= rows) & (valid[:, 0, 1] >= columns))
+    good = (rows == 0) | (columns == 0)
+    if old.parts is None:
+        good |= (valid[:, 0, 0] >= rows) & (valid[:, 0, 1] >= columns)
+    else:
+        height, width = cb.tile
+        held = ByteMap(cb.fmt, cb.tile).datums_of(old.parts[:, 0] != UNHELD)
+        beyond = (np.arange(height)[:, None] >= rows[:, None, None]) | (
+            np.arange(width) >= columns[:, None, None])  # fmt: skip
+        good |= (held | beyond).all(axis=(1, 2))
     valid[good] = WHOLE
     return normal(valid)
 

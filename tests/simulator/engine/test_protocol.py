@@ -301,6 +301,25 @@ def test_zeroing_makes_padding_valid() -> None:
     assert (result.outputs["C"][:, 50:] == 0).all()
 
 
+def test_zeroing_keeps_what_was_read_in_pieces() -> None:
+    """Data that is no rectangle from the top left, with rows filled above it, is data."""
+    tile = ["get_write_ptr", 0]
+    below = [op("noc_async_read_partial_page", 0, "A", ["+", tile, at], at, 256)
+             for at in (256, 768)]  # fmt: skip
+    body = (op("cb_reserve_back", 0, 1), op("fill_tile_l1", 0, tile, 0.0), *below,
+            op("noc_async_read_barrier"), op("zero_tile_region", 0, tile, 16, 18),
+            op("cb_push_back", 0, 1))  # fmt: skip
+    tensors = {
+        "A": layout("bfloat16", (32, 18), "input"),
+        "C": layout("bfloat16", (32, 32), "output"),
+    }
+    result = run(pipe(1, reader=body, tensors=tensors))
+    assert codes(result) == []
+    assert (result.outputs["C"][:8] == 0).all()
+    assert result.outputs["C"][8, :18].tolist() == list(range(8 * 18, 9 * 18))
+    assert (result.outputs["C"][:, 18:] == 0).all()
+
+
 def test_zeroing_before_the_barrier_is_found() -> None:
     """The read may land after the zeros."""
     zero = op("zero_tile_region", 0, ["get_write_ptr", 0], 32, 18)
