@@ -32,6 +32,7 @@ from harness.compiler.ties import (
     step_of,
     tie,
 )
+from harness.compiler.turns import in_pieces, in_turns, turns
 from harness.compiler.unitrows import with_store_loops, with_unit_loops, with_unit_rows
 from harness.compiler.waves import substituted
 from harness.language.ops import COPY
@@ -40,7 +41,7 @@ from simulator.arch import TILE
 
 
 def coalesce(func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, tuple[int, int, int]]:
-    """The function with sub-tile axes joined, and the factor per axis.
+    """The function with sub-tile axes joined, else in turns, and the factor per axis.
 
     Raises:
         CompileError: an axis whose blocks cannot be shown independent.
@@ -51,19 +52,35 @@ def coalesce(func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, tuple[int, int, int]]:
         kernel = read_kernel(func)
         if kernel.block_vars[axis] is None or kernel.grid[axis] == 1:
             continue
-        extent = _block_extent(kernel, axis)
-        if extent is not None:
-            factors[axis] = per_tile(extent)
-            what = f"blocks along grid axis {'xyz'[axis]}"
-            var, steps = kernel.block_vars[axis], kernel.grid[axis]
-            if extent == 1:
-                kernel = _with_rows(kernel, var, steps, what)
-            join = Join(kernel, var, extent, steps, what)
-            for dim, call in join.ties.summed:
-                if join.is_grown(dim):
-                    join.no("an op combines the elements of each", call)
-            func = join.run()
+        try:
+            func, factors[axis] = _joined(kernel, axis)
+        except NotJoined as found:
+            if not in_pieces(kernel, kernel.block_vars[axis]):
+                refuse(found.why, node=found.node, code="UnalignedBlock",
+                       next_step="use block extents that are multiples of 32")  # fmt: skip
+            factors[axis] = turns(kernel, kernel.block_vars[axis])
+            func = in_turns(kernel, axis, factors[axis])
     return func, (factors[0], factors[1], factors[2])
+
+
+def _joined(kernel: Kernel, axis: int) -> tuple[tirx.PrimFunc, int]:
+    """The function with blocks along an axis joined to whole tiles, and how many each.
+
+    Raises:
+        NotJoined: they are no whole tiles, and are not independent or not of one extent.
+    """
+    extent = _block_extent(kernel, axis)
+    if extent is None:
+        return kernel.func, 1
+    what = f"blocks along grid axis {'xyz'[axis]}"
+    var, steps = kernel.block_vars[axis], kernel.grid[axis]
+    if extent == 1:
+        kernel = _with_rows(kernel, var, steps, what)
+    join = Join(kernel, var, extent, steps, what)
+    for dim, call in join.ties.summed:
+        if join.is_grown(dim):
+            join.no("an op combines the elements of each", call)
+    return join.run(), per_tile(extent)
 
 
 def _with_rows(kernel: Kernel, var: Any, steps: int, what: str) -> Kernel:
@@ -134,8 +151,8 @@ def _block_extent(kernel: Kernel, axis: int) -> int | None:
                              or _begins_tiles(place.start)):  # fmt: skip
             continue
         if step is None:
-            refuse(f"an index of tensor {place.tensor.name!r} is not affine in the block indices",
-                   node=place.node, code="UnsupportedIndex")  # fmt: skip
+            raise NotJoined(f"an index of tensor {place.tensor.name!r} is not affine in the block"
+                            " indices", place.node)  # fmt: skip
         if not place.is_tile_dim or step % TILE == 0:
             whole |= place.is_tile_dim and bool(step)
         elif place.extent == 1 and isinstance(place.node, TensorLoad):
@@ -147,9 +164,8 @@ def _block_extent(kernel: Kernel, axis: int) -> int | None:
         _advances(step, place)
         found.add(step)
     if len(found) > 1:
-        refuse(f"grid axis {'xyz'[axis]} has blocks of different extents that are no whole tiles",
-               node=kernel.body, code="UnalignedBlock",
-               next_step="use one extent for all dimensions of an axis")  # fmt: skip
+        raise NotJoined(f"grid axis {'xyz'[axis]} has blocks of different extents that are no whole"
+                        " tiles", kernel.body)  # fmt: skip
     return found.pop() if found else None
 
 
@@ -160,15 +176,18 @@ def _begins_tiles(start: Any) -> bool:
 
 
 def _advances(step: int, place: Place) -> None:
-    """Refuse a place that does not advance by what it covers."""
+    """Refuse to join a place that does not advance by what it covers."""
     if step != place.extent:
-        refuse(
-            f"blocks of {place.tensor.name!r} advance by {step} along dimension {place.dim},"
-            f" where they cover {place.extent}",
-            node=place.node,
-            code="UnalignedBlock",
-            next_step="let blocks advance by what they cover, or by multiples of 32",
-        )
+        raise NotJoined(f"blocks of {place.tensor.name!r} advance by {step} along dimension"
+                        f" {place.dim}, where they cover {place.extent}", place.node)  # fmt: skip
+
+
+class NotJoined(Exception):  # noqa: N818  (steps stay as they are, or are refused)
+    """Why steps cannot be joined, and where that shows."""
+
+    def __init__(self, why: str, node: Any) -> None:
+        super().__init__(why)
+        self.why, self.node = why, node
 
 
 class Join:
@@ -196,7 +215,11 @@ class Join:
         return self.ties.find(key) in self.grown
 
     def run(self) -> tirx.PrimFunc:
-        """The rewritten function."""
+        """The rewritten function.
+
+        Raises:
+            NotJoined: steps that are not independent, or that use part of themselves.
+        """
         for place in places(self.kernel):
             self._check_place(place)
         for buffer in self.kernel.onchip:
@@ -216,9 +239,12 @@ class Join:
         return with_body(self.kernel.func, body, {self.var: self.steps})
 
     def no(self, why: str, node: Any) -> NoReturn:
-        """Refuse to join."""
-        refuse(f"{self.what} are {self.size} and {why}", node=node, code="UnalignedBlock",
-               next_step="use block extents that are multiples of 32")  # fmt: skip
+        """Refuse to join.
+
+        Raises:
+            NotJoined: always.
+        """
+        raise NotJoined(f"{self.what} are {self.size} and {why}", node)
 
     def _check_place(self, place: Place) -> None:
         found = step_of(place.start, self.var)

@@ -2,7 +2,8 @@
 
 ``for k in range(n)`` over K blocks of ``e`` elements runs as many iterations at once as are whole
 tiles together. That is the same sum where all an iteration does is to load its blocks of K, change
-them element by element, and add their product to an accumulator.
+them element by element, and add their product to an accumulator. Other loops stay as they are, and
+their blocks are moved in pieces.
 """
 
 from __future__ import annotations
@@ -13,29 +14,32 @@ from typing import Any
 from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
-from harness.compiler.coalesce import Join
+from harness.compiler.coalesce import Join, NotJoined
 from harness.compiler.kernel import Kernel, accesses, read_kernel, statements
 from harness.compiler.ties import Ties, places, step_of
+from harness.compiler.turns import TURNS
 from harness.language.ops import COPY, FILL, GEMM
 from harness.language.regions import constant
 from simulator.arch import TILE
 
 
 def join_loops(func: tirx.PrimFunc) -> tirx.PrimFunc:
-    """The function with iterations over less than a tile of K joined.
-
-    Raises:
-        CompileError: such a loop whose iterations do more than add products.
-    """
+    """The function with iterations over less than a tile of K joined, where they only add."""
     kernel = read_kernel(func)
     for loop in statements(kernel.body):
         if isinstance(loop, tirx.For) and loop.kind != tirx.ForKind.PARALLEL:
+            if TURNS in loop.annotations:
+                continue
             extent, trips = _step(kernel, loop), constant(loop.extent)
             if extent is not None and trips is not None and trips > 1 and constant(loop.min) == 0:
                 what = f"steps of loop {loop.loop_var.name!r}"
                 join = Join(kernel, loop.loop_var, extent, trips, what)
-                _check(kernel, loop, join, trips)
-                return join_loops(join.run())
+                try:
+                    _check(kernel, loop, join, trips)
+                    joined = join.run()
+                except NotJoined:
+                    continue
+                return join_loops(joined)
     return func
 
 

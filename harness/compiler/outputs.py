@@ -17,6 +17,10 @@ from simulator.plan.schema import BlockMap
 from simulator.plan.tensors import padded_shape
 from simulator.plan.work import canonical_block_map
 
+Writes = list[tuple[Access, tuple[Any, ...]]]
+"""Writes of one tensor, each with the loops around it."""
+Hull = tuple[list[int], list[int], tuple[tuple[int, ...], ...]]
+
 
 def output_blocks(kernel: Kernel, grid: tuple[int, int, int]) -> dict[str, dict[str, Any]]:
     """Block map per written tensor, in the plan's units.
@@ -25,32 +29,43 @@ def output_blocks(kernel: Kernel, grid: tuple[int, int, int]) -> dict[str, dict[
         CompileError: an output index that is not affine in block and loop indices, not
             aligned to tiles, or two blocks that write one tile.
     """
+    return {name: _block_map(kernel, grid, writes) for name, writes in written(kernel).items()}
+
+
+def written(kernel: Kernel) -> dict[str, Writes]:
+    """Writes of every tensor, by name, with the loops around them."""
     params = {p.name for p in kernel.params}
-    found: dict[str, list[tuple[Access, tuple[Any, ...]]]] = {}
+    found: dict[str, Writes] = {}
     for stmt, around in with_loops(kernel.body):
         if type(stmt).__name__ in ("SeqStmt", "For", "IfThenElse", "AttrStmt"):
             continue
         for access in accesses(stmt):
             if access.write and access.buffer.name in params:
                 found.setdefault(access.buffer.name, []).append((access, around))
-    return {name: _block_map(kernel, grid, writes) for name, writes in sorted(found.items())}
+    return dict(sorted(found.items()))
 
 
-def _block_map(
-    kernel: Kernel, grid: tuple[int, int, int], writes: list[tuple[Access, tuple[Any, ...]]]
-) -> dict[str, Any]:
-    shape = [constant(d) for d in writes[0][0].buffer.ty.shape]
-    rank = max(len(shape), 2)
+def hull(kernel: Kernel, writes: Writes, *, tiles: bool) -> Hull:
+    """What one block writes of a tensor, per dimension: first, past the last, and how both move.
+
+    ``tiles`` counts tiles and not elements; a vector is one row.
+
+    Raises:
+        CompileError: an index that is not affine, writes that move differently with the block,
+            or, in tiles, one that moves by no whole tiles.
+    """
+    rank, vector = max(len(writes[0][0].starts), 2), len(writes[0][0].starts) == 1
     name = writes[0][0].buffer.name
     coefficients: tuple[tuple[int, ...], ...] | None = None
     low, high = [0] * rank, [0] * rank
     for number, (access, around) in enumerate(writes):
         starts, extents = list(access.starts), list(access.extents)
-        if len(starts) == 1:
+        if vector:
             starts, extents = [0, *starts], [1, *extents]
         per_dim = []
         for dim in range(rank):
-            unit = TILE if (dim >= rank - 2 and len(shape) > 1) or dim == rank - 1 else 1
+            tiled = tiles and (dim == rank - 1 or (dim == rank - 2 and not vector))
+            unit = TILE if tiled else 1
             first, last, coeffs = _span(kernel, access, around, starts[dim], extents[dim], unit)
             per_dim.append(coeffs)
             low[dim] = first if number == 0 else min(low[dim], first)
@@ -61,6 +76,13 @@ def _block_map(
                    next_step="write each output at one affine place per block")  # fmt: skip
         coefficients = tuple(per_dim)
     assert coefficients is not None  # noqa: S101  (writes is never empty)
+    return low, high, coefficients
+
+
+def _block_map(kernel: Kernel, grid: tuple[int, int, int], writes: Writes) -> dict[str, Any]:
+    shape = [constant(d) for d in writes[0][0].buffer.ty.shape]
+    name = writes[0][0].buffer.name
+    low, high, coefficients = hull(kernel, writes, tiles=True)
     x, y, z = (tuple(c[axis] for c in coefficients) for axis in range(3))
     block_map: dict[str, Any] = {"base": list(low), "x": list(x), "y": list(y), "z": list(z),
                  "extent": [h - lo for lo, h in zip(low, high, strict=True)]}  # fmt: skip
@@ -143,9 +165,9 @@ def _span(
     last += extent
     coefficients = tuple(form.of(v) for v in kernel.block_vars)
     steps = [c for c, g in zip(coefficients, kernel.grid, strict=True) if g > 1]
-    if any(v % unit for v in (first, *steps)):
+    if any(v % unit for v in steps):
         refuse(
-            f"output {name!r} is written at places that are not multiples of {unit}",
+            f"output {name!r} is written by blocks that do not move by multiples of {unit}",
             node=access.node,
             code="UnalignedBlock",
             next_step=f"use block extents that are multiples of {TILE}, or that divide it",

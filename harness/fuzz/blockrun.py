@@ -134,8 +134,10 @@ class BlockRun:
         """The tile at an address ``tile_addr(buffer, index)``."""
         return self.tile(address[1], address[2])
 
-    def _read_part(self, page: Any, tensor: Any, address: Any, offset: Any, count: Any) -> None:
-        """Bytes of a page to as many of a tile, both face by face: elements as they lie there."""
+    def _move_part(
+        self, page: Any, tensor: Any, address: Any, offset: Any, count: Any, *, write: bool
+    ) -> None:  # fmt: skip
+        """Bytes of a page to as many of a tile, or back, both face by face: as they lie there."""
         where, further = (address, 0) if address[0] == "tile_addr" else address[1:]
         size = DataFormat.from_ir(self.buffers[where[1][1]][1]).tile_bytes() // TILE**2
         spans = []
@@ -145,7 +147,11 @@ class BlockRun:
             if rest or self.value(count) % size or not 0 <= first < end <= TILE**2:
                 raise BlockError(f"{count} bytes from byte {start} of a tile of {tensor[1]}")
             spans.append(_by_face(first, end))
-        self.at(where)[spans[1]] = self.page(tensor, page)[spans[0]]
+        inside, there = self.at(where), self.page(tensor, page)
+        if write:
+            there[spans[0]] = inside[spans[1]]
+        else:
+            inside[spans[1]] = there[spans[0]]
 
     def _op(self, name: str, args: list[Any]) -> None:
         if name in UNORDERED:
@@ -154,8 +160,8 @@ class BlockRun:
             self.at(args[2])[:] = self.page(args[1], args[0])
         elif name == "noc_async_write_page":
             self.page(args[1], args[0])[:] = self.at(args[2])
-        elif name == "noc_async_read_partial_page":
-            self._read_part(*args)
+        elif name in ("noc_async_read_partial_page", "noc_async_write_partial_page"):
+            self._move_part(*args, write="write" in name)
         elif name == "zero_tile_region":
             target, rows, columns = self.at(args[1]), self.value(args[2]), self.value(args[3])
             target[rows:], target[:, columns:] = 0.0, 0.0

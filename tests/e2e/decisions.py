@@ -267,5 +267,5 @@ def own_number():
 
 
 KERNELS = (changed_between, sum_of_sums, from_a_number, from_a_row, part_written, uneven_product,
-           uneven_region, written_backwards, stored_and_used, two_sums)  # fmt: skip
-REFUSED = (tile_shared, first_row_used, summed_rows, own_number)
+           uneven_region, written_backwards, stored_and_used, two_sums, tile_shared, first_row_used,
+           summed_rows, own_number)  # fmt: skip

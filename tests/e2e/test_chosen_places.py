@@ -216,11 +216,17 @@ def _refused(index: str, block: int = 32) -> Any:
     [
         ("outside", 32, "OutOfBounds", "may lie outside"),
         ("data", 32, "UnsupportedIndex", "an index is read from"),
-        ("axis", 24, "UnalignedBlock", "chosen by the axis"),
     ],
 )
 def test_other_places_are_refused(index: str, block: int, code: str, text: str) -> None:
-    """No index is guessed: outside the block, from memory, or of blocks that are joined."""
+    """No index is guessed: outside the block, or from memory."""
     with pytest.raises(CompileError, match=text) as caught:
         harness.compile(_refused(index, block))
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_block_below_a_tile_chooses_by_its_own_index(device: str) -> None:
+    """Blocks that choose from themselves by the axis are done in turn, not joined."""
+    verdict = harness.check(_refused("axis", 24), device=device)
+    assert verdict.passed, verdict.reason

@@ -122,15 +122,21 @@ def test_im2col_is_the_convolution(shape: tuple[int, ...], make: Any) -> None:
     [
         ((1, 8, 8, 24, 32, 3, 1, 1, 1, 32, 32, 32), "wormhole_n150", "bfloat16", "of 24"),
         ((1, 8, 8, 32, 32, 3, 1, 1, 1, 32, 32, 32), "blackhole_p150", "bfloat16", "of 64"),
-        ((1, 8, 8, 32, 32, 3, 1, 1, 1, 16, 32, 32), "wormhole_n150", "bfloat16", "computed"),
     ],
 )
 def test_refusals(shape: tuple[int, ...], device: str, dtype: str, words: str) -> None:
-    """Channels that are no runs, runs the device cannot read, and joined blocks: at their line."""
+    """Channels that are no runs, and runs the device cannot read: at their line."""
     with pytest.raises(HarnessError, match=words) as caught:
         harness.compile(_by_hand(shape, dtype), device=device)
     assert "test_computed_places.py" in str(caught.value.location)
     assert caught.value.next_step
+
+
+def test_blocks_below_a_tile_gather_in_turn() -> None:
+    """Computed places keep the index of a block of 16 rows."""
+    shape = (1, 8, 8, 32, 32, 3, 1, 1, 1, 16, 32, 32)
+    verdict = harness.check(_by_hand(shape, "bfloat16"), device="wormhole_n150")
+    assert verdict.passed, verdict.reason
 
 
 def test_columns_are_whole_runs() -> None:

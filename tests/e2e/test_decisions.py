@@ -17,17 +17,9 @@ from tests.e2e import decisions as k
 
 @pytest.mark.parametrize("make", k.KERNELS, ids=[f.__name__ for f in k.KERNELS])
 def test_answers_as_the_source_says(make: Any) -> None:
-    """Order, operands, padding and places are those of the source."""
+    """Order, operands, padding, places and neighbours in tiles are those of the source."""
     verdict = harness.check(make())
     assert verdict.passed, (verdict, verdict.reason, verdict.findings)
-
-
-@pytest.mark.parametrize("make", k.REFUSED, ids=[f.__name__ for f in k.REFUSED])
-def test_refused_where_neighbours_would_change(make: Any) -> None:
-    """Writing part of a tile, or joining blocks that use part of themselves, is refused."""
-    with pytest.raises(CompileError) as caught:
-        harness.compile(make())
-    assert caught.value.code == "UnalignedBlock"
 
 
 def test_a_value_is_rounded_where_it_passes_through_bfloat16() -> None:

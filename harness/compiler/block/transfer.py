@@ -2,11 +2,13 @@
 
 A load reads the pages that exist, waits, and then zeroes what lies outside the region or the
 tensor (T.copy reads zero out of bounds; padding in DRAM is unspecified). A store writes the pages
-that exist.
+that exist. Regions that do not begin with a tile, and stores that end inside one, move pieces of
+pages instead.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +19,7 @@ from tvm import tirx
 from harness.compiler.block.lookup import looked_up
 from harness.compiler.block.model import IndexTiles, Load, Region, Scaler, Store
 from harness.compiler.block.names import Names
+from harness.compiler.block.pieces import Pieces, Span
 from harness.compiler.diagnostics import refuse
 from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, seq, thread, zeros
 from harness.language.regions import constant
@@ -38,13 +41,17 @@ class Axis:
 class TransferEmitter:
     """Emits loads and stores; ``ranges`` bounds the block and loop variables in scope."""
 
-    def __init__(self, names: Names, ranges: list[tuple[Any, Any, Any]]) -> None:
+    def __init__(
+        self, names: Names, ranges: list[tuple[Any, Any, Any]], align: Callable[[Any], int]
+    ) -> None:  # fmt: skip
         """``ranges`` holds (variable, minimum, extent), ``conditions`` what holds besides.
 
-        The caller keeps them current.
+        The caller keeps them current. ``align`` says for a tensor modulo how many bytes both ends
+        of a read of it are alike.
         """
         self.names = names
         self.ranges = ranges
+        self.align = align
         self.conditions: list[Any] = []
 
     def _analyzer(self) -> Any:
@@ -53,18 +60,13 @@ class TransferEmitter:
             ana.bind(var, tvm.ir.Range.from_min_extent(start, extent))
         return ana
 
-    def _axes(
-        self, region: Region, node: Any
-    ) -> tuple[list[tuple[Any, int, int]], Axis, Axis, Any | None]:
-        """Leading dimensions (start, extent, size), the row and column axes, and a condition.
+    def _lead(self, region: Region, node: Any) -> tuple[list[tuple[Any, int, int]], Any | None]:
+        """Leading dimensions (start, extent, size), and a condition.
 
         The condition says where the leading indices are inside the tensor; None where always.
         """
         shape = [constant(d) or 0 for d in region.tensor.ty.shape]
-        starts, extents = list(region.starts), list(region.extents)
-        if len(shape) == 1:
-            shape, starts, extents = [1, *shape], [0, *starts], [1, *extents]
-        lead = list(zip(starts[:-2], extents[:-2], shape[:-2], strict=True))
+        lead = list(zip(region.starts, region.extents, shape, strict=True))[:-2]
         ana = self._analyzer()
         inside: Any | None = None
         for start, extent, size in lead:
@@ -76,24 +78,37 @@ class TransferEmitter:
                            " leave the tensor", node=node, code="OutOfBounds",
                            next_step="move one leading index at a time")  # fmt: skip
                 inside = test if inside is None else tirx.And(inside, test)
-        rows, cols = (self._axis(region, s, e, n, node)
-                      for s, e, n in zip(starts[-2:], extents[-2:], shape[-2:],
-                                         strict=True))  # fmt: skip
-        return lead, rows, cols, inside
+        return lead, inside
 
-    def _axis(self, region: Region, start: Any, extent: int, size: int, node: Any) -> Axis:
-        start = tirx.const(start, "int32") if isinstance(start, int) else start
+    def _spans(self, region: Region) -> tuple[Span, Span]:
+        """The row and column dimensions of a region; a vector is one row."""
+        sizes = [constant(d) or 0 for d in region.tensor.ty.shape]
+        found = [Span(tirx.const(0, "int32"), 1, 1)] if len(sizes) == 1 else []
+        for at, extent, size in zip(region.starts, region.extents, sizes, strict=True):
+            start = tirx.const(at, "int32") if isinstance(at, int) else at
+            found.append(Span(self._analyzer().simplify(start), extent, size))
+        rows, cols = found[-2:]
+        return rows, cols
+
+    def _axis(self, span: Span) -> Axis | None:
+        """A dimension in tiles; None where it does not begin with one."""
         ana = self._analyzer()
-        first = ana.simplify(tirx.FloorDiv(start, tirx.const(TILE, "int32")))
-        if not ana.can_prove_equal(first * TILE, start):
-            refuse(
-                f"tensor {region.tensor.name!r} is accessed at {start}, not a multiple of {TILE}",
-                node=node,
-                code="UnalignedBlock",
-                next_step=f"start regions at multiples of {TILE} rows and columns",
-            )
-        start = ana.simplify(start)
-        return Axis(first, -(-extent // TILE), start, extent, -(-size // TILE), size)
+        first = ana.simplify(tirx.FloorDiv(span.start, tirx.const(TILE, "int32")))
+        if not ana.can_prove_equal(first * TILE, span.start):
+            return None
+        return Axis(first, -(-span.extent // TILE), span.start, span.extent,
+                    -(-span.size // TILE), span.size)  # fmt: skip
+
+    def _pieces(self, region: Region, node: Any) -> Pieces:
+        ana = self._analyzer()
+
+        def proves(condition: Any) -> bool:
+            with ExitStack() as known:
+                for holds in self.conditions:
+                    known.enter_context(ana.constraint_scope(holds))
+                return _proves(ana, condition)
+
+        return Pieces(region.tensor, self._spans(region), ana, proves, node)
 
     def _tiles(self, lead: Any, rows: Axis, cols: Axis, body: Any) -> list[Any]:
         """``body(page, index, row, col)`` over the tiles of a region, in block order."""
@@ -103,15 +118,7 @@ class TransferEmitter:
                 (outer_page * rows.tiles + rows.first + i) * cols.tiles + cols.first + j,
                 (outer_index * rows.count + i) * cols.count + j, i, j)))  # fmt: skip
 
-        def down(dims: list[Any], page: Any, index: Any) -> list[Any]:
-            if not dims:
-                return inner(page, index)
-            (start, extent, size), *rest = dims
-            return loop("b", extent, lambda b: down(rest, page * size + start + b,
-                                                    index * extent + b))  # fmt: skip
-
-        zero = tirx.const(0, "int32")
-        return down(list(lead), zero, zero)
+        return _planes(lead, inner)
 
     def _begins(self, ana: Any, axis: Axis) -> bool:
         """Whether an axis surely begins inside the tensor, and not before it."""
@@ -139,7 +146,13 @@ class TransferEmitter:
         )
         ana = self._analyzer()
         asked, region = looked_up(stmt.region, self.names, ana, self.conditions, stmt.node)
-        lead, rows, cols, inside = self._axes(region, stmt.node)
+        lead, inside = self._lead(region, stmt.node)
+        rows, cols = map(self._axis, self._spans(region))
+        before = [thread("reader", lookup.fetch(span)) for lookup in asked]
+        bound = [lookup.bind() for lookup in asked]
+        if rows is None or cols is None:
+            moved = self._read_pieces(stmt, region, lead, inside)
+            return seq([*before, thread("reader", [*bound, *moved])])
 
         def read(page: Any, index: Any, i: Any, j: Any) -> list[Any]:
             where = address(TILE_ADDR, buffer, ana.simplify(index))
@@ -172,8 +185,30 @@ class TransferEmitter:
                 ]
 
             out += self._tiles(lead, rows, cols, zero)
-        before = [thread("reader", lookup.fetch(span)) for lookup in asked]
-        return seq([*before, thread("reader", [*(lookup.bind() for lookup in asked), *out])])
+        return seq([*before, thread("reader", [*bound, *out])])
+
+    def _read_pieces(self, stmt: Load, region: Region, lead: Any, inside: Any) -> list[Any]:
+        """Zeros where not every element is read, pieces, wait, and zeros beside the columns."""
+        span, dst = getattr(stmt.node, "span", None), stmt.dst
+        pieces = self._pieces(region, stmt.node)
+        pieces.check_reads(self.align(region.tensor))
+        whole = inside is None and pieces.inside()
+        out = [] if whole else zeros(self.names[dst], dst.tiles, span)
+        op = "noc_async_read_partial_page"
+        out += _where(inside, _planes(lead, lambda page, index: pieces.moves(
+            op, self.names, dst, (page, index))))  # fmt: skip
+        out.append(call("noc_async_read_barrier", span=span))
+        keep = pieces.keep_columns()
+        if keep is None:
+            return out
+
+        def zero(t: Any) -> list[Any]:
+            kept = keep(tirx.FloorMod(t, tirx.const(dst.cols, "int32")))
+            where = address(TILE_ADDR, self.names[dst], t)
+            cut = call("zero_tile_region", self.names[dst], where, TILE, kept, span=span)
+            return [tirx.IfThenElse(kept < TILE, cut, None)]
+
+        return [*out, *loop("t", dst.tiles, zero)]
 
     def _keep(self, ana: Any, axis: Axis) -> Any | None:
         """Elements of tile ``i`` that are inside region and tensor; None where always all 32."""
@@ -213,27 +248,27 @@ class TransferEmitter:
             "j", dst.cols, lambda j: one(b, i, j)))))  # fmt: skip
 
     def store(self, stmt: Store) -> Any:
-        """Write pages that exist, wait.
+        """Write pages that exist, or pieces of them, wait.
 
         Raises:
-            CompileError: a region that ends inside a tile that other elements share.
+            CompileError: a region that ends inside a row of a face that other elements share.
         """
         span, buffer, tensor = (
             getattr(stmt.node, "span", None),
             self.names[stmt.src],
             stmt.region.tensor,
         )
-        lead, rows, cols, inside = self._axes(stmt.region, stmt.node)
+        lead, inside = self._lead(stmt.region, stmt.node)
+        rows, cols = map(self._axis, self._spans(stmt.region))
         ana = self._analyzer()
-        for axis in (rows, cols):
-            if axis.extent % TILE and not _proves(ana, axis.start + axis.extent >= axis.elements):
-                refuse(
-                    f"output {tensor.name!r} is written {axis.extent} elements at a time, which"
-                    f" shares tiles with its neighbours",
-                    node=stmt.node,
-                    code="UnalignedBlock",
-                    next_step=f"write multiples of {TILE} rows and columns",
-                )
+        barrier = call("noc_async_write_barrier", span=span)
+        if rows is None or cols is None or not all(_ends_tiles(ana, a) for a in (rows, cols)):
+            pieces = self._pieces(stmt.region, stmt.node)
+            pieces.check_writes()
+            op = "noc_async_write_partial_page"
+            moved = _planes(lead, lambda page, index: pieces.moves(
+                op, self.names, stmt.src, (page, index)))  # fmt: skip
+            return thread("writer", [*_where(inside, moved), barrier])
 
         def write(page: Any, index: Any, i: Any, j: Any) -> list[Any]:
             where = address(TILE_ADDR, buffer, ana.simplify(index))
@@ -241,8 +276,26 @@ class TransferEmitter:
             return self._guard(ana, rows, cols, i, j, op)
 
         out = _where(inside, self._tiles(lead, rows, cols, write))
-        out.append(call("noc_async_write_barrier", span=span))
-        return thread("writer", out)
+        return thread("writer", [*out, barrier])
+
+
+def _planes(lead: list[tuple[Any, int, int]], body: Any) -> list[Any]:
+    """``body(page, index)`` over leading dimensions: a plane's number in tensor and in block."""
+
+    def down(dims: list[Any], page: Any, index: Any) -> list[Any]:
+        if not dims:
+            return list(body(page, index))
+        (start, extent, size), *rest = dims
+        return loop("b", extent, lambda b: down(rest, page * size + start + b,
+                                                index * extent + b))  # fmt: skip
+
+    zero = tirx.const(0, "int32")
+    return down(lead, zero, zero)
+
+
+def _ends_tiles(ana: Any, axis: Axis) -> bool:
+    """Whether an axis ends with a tile, or where its tensor does."""
+    return axis.extent % TILE == 0 or _proves(ana, axis.start + axis.extent >= axis.elements)
 
 
 def _apart(ana: Any, axis: Axis) -> bool:

@@ -156,20 +156,24 @@ class _Lowering:
         self.names = Names(taken)
         self.ranges = block_ranges(kernel)
         self.compute = ComputeEmitter(self.names, dst_tiles)
-        self.transfer = TransferEmitter(self.names, self.ranges)
+        self.transfer = TransferEmitter(self.names, self.ranges, self.align)
         self.bases: dict[Any, int] = {}
 
     def run(self, body: list[Statement]) -> Any:
         stmts = self.body(body)
         return seq([*self.names.allocations(), *stmts])
 
+    def align(self, tensor: Any) -> int:
+        """Modulo how many bytes both ends of a read of a tensor are alike."""
+        return self.arch.alignment(self.memory[str(tensor.name)])
+
     def body(self, body: list[Statement]) -> list[Any]:
         return [s for stmt in body for s in self.statement(stmt)]
 
     def statement(self, stmt: Statement) -> list[Any]:
         if isinstance(stmt, Load) and isinstance(stmt.region, Gathered):
-            memory = self.memory[str(stmt.region.tensor.name)]
-            return [emit_gather(self.names, self.ranges, stmt, self.arch.alignment(memory))]
+            align = self.align(stmt.region.tensor)
+            return [emit_gather(self.names, self.ranges, stmt, align)]
         if isinstance(stmt, Load):
             return [self.transfer.load(stmt)]
         if isinstance(stmt, Store):

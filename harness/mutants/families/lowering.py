@@ -71,7 +71,7 @@ def _dense(lead: Any) -> Any:
     return [(start, extent, extent) for start, extent, _ in lead]
 
 
-def _axes(change: Callable[[Any, Any, Any, Any], Any]) -> Wrap:
+def _lead(change: Callable[[Any, Any], Any]) -> Wrap:
     return lambda old: lambda self, region, node: change(*old(self, region, node))
 
 
@@ -105,10 +105,10 @@ MUTANTS: Final = (
          lambda old: staticmethod(lambda dst, dim, tile: old(_flat(dst), dim, tile))),
     _one("accumulator-base", "The second accumulator is packed from DST tile 1.",
          ComputeEmitter, "accumulate_close", _one_tile),
-    _one("planes-dense", "Planes are as many as are moved.", TransferEmitter, "_axes",
-         _axes(lambda lead, rows, cols, inside: (_dense(lead), rows, cols, inside))),
-    _one("planes-unbounded", "Planes beside the tensor are moved.", TransferEmitter, "_axes",
-         _axes(lambda lead, rows, cols, inside: (lead, rows, cols, None))),
+    _one("planes-dense", "Planes are as many as are moved.", TransferEmitter, "_lead",
+         _lead(lambda lead, inside: (_dense(lead), inside))),
+    _one("planes-unbounded", "Planes beside the tensor are moved.", TransferEmitter, "_lead",
+         _lead(lambda lead, inside: (lead, None))),
     _one("beside-not-zeroed", "Planes beside the tensor keep what the buffer held.",
          transfer, "_nothing_outside", lambda old: lambda inside, keep: keep),
 )  # fmt: skip

@@ -104,7 +104,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str, int]] = {
     "no T.Kernel": (no_grid, "NoKernel", 3),
     "no output": (no_output, "NoOutput", 4),
     "read but never written": (never_written, "UninitialisedBuffer", 5),
-    "blocks that overlap in a tile": (uneven, "UnalignedBlock", 5),
+    "blocks that overlap": (uneven, "OverlappingWrites", 6),
     "two blocks, one tile": (overlapping, "OverlappingWrites", 6),
     "more than L1": (too_large, "L1Overflow", 3),
 }
@@ -187,7 +187,7 @@ def test_errors_name_what_would_be_accepted() -> None:
     with pytest.raises(CompileError) as caught:
         lower(uneven())
     assert caught.value.next_step
-    assert "32" in caught.value.next_step
+    assert "elements of its own" in caught.value.next_step
     assert str(caught.value).startswith(str(caught.value.location))
 
 

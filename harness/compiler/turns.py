@@ -1,0 +1,90 @@
+"""Blocks that write less than tiles of their own, done by one core in turn.
+
+Two cores never write one tile. Where blocks along a grid axis cannot be joined to one of whole
+tiles, a work block does as many of them as write whole tiles together one after another, each as
+the source has it. What they move begins anywhere in tiles, and is moved in pieces.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import tvm
+from tvm import tirx
+from tvm.ir import TensorLoad
+
+from harness.compiler.block.pieces import FACE
+from harness.compiler.carried import carried
+from harness.compiler.diagnostics import refuse
+from harness.compiler.kernel import Kernel, with_body
+from harness.compiler.outputs import hull, written
+from harness.compiler.ties import places, step_of
+from harness.compiler.tt_ops import seq
+from harness.compiler.waves import substituted
+from simulator.arch import TILE
+
+TURNS: Final = "tt.turns"
+"""Annotation of the loop over the blocks of a work block."""
+
+
+def in_pieces(kernel: Kernel, var: Any) -> bool:
+    """Whether blocks move by whole rows of faces along the last dimension of every tensor.
+
+    A single element that is read is chosen from its tile, wherever it is.
+    """
+    for place in places(kernel):
+        chosen = place.extent == 1 and isinstance(place.node, TensorLoad)
+        last = place.dim == len(place.tensor.ty.shape) - 1
+        if last and not chosen and (step_of(place.start, var) or 0) % FACE:
+            return False
+    return True
+
+
+def turns(kernel: Kernel, var: Any) -> int:
+    """The least number of blocks along an axis that write whole tiles together."""
+    tensors = written(kernel)
+    number = 1
+    for place in places(kernel):
+        if place.is_tile_dim and place.tensor.name in tensors:
+            number = math.lcm(number, TILE // math.gcd(step_of(place.start, var) or TILE, TILE))
+    return number
+
+
+def in_turns(kernel: Kernel, axis: int, number: int) -> tirx.PrimFunc:
+    """The function with ``number`` blocks along a grid axis after one another.
+
+    Raises:
+        CompileError: blocks that write the same elements, or one that may use what another made.
+    """
+    var, blocks = kernel.block_vars[axis], kernel.grid[axis]
+    if number == 1:
+        return kernel.func
+    _check_apart(kernel, axis)
+    for buffer, node in carried(kernel.body, set(kernel.onchip)).items():
+        refuse(f"buffer {buffer.name!r} may be used before it is filled, and blocks that share"
+               " tiles of what they write are done in turn", node=node, code="UnalignedBlock",
+               next_step="clear it first, or write multiples of 32 rows and columns")  # fmt: skip
+    turn = tirx.Var("turn", "int32")
+    number = min(number, blocks)
+    block = var * number + turn
+    analyzer = tvm.sym.Analyzer()
+    analyzer.bind(var, tvm.ir.Range(0, -(-blocks // number)))
+    analyzer.bind(turn, tvm.ir.Range(0, number))
+    parts = list(kernel.body.seq) if isinstance(kernel.body, tirx.SeqStmt) else [kernel.body]
+    made = [p for p in parts if isinstance(p, tirx.AllocBuffer)]
+    done = substituted(seq([p for p in parts if p not in made]), {var: block}, analyzer)
+    if blocks % number:
+        done = tirx.IfThenElse(block < blocks, done, None)
+    loop = tirx.For(turn, 0, number, tirx.ForKind.SERIAL, done, annotations={TURNS: 1})
+    return with_body(kernel.func, seq([*made, loop]), {var: -(-blocks // number)})
+
+
+def _check_apart(kernel: Kernel, axis: int) -> None:
+    """Every block along an axis writes elements of its own."""
+    for name, writes in written(kernel).items():
+        low, high, moves = hull(kernel, writes, tiles=False)
+        if not any(abs(m[axis]) >= h - lo for m, lo, h in zip(moves, low, high, strict=True)):
+            refuse(f"blocks along grid axis {'xyz'[axis]} write the same elements of output"
+                   f" {name!r}", node=writes[0][0].node, code="OverlappingWrites",
+                   next_step="give every block elements of its own")  # fmt: skip
