@@ -27,7 +27,7 @@ def numbered_places(kernel: Kernel, contract: NumericContract) -> int | None:
     blocks = [var for var, _ in kernel.grid]
     wave = [] if loop is None else [loop.loop_var]
     together = any(_mentions(g, blocks) and _mentions(g, wave) for g in guard)
-    if not together and not _divides(body, [*blocks, *wave]):
+    if not together and not _divides(kernel.body, [*blocks, *wave]):
         return None
     if not together and not _divides(body, wave):
         loop, wave = None, []

@@ -4,7 +4,8 @@
 swizzles made of ``//`` and ``%``, number places of a grid that nobody wrote down. Which grid is
 found by counting: every index is computed for every block (and wave), and where some of them run
 through a box, each of its places once, that box becomes the grid and they its variables. Everything
-else that depends on the block must be affine in them, which is checked for every block too.
+else that depends on the block must be affine in them, or in quotient and remainder of one of them,
+which is checked for every block too.
 """
 
 from __future__ import annotations
@@ -190,12 +191,7 @@ class _Places:
 
     def _rewritten(self, body: Any, names: Sequence[Any], axes: Sequence[Any]) -> Any | None:
         """The body with every expression of the place in terms of the axes; None if one is not."""
-        matrix = np.stack([np.ones(self.places, np.int64), *axes], axis=1)
-        corner = [int(np.flatnonzero(~np.any(matrix[:, 1:] != 0, axis=1))[0])]
-        for axis in range(len(axes)):
-            unit = np.arange(len(axes)) == axis
-            hits = np.flatnonzero((matrix[:, 1:] == unit).all(axis=1))
-            corner.append(int(hits[0]) if len(hits) else corner[0])
+        affine_in = _Basis([*zip(names, axes, strict=True)])
         missed: list[Any] = []
 
         def fitted(expr: Any) -> Any:
@@ -204,19 +200,53 @@ class _Places:
             ):
                 return expr
             value = np.broadcast_to(counted(expr, self.values), (self.places,))
-            base = int(value[corner[0]])
-            steps = [int(value[c]) - base for c in corner[1:]]
-            if not np.array_equal(matrix @ np.array([base, *steps]), value):
-                if isinstance(expr, tvm.ir.Var):
+            made = affine_in.fitted(value)
+            if made is None and isinstance(expr, tvm.ir.Var):
+                halves = (basis.fitted(value) for basis in _halved(names, axes))
+                made = next((m for m in halves if m is not None), None)
+                if made is None:
                     missed.append(expr)
-                return expr
-            out: Any = tirx.const(base, "int32")
-            for name, step in zip(names, steps, strict=True):
-                out = out + name * step
-            return tvm.sym.Analyzer().simplify(out)
+            return expr if made is None else made
 
         new = tvm_ffi.structural_map(body, [(tvm.ir.Expr, fitted)], order="pre")
         return None if missed else new
+
+
+class _Basis:
+    """Expressions with a column of numbers each, which take 0 and 1 independently."""
+
+    def __init__(self, found: Sequence[tuple[Any, Any]]) -> None:
+        """``found`` are the expressions and their columns."""
+        self.exprs = [expr for expr, _ in found]
+        columns = np.stack([column for _, column in found], axis=1)
+        self.matrix = np.concatenate([np.ones((len(columns), 1), np.int64), columns], axis=1)
+        self.corners: list[int] = []
+        for unit in (np.zeros(len(found)), *np.eye(len(found))):
+            hits = np.flatnonzero((columns == unit).all(axis=1))
+            self.corners.append(int(hits[0]) if len(hits) else self.corners[0])
+
+    def fitted(self, value: Any) -> Any | None:
+        """A column of numbers as a sum of multiples of the expressions, if it is one."""
+        base = int(value[self.corners[0]])
+        steps = [int(value[c]) - base for c in self.corners[1:]]
+        if not np.array_equal(self.matrix @ np.array([base, *steps]), value):
+            return None
+        out: Any = tirx.const(base, "int32")
+        for expr, step in zip(self.exprs, steps, strict=True):
+            out = out + expr * step
+        return tvm.sym.Analyzer().simplify(out)
+
+
+def _halved(names: Sequence[Any], axes: Sequence[Any]) -> Iterator[_Basis]:
+    """The axes with one of them as quotient and remainder, for every way to divide it evenly."""
+    plain = [*zip(names, axes, strict=True)]
+    for at, (name, column) in enumerate(plain):
+        extent = int(column.max()) + 1
+        for divisor in (d for d in range(2, extent) if extent % d == 0):
+            number = tirx.const(divisor, "int32")
+            yield _Basis([*plain[:at], (tirx.FloorDiv(name, number), column // divisor),
+                          (tirx.FloorMod(name, number), column % divisor),
+                          *plain[at + 1 :]])  # fmt: skip
 
 
 class _Zeros(dict[Any, Any]):

@@ -104,6 +104,88 @@ def test_two_numbers_in_one_axis() -> None:
     np.testing.assert_array_equal(out, np.where(column > row, batch, a))
 
 
+def _scan(batch: int, chunks: int, heads: int, shared: int, dim: int, rows: int) -> Any:
+    """Chunks of a sequence, decayed and summed under a causal mask, ``shared`` heads a group.
+
+    Blocks number head, rows of the chunk by columns, and batch by chunk, as chunked scans do.
+    """
+    size = 2 * rows
+    sequence = (batch, chunks * size, heads, dim)
+
+    @T.prim_func
+    def main(
+        G: T.Tensor((batch, chunks, heads // shared, size, size), "bfloat16"),
+        X: T.Tensor(sequence, "bfloat16"),
+        decay: T.Tensor((batch, heads, chunks, size), "bfloat16"),
+        scale: T.Tensor((heads,), "bfloat16"),
+        Y: T.Tensor(sequence, "bfloat16"),
+    ):
+        columns = T.ceildiv(dim, 32)
+        with T.Kernel(heads, T.ceildiv(size, rows) * columns, batch * chunks) as (h, mn, bc):
+            g = T.alloc_shared((rows, rows), "bfloat16")
+            low = T.alloc_fragment((rows, rows), "bfloat16")
+            x = T.alloc_shared((rows, 32), "bfloat16")
+            along = T.alloc_shared((rows,), "bfloat16")
+            own = T.alloc_fragment((rows,), "float32")
+            factor = T.alloc_fragment((1,), "float32")
+            y = T.alloc_fragment((rows, 32), "float32")
+            b = bc % batch
+            c = bc // batch
+            m = mn // columns
+            n = mn % columns
+            T.copy(decay[b, h, c, m * rows : (m + 1) * rows], own)
+            T.clear(y)
+            for k in T.Pipelined(T.ceildiv((m + 1) * rows, rows), num_stages=2):
+                T.copy(
+                    G[b, c, h // shared, m * rows : (m + 1) * rows, k * rows : (k + 1) * rows], g
+                )
+                T.copy(decay[b, h, c, k * rows : (k + 1) * rows], along)
+                for i, j in T.Parallel(rows, rows):
+                    low[i, j] = T.if_then_else(
+                        m * rows + i >= k * rows + j, g[i, j] * (own[i] - along[j]), 0
+                    )
+                T.copy(
+                    X[b, c * size + k * rows : c * size + (k + 1) * rows, h, n * 32 : (n + 1) * 32],
+                    x,
+                )
+                T.gemm(low, x, y)
+            factor[0] = scale[h]
+            for i, j in T.Parallel(rows, 32):
+                y[i, j] *= factor[0]
+            T.copy(
+                y, Y[b, c * size + m * rows : c * size + (m + 1) * rows, h, n * 32 : (n + 1) * 32]
+            )
+
+    return main
+
+
+@pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
+@pytest.mark.parametrize(
+    ("batch", "chunks", "heads", "shared", "dim", "rows"),
+    [(1, 2, 2, 2, 32, 32), (2, 2, 4, 2, 32, 32), (2, 3, 3, 3, 32, 32), (2, 2, 2, 1, 32, 48)],
+)
+def test_more_places_than_axes(
+    batch: int, chunks: int, heads: int, shared: int, dim: int, rows: int, device: str
+) -> None:  # fmt: skip
+    """Batch, chunk, rows, columns and head in three axes: quotients place what is read."""
+    verdict = harness.check(_scan(batch, chunks, heads, shared, dim, rows), device=device)
+    assert verdict.passed, (verdict.reason, verdict.findings)
+
+
+def test_an_axis_of_one_block_may_go() -> None:
+    """A division anywhere in a kernel lets its places be numbered anew, and the judge knows."""
+
+    @T.prim_func
+    def main(A: T.Tensor((64, 32), "bfloat16"), B: T.Tensor((128, 32), "bfloat16")):
+        with T.Kernel(2, 1, 2) as (x, y, z):
+            s = T.alloc_shared((32, 32), "bfloat16")
+            T.copy(A[(x * 2 + z) // 2 * 32, 0], s)
+            T.copy(s, B[(x * 2 + z + y) * 32, 0])
+
+    verdict = harness.check(main)
+    assert verdict.passed, (verdict.reason, verdict.findings)
+
+
 def _waves(what: str) -> Any:
     @T.prim_func
     def main(A: T.Tensor((256, 32), "float32"), C: T.Tensor((256, 32), "float32")):
