@@ -57,6 +57,8 @@ def language_error(err: BaseException) -> LanguageError:
         return LanguageError(detail.split("error:", 1)[-1].strip(), code="SourceError")
     name = type(root).__name__
     last = (str(root).strip().splitlines() or [name])[-1]
+    if "Check failed: " in last:  # what TVM found, behind the C++ condition it found it by
+        return LanguageError(last.rpartition(" : ")[2].lower(), code="SourceError")
     return LanguageError(last if name == "ParserError" else f"{name}: {last}", code="SourceError")
 
 

@@ -141,6 +141,7 @@ STATEMENTS = [
     ("fill with a buffer", "T.fill(s, s)", 0, "UnsupportedConstruct"),
     ("fill with nothing", "T.fill(s)", 0, "SourceError"),
     ("division by zero", "T.fill(s, 1 / 0)", 0, "SourceError"),
+    ("an index divided by zero", "T.copy(A[by // 0, 0], s)", 0, "SourceError"),
     ("reduction of wrong shape", ('m = T.alloc_fragment((16,), "float32")\n'
      "T.reduce_max(s, m, dim=1)"), 1, "ShapeMismatch"),
     ("reduction over no dimension", ('m = T.alloc_fragment((32,), "float32")\n'
@@ -158,6 +159,7 @@ def test_a_statement_is_refused_at_its_line(statements: str, line: int, code: st
     assert error.location is not None
     assert re.fullmatch(rf"kernel_\w+\.py:{FIRST + line}:\d+", error.location), str(error)
     assert code is None or error.code == code, str(error)
+    assert "InternalError" not in str(error)
 
 
 def kernel(header: str, body: str) -> str:
