@@ -11,15 +11,16 @@ from typing import Any
 
 import tvm
 
+from harness.compiler.diagnostics import place
 from harness.compiler.kernel import read_kernel
 from harness.compiler.passes.infer_layout import roles, touched
-from harness.errors import HarnessError
+from harness.errors import CompileError
 from harness.language.blockformats import dtype_of
 from harness.language.inturn import TT_SEQUENCE, steps
 from harness.language.regions import constant
 
 
-class SequenceError(HarnessError):
+class SequenceError(CompileError):
     """Kernels that do not follow one another."""
 
     code = "InvalidSequence"
@@ -63,13 +64,13 @@ def _follow(kernels: Sequence[Any]) -> None:
             known, first = seen.setdefault(param, (form, name))
             if known != form:
                 raise SequenceError(f"tensor {param!r} is {_words(known)} in {first!r} and"
-                                    f" {_words(form)} in {name!r}",
+                                    f" {_words(form)} in {name!r}", location=place(kernel.body),
                                     next_step="give different tensors different names")  # fmt: skip
             if role != "input":
                 if param in written or param in read:
                     other = written.get(param) or read[param]
                     raise SequenceError(f"tensor {param!r} is written by {name!r}, and {other!r}"
-                                        " before it uses it",
+                                        " before it uses it", location=place(kernel.body),
                                         next_step="give every result its own name")  # fmt: skip
                 written[param] = name
             elif param in touched(read_kernel(kernel))[0]:

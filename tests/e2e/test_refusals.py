@@ -185,7 +185,7 @@ def copying(**changed: Any) -> str:
 
 KERNELS = {
     "no grid": (kernel(TENSORS, "T.copy(A, B)"), "NoKernel"),
-    "two grids": (kernel(TENSORS, "\n".join([COPY.format(**PLAIN)] * 2)), "SeveralKernels"),
+    "two grids": (kernel(TENSORS, "\n".join([COPY.format(**PLAIN)] * 2)), "InvalidSequence"),
     "grid of four": (copying(grid="2, 2, 1, 1"), "UnsupportedConstruct"),
     "grid of none": (copying(grid=""), "UnsupportedConstruct"),
     "grid of zero": (copying(grid="0, 2"), "UnsupportedConstruct"),
