@@ -60,7 +60,7 @@ def fpu_pair(expr: Expr) -> bool:
     )
 
 
-def _inputs(expr: Expr) -> list[Expr]:
+def inputs(expr: Expr) -> list[Expr]:
     """Operands that need a register: immediates of scalar ops do not."""
     if isinstance(expr, Binary) and _immediate(expr) is not None:
         return [expr.b if isinstance(expr.a, Const) else expr.a]
@@ -82,7 +82,7 @@ def registers_needed(expr: Expr) -> int:
     """DST tiles the evaluation of an expression occupies at once."""
     if fpu_pair(expr):
         return 1
-    needs = sorted((registers_needed(e) for e in _inputs(expr)), reverse=True)
+    needs = sorted((registers_needed(e) for e in inputs(expr)), reverse=True)
     return max((n + i for i, n in enumerate(needs)), default=1)
 
 
@@ -112,13 +112,13 @@ def _emit(expr: Expr, r: int, out: list[Micro]) -> None:
             out.append(Micro("fill", "fill", registers=(r,)))  # a product is added to what is there
         out.append(Micro("fpu", f"{expr.op}_tiles{suffix}", (a.buffer, b.buffer), (r,)))  # type: ignore[union-attr]
         return
-    inputs = _inputs(expr)
-    order = sorted(range(len(inputs)), key=lambda i: -registers_needed(inputs[i]))
+    parts = inputs(expr)
+    order = sorted(range(len(parts)), key=lambda i: -registers_needed(parts[i]))
     at = {}
     for position, index in enumerate(order):
         at[index] = r + position
-        _emit(inputs[index], r + position, out)
-    registers = tuple(at[i] for i in range(len(inputs)))
+        _emit(parts[index], r + position, out)
+    registers = tuple(at[i] for i in range(len(parts)))
     out.append(_operation(expr, registers, r))
 
 
