@@ -17,6 +17,8 @@ GUARDED: Final = ("sqrt", "rsqrt", "log")
 LIMITS: Final = ("0.5", "-0.5", "0.0", "2.0")
 OPERATORS: Final = ("+", "-", "*")
 DEPTH: Final = 3
+LONG: Final = 5
+"""Levels of operators both of whose operands are as long: more than DST holds at once."""
 
 
 @st.composite
@@ -62,6 +64,17 @@ def _expression(draw: st.DrawFn, full: list[str], rows: list[str], columns: list
     return f"T.if_then_else({test}, {_real(inner())}, {_real(first)})"
 
 
+@st.composite
+def _long(draw: st.DrawFn, full: list[str], rows: list[str], columns: list[str], depth: int) -> str:
+    """A value of two values that are as long."""
+    if not depth:
+        leaf, number = draw(_leaf(full, rows, columns)), draw(st.sampled_from(CONSTANTS))
+        return f"({leaf} {draw(st.sampled_from(OPERATORS))} {number})"
+    a, b = (draw(_long(full, rows, columns, depth - 1)) for _ in range(2))
+    form = draw(st.sampled_from(("({} + {})", "({} - {})", "T.max({}, {})", "T.min({}, {})")))
+    return form.format(*(f'T.cast({x}, "float32")' if "[" not in x else x for x in (a, b)))
+
+
 def _real(text: str) -> str:
     """A bare number as a typed one, where a function needs an expression."""
     return f'T.cast({text}, "float32")' if text in CONSTANTS else text
@@ -72,7 +85,10 @@ def elementwise(draw: st.DrawFn, scene: Scene) -> str:
     """The value of element (i, j); it reads at least one block or vector."""
     full = [f"{n}[i, j]" for n, _ in scene.blocks]
     rows, columns = [f"{v}[i]" for v in scene.rows], [f"{v}[j]" for v in scene.columns]
-    value = draw(_expression(full, rows, columns, draw(st.integers(0, DEPTH)), scene.tests))
+    depth = draw(st.integers(0, DEPTH + 1))
+    if depth > DEPTH and full:
+        return draw(_long(full, rows, columns, draw(st.integers(1, LONG))))
+    value = draw(_expression(full, rows, columns, min(depth, DEPTH), scene.tests))
     if "[" not in value:
         value = f"{full[0] if full else '0.0'} + {value}" if full else value
     return value

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import tvm
+import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.block.fold import RING, binary
-from harness.compiler.block.model import Const, Expr, IndexTiles, Leaf, Unary
+from harness.compiler.block.model import Const, Expr, IndexTiles, Leaf, Select, Unary
 from harness.compiler.diagnostics import refuse
 from harness.language.regions import constant
 
@@ -38,13 +39,24 @@ def index_expr(nest: Nest, value: Any) -> Expr:
     row, col = steps[-2], steps[-1]
     if len(nest.variables) == 1 and target.form == "col":
         row, col = col, 0
-    dst = target.like(nest.reader.temp("index"), "float32")
-    nest.before.append(IndexTiles(nest.node, dst, found[-1], row or 0, col or 0))
-    return Leaf(dst)
+    made = IndexTiles(nest.node, target.like("", "float32"), found[-1], row or 0, col or 0)
+    for known in nest.before:
+        if isinstance(known, IndexTiles) and _equal(known, made):
+            return Leaf(known.dst)
+    made.dst.name = nest.reader.temp("index")
+    nest.before.append(made)
+    return Leaf(made.dst)
+
+
+def _equal(a: IndexTiles, b: IndexTiles) -> bool:
+    """Whether two blocks hold the same numbers at the same places."""
+    alike = all(getattr(a.dst, n) == getattr(b.dst, n) for n in ("lead", "shape", "form"))
+    steps = (a.row_step, a.col_step) == (b.row_step, b.col_step)
+    return alike and steps and bool(tvm_ffi.structural_equal(a.base, b.base))
 
 
 def _composed(nest: Nest, value: Any) -> Expr:
-    """An index expression of quotients, remainders and products, computed without rounding.
+    """An index expression of quotients, remainders, products and choices, without rounding.
 
     A quotient is the floor of (a + 1/2) / c: that is at least 1 / (2 c) away from a whole
     number, which rounding does not cross for numbers as small as all have to be here.
@@ -54,13 +66,16 @@ def _composed(nest: Nest, value: Any) -> Expr:
     for var, start, extent in (*nest.reader.ranges, *((v, 0, e) for v, e in spans)):
         analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
     limit = EXACT[nest.reader.fp32_dest]
-    parts = [value, *(part for part in (getattr(value, "a", None), getattr(value, "b", None))
-                      if part is not None)]  # fmt: skip
+    names = ("a", "b", "true_value", "false_value")
+    parts = [value, *(getattr(value, name) for name in names if hasattr(value, name))]
     bounds = [analyzer.const_int_bound(part) for part in parts]
     if all(max(abs(int(b.min_value)), abs(int(b.max_value))) < limit for b in bounds):
         for kind, op in RING:
             if isinstance(value, kind):
                 return binary(op, index_expr(nest, value.a), index_expr(nest, value.b))
+        if isinstance(value, tirx.Select):
+            return Select(nest.condition(value.condition), index_expr(nest, value.true_value),
+                          index_expr(nest, value.false_value))  # fmt: skip
         divisor = constant(value.b) if isinstance(value, (tirx.FloorDiv, tirx.FloorMod)) else 0
         if divisor is not None and divisor > 0:
             a = index_expr(nest, value.a)
@@ -69,8 +84,8 @@ def _composed(nest: Nest, value: Any) -> Expr:
             if isinstance(value, tirx.FloorDiv):
                 return quotient
             return binary("sub", a, binary("mul", quotient, Const(float(divisor))))
-    refuse("an index expression is not made of sums, products, quotients and remainders of loop"
-           f" variables below {limit}", node=nest.node,
+    refuse("an index expression is not made of sums, products, quotients, remainders and choices of"
+           f" loop variables below {limit}", node=nest.node,
            code="UnsupportedIndex" if nest.reader.fp32_dest else "NeedsFp32Dest",
            next_step="use + - * // % with constants" if nest.reader.fp32_dest else
            "use a 32-bit destination register, or smaller numbers")  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from harness.compiler.affine import mentions
 from harness.language.blockformats import BLOCK_FORMATS, VALUES
@@ -112,15 +112,21 @@ class Convert:
 Expr = Leaf | Const | Unary | Binary | Select | Convert
 
 
+_OPERANDS: Final[dict[type[Any], tuple[str, ...]]] = {
+    Unary: ("a",), Convert: ("a",), Binary: ("a", "b"), Select: ("cond", "a", "b"),
+}  # fmt: skip
+
+
 def operands(expr: Expr) -> tuple[Expr, ...]:
     """Direct operands."""
-    if isinstance(expr, (Unary, Convert)):
-        return (expr.a,)
-    if isinstance(expr, Binary):
-        return (expr.a, expr.b)
-    if isinstance(expr, Select):
-        return (expr.cond, expr.a, expr.b)
-    return ()
+    return tuple(getattr(expr, name) for name in _OPERANDS.get(type(expr), ()))
+
+
+def over_operands(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """The expression with its direct operands changed."""
+    names = _OPERANDS.get(type(expr), ())
+    changed: dict[str, Any] = {name: change(getattr(expr, name)) for name in names}
+    return replace(expr, **changed)
 
 
 def leaf_nodes(expr: Expr) -> Iterator[Leaf]:
@@ -141,13 +147,7 @@ def rebuilt(expr: Expr, leaf: Callable[[Leaf], Leaf]) -> Expr:
     """The expression with every leaf replaced."""
     if isinstance(expr, Leaf):
         return leaf(expr)
-    if isinstance(expr, (Unary, Convert)):
-        return replace(expr, a=rebuilt(expr.a, leaf))
-    if isinstance(expr, Binary):
-        return replace(expr, a=rebuilt(expr.a, leaf), b=rebuilt(expr.b, leaf))
-    if isinstance(expr, Select):
-        return Select(rebuilt(expr.cond, leaf), rebuilt(expr.a, leaf), rebuilt(expr.b, leaf))
-    return expr
+    return over_operands(expr, lambda operand: rebuilt(operand, leaf))
 
 
 @dataclass(eq=False)

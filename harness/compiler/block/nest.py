@@ -176,6 +176,9 @@ class Nest:
         return total(Leaf(self._turned(part) if turned else part, bcast) for part in parts)
 
     def _turned(self, block: Buffer) -> Buffer:
+        for known in self.before:
+            if isinstance(known, Transpose) and known.src is block:
+                return known.dst
         turned = block.turned(self.reader.temp(f"{block.name}_t"))
         self.before.append(Transpose(self.node, turned, block))
         return turned
@@ -359,6 +362,9 @@ class Nest:
             if isinstance(value, kind):
                 if is_real(value.a):
                     return Unary(op, binary("sub", self.expr(value.a), self.expr(value.b)))
+                if dtype_of(value.a) == "bool":
+                    return Unary(op, binary("sub", self.condition(value.a),
+                                            self.condition(value.b)))  # fmt: skip
                 if loads_of(value):
                     return Unary(op, binary("sub", self.whole(value.a), self.whole(value.b)))
                 return Unary(op, index_expr(self, value.a - value.b))

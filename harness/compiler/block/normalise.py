@@ -1,7 +1,7 @@
 """Making a block program schedulable.
 
 After :func:`normalise` every buffer has one producer thread and one consumer thread, every operand
-is in the form its op takes, and accumulators that fit stay in DST.
+is in the form its op takes, accumulators that fit stay in DST, and expressions fit DST.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.compiler.affine import Bounds
+from harness.compiler.block.cut import cut_expressions
 from harness.compiler.block.initialise import initialise
 from harness.compiler.block.model import (
     Accumulate,
@@ -53,6 +54,7 @@ def normalise(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -
     _separate_loads(program)
     _separate_stores(program)
     _retarget(program)
+    cut_expressions(program, dst_tiles)
     separate_exact(program)
     _remove_dead(program)
 
