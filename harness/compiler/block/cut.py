@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.compiler.block.expression import inputs, registers_needed, weight
+from harness.compiler.block.expression import inputs, registers_needed
 from harness.compiler.block.model import (
     BlockProgram,
     Buffer,
@@ -64,7 +64,7 @@ class _Cut:
             return expr
         expr = over_operands(expr, self.fitted)
         while registers_needed(expr) > self.dst_tiles:
-            largest = max((e for e in inputs(expr) if not isinstance(e, (Leaf, Const))), key=weight)
+            largest = max((e for e in inputs(expr) if not isinstance(e, (Leaf, Const))), key=registers_needed)
             expr = over_operands(expr, lambda e: self.part(e) if e is largest else e)  # noqa: B023
         return expr
 
