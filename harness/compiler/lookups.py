@@ -1,8 +1,8 @@
 """Blocks that a tensor of indices chooses: ``T.copy(KV[table[b, k], :, :], block)``.
 
-The reader loads the index from L1 and makes a page number of it. No condition can ask whether the
-page exists, so the index must choose along a tensor's first dimension: then a page is in the tensor
-exactly where the index is in range, and one that is not is found.
+The reader loads the index from L1 and makes a page number of it, or of the rows it chooses inside
+pages. What cores do does not depend on data, so nothing asks whether the page exists; where an
+index is out of range, the page is none of the tensor's, which is found.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, accesses, loads_of, statements
 from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY
-from harness.language.regions import constant
 from harness.language.tensors import VAR
 
 
@@ -74,17 +73,9 @@ def check_gathers(kernel: Kernel) -> None:
             found = loads_of(rng.min)
             if not found:
                 continue
-            table = found[0].source.name
-            if dim >= rank - 2:
-                _no(f"{table!r} chooses rows or columns inside the tiles of {name!r}", call,
-                    "split that dimension: a first one that the index chooses from, and one of"
-                    " the rows of a block, as in (pages, page_size, dim)")  # fmt: skip
-            before = [constant(d) for d in region.source.ty.shape[:dim]]
-            if any(size != 1 for size in before):
-                _no(f"{table!r} chooses along a dimension of {name!r} behind others, where an index"
-                    " out of range would take another block unnoticed", call,
-                    "pass the tensor with that dimension first, or flattened with those before"
-                    " it")  # fmt: skip
+            if dim == rank - 1:
+                _no(f"{found[0].source.name!r} chooses columns inside the tiles of {name!r}", call,
+                    "pass the tensor with that dimension first")  # fmt: skip
             for load in found:
                 _check_table(load, written, copied, call)
 

@@ -11,10 +11,8 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from harness.fuzz.scene import TILE, Scene
+from harness.fuzz.scene import RUN, TILE, Scene
 
-RUN: Final = 16
-"""Elements that are moved together from a computed place."""
 _SCOPES: Final = ("shared", "fragment")
 
 
@@ -103,14 +101,20 @@ def moved(draw: st.DrawFn, scene: Scene) -> None:
 
 
 def shifted(draw: st.DrawFn, scene: Scene) -> None:
-    """Blocks around this one, each from whole tiles before it or behind, added up; zero outside."""
-    turns, step, first = draw(st.integers(1, 3)), draw(st.integers(0, 2)), draw(st.integers(-3, 1))
+    """Blocks around this one, some rows or columns before it or behind, added up; zero outside.
+
+    Rows by twos, which every device can read of every dtype, columns by rows of faces.
+    """
+    turns, step, first = draw(st.integers(1, 3)), draw(st.integers(0, 4)), draw(st.integers(-6, 3))
+    units = (draw(st.sampled_from((2, 6, RUN, TILE))), draw(st.sampled_from((RUN, TILE))))
     if not scene.whole:  # blocks that are joined would step apart
-        step = 0
+        step, units = 0, (TILE, TILE)
     row, column = f"by * {scene.bm}", scene.column
-    along = f" + (k * {step * TILE} + {first * TILE})"
-    across = f" + {TILE * draw(st.integers(-3, 2))}"
-    if draw(st.booleans()):
+    down = draw(st.booleans())
+    unit, other = units if down else units[::-1]
+    along = f" + (k * {step * unit} + {first * unit})"
+    across = f" + {other * draw(st.integers(-5, 3))}"
+    if not down:
         along, across = across, along
     lead: tuple[int, ...] = (scene.batch,) if scene.axes == 3 else ()
     name = scene.tensor("H", (*lead, scene.M, scene.N), scene.dtype)
@@ -144,7 +148,8 @@ def picked(draw: st.DrawFn, scene: Scene) -> None:
     dtype = draw(st.sampled_from((scene.dtype, "float32", "int32")))
     at = [_place(step, first)]
     if scene.whole and draw(st.booleans()):  # blocks that are joined would choose differently
-        at, wide = [f"{at[0]} + by"], wide + scene.grid()[1 if scene.axes > 1 else 0]
+        blocks = scene.grid((scene.bm, scene.bn))
+        at, wide = [f"{at[0]} + by"], wide + blocks[1 if scene.axes > 1 else 0]
     shape: tuple[int, ...] = (wide,)
     start, extents = ["0"], shape
     if along == "column":

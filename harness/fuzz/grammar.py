@@ -56,7 +56,7 @@ def _scene(draw: st.DrawFn, focus: str | None) -> Scene:
     if focus == "reduce":
         axes = draw(st.sampled_from([1, 1, 2]))
     wide = draw(st.integers(0, 9)) == 9  # blocks beyond DST
-    bm = draw(_sizes((32, 32, 64, 16, 8, 96, 1, 48) if axes < 3 else (32, 64)))
+    bm = draw(_sizes((32, 32, 64, 16, 8, 96, 1, 48, 80) if axes < 3 else (32, 64, 48)))
     bn = draw(_sizes((32, 32, 64, 96, 128, 48) if axes == 1 else (32, 32, 64, 96, 48)))
     bn = draw(_sizes((160, 192, 256))) if wide else bn
     bk = draw(_sizes((32, 160))) if wide else draw(_sizes((32, 32, 64)))

@@ -38,7 +38,9 @@ def turned(draw: st.DrawFn, scene: Scene) -> None:
 def part(draw: st.DrawFn, scene: Scene) -> None:
     """A part of a block taken, changed, and put elsewhere in a block."""
     rows, columns = scene.bm // TILE, scene.bn // TILE
-    if not scene.blocks or not scene.whole or rows * columns < 2 or scene.bn % TILE:
+    if not scene.blocks or not scene.whole or rows * columns < 2:
+        return
+    if scene.bm % TILE or scene.bn % TILE:
         return
     (source, _), (target, _) = (draw(st.sampled_from(scene.blocks)) for _ in range(2))
     high, wide = draw(st.integers(1, rows)), draw(st.integers(1, columns))
@@ -83,7 +85,7 @@ def gather(draw: st.DrawFn, scene: Scene) -> None:
     if not scene.whole:
         return
     pages, turns = draw(st.integers(1, 5)), draw(st.integers(1, 3))
-    gx, gy, gz = scene.grid()
+    gx, gy, gz = scene.grid((scene.bm, scene.bn))
     sizes = {"k": turns, "by": gx if scene.axes == 1 else gy}
     sizes |= {"bx": gx} if scene.axes > 1 else {}
     sizes |= {"bz": gz} if scene.axes > 2 else {}

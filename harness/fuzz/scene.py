@@ -11,6 +11,8 @@ from typing import Any, Final
 from harness.fuzz.coverage import STATED
 
 TILE: Final = 32
+RUN: Final = 16
+"""Rows and columns of a face of a tile."""
 OUTPUT: Final = "Y"
 """Stem of outputs' names."""
 
@@ -81,9 +83,9 @@ class Scene:
         said = set(re.findall(r"\w+", "\n".join(self.lines)))
         return [t for t in self.tensors if t.name in said]
 
-    def grid(self) -> tuple[int, int, int]:
-        """Blocks per axis, joined to whole tiles as TTTilesToCoreMap joins them."""
-        bm, bn = self.joined
+    def grid(self, blocks: tuple[int, int] | None = None) -> tuple[int, int, int]:
+        """Blocks per axis, joined to whole tiles as TTTilesToCoreMap joins them, or of a size."""
+        bm, bn = blocks or self.joined
         rows = -(-self.M // bm)
         if self.axes == 1:
             return rows, 1, 1
@@ -98,12 +100,12 @@ class Scene:
     def summable(self) -> tuple[int, ...]:
         """Dimensions an op may combine the elements of: joined blocks stay apart."""
         return tuple(d for d, extent in enumerate((self.bm, self.bn))
-                     if extent % TILE == 0 or (d and self.axes == 1))  # fmt: skip
+                     if extent % RUN == 0 or (d and self.axes == 1))  # fmt: skip
 
     @property
     def whole(self) -> bool:
-        """Whether blocks are whole tiles; smaller ones are joined, and may do less."""
-        return self.bm % TILE == 0 and (self.axes == 1 or self.bn % TILE == 0)
+        """Whether blocks are whole faces; others can only be joined, and may do less."""
+        return self.bm % RUN == 0 and (self.axes == 1 or self.bn % RUN == 0)
 
     @property
     def has_integers(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads_of
 from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call
 from harness.language.regions import constant
+from simulator.arch import TILE
+from simulator.plan.tensors import padded_shape
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,23 @@ def looked_up(
     starts = [tvm_ffi.structural_map(s, [(TensorLoad, answer)], order="pre")
               if loads_of(s) else s for s in region.starts]  # fmt: skip
     return asked, Region(region.tensor, starts, region.extents, tuple(a.var for a in asked))
+
+
+def page_if_inside(region: Region, page: Any) -> Any:
+    """The page, or one behind the last where an index places the region beside its tensor.
+
+    Along the first dimension it is none of the tensor's anyway; along others it might be another
+    block's, which nobody would notice.
+    """
+    sizes = [constant(d) or 0 for d in region.tensor.ty.shape]
+    tests: list[Any] = []
+    for dim, (start, extent) in enumerate(zip(region.starts, region.extents, strict=True)):
+        if region.gathered(start) and any(size != 1 for size in sizes[:dim]):
+            tests += [start >= 0, start + extent <= sizes[dim]]
+    if not tests:
+        return page
+    pages = math.prod(padded_shape(sizes)) // TILE**2
+    return tirx.Select(tirx.all(*tests), page, tirx.const(pages, "int32"))
 
 
 def _lookup(load: TensorLoad, names: Names, ana: Any, node: Any) -> Lookup:

@@ -30,11 +30,15 @@ Prove = Callable[[Any], bool]
 
 @dataclass(frozen=True)
 class Span:
-    """One tile dimension of a region: its start, the elements it covers and the tensor has."""
+    """One tile dimension of a region: its start, the elements it covers and the tensor has.
+
+    Where it is ``given`` by a tensor of indices, it is taken to lie in the tensor.
+    """
 
     start: Any
     extent: int
     size: int
+    given: bool = False
 
 
 class Pieces:
@@ -75,7 +79,7 @@ class Pieces:
 
     def _ends(self, span: Span) -> bool:
         """Whether a dimension surely ends inside the tensor, or with it."""
-        return self.proves(span.start + span.extent <= span.size)
+        return span.given or self.proves(span.start + span.extent <= span.size)
 
     def check_reads(self, align: int) -> None:
         """Refuse rows that a NoC read cannot fetch: both its ends are alike modulo ``align``."""
@@ -97,7 +101,7 @@ class Pieces:
 
     def inside(self) -> bool:
         """Whether the pieces fill their block's tiles, from a place inside the tensor."""
-        begin = all(self.proves(s.start >= 0) for s in (self.rows, self.cols))
+        begin = all(s.given or self.proves(s.start >= 0) for s in (self.rows, self.cols))
         return begin and all(s.extent % TILE == 0 and self._ends(s) for s in (self.rows, self.cols))
 
     def keep_columns(self) -> Callable[[Any], Any] | None:
@@ -113,17 +117,22 @@ class Pieces:
 
         return keep
 
-    def moves(self, op: str, names: Any, buffer: Buffer, outer: tuple[Any, Any]) -> list[Any]:
+    def moves(
+        self, op: str, names: Any, buffer: Buffer, outer: tuple[Any, Any],
+        paged: Callable[[Any], Any] = lambda page: page,
+    ) -> list[Any]:  # fmt: skip
         """One transfer per piece of a plane, where it lies in the tensor.
 
-        ``outer`` is the plane's number in the tensor and in the block.
+        ``outer`` is the plane's number in the tensor and in the block; ``paged`` says what page
+        to name for the one that was computed.
         """
         wide = -(-self.cols.extent // FACE)
         return loop("r", self.rows.extent // self.lines, lambda r: loop(
-            "c", wide, lambda c: self._move(op, names, buffer, outer, (r, c))))  # fmt: skip
+            "c", wide, lambda c: self._move(op, names, buffer, outer, (r, c), paged)))  # fmt: skip
 
     def _move(
-        self, op: str, names: Any, buffer: Buffer, outer: tuple[Any, Any], piece: tuple[Any, Any]
+        self, op: str, names: Any, buffer: Buffer, outer: tuple[Any, Any], piece: tuple[Any, Any],
+        paged: Callable[[Any], Any],
     ) -> list[Any]:  # fmt: skip
         counts = self.rows.extent // self.lines, -(-self.cols.extent // FACE)
         for var, count in zip(piece, counts, strict=True):
@@ -133,15 +142,17 @@ class Pieces:
         own = [piece[0] * self.lines, piece[1] * FACE]
         there = [s.start + o for s, o in zip((self.rows, self.cols), own, strict=True)]
         tests = [t for at, span in zip(there, (self.rows, self.cols), strict=True)
-                 for t in (at >= 0, at < span.size) if not self.proves(t)]  # fmt: skip
+                 for t in (at >= 0, at < span.size)
+                 if not (span.given or self.proves(t))]  # fmt: skip
         down, across = -(-self.rows.size // TILE), -(-self.cols.size // TILE)
         page = (outer[0] * down + _tile(there[0])) * across + _tile(there[1])
         tile = (outer[1] * buffer.rows + _tile(own[0])) * buffer.cols + _tile(own[1])
         where = address(TILE_ADDR, names[buffer], simplify(tile)) + simplify(
             _within(own) * self.bytes)  # fmt: skip
         size = self.lines * FACE * self.bytes
-        done = call(op, simplify(page), self.tensor, where, simplify(_within(there) * self.bytes),
-                    size, span=getattr(self.node, "span", None))  # fmt: skip
+        offset = simplify(_within(there) * self.bytes)
+        done = call(op, paged(simplify(page)), self.tensor, where, offset, size,
+                    span=getattr(self.node, "span", None))  # fmt: skip
         return [tirx.IfThenElse(tirx.all(*tests), done, None)] if tests else [done]
 
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import tvm
 from tvm import tirx
 
-from harness.compiler.block.lookup import looked_up
+from harness.compiler.block.lookup import looked_up, page_if_inside
 from harness.compiler.block.model import IndexTiles, Load, Region, Scaler, Store
 from harness.compiler.block.names import Names
 from harness.compiler.block.pieces import Pieces, Span
@@ -28,7 +29,10 @@ from simulator.arch import TILE
 
 @dataclass(frozen=True)
 class Axis:
-    """One tile dimension of a transfer: first tile, tiles moved, tiles and elements there are."""
+    """One tile dimension of a transfer: first tile, tiles moved, tiles and elements there are.
+
+    ``given`` is that of its :class:`Span`.
+    """
 
     first: Any
     count: int
@@ -36,6 +40,7 @@ class Axis:
     extent: int
     tiles: int
     elements: int
+    given: bool = False
 
 
 class TransferEmitter:
@@ -86,7 +91,8 @@ class TransferEmitter:
         found = [Span(tirx.const(0, "int32"), 1, 1)] if len(sizes) == 1 else []
         for at, extent, size in zip(region.starts, region.extents, sizes, strict=True):
             start = tirx.const(at, "int32") if isinstance(at, int) else at
-            found.append(Span(self._analyzer().simplify(start), extent, size))
+            found.append(Span(self._analyzer().simplify(start), extent, size,
+                              region.gathered(start)))  # fmt: skip
         rows, cols = found[-2:]
         return rows, cols
 
@@ -97,7 +103,7 @@ class TransferEmitter:
         if not ana.can_prove_equal(first * TILE, span.start):
             return None
         return Axis(first, -(-span.extent // TILE), span.start, span.extent,
-                    -(-span.size // TILE), span.size)  # fmt: skip
+                    -(-span.size // TILE), span.size, span.given)  # fmt: skip
 
     def _pieces(self, region: Region, node: Any) -> Pieces:
         ana = self._analyzer()
@@ -122,6 +128,8 @@ class TransferEmitter:
 
     def _begins(self, ana: Any, axis: Axis) -> bool:
         """Whether an axis surely begins inside the tensor, and not before it."""
+        if axis.given:
+            return True
         with ExitStack() as known:
             for condition in self.conditions:
                 known.enter_context(ana.constraint_scope(condition))
@@ -131,7 +139,8 @@ class TransferEmitter:
         """Conditions that tile ``i`` of an axis exists; those that always hold are left out."""
         last = axis.first + (axis.count - 1)
         found = [] if self._begins(ana, axis) else [axis.first + i >= 0]
-        return found if _proves(ana, last < axis.tiles) else [*found, axis.first + i < axis.tiles]
+        ends = axis.given or _proves(ana, last < axis.tiles)
+        return found if ends else [*found, axis.first + i < axis.tiles]
 
     def _guard(self, ana: Any, rows: Axis, cols: Axis, i: Any, j: Any, stmt: Any) -> list[Any]:
         conditions = [*self._inside(ana, rows, i), *self._inside(ana, cols, j)]
@@ -156,7 +165,8 @@ class TransferEmitter:
 
         def read(page: Any, index: Any, i: Any, j: Any) -> list[Any]:
             where = address(TILE_ADDR, buffer, ana.simplify(index))
-            op = call("noc_async_read_page", ana.simplify(page), tensor, where, span=span)
+            page = page_if_inside(region, ana.simplify(page))
+            op = call("noc_async_read_page", page, tensor, where, span=span)
             return self._guard(ana, rows, cols, i, j, op)
 
         if (
@@ -196,7 +206,7 @@ class TransferEmitter:
         out = [] if whole else zeros(self.names[dst], dst.tiles, span)
         op = "noc_async_read_partial_page"
         out += _where(inside, _planes(lead, lambda page, index: pieces.moves(
-            op, self.names, dst, (page, index))))  # fmt: skip
+            op, self.names, dst, (page, index), partial(page_if_inside, region))))  # fmt: skip
         out.append(call("noc_async_read_barrier", span=span))
         keep = pieces.keep_columns()
         if keep is None:
@@ -214,10 +224,14 @@ class TransferEmitter:
         """Elements of tile ``i`` that are inside region and tensor; None where always all 32."""
         whole_region = axis.extent % TILE == 0
         begins = self._begins(ana, axis)
-        if whole_region and begins and _proves(ana, axis.start + axis.extent <= axis.elements):
+        ends = axis.given or _proves(ana, axis.start + axis.extent <= axis.elements)
+        if whole_region and begins and ends:
             return None
 
         def keep(i: Any) -> Any:
+            if axis.given:
+                return tirx.Min(tirx.const(axis.extent, "int32") - i * TILE,
+                                tirx.const(TILE, "int32"))  # fmt: skip
             left: Any = tirx.const(axis.elements, "int32") - axis.start - i * TILE
             if not whole_region:
                 left = tirx.Min(left, tirx.const(axis.extent, "int32") - i * TILE)
