@@ -42,14 +42,15 @@ def masked(draw: st.DrawFn, scene: Scene) -> None:
     if not scene.blocks:
         return
     (block, _), (other, _) = (draw(st.sampled_from(scene.blocks)) for _ in range(2))
-    tests = [f"{block}[i, j] > {draw(st.sampled_from(LIMITS))}", *scene.tests]
-    tests += [_of_blocks(draw, scene)] if scene.whole else []
+    asked = [(f"{block}[i, j] > {draw(st.sampled_from(LIMITS))}",), scene.tests]
+    asked += [(_of_blocks(draw, scene),)] if scene.whole else []
+    test = draw(st.sampled_from(draw(st.sampled_from(asked))))
     sides = [[draw(update(scene, f"{block}[i, j]"))]]
     if draw(st.booleans()):  # the condition is of what the store before it changed
         sides[0].append(draw(update(scene, f"{other}[i, j]")))
     if draw(st.booleans()):
         sides.append([draw(update(scene, f"{draw(st.sampled_from((block, other)))}[i, j]"))])
-    lines = [f"if {draw(st.sampled_from(tests))}:", *(f"    {line}" for line in sides[0])]
+    lines = [f"if {test}:", *(f"    {line}" for line in sides[0])]
     if len(sides) > 1:
         lines += ["else:", *(f"    {line}" for line in sides[1])]
     scene.emit(*scene.parallel(*lines))

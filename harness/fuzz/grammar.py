@@ -16,7 +16,7 @@ from harness.fuzz import computed, parts
 from harness.fuzz.branches import guard, masked
 from harness.fuzz.expressions import elementwise, update, vector_update
 from harness.fuzz.placed import placed
-from harness.fuzz.scene import OUTPUT, Scene, render
+from harness.fuzz.scene import NUMBERINGS, OUTPUT, Scene, render
 
 DTYPES: Final = ("bfloat16", "float32", "float16")
 KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop", "vector",
@@ -281,6 +281,8 @@ def scenes(draw: st.DrawFn, focus: str | None = None) -> Scene:
         kind = "placed" if kind in _WHOLE and not scene.whole else kind
         _STATEMENTS[kind](draw, scene)
     _store(draw, scene)
+    if scene.axes == 2 and focus is None and draw(st.integers(0, 7)) == 7:
+        scene.numbering = draw(st.sampled_from(NUMBERINGS))
     return scene
 
 

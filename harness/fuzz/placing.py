@@ -47,7 +47,9 @@ class Placement:
 @st.composite
 def placements(draw: st.DrawFn, device: str, scene: Scene, focus: str | None = None) -> Placement:
     """A placement of a kernel on a device."""
-    kinds = _FOCUSED.get(focus or "", KINDS)
+    kinds: tuple[str, ...] = _FOCUSED.get(focus or "", KINDS)
+    if scene.numbering:  # the grid is another one, and whose shares are alike is not known
+        kinds = tuple(k for k in kinds if k not in ("match", "shared", "own"))
     full = find_arch(device).grid
     pairs = _sides(scene, full)
     kind = draw(st.sampled_from(kinds if pairs else [k for k in kinds if k != "shared"]))

@@ -40,6 +40,7 @@ class Scene:
         runs: tensors whose elements are moved in runs of 16.
         lines: statements under the grid.
         past: rows of tensors behind those that blocks begin in.
+        numbering: how the kernel numbers its blocks by hand; empty where T.Kernel does.
     """
 
     M: int
@@ -62,6 +63,7 @@ class Scene:
     lines: list[str] = field(default_factory=list)
     count: int = 0
     past: int = 0
+    numbering: str = ""
 
     def name(self, stem: str) -> str:
         """A new name."""
@@ -90,6 +92,11 @@ class Scene:
         if self.axes == 1:
             return rows, 1, 1
         return -(-self.N // bn), rows, self.batch
+
+    @property
+    def extents(self) -> tuple[int, int]:
+        """Columns and rows of blocks as they are written."""
+        return -(-self.N // self.bn), -(-self.M // self.bm)
 
     @property
     def joined(self) -> tuple[int, int]:
@@ -193,6 +200,27 @@ class Scene:
         self.blocks.append((total, "float32"))
 
 
+NUMBERINGS: Final = ("rows", "columns", "pairs", "waves", "waves of three")
+"""Ways a kernel on two axes may number its blocks by hand."""
+
+
+def _by_hand(way: str, gx: int, gy: int) -> tuple[int, list[str], int]:
+    """Extent of T.Kernel, the statements that find bx and by, and how deep they nest."""
+    total = gx * gy
+    places = {"columns": (f"b // {gy}", f"b % {gy}"),
+              "pairs": (f"b // 2 % {gx}", f"b // {2 * gx} * 2 + b % 2")}  # fmt: skip
+    way = "rows" if way == "pairs" and gy % 2 else way
+    bx, by = places.get(way, (f"b % {gx}", f"b // {gx}"))
+    found = [f"bx = {bx}", f"by = {by}"]
+    if not way.startswith("waves"):
+        return total, found, 0
+    cores = min(3 if way.endswith("three") else 2, total)
+    lines = [f"for w in T.serial({-(-total // cores)}):", f"    b = w * {cores} + p"]
+    if total % cores == 0:
+        return cores, [*lines, *(f"    {line}" for line in found)], 1
+    return cores, [*lines, f"    if b < {total}:", *(f"        {line}" for line in found)], 2
+
+
 def render(scene: Scene, layouts: Mapping[str, Any] | None = None) -> str:
     """The scene as text, with layouts of some of its tensors."""
     params = [f'    {t.name}: T.Tensor({t.shape!r}, "{t.dtype}"),' for t in scene.used()]
@@ -206,6 +234,12 @@ def render(scene: Scene, layouts: Mapping[str, Any] | None = None) -> str:
     head = f"with T.Kernel({', '.join(grid)}, threads=128) as {ids}:"
     stated = ", ".join(f"{name}: {layout!r}" for name, layout in (layouts or {}).items())
     said = [f"{STATED}({{{stated}}})"] if stated else []
-    body = [*said, *scene.allocations, *scene.lines]
+    lines = scene.lines
+    if scene.numbering:
+        extent, found, deep = _by_hand(scene.numbering, *scene.extents)
+        name = "p" if deep else "b"
+        head = f"with T.Kernel({extent}, threads=128) as {name}:"
+        lines = [*found, *(f"{'    ' * deep}{line}" for line in lines)]
+    body = [*said, *scene.allocations, *lines]
     return "\n".join(["@T.prim_func", "def main(", *params, "):", f"    {head}",
                       *(f"        {line}" for line in body), ""])  # fmt: skip
