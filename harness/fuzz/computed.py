@@ -26,7 +26,7 @@ def patches(draw: st.DrawFn, scene: Scene) -> None:
     height, width = (draw(st.integers(least, least + 7)) for _ in range(2))
     image = scene.tensor("X", (draw(st.integers(1, 3)), height, width, channels), scene.dtype)
     scene.runs.append(image)
-    depth, bk = kernel * kernel * channels, scene.bk
+    depth, bk = kernel * kernel * channels, -(-scene.bk // TILE) * TILE
     weights = scene.tensor("K", (depth, scene.N), scene.dtype)
     patch = scene.alloc("x", (scene.bm, bk), scene.dtype, "shared")
     filters = scene.alloc("w", (bk, scene.bn), scene.dtype, "shared")
@@ -140,8 +140,9 @@ def picked(draw: st.DrawFn, scene: Scene) -> None:
         if not scene.rows:
             scene.load_rows("fragment")
         vector = draw(st.sampled_from(scene.rows))
-        scene.emit(f"for k in T.serial({turns}):", f"    for i in T.Parallel({scene.bm}):",
-                   f"        {vector}[i] = {vector}[i] {operator}"
+        loops = [f"for k in T.serial({turns}):", f"for i in T.Parallel({scene.bm}):"]
+        outer, inner = loops[:: draw(st.sampled_from((1, -1)))]  # either may be around the other
+        scene.emit(outer, f"    {inner}", f"        {vector}[i] = {vector}[i] {operator}"
                    f" {block}[i, {_place(step, first)}]")  # fmt: skip
         return
     wide = used + draw(st.integers(0, 40))
@@ -165,9 +166,12 @@ def picked(draw: st.DrawFn, scene: Scene) -> None:
     name = scene.tensor("S", shape, dtype)
     held = scene.alloc("s", extents, dtype, "shared")
     update = f"{block}[i, j] = {block}[i, j] {operator} {held}[{', '.join(at)}]"
-    scene.emit(f"T.copy({name}[{', '.join(start)}], {held})",
-               f"for k in T.serial({turns}):",
-               *(f"    {line}" for line in scene.parallel(update)))  # fmt: skip
+    scene.emit(f"T.copy({name}[{', '.join(start)}], {held})")
+    if draw(st.booleans()):
+        scene.emit(*scene.parallel(f"for k in T.serial({turns}):", f"    {update}"))
+    else:
+        scene.emit(f"for k in T.serial({turns}):",
+                   *(f"    {line}" for line in scene.parallel(update)))  # fmt: skip
 
 
 def _place(step: int, first: int) -> str:

@@ -16,7 +16,7 @@ from harness.fuzz import computed, parts
 from harness.fuzz.branches import guard, masked
 from harness.fuzz.expressions import elementwise, update, vector_update
 from harness.fuzz.placed import placed
-from harness.fuzz.scene import NUMBERINGS, OUTPUT, Scene, render
+from harness.fuzz.scene import NUMBERINGS, OUTPUT, TILE, Scene, render
 
 DTYPES: Final = ("bfloat16", "float32", "float16")
 KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop", "vector",
@@ -43,8 +43,8 @@ def _sizes(blocks: tuple[int, ...]) -> st.SearchStrategy[int]:
 
 @st.composite
 def _extent(draw: st.DrawFn, block: int, most: int = 4) -> int:
-    """A tensor extent: whole blocks, or any ragged number within a few of them."""
-    blocks = draw(st.integers(1, most))
+    """A tensor extent: whole blocks, or any ragged number within a few of them or a few tiles."""
+    blocks = draw(st.integers(1, most * max(1, TILE // max(block, 2))))
     if draw(st.booleans()):
         return draw(st.integers(max(1, block * (blocks - 1) + 1), block * blocks))
     return block * blocks
@@ -59,7 +59,7 @@ def _scene(draw: st.DrawFn, focus: str | None) -> Scene:
     bm = draw(_sizes((32, 32, 64, 16, 8, 96, 1, 48, 80) if axes < 3 else (32, 64, 48)))
     bn = draw(_sizes((32, 32, 64, 96, 128, 48) if axes == 1 else (32, 32, 64, 96, 48)))
     bn = draw(_sizes((160, 192, 256))) if wide else bn
-    bk = draw(_sizes((32, 160))) if wide else draw(_sizes((32, 32, 64)))
+    bk = draw(_sizes((32, 160))) if wide else draw(_sizes((32, 32, 64, 16, 48)))
     few = 6 if focus == "schedule" else 3
     M, K = draw(_extent(bm, few)), draw(_extent(bk, few))
     N = draw(st.integers(1, bn)) if axes == 1 and draw(st.booleans()) else bn
