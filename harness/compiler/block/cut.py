@@ -64,7 +64,8 @@ class _Cut:
             return expr
         expr = over_operands(expr, self.fitted)
         while registers_needed(expr) > self.dst_tiles:
-            largest = max((e for e in inputs(expr) if not isinstance(e, (Leaf, Const))), key=registers_needed)
+            parts = [e for e in inputs(expr) if not isinstance(e, (Leaf, Const))]
+            largest = max(parts, key=registers_needed)
             expr = over_operands(expr, lambda e: self.part(e) if e is largest else e)  # noqa: B023
         return expr
 
