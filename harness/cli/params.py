@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from harness.errors import HarnessError
 
@@ -17,7 +17,7 @@ class ParameterError(HarnessError):
 
 
 def parse_params(given: Sequence[str]) -> dict[str, Any]:
-    """``["M=512", "dtype=float16"]`` to a dictionary: JSON literals, else strings.
+    """``["M=512", "dtype=float16"]`` to a dictionary: JSON literals, Python's too, else strings.
 
     Raises:
         ParameterError: no ``=``, no name, or one name twice.
@@ -34,7 +34,14 @@ def parse_params(given: Sequence[str]) -> dict[str, Any]:
     return params
 
 
+_PYTHON: Final = {"True": True, "False": False, "None": None}
+"""Spellings of Python, whose texts would all count as true."""
+
+
 def _literal(value: str) -> Any:
+    if value in _PYTHON:
+        return _PYTHON[value]
+
     def refuse(name: str) -> NoReturn:
         raise ValueError(name)
 

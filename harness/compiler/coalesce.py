@@ -250,6 +250,8 @@ class Join:
         found = step_of(place.start, self.var)
         step, name = 1 if found is None else found, place.tensor.name
         if self.is_grown(place.key):
+            if found is None:
+                self.no(f"tensor {name!r} is read at a place computed for each", place.node)
             if step != self.extent or place.extent != self.extent:
                 self.no(f"tensor {name!r} does not advance with them", place.node)
             size = constant(place.tensor.ty.shape[place.dim]) or 0

@@ -169,3 +169,28 @@ def test_vectors_become_one_number(M: int, N: int, device: str) -> None:
 def test_loops_over_the_one_row_on_tensors(shape: tuple[int, int], blocks: tuple[int, int]) -> None:
     """A T.Parallel loop of one iteration is the row: it was added to the row a second time."""
     assert harness.check(elementwise.multiply_add(*shape, *blocks)).passed
+
+
+def _embedding(M: int, N: int) -> Any:
+    @T.prim_func
+    def main(
+        W: T.Tensor((50, N), "float32"), at: T.Tensor((M,), "int32"), Y: T.Tensor((M, N), "float32")
+    ):
+        with T.Kernel(M) as b:
+            row = T.alloc_fragment((N,), "float32")
+            T.copy(W[at[b], :], row)
+            T.copy(row, Y[b, :])
+
+    return main
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("M", "N"), SIZES)
+def test_every_row_is_where_its_own_index_says(M: int, N: int, device: str) -> None:
+    """Rows that a table chooses one by one were read as neighbours of the first."""
+    func = _embedding(M, N)
+    assert harness.check(func, device=device).passed
+    w = np.random.default_rng(5).standard_normal((50, N)).astype(np.float32)
+    at = np.random.default_rng(6).integers(0, 50, M).astype(np.int32)
+    got = harness.compile(func, device=device).run({"W": w, "at": at}).outputs["Y"]
+    np.testing.assert_array_equal(got, w[at])

@@ -72,11 +72,12 @@ def test_flags_change_the_artifact(command: Command) -> None:
 
 
 def test_values_are_json_literals_or_strings() -> None:
-    """Protects ``--param K=V``: JSON literals are values, the rest is text."""
-    given = ["a=512", "b=true", "c=bfloat16", 'd="7"', "e=[1,2]", "f=1.5", "g=NaN", "h=", "i=x=y"]
+    """Protects ``--param K=V``: JSON literals and Python's are values, the rest is text."""
+    given = ["a=512", "b=true", "c=bfloat16", 'd="7"', "e=[1,2]", "f=1.5", "g=NaN", "h=", "i=x=y",
+             "j=False", "k=True", "l=None", "m='False'"]  # fmt: skip
     assert parse_params(given) == {
         "a": 512, "b": True, "c": "bfloat16", "d": "7", "e": [1, 2], "f": 1.5, "g": "NaN", "h": "",
-        "i": "x=y",
+        "i": "x=y", "j": False, "k": True, "l": None, "m": "'False'",
     }  # fmt: skip
 
 
