@@ -6,6 +6,8 @@ golden interpreter and the printer see the same thing. Operand orders are stated
 
 from __future__ import annotations
 
+import math
+
 from typing import Any, Final
 
 import tvm
@@ -99,6 +101,9 @@ def fill(buffer: object, value: object) -> Call:
     region = Region.of(buffer, "T.fill destination")
     dtype = region.dtype
     if isinstance(value, tvm.ir.Expr):
+        known = _number(value)
+        if known is not None and (str(value.ty.dtype) == dtype or not math.isfinite(known)):
+            value = tirx.const(known, dtype)
         if str(value.ty.dtype) != dtype:
             value = tirx.Cast(dtype, value)
     elif isinstance(value, (bool, int, float)):
@@ -106,6 +111,16 @@ def fill(buffer: object, value: object) -> Call:
     else:
         raise LanguageError(f"T.fill value {value!r} is not a number")
     return _call(FILL, [region.node(), value])
+
+
+def _number(value: Any) -> float | None:
+    """The number an expression is, its sign with it, which TVM leaves alone in 16-bit types."""
+    if isinstance(value, tirx.FloatImm):
+        return float(value.value)
+    if isinstance(value, tirx.Mul) and _number(value.b) == -1:
+        found = _number(value.a)
+        return None if found is None else -found
+    return None
 
 
 def clear(buffer: object) -> Call:

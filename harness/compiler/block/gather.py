@@ -42,9 +42,14 @@ class Gathered(Region):
 
 
 def is_gathered(indices: Sequence[Any], variables: Sequence[Any]) -> bool:
-    """Whether some index is no sum of multiples of the loop variables."""
-    return any(mentions(i, variables) and not tvm.sym.detect_linear_equation(i, list(variables))
-               for i in indices)  # fmt: skip
+    """Whether some index is no sum of a start and one of the loop variables."""
+    return any(mentions(i, variables) and not _runs(i, variables) for i in indices)
+
+
+def _runs(index: Any, variables: Sequence[Any]) -> bool:
+    found = tvm.sym.detect_linear_equation(index, list(variables))
+    steps = [constant(step) for step in found[:-1]]
+    return sorted(steps, key=str) == sorted([0] * (len(steps) - 1) + [1], key=str)
 
 
 def gathers_into(before: Sequence[Statement], made: Leaf, block: Buffer) -> Load | None:
