@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -35,19 +35,29 @@ def index_ranges(kernel: Kernel) -> dict[str, Interval]:
     for var, extent in kernel.grid:
         named[var] = range(extent)
     out: dict[str, Interval] = {}
+    for start, last in _placed(kernel):
+        tables = _tables(start, named)
+        found = _fitting(start, last, named) if tables else (0, -1)
+        for name in tables:
+            before = out.get(name, found)
+            joint = max(before[0], found[0]), min(before[1], found[1])
+            out[name] = joint if joint[0] <= joint[1] else (0, -1)
+    return out
+
+
+def _placed(kernel: Kernel) -> Iterator[tuple[Any, int]]:
+    """Where copies start and elements are read, and the last such place in their tensor."""
     for call in calls(kernel.body, COPY):
         region = call.args[0]
         for part, size in zip(region.region, region.source.ty.shape, strict=True):
-            tables = _tables(part.min, named)
-            if not tables:
-                continue
-            last = (constant(size) or 0) - (constant(part.extent) or 0)
-            found = _fitting(part.min, last, named)
-            for name in tables:
-                before = out.get(name, found)
-                joint = max(before[0], found[0]), min(before[1], found[1])
-                out[name] = joint if joint[0] <= joint[1] else (0, -1)
-    return out
+            yield part.min, (constant(size) or 0) - (constant(part.extent) or 0)
+    for stmt in statements(kernel.body):
+        loads: list[Any] = []
+        if isinstance(stmt, tirx.BufferStore):
+            tvm_ffi.structural_walk(stmt.value, [(tvm.ir.TensorLoad, loads.append)])
+        for load in loads:
+            for index, size in zip(load.indices, load.source.ty.shape, strict=True):
+                yield index, (constant(size) or 0) - 1
 
 
 def drawn_indices(kernel: Kernel, seed: int) -> dict[str, Array]:

@@ -85,6 +85,8 @@ class Evaluator:
         self.functions = Functions(self.arithmetic)
         self.asked = False
         """Whether integers were read from a tensor."""
+        self._placing = False
+        """Whether what is evaluated is an index of what is read: numbers for a RISC."""
 
     def integer(self, expr: Any) -> Any:
         """An index: an integer or an integer array over the space.
@@ -160,13 +162,16 @@ class Evaluator:
     def _load(self, expr: Any) -> Value:
         if not is_buffer(expr.source):
             raise GoldenError("only buffers can be read", location=location_of(expr))
+        around, self._placing = self._placing, True
         indices = [self.integer(i) for i in expr.indices]
+        self._placing = around
         exprs = list(expr.indices)
         data = load(self.space, expr.source, indices, exprs, location_of(expr))
         if is_scalar(expr.source):
             return self._scalar(expr, data)
         of_tensor = expr.source not in self.space.chunk.buffers
-        if of_tensor and not self.space.rank and find_format(dtype_of(expr)).is_integer:
+        placing = around or not self.space.rank
+        if of_tensor and placing and find_format(dtype_of(expr)).is_integer:
             return self._whole(data, expr)  # a RISC takes it as it is
         if not self.space.chunk.machine.bounded:
             return data

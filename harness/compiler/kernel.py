@@ -21,6 +21,8 @@ from harness.language.regions import constant, is_buffer
 from harness.language.tensors import VAR
 
 AXES = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
+TENSORS = ("", "global")
+"""Storage scopes of tensors in device memory."""
 LEAVES = frozenset({tvm.ir.Var, tirx.IntImm, tirx.FloatImm, int, float})
 """Expressions without parts, which most are: no walk is set up for them."""
 ARITHMETIC = frozenset({tirx.Add, tirx.Sub, tirx.Mul, tirx.FloorDiv, tirx.FloorMod})
@@ -209,19 +211,29 @@ def accesses(stmt: Any) -> Iterator[Access]:
 
 
 def loads(expr: Any) -> Iterator[Access]:
-    """Element reads inside an expression."""
+    """Element reads inside an expression; what tensors their indices ask is not among them."""
     if reads_nothing(expr):
         return
-    found: list[Access] = []
-
-    def seen(load: TensorLoad) -> None:
+    found: list[TensorLoad] = []
+    tvm_ffi.structural_walk(expr, [(TensorLoad, found.append)])
+    if any(loads_of(*load.indices) for load in found):
+        found = _outermost(expr)
+    for load in found:
         indices = tuple(load.indices[:])
-        found.append(Access(load.source, indices, (1,) * len(indices), False, load))
+        check_placed(indices, load, gathers=load.source.ty.storage_scope in TENSORS)
+        yield Access(load.source, indices, (1,) * len(indices), False, load)
 
-    tvm_ffi.structural_walk(expr, [(TensorLoad, seen)])
-    for access in found:
-        check_placed(access.starts, access.node)
-    yield from found
+
+def _outermost(expr: Any) -> list[TensorLoad]:
+    """Loads that are not part of another's indices."""
+    found: list[TensorLoad] = []
+
+    def seen(load: TensorLoad) -> Any:
+        found.append(load)
+        return tirx.Var("read", str(load.ty.dtype))  # beneath which nothing is looked at
+
+    tvm_ffi.structural_map(expr, [(TensorLoad, seen)], order="pre")
+    return found
 
 
 def reads_nothing(expr: Any) -> bool:
@@ -258,14 +270,15 @@ def check_placed(indices: Sequence[Any], node: Any, *, gathers: bool = False) ->
         if not reads_nothing(index) and isinstance(index, tvm.ir.Expr):
             for inner in loads(index):
                 scope = inner.buffer.ty.storage_scope
-                if scope == VAR or (gathers and scope in ("", "global")):
+                if scope == VAR or (gathers and scope in TENSORS):
+                    check_placed(inner.starts, node)
                     continue
                 refuse(f"an index is read from {inner.buffer.name!r}: readers ask a tensor of"
-                       " indices for the block that T.copy fetches, and nothing else has a way to"
-                       " read an index from memory",
+                       " indices for what they fetch, and nothing else has a way to read an index"
+                       " from memory",
                        node=node, code="UnsupportedIndex",
-                       next_step="gather blocks with T.copy along a tensor's first dimension, or"
-                       " rearrange them on the host")  # fmt: skip
+                       next_step="gather from a tensor, by a tensor of indices that is a parameter,"
+                       " or rearrange on the host")  # fmt: skip
 
 
 def region_access(

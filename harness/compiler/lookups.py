@@ -1,4 +1,4 @@
-"""Blocks that a tensor of indices chooses: ``T.copy(KV[table[b, k], :, :], block)``.
+"""Blocks and rows that a tensor of indices chooses: ``T.copy(KV[table[b, k], :, :], block)``.
 
 The reader loads the index from L1 and makes a page number of it, or of the rows it chooses inside
 pages. What cores do does not depend on data, so nothing asks whether the page exists; where an
@@ -11,31 +11,37 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from tvm import tirx
-from tvm.ir import Call, TensorLoad, TensorRegion
+from tvm.ir import Call, TensorLoad
 
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, accesses, loads_of, statements
+from harness.compiler.kernel import Kernel, accesses, loads, loads_of, statements
 from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY
 from harness.language.tensors import VAR
 
 
-def gathers(kernel: Kernel) -> Iterator[tuple[TensorRegion, Call]]:
-    """Regions of copies that start where a tensor says."""
+def gathers(kernel: Kernel) -> Iterator[tuple[Any, list[Any], Any]]:
+    """Tensors that are read where a tensor of indices says: starts, and the copy or the element."""
     for stmt in statements(kernel.body):
         call = stmt.value if isinstance(stmt, tirx.Evaluate) else None
-        if not isinstance(call, Call) or getattr(call.op, "name", "") != COPY:
-            continue
-        if loads_of(*(r.min for r in call.args[0].region)):
-            yield call.args[0], call
+        if isinstance(call, Call) and getattr(call.op, "name", "") == COPY:
+            region = call.args[0]
+            starts = [r.min for r in region.region]
+            if loads_of(*starts):
+                yield region.source, starts, call
+        elif isinstance(stmt, tirx.BufferStore):
+            for access in loads(stmt.value):
+                if access.buffer in kernel.params and loads_of(*access.starts):
+                    yield access.buffer, list(access.starts), access.node
 
 
-def index_tensors(kernel: Kernel) -> dict[str, Call]:
-    """Names of tensors that choose blocks, each with the first copy that asks it."""
-    out: dict[str, Call] = {}
-    for region, call in gathers(kernel):
-        for load in loads_of(*(r.min for r in region.region)):
-            out.setdefault(str(load.source.name), call)
+def index_tensors(kernel: Kernel) -> dict[str, Any]:
+    """Names of tensors that choose what is read, each with the first that asks it."""
+    out: dict[str, Any] = {}
+    for _, starts, node in gathers(kernel):
+        for load in loads_of(*starts):
+            if load.source.ty.storage_scope != VAR:
+                out.setdefault(str(load.source.name), node)
     return out
 
 
@@ -64,16 +70,14 @@ def check_gathers(kernel: Kernel) -> None:
     """
     written = {a.buffer: a.node for a in accesses(kernel.body) if a.write}
     copied = {a.buffer for a in accesses(kernel.body) if not a.write}
-    for region, call in gathers(kernel):
-        name, rank = region.source.name, len(region.region)
-        if region.source in written:
+    for tensor, starts, call in gathers(kernel):
+        name, rank = tensor.name, len(starts)
+        if tensor in written:
             _no(f"tensor {name!r} is gathered from and written, and nothing tells whether the same"
                 " blocks", call, "write to another tensor")  # fmt: skip
-        for dim, rng in enumerate(region.region):
-            found = loads_of(rng.min)
-            if not found:
-                continue
-            if dim == rank - 1:
+        for dim, start in enumerate(starts):
+            found = loads_of(start)
+            if found and dim == rank - 1:
                 _no(f"{found[0].source.name!r} chooses columns inside the tiles of {name!r}", call,
                     "pass the tensor with that dimension first")  # fmt: skip
             for load in found:

@@ -10,6 +10,7 @@ import pytest
 import harness
 import harness.language as T
 from golden.formats import round_even
+from harness.errors import CompileError
 from simulator.run import execute
 
 DEVICES = ["wormhole_n150", "blackhole_p150"]
@@ -81,3 +82,85 @@ def test_a_page_that_is_not_there_is_found(kind: str, size: int, bad: int) -> No
     shape = made.plan.layouts["K"].logical_shape
     result = execute(made.plan, made.programs, {"K": np.ones(shape, np.float32), "table": table})
     assert {f.code for f in result.findings} == {"OutOfBounds"}, result.findings
+
+
+def rows(kind: str, size: int, dtype: str) -> Any:
+    """Blocks of ``size`` rows, each wherever a table says."""
+
+    @T.prim_func
+    def main(
+        K: T.Tensor((2, 71, 2, 64), dtype), idx: T.Tensor((3, 2, 50), "int32"),
+        other: T.Tensor((50,), "int32"), Y: T.Tensor((3, size, 64), "float32"),
+    ):  # fmt: skip
+        with T.Kernel(3) as b:
+            k = T.alloc_shared((size, 64), dtype)
+            if kind == "plain":
+                for i, j in T.Parallel(size, 64):
+                    k[i, j] = K[b % 2, idx[b, 1, i + 2], 1, j]
+            elif kind == "computed":
+                for i, j in T.Parallel(size, 64):
+                    k[i, j] = K[1, T.max(idx[b, 0, i] % 50 + 3, other[i]), b % 2, j]
+            elif kind == "some":
+                for i, j in T.Parallel(size, 64):
+                    k[i, j] = T.if_then_else((i + b) % 3 > 0, K[0, other[i], 0, j], 0)
+            else:
+                for i, j in T.Parallel(size, 64):
+                    k[i, j] = K[0, other[i], 0, j] - K[1, idx[b, b % 2, i], 0, j]
+            for i, j in T.Parallel(size, 64):
+                Y[b, i, j] = k[i, j]
+
+    return main
+
+
+def picked(kind: str, K: Any, idx: Any, other: Any, size: int) -> Any:
+    """What NumPy picks."""
+    at = other[:size]
+    if kind == "plain":
+        return np.stack([K[b % 2, idx[b, 1, 2 : size + 2], 1] for b in range(3)])
+    if kind == "computed":
+        return np.stack([K[1, np.maximum(idx[b, 0, :size] % 50 + 3, at), b % 2] for b in range(3)])
+    if kind == "some":
+        kept = [(np.arange(size) + b) % 3 > 0 for b in range(3)]
+        return np.stack([np.where(k[:, None], K[0, at, 0], 0) for k in kept])
+    return np.stack([K[0, at, 0] - K[1, idx[b, b % 2, :size], 0] for b in range(3)])
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype"),
+    [("wormhole_n150", "bfloat16"), ("wormhole_n150", "float32"), ("blackhole_p150", "float32")],
+)
+@pytest.mark.parametrize("size", [32, 48, 7])
+@pytest.mark.parametrize("kind", ["plain", "computed", "some", "two"])
+def test_rows_from_anywhere(kind: str, size: int, device: str, dtype: str) -> None:
+    """Every row of a block lies where a table says, computed, asked of two, or not at all."""
+    kernel = rows(kind, size, dtype)
+    made = harness.compile(kernel, device=device)
+    rng = np.random.default_rng(0)
+    K = rng.integers(-60, 60, (2, 71, 2, 64)).astype(np.float32)
+    idx, other = (rng.integers(0, 71, s).astype(np.int32) for s in ((3, 2, 50), (50,)))
+    given = {n: a for n, a in (("K", K), ("idx", idx), ("other", other)) if n in made.plan.io}
+    if kind in ("plain", "some"):
+        given = {n: a for n, a in given.items() if n != ("other" if kind == "plain" else "idx")}
+    result = execute(made.plan, made.programs, given)
+    assert result.findings == ()
+    np.testing.assert_array_equal(result.outputs["Y"], picked(kind, K, idx, other, size))
+    verdict = harness.check(kernel, device=device)
+    assert verdict.passed, (verdict.reason, verdict.findings)
+
+
+def test_a_row_that_is_not_there_is_found() -> None:
+    """An index out of range is found in the midst of planes, and in the padding of the last one."""
+    made = harness.compile(rows("plain", 32, "float32"))
+    for bad in (71, -1, 95, 96):
+        idx = np.zeros((3, 2, 50), np.int32)
+        idx[1, 1, 9] = bad
+        given = {"K": np.ones((2, 71, 2, 64), np.float32), "idx": idx}
+        found = {f.code for f in execute(made.plan, made.programs, given).findings}
+        assert found == {"OutOfBounds"}, (bad, found)
+
+
+def test_rows_below_what_blackhole_reads_are_refused() -> None:
+    """16 elements of bfloat16 are 32 bytes, and Blackhole reads DRAM at multiples of 64."""
+    with pytest.raises(CompileError, match="at multiples of 64") as caught:
+        harness.compile(rows("plain", 32, "bfloat16"), device="blackhole_p150")
+    assert "L1" in str(caught.value.next_step)

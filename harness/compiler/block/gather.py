@@ -3,13 +3,14 @@
 A tile keeps 16 neighbouring columns of a row in one piece, a row of a face. So a block whose
 elements come from computed places can be read where every such piece of it is one of the tensor:
 16 neighbours along its last dimension from a multiple of 16 on, at one place in the others. Pieces
-that lie outside the tensor, or where the kernel's condition does not hold, are zero.
+that lie outside the tensor, or where the kernel's condition does not hold, are zero. A tensor of
+indices may say which row each is of.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
 import tvm
@@ -17,16 +18,19 @@ import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.affine import Bounds, mentions
+from harness.compiler.block.lookup import looked_up, page_if_inside
 from harness.compiler.block.model import Buffer, Leaf, Load, Region, Statement
 from harness.compiler.block.names import Names
+from harness.compiler.block.pieces import FACE, datum_of, tile_of
 from harness.compiler.diagnostics import refuse
-from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, thread, zeros
+from harness.compiler.kernel import loads_of
+from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call, loop, seq, thread, zeros
 from harness.language.blockformats import BLOCK_FORMATS, dtype_of
 from harness.language.regions import constant
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
 
-RUN: Final = TILE // 2
+RUN: Final = FACE
 """Elements of a row of a face."""
 
 
@@ -60,28 +64,35 @@ def gathers_into(before: Sequence[Statement], made: Leaf, block: Buffer) -> Load
     return last if last.dst is made.buffer and last.dst.dtype == block.dtype else None
 
 
-def emit_gather(names: Names, ranges: Sequence[Bounds], stmt: Load, align: int) -> Any:
-    """Zeros, then one read per run that is inside, then a barrier.
+def emit_gather(
+    names: Names, ranges: Sequence[Bounds], stmt: Load, align: int, conditions: Sequence[Any]
+) -> Any:  # fmt: skip
+    """Rows of indices, zeros, then one read per run that is inside, then a barrier.
 
     Args:
         names: of block buffers.
         ranges: of the block and loop variables in scope.
         stmt: a load of :class:`Gathered` elements.
         align: addresses of both ends of a read are alike modulo this many bytes.
+        conditions: that hold there.
 
     Raises:
         CompileError: the elements do not come in runs, or the device cannot move one.
     """
-    return _Gather(names, ranges, stmt, align).emit()
+    return _Gather(names, ranges, stmt, align, conditions).emit()
 
 
 class _Gather:
-    def __init__(self, names: Names, ranges: Sequence[Bounds], stmt: Load, align: int) -> None:
+    def __init__(
+        self, names: Names, ranges: Sequence[Bounds], stmt: Load, align: int,
+        conditions: Sequence[Any],
+    ) -> None:  # fmt: skip
         region = stmt.region
         if not isinstance(region, Gathered):
             raise TypeError(type(region).__name__)
         self.region, self.node, self.span = region, stmt.node, getattr(stmt.node, "span", None)
         self.dst, self.buffer, self.tensor = stmt.dst, names[stmt.dst], region.tensor
+        self.names, self.conditions = names, conditions
         self.sizes = [constant(d) or 0 for d in self.tensor.ty.shape]
         self.analyzer = tvm.sym.Analyzer()
         for var, start, extent in ranges:
@@ -89,9 +100,9 @@ class _Gather:
         dtype = dtype_of(self.tensor)
         if dtype in BLOCK_FORMATS:
             self.no(f"{dtype} keeps exponents apart from the values", "store it as bfloat16")
-        self.bytes = DataFormat.from_ir(dtype).tile_bytes() // TILE // 2
-        if self.bytes % align:
-            self.no(f"{RUN} elements are {self.bytes} bytes, and this device reads memory at"
+        self.bytes = DataFormat.from_ir(dtype).tile_bytes() // TILE**2
+        if self.bytes * RUN % align:
+            self.no(f"{RUN} elements are {self.bytes * RUN} bytes, and this device reads memory at"
                     f" multiples of {align}", "keep the tensor in L1, or use float32")  # fmt: skip
         if self.dst.shape[1] % RUN:
             self.no(f"the block has {self.dst.shape[1]} columns",
@@ -102,23 +113,38 @@ class _Gather:
                f" and {why}", node=self.node, code="UnsupportedIndex", next_step=step)  # fmt: skip
 
     def emit(self) -> Any:
-        rows = range(-(-self.dst.shape[0] // TILE))
-        self.zeroed = False
-        reads = loop("i", len(rows), lambda i: loop("j", self.dst.cols, lambda j: loop(
-            "h", 2, lambda h: loop("f", 2, lambda f: loop("r", RUN, lambda r: self.run(
-                i, j, h, f, r))))))  # fmt: skip
+        row, column = self.region.variables
+        self.analyzer.bind(row, tvm.ir.Range.from_min_extent(0, self.dst.shape[0]))
+        for load in loads_of(*self.region.starts):
+            *outer, last = load.indices
+            if mentions(last, [column]) or any(mentions(i, [row, column]) for i in outer):
+                self.no(f"{load.source.name!r} is not asked once per row, along its last dimension",
+                        "index the table's last dimension by the block's rows")  # fmt: skip
+        asked, self.found = looked_up(self.region, self.names, self.analyzer, self.conditions,
+                                      self.node)  # fmt: skip
+        self.zeroed = any(extent % TILE for extent in self.dst.shape)
+
+        def line(r: Any) -> list[Any]:
+            place = {row: r}
+            bound = [tirx.Bind(a.var, address(LOAD_L1, a.row, self.at(a.index, place)))
+                     for a in asked]  # fmt: skip
+            return [*bound, *loop("c", self.dst.shape[1] // RUN, lambda c: self.run(r, c))]
+
+        reads = loop("r", self.dst.shape[0], line)
         before = zeros(self.buffer, self.dst.tiles, self.span) if self.zeroed else []
         barrier = call("noc_async_read_barrier", span=self.span)
-        return thread("reader", [*before, *reads, barrier])
+        fetched = [thread("reader", a.fetch(self.span)) for a in asked]
+        return seq([*fetched, thread("reader", [*before, *reads, barrier])])
 
-    def run(self, i: Any, j: Any, h: Any, f: Any, r: Any) -> list[Any]:
-        """The read of one run: row ``r`` of face (``h``, ``f``) of tile (``i``, ``j``)."""
-        for var, extent in ((i, self.dst.rows), (j, self.dst.cols), (h, 2), (f, 2), (r, RUN)):
+    def run(self, r: Any, c: Any) -> list[Any]:
+        """The read of one run: ``c`` of row ``r``."""
+        for var, extent in ((r, self.dst.shape[0]), (c, self.dst.shape[1] // RUN)):
             if isinstance(var, tvm.ir.Var):
                 self.analyzer.bind(var, tvm.ir.Range.from_min_extent(0, extent))
         row, column = self.region.variables
-        place = {row: i * TILE + h * RUN + r, column: j * TILE + f * RUN}
-        for n, index in enumerate(self.region.starts):
+        own = [r, c * RUN]
+        place = dict(zip((row, column), own, strict=True))
+        for n, index in enumerate(self.found.starts):
             wanted = int(n == len(self.sizes) - 1)
             if self.step(index, place) != wanted or (wanted and not self.whole(index, place)):
                 self.no(f"they do not lie side by side from a multiple of {RUN} on along its last"
@@ -127,35 +153,33 @@ class _Gather:
         if self.region.inside is not None and self.step(self.region.inside, place) != 0:
             self.no("the condition may change within them", "let it depend on rows, or on"
                     f" multiples of {RUN} columns")  # fmt: skip
-        at = [self.at(index, place) for index in self.region.starts]
+        at = [self.at(index, place) for index in self.found.starts]
         tests = [t for index, size in zip(at, self.sizes, strict=True)
+                 if not self.found.gathered(index)
                  for t in (index >= 0, index < size)]  # fmt: skip
-        tests += [place[v] < n for v, n in zip((row, column), self.dst.shape, strict=True)]
         if self.region.inside is not None:
             tests.append(self.at(self.region.inside, place))
         tests = [t for t in tests if not self.analyzer.can_prove(t)]
         self.zeroed |= bool(tests)
         if any(self.analyzer.can_prove(tirx.Not(t)) for t in tests):
             return []
-        read = self.read(at, (i * self.dst.cols + j, h * 2 + f, r))
+        read = self.read(at, own)
         return [tirx.IfThenElse(tirx.all(*tests), read, None)] if tests else [read]
 
-    def read(self, at: Sequence[Any], to: tuple[Any, Any, Any]) -> Any:
+    def read(self, at: Sequence[Any], own: Sequence[Any]) -> Any:
+        """The read of the run at ``at`` in the tensor to ``own`` row and column of the block."""
         page: Any = 0
         for index, size in zip(at[:-2], self.sizes[:-2], strict=True):
             page = page * size + index
-        across = -(-self.sizes[-1] // TILE)
-        tile_row, tile_column = (tirx.FloorDiv(x, tirx.const(TILE, "int32")) for x in at[-2:])
-        page = (page * -(-self.sizes[-2] // TILE) + tile_row) * across + tile_column
-        (half, line), (side, _) = (
-            (tirx.FloorDiv(tirx.FloorMod(x, tirx.const(TILE, "int32")), tirx.const(RUN, "int32")),
-             tirx.FloorMod(x, tirx.const(RUN, "int32"))) for x in at[-2:])  # fmt: skip
-        offset = ((half * 2 + side) * RUN + line) * self.bytes
-        tile, face, row = to
-        where = address(TILE_ADDR, self.buffer, self.analyzer.simplify(tile))
-        where = where + (face * RUN + row) * self.bytes
-        return call("noc_async_read_partial_page", self.analyzer.simplify(page), self.tensor, where,
-                    self.analyzer.simplify(offset), self.bytes, span=self.span)  # fmt: skip
+        down, across = (-(-size // TILE) for size in self.sizes[-2:])
+        page = (page * down + tile_of(at[-2])) * across + tile_of(at[-1])
+        page = page_if_inside(replace(self.found, starts=list(at)), self.analyzer.simplify(page))
+        tile = self.analyzer.simplify(tile_of(own[0]) * self.dst.cols + tile_of(own[1]))
+        where = address(TILE_ADDR, self.buffer, tile) + self.analyzer.simplify(
+            datum_of(own) * self.bytes)  # fmt: skip
+        return call("noc_async_read_partial_page", page, self.tensor, where,
+                    self.analyzer.simplify(datum_of(at[-2:]) * self.bytes), self.bytes * RUN,
+                    span=self.span)  # fmt: skip
 
     def at(self, expr: Any, place: dict[Any, Any]) -> Any:
         """An expression at the first place of a run."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import tvm_ffi
 from tvm import tirx
@@ -20,6 +20,8 @@ from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call
 from harness.language.regions import constant
 from simulator.arch import TILE
 from simulator.plan.tensors import padded_shape
+
+Placed = TypeVar("Placed", bound=Region)
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Lookup:
 
 
 def looked_up(
-    region: Region, names: Names, ana: Any, conditions: Sequence[Any], node: Any
-) -> tuple[list[Lookup], Region]:  # fmt: skip
+    region: Placed, names: Names, ana: Any, conditions: Sequence[Any], node: Any
+) -> tuple[list[Lookup], Placed]:  # fmt: skip
     """What a region asks tensors of indices, and the region with variables for the answers.
 
     ``ana`` knows the variables in scope, and ``conditions`` hold there.
@@ -67,7 +69,7 @@ def looked_up(
 
     starts = [tvm_ffi.structural_map(s, [(TensorLoad, answer)], order="pre")
               if loads_of(s) else s for s in region.starts]  # fmt: skip
-    return asked, Region(region.tensor, starts, region.extents, tuple(a.var for a in asked))
+    return asked, replace(region, starts=starts, indices=tuple(a.var for a in asked))
 
 
 def page_if_inside(region: Region, page: Any) -> Any:

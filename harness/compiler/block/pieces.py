@@ -145,22 +145,23 @@ class Pieces:
                  for t in (at >= 0, at < span.size)
                  if not (span.given or self.proves(t))]  # fmt: skip
         down, across = -(-self.rows.size // TILE), -(-self.cols.size // TILE)
-        page = (outer[0] * down + _tile(there[0])) * across + _tile(there[1])
-        tile = (outer[1] * buffer.rows + _tile(own[0])) * buffer.cols + _tile(own[1])
+        page = (outer[0] * down + tile_of(there[0])) * across + tile_of(there[1])
+        tile = (outer[1] * buffer.rows + tile_of(own[0])) * buffer.cols + tile_of(own[1])
         where = address(TILE_ADDR, names[buffer], simplify(tile)) + simplify(
-            _within(own) * self.bytes)  # fmt: skip
+            datum_of(own) * self.bytes)  # fmt: skip
         size = self.lines * FACE * self.bytes
-        offset = simplify(_within(there) * self.bytes)
+        offset = simplify(datum_of(there) * self.bytes)
         done = call(op, paged(simplify(page)), self.tensor, where, offset, size,
                     span=getattr(self.node, "span", None))  # fmt: skip
         return [tirx.IfThenElse(tirx.all(*tests), done, None)] if tests else [done]
 
 
-def _tile(index: Any) -> Any:
+def tile_of(index: Any) -> Any:
+    """The tile an element lies in, along one dimension."""
     return tirx.FloorDiv(index, tirx.const(TILE, "int32"))
 
 
-def _within(place: Sequence[Any]) -> Any:
+def datum_of(place: Sequence[Any]) -> Any:
     """Which datum of its tile an element is, in the first column of a face."""
     row, column = (tirx.FloorMod(x, tirx.const(TILE, "int32")) for x in place)
     face = tirx.const(FACE, "int32")

@@ -173,7 +173,7 @@ class _Lowering:
     def statement(self, stmt: Statement) -> list[Any]:
         if isinstance(stmt, Load) and isinstance(stmt.region, Gathered):
             align = self.align(stmt.region.tensor)
-            return [emit_gather(self.names, self.ranges, stmt, align)]
+            return [emit_gather(self.names, self.ranges, stmt, align, self.transfer.conditions)]
         if isinstance(stmt, Load):
             return [self.transfer.load(stmt)]
         if isinstance(stmt, Store):
