@@ -7,7 +7,6 @@ golden interpreter and the printer see the same thing. Operand orders are stated
 from __future__ import annotations
 
 import math
-
 from typing import Any, Final
 
 import tvm
