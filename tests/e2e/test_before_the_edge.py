@@ -89,3 +89,24 @@ def test_a_condition_that_keeps_blocks_inside_is_relied_on() -> None:
     assert np.array_equal(
         artifact.run({"A": values}).outputs["C"], np.pad(values, ((32, 0), (0, 0)))[:M]
     )
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(0, -80), (-18, -192), (100, 0), (-18, 64)])
+def test_a_block_wholly_beside_its_tensor_reads_zero(rows: int, columns: int) -> None:
+    """Pieces that cannot be inside are not read: their pages do not exist."""
+
+    @T.prim_func
+    def main(X: T.Tensor((29, 15), "float32"), Y: T.Tensor((29, 15), "float32")):
+        with T.Kernel(1) as _:
+            x = T.alloc_shared((48, 32), "float32")
+            y = T.alloc_fragment((48, 32), "float32")
+            T.clear(y)
+            for k in T.serial(2):
+                T.copy(X[rows + k, columns], x)
+                for i, j in T.Parallel(48, 32):
+                    y[i, j] += x[i, j]
+            T.copy(y, Y)
+
+    assert harness.check(main).passed
+    x = np.ones((29, 15), np.float32)
+    assert not harness.compile(main).run({"X": x}).outputs["Y"].any()

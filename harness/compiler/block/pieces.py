@@ -144,6 +144,8 @@ class Pieces:
         tests = [t for at, span in zip(there, (self.rows, self.cols), strict=True)
                  for t in (at >= 0, at < span.size)
                  if not (span.given or self.proves(t))]  # fmt: skip
+        if any(self.proves(tirx.Not(t)) for t in tests):
+            return []
         down, across = -(-self.rows.size // TILE), -(-self.cols.size // TILE)
         page = (outer[0] * down + tile_of(there[0])) * across + tile_of(there[1])
         tile = (outer[1] * buffer.rows + tile_of(own[0])) * buffer.cols + tile_of(own[1])
