@@ -32,7 +32,7 @@ from harness.compiler.ties import (
     step_of,
     tie,
 )
-from harness.compiler.turns import in_pieces, in_turns, turns
+from harness.compiler.turns import in_pieces, in_turns, lone, turns
 from harness.compiler.unitrows import with_store_loops, with_unit_loops, with_unit_rows
 from harness.compiler.waves import substituted
 from harness.language.ops import COPY
@@ -51,6 +51,10 @@ def coalesce(func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, tuple[int, int, int]]:
     for axis in (0, 1, 2):
         kernel = read_kernel(func)
         if kernel.block_vars[axis] is None or kernel.grid[axis] == 1:
+            continue
+        if lone(kernel, axis):
+            factors[axis] = kernel.grid[axis]
+            func = in_turns(kernel, axis, factors[axis])
             continue
         try:
             func, factors[axis] = _joined(kernel, axis)

@@ -94,7 +94,8 @@ def _block_map(kernel: Kernel, grid: tuple[int, int, int], writes: Writes) -> di
     counts = coverage(block_map, grid, tiles)
     if counts.max(initial=0) > 1:
         refuse(f"two blocks write one tile of output {name!r}", node=writes[0][0].node,
-               code="OverlappingWrites", next_step="give every block tiles of its own")  # fmt: skip
+               code="OverlappingWrites", next_step="give every block tiles of its own, or let one"
+               " write for all, as `if bx == 0:` does")  # fmt: skip
     block_map["coverage"] = "full" if counts.min(initial=1) == 1 else "partial"
     canonical = canonical_block_map(msgspec.convert(block_map, BlockMap), grid, tiles)
     return {**msgspec.to_builtins(canonical), "coverage": block_map["coverage"]}

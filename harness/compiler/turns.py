@@ -2,25 +2,30 @@
 
 Two cores never write one tile. Where blocks along a grid axis cannot be joined to one of whole
 tiles, a work block does as many of them as write whole tiles together one after another, each as
-the source has it. What they move begins anywhere in tiles, and is moved in pieces.
+the source has it. What they move begins anywhere in tiles, and is moved in pieces. So are all
+blocks along an axis of which one writes an output that does not move along it, ``if bz == 0``.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, Final
 
+import numpy as np
 import tvm
 from tvm import tirx
 from tvm.ir import TensorLoad
 
+from harness.compiler.affine import mentions
 from harness.compiler.block.pieces import FACE
 from harness.compiler.carried import carried
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, with_body
+from harness.compiler.kernel import Kernel, accesses, children, with_body
 from harness.compiler.outputs import hull, written
 from harness.compiler.ties import places, step_of
 from harness.compiler.tt_ops import seq
+from harness.compiler.values import value_of
 from harness.compiler.waves import substituted
 from simulator.arch import TILE
 
@@ -49,6 +54,40 @@ def turns(kernel: Kernel, var: Any) -> int:
         if place.is_tile_dim and place.tensor.name in tensors:
             number = math.lcm(number, TILE // math.gcd(step_of(place.start, var) or TILE, TILE))
     return number
+
+
+def lone(kernel: Kernel, axis: int) -> set[str]:
+    """Outputs that do not move along an axis, and that one of its blocks alone writes."""
+    var, blocks = kernel.block_vars[axis], np.arange(kernel.grid[axis])
+    kept: dict[Any, Any] = {}
+    for stmt, tests in _guarded(kernel.body, ()):
+        passes = np.ones(len(blocks), bool)
+        for test in tests:
+            value = value_of(test, {var: blocks}) if mentions(test, [var]) else None
+            passes &= True if value is None else value != 0
+        for access in accesses(stmt):
+            if access.write and access.buffer in kernel.params:
+                moves = any(mentions(start, [var]) for start in access.starts)
+                kept.setdefault(access.buffer, np.zeros(len(blocks), bool))
+                kept[access.buffer] |= passes | moves
+    return {str(tensor.name) for tensor, passes in kept.items() if passes.sum() < 2}
+
+
+def _guarded(stmt: Any, tests: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Statements without statements in them, with the conditions around each."""
+    if isinstance(stmt, tirx.IfThenElse):
+        yield from _guarded(stmt.then_case, (*tests, *_all_of(stmt.condition)))
+        if stmt.else_case is not None:
+            yield from _guarded(stmt.else_case, (*tests, tirx.Not(stmt.condition)))
+        return
+    for child in children(stmt):
+        yield from _guarded(child, tests)
+    if not children(stmt):
+        yield stmt, tests
+
+
+def _all_of(test: Any) -> list[Any]:
+    return [*_all_of(test.a), *_all_of(test.b)] if isinstance(test, tirx.And) else [test]
 
 
 def in_turns(kernel: Kernel, axis: int, number: int) -> tirx.PrimFunc:
@@ -82,7 +121,10 @@ def in_turns(kernel: Kernel, axis: int, number: int) -> tirx.PrimFunc:
 
 def _check_apart(kernel: Kernel, axis: int) -> None:
     """Every block along an axis writes elements of its own."""
+    apart = lone(kernel, axis)
     for name, writes in written(kernel).items():
+        if name in apart:
+            continue
         low, high, moves = hull(kernel, writes, tiles=False)
         if not any(abs(m[axis]) >= h - lo for m, lo, h in zip(moves, low, high, strict=True)):
             refuse(f"blocks along grid axis {'xyz'[axis]} write the same elements of output"

@@ -45,7 +45,9 @@ class Kernel:
         for extent, given in zip(self._grid, grid, strict=True):
             if extent is None or extent < 1:
                 raise LanguageError(
-                    f"T.Kernel extent {given!r} is not a positive number known at compile time"
+                    f"T.Kernel extent {given!r} is not a positive number known at compile time",
+                    next_step="compute it from parameters of the factory, sizes of tensors and"
+                    " T.dynamic sizes given by name",
                 )
         self._frames: list[Any] = []
 

@@ -187,3 +187,36 @@ def test_rows_that_this_device_cannot_fetch_are_refused() -> None:
         harness.compile(make("bfloat16"), device="blackhole_p150")
     assert caught.value.code == "UnalignedBlock"
     assert "multiples of 2 rows" in str(caught.value)
+
+
+def beside(test: str, grid: str = "2, 2, 3") -> Any:
+    """Each block writes its own part of O; those for which ``test`` holds write C as well."""
+    return text(
+        "X: T.Tensor((64, 64), 'float32'), O: T.Tensor((3, 64, 64), 'float32'),"
+        " C: T.Tensor((64,), 'float32')",
+        f"with T.Kernel({grid}) as (x, y, z):\n"
+        "    q = T.alloc_fragment((32, 32), 'float32')\n"
+        "    v = T.alloc_fragment((32,), 'float32')\n"
+        "    T.copy(X[y * 32, x * 32], q)\n"
+        "    T.copy(q, O[z, y * 32, x * 32])\n"
+        "    T.reduce_sum(q, v, dim=1)\n"
+        f"    if {test}:\n        T.copy(v, C[y * 32])")  # fmt: skip
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("test", ["T.And(x == 0, z == 2)", "T.And(x > 0, z * 2 < 1)"])
+def test_one_block_writes_for_all(test: str, device: str) -> None:
+    """Blocks along the axes that a condition picks one of are done in turn by one core."""
+    made = right(beside(test), device)
+    assert made.plan.coalesce == (2, 1, 3)
+
+
+@pytest.mark.parametrize(
+    "test", ["x == 0", "z == 1", "T.And(x == 0, z < 2)", "T.Or(x == 0, z > 1)"]
+)
+def test_two_blocks_that_write_for_all_are_refused(test: str) -> None:
+    """A condition that several blocks meet leaves open which of them is the last."""
+    with pytest.raises(CompileError) as caught:
+        harness.compile(beside(test))
+    assert caught.value.code == "OverlappingWrites"
+    assert caught.value.location

@@ -143,8 +143,10 @@ class Parts:
         """Refuse a part that may lie outside its buffer."""
         for start, extent, size in zip(starts, extents, var.ty.shape, strict=True):
             if not self._proves(start >= 0) or not self._proves(start + extent <= size):
-                refuse(f"part of on-chip buffer {var.name!r} may lie outside it", node=node,
-                       code="OutOfBounds", next_step="keep indices inside the buffer")  # fmt: skip
+                refuse(f"{extent} elements of on-chip buffer {var.name!r} from {start} on may lie"
+                       f" outside its {size}", node=node, code="OutOfBounds",
+                       next_step="allocate as many as are used, or use as many as there"
+                       " are")  # fmt: skip
 
     def is_aligned(self, start: Any) -> bool:
         """Whether an index is at the first row or column of a tile."""
