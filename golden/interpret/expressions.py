@@ -191,9 +191,9 @@ class Evaluator:
 
     def _cast(self, expr: Any) -> Value:
         value, source, target = self.value(expr.value), dtype_of(expr.value), dtype_of(expr)
+        if target == "bool":
+            return truth_of(value) if isinstance(value, Approx) else _as_truth(value)
         if find_format(target).is_integer and _is_index(value):
-            return value
-        if target == "bool" and isinstance(value, Truth):
             return value
         data = as_approx(value)
         if find_format(source).is_integer and _is_index(value):
@@ -263,6 +263,11 @@ class Evaluator:
         return self.functions.call(
             name, [as_approx(v) for v in values], dtype_of(expr), location_of(expr)
         )
+
+
+def _as_truth(value: Value) -> Value:
+    """A truth, or whether an integer is not zero."""
+    return value if isinstance(value, Truth) else value != 0
 
 
 def as_approx(value: Value) -> Approx:

@@ -20,13 +20,13 @@ from harness.compiler.kernel import Kernel, loads, statements
 from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY, CUMSUM, REDUCE
 from harness.language.regions import constant
-from simulator.formats.dataformat import DataFormat
+from harness.language.tensors import INTEGERS
 
 
 def infer_forms(kernel: Kernel) -> dict[str, str]:
     """``full``, ``row`` or ``col`` per on-chip buffer."""
     flat = [b for b in kernel.onchip if len(b.ty.shape) == 1]
-    vectors = {b.name for b in flat if not DataFormat.from_ir(dtype_of(b)).is_integer}
+    vectors = {b.name for b in flat if dtype_of(b) not in INTEGERS}
     parent = {name: name for name in vectors}
     columns: set[str] = set()
 

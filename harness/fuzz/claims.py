@@ -19,6 +19,7 @@ from simulator.plan.views import viewed
 
 TILE: Final = 32
 FORMATS: Final = MappingProxyType({
+    "bool": ("Float16_b", 2048),  # 0 and 1
     "float32": ("Float32", 4096), "bfloat16": ("Float16_b", 2048), "float16": ("Float16", 2048),
     "int32": ("Int32", 4096), "int8": ("Int8", 1024), "uint8": ("UInt8", 1024),
     "uint16": ("UInt16", 2048), "uint32": ("UInt32", 4096),

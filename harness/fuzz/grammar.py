@@ -22,7 +22,7 @@ DTYPES: Final = ("bfloat16", "float32", "float16")
 KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop", "vector",
                 "column", "row_reload", "guard", "cumsum", "turned", "part", "planes", "direct",
                 "number", "odd", "wide", "whole", "gather", "patches", "scattered", "moved",
-                "shifted", "picked", "placed", "masked")  # fmt: skip
+                "shifted", "picked", "placed", "masked", "conditions")  # fmt: skip
 """Kinds of statements a swarm chooses from."""
 _WHOLE: Final = ("turned", "part", "planes", "number", "odd", "wide", "gather", "patches",
                  "scattered")  # fmt: skip
@@ -242,7 +242,7 @@ _STATEMENTS: Final[dict[str, Any]] = {
     "odd": parts.odd, "wide": parts.wide, "whole": parts.whole,
     "gather": parts.gather, "patches": computed.patches, "scattered": computed.scattered,
     "moved": computed.moved, "shifted": computed.shifted, "picked": computed.picked,
-    "placed": placed, "masked": masked,
+    "placed": placed, "masked": masked, "conditions": parts.conditions,
 }  # fmt: skip
 
 

@@ -203,3 +203,32 @@ def whole(draw: st.DrawFn, scene: Scene) -> None:
         value = f"T.if_then_else(j {relation} {vector}[i], {block}[i, j], 0.5)"
     scene.emit(f"T.copy({name}[by * {scene.bm}], {vector})",
                *scene.parallel(f"{block}[i, j] = {value}"))  # fmt: skip
+
+
+def conditions(draw: st.DrawFn, scene: Scene) -> None:
+    """A choice by conditions that a block keeps, or a vector with one per row."""
+    limit = draw(st.sampled_from(("0.5", "-0.5", "0.0", "2.0")))
+    relation = draw(st.sampled_from((">", "<=", ">=", "!=")))
+    source, _ = draw(st.sampled_from(scene.blocks))
+    value = draw(elementwise(scene))
+    per_row: bool = bool(scene.rows) and draw(st.booleans())
+    if per_row:
+        vector, kept = (
+            draw(st.sampled_from(scene.rows)),
+            scene.alloc("m", (scene.bm,), "bool", "fragment"),
+        )
+        scene.emit(
+            f"for i in T.Parallel({scene.bm}):", f"    {kept}[i] = {vector}[i] {relation} {limit}"
+        )
+        test = f"{kept}[i]"
+    else:
+        kept = scene.alloc(
+            "m", (scene.bm, scene.bn), "bool", draw(st.sampled_from(("fragment", "shared")))
+        )
+        test = f"{kept}[i, j]"
+        scene.emit(*scene.parallel(f"{test} = {source}[i, j] {relation} {limit}"))
+        if draw(st.booleans()):
+            scene.emit(*scene.parallel(f"{test} = T.Or(T.Not({test}), {source}[i, j] == 1.0)"))
+    chosen = scene.alloc("e", (scene.bm, scene.bn), "float32", "fragment")
+    scene.emit(*scene.parallel(f"{chosen}[i, j] = T.if_then_else({test}, {value}, {source}[i, j])"))
+    scene.blocks.append((chosen, "float32"))

@@ -267,7 +267,7 @@ def _namespace() -> SimpleNamespace:
     return SimpleNamespace(
         **UNARY, alloc_shared=alloc, alloc_fragment=alloc, cast=cast, max=np.maximum,
         min=np.minimum, if_then_else=np.where, And=np.logical_and, Or=np.logical_or,
-        ceildiv=lambda a, b: math.ceil(a / b),
+        Not=np.logical_not, ceildiv=lambda a, b: math.ceil(a / b),
     )  # fmt: skip
 
 

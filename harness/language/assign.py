@@ -19,6 +19,7 @@ from harness.language.locals import outdate
 from harness.language.located import register
 from harness.language.regions import is_buffer
 from harness.language.scopes import ONCE, check_rebinding
+from harness.language.tensors import TRUTH
 from harness.language.variables import Variable, is_variable
 
 
@@ -112,7 +113,7 @@ def _store(self: Any, target: Any, value: Any) -> None:
         )
     dtype = str(buffer.ty.dtype)
     if isinstance(value, (bool, int, float)):
-        value = tirx.const(value, dtype)
+        value = tirx.const(bool(value) if dtype == TRUTH else value, dtype)
     elif hasattr(value, "asobject"):  # a condition, or a name that went stale
         value = value.asobject()
     if not isinstance(value, tvm.ir.Expr):

@@ -15,6 +15,7 @@ from tvm.ir import Call, StringImm
 
 from harness.errors import LanguageError
 from harness.language.regions import Region
+from harness.language.tensors import TRUTH
 
 COPY: Final = "tl.copy"
 """``(src region, dst region)``; equal shapes once unit dimensions are dropped."""
@@ -106,7 +107,7 @@ def fill(buffer: object, value: object) -> Call:
         if str(value.ty.dtype) != dtype:
             value = tirx.Cast(dtype, value)
     elif isinstance(value, (bool, int, float)):
-        value = tirx.const(value, dtype)
+        value = tirx.const(bool(value) if dtype == TRUTH else value, dtype)
     else:
         raise LanguageError(f"T.fill value {value!r} is not a number")
     return _call(FILL, [region.node(), value])

@@ -15,7 +15,7 @@ from harness.language.dtypes import NAMES as DTYPE_NAMES
 from harness.language.hints import REASONS
 from harness.language.names import NAMES
 from harness.language.refusals import FAMILIES, REFUSED
-from harness.language.tensors import DTYPES, INTEGERS
+from harness.language.tensors import DTYPES, INTEGERS, TRUTH
 
 Status = Literal["works", "ignored", "refused"]
 
@@ -141,6 +141,8 @@ def _entries() -> dict[str, Entry]:
             use += "; tensors and blocks of int8 T.gemm, which runs simulated only"
             if target == "int32":
                 use += "; tensors and blocks whose numbers are used as real ones, exact below 2**24"
+        elif target == TRUTH:
+            use += "; blocks of conditions, stored from comparisons in T.Parallel"
         table[name] = Entry(name, "works", f"the dtype {target}: for {use}")
     for name, note in _IGNORED.items():
         table[name] = Entry(name, "ignored", note)

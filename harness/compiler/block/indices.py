@@ -74,7 +74,9 @@ def _composed(nest: Nest, value: Any) -> Expr:
             if isinstance(value, kind):
                 return binary(op, index_expr(nest, value.a), index_expr(nest, value.b))
         if isinstance(value, tirx.Select):
-            return Select(nest.condition(value.condition), index_expr(nest, value.true_value),
+            from harness.compiler.block.conditions import condition
+
+            return Select(condition(nest, value.condition), index_expr(nest, value.true_value),
                           index_expr(nest, value.false_value))  # fmt: skip
         divisor = constant(value.b) if isinstance(value, (tirx.FloorDiv, tirx.FloorMod)) else 0
         if divisor is not None and divisor > 0:

@@ -11,9 +11,9 @@ from tvm.ir import Call, TensorLoad
 
 from harness.compiler.affine import mentions
 from harness.compiler.block.choose import Pick, picked, picks, window
+from harness.compiler.block.conditions import condition, is_truth, whole
 from harness.compiler.block.fold import RING, binary, is_real
 from harness.compiler.block.gather import Gathered, gathers_into, is_gathered
-from harness.compiler.block.indices import index_expr
 from harness.compiler.block.model import (
     Binary,
     Buffer,
@@ -31,19 +31,17 @@ from harness.compiler.block.model import (
 )
 from harness.compiler.block.whole import WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import loads, loads_of
+from harness.compiler.kernel import loads
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
+from harness.language.tensors import TRUTH
 
 if TYPE_CHECKING:
     from harness.compiler.block.read import _Reader
 
 _ARITHMETIC: Final = (*RING, (tirx.Div, "div"))
-_COMPARE: Final = ((tirx.LT, "ltz"), (tirx.LE, "lez"), (tirx.GT, "gtz"), (tirx.GE, "gez"),
-                   (tirx.EQ, "eqz"), (tirx.NE, "nez"))  # fmt: skip
 _FUNCTIONS: Final = ("exp", "exp2", "log", "log1p", "sqrt", "rsqrt", "sigmoid", "tanh", "erf",
                      "sin", "cos", "floor", "ceil", "round")  # fmt: skip
 _LOG2_E: Final = 1.4426950408889634
-_WIDER: Final = ("int32", "int64")
 
 
 def _repeated(access: str) -> str | None:
@@ -304,7 +302,7 @@ class Nest:
             refuse(f"arithmetic of {dtype_of(value)} values", node=value, code="UnsupportedDtype",
                    next_step=f"cast them to {VALUES} or float32 first")  # fmt: skip
         if not is_real(value):
-            return self.condition(value) if str(value.ty.dtype) == "bool" else self.whole(value)
+            return condition(self, value) if is_truth(value) else whole(self, value)
         for kind, op in _ARITHMETIC:
             if isinstance(value, kind):
                 return binary(op, self.expr(value.a), self.expr(value.b))
@@ -312,14 +310,15 @@ class Nest:
             return self._select(value.condition, value.true_value, value.false_value)
         if isinstance(value, Call):
             return self._call(value)
-        self._no(type(value).__name__, value)
+        self.no(type(value).__name__, value)
 
     def _is_whole(self, load: TensorLoad) -> bool:
         """Whether data are whole numbers to compute with, not to pass on as they are."""
         target = self.target
         return dtype_of(load) == WHOLE and target is not None and not target.format.is_integer
 
-    def _no(self, what: str, node: Any) -> NoReturn:
+    def no(self, what: str, node: Any) -> NoReturn:
+        """Refuse what no expression may have."""
         refuse(f"{what} in an elementwise expression", node=node,
                next_step="docs/language.md lists the functions expressions may use")  # fmt: skip
 
@@ -335,17 +334,19 @@ class Nest:
             return Binary("power", self.expr(value.args[0]), self.expr(value.args[1]))
         if name == "if_then_else":
             return self._select(*value.args)
-        self._no(name, value)
+        self.no(name, value)
 
-    def _select(self, condition: Any, a: Any, b: Any) -> Expr:
+    def _select(self, test: Any, a: Any, b: Any) -> Expr:
         if isinstance(a, TensorLoad) and a.source.name in self.reader.params:
             gathered = is_gathered(list(a.indices), self.variables)
-            if gathered and self.expr(b) == Const(0.0) and not list(loads(condition)):
-                return self._gathered(a.source, list(a.indices), condition, a)
-        return Select(self.condition(condition), self.expr(a), self.expr(b))
+            if gathered and self.expr(b) == Const(0.0) and not list(loads(test)):
+                return self._gathered(a.source, list(a.indices), test, a)
+        return Select(condition(self, test), self.expr(a), self.expr(b))
 
     def _cast(self, value: tirx.Cast) -> Expr:
         inner, target = value.value, str(value.ty.dtype)
+        if target == TRUTH:
+            return condition(self, value)
         expr = self.expr(inner)
         source = str(inner.ty.dtype)
         if isinstance(expr, Const) or target in ("float32", source):
@@ -355,41 +356,3 @@ class Nest:
         if value.same_as(self.node.value) or not is_real(inner):
             return expr  # rounding is the store's
         return Convert(target, expr)
-
-    def condition(self, value: Any) -> Expr:
-        """1 where a condition holds, 0 elsewhere."""
-        for kind, op in _COMPARE:
-            if isinstance(value, kind):
-                if is_real(value.a):
-                    return Unary(op, binary("sub", self.expr(value.a), self.expr(value.b)))
-                if dtype_of(value.a) == "bool":
-                    return Unary(op, binary("sub", self.condition(value.a),
-                                            self.condition(value.b)))  # fmt: skip
-                if loads_of(value):
-                    return Unary(op, binary("sub", self.whole(value.a), self.whole(value.b)))
-                return Unary(op, index_expr(self, value.a - value.b))
-        if isinstance(value, tirx.And):
-            return Binary("mul", self.condition(value.a), self.condition(value.b))
-        if isinstance(value, tirx.Or):
-            return Binary("max", self.condition(value.a), self.condition(value.b))
-        if isinstance(value, tirx.Not):
-            return Unary("eqz", self.condition(value.a))
-        if isinstance(value, tirx.IntImm):
-            return Const(float(bool(value.value)))
-        self._no(f"condition {type(value).__name__}", value)
-
-    def whole(self, value: Any) -> Expr:
-        """An integer expression that may read memory, in float32: exact below 2 ** 24."""
-        if not loads_of(value):
-            return index_expr(self, value)
-        if isinstance(value, TensorLoad):
-            return self.expr(value)
-        if isinstance(value, tirx.Cast) and dtype_of(value) in _WIDER:
-            return self.whole(value.value)
-        if isinstance(value, tirx.Select):
-            return Select(self.condition(value.condition), self.whole(value.true_value),
-                          self.whole(value.false_value))  # fmt: skip
-        for kind, op in RING:
-            if isinstance(value, kind):
-                return binary(op, self.whole(value.a), self.whole(value.b))
-        self._no(f"{type(value).__name__} of whole numbers read from memory", value)

@@ -9,6 +9,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorRegion
 
 from harness.compiler.affine import block_ranges
+from harness.compiler.block.conditions import check_conditions
 from harness.compiler.block.model import (
     Binary,
     BlockProgram,
@@ -91,6 +92,7 @@ class _Reader:
 
     def call(self, call: Call) -> list[Statement]:
         """A tile op, between what it needs of parts of blocks and what becomes of them."""
+        check_conditions(call)
         parts = self.parts()
         body = self.tile_op(call, parts)
         return [*parts.before, *body, *parts.after]

@@ -14,13 +14,14 @@ from tvm import tirx
 from tvm.ir import Call
 
 from harness.compiler import attrs
+from harness.compiler.block.conditions import HELD
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.forms import infer_forms
 from harness.compiler.kernel import Kernel, accesses, read_kernel
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.ops import COPY
 from harness.language.regions import constant
-from harness.language.tensors import BLOCK_DTYPES
+from harness.language.tensors import BLOCK_DTYPES, TRUTH
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.tensors import padded_shape
@@ -36,7 +37,7 @@ def onchip_dtypes(kernel: Kernel) -> dict[str, str]:
     """Dtype of every on-chip buffer as it is kept.
 
     A buffer filled by copies from tensors of one block format, and by nothing else, keeps their
-    format: what reads it sees the same values, in half the space or less.
+    format: what reads it sees the same values, in half the space or less. Conditions are numbers.
     """
     sources: dict[str, set[str]] = {}
     params = {p.name for p in kernel.params}
@@ -52,7 +53,8 @@ def onchip_dtypes(kernel: Kernel) -> dict[str, str]:
     for buffer in kernel.onchip:
         own, found = dtype_of(buffer), sources.get(buffer.name, set())
         (only,) = found if len(found) == 1 else ("",)
-        out[buffer.name] = only if own == VALUES and only in BLOCK_FORMATS else own
+        kept = only if own == VALUES and only in BLOCK_FORMATS else own
+        out[buffer.name] = HELD if own == TRUTH else kept
     return out
 
 

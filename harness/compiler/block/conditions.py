@@ -1,0 +1,101 @@
+"""Conditions: on chip they are numbers, 1 where one holds and 0 elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from tvm import tirx
+from tvm.ir import Call, TensorLoad, TensorRegion
+
+from harness.compiler.block.fold import RING, binary, is_real
+from harness.compiler.block.indices import index_expr
+from harness.compiler.block.model import Binary, Const, Expr, Select, Unary
+from harness.compiler.diagnostics import refuse
+from harness.compiler.kernel import loads_of
+from harness.language.blockformats import dtype_of
+from harness.language.ops import COPY, FILL
+from harness.language.tensors import TRUTH
+
+if TYPE_CHECKING:
+    from harness.compiler.block.nest import Nest
+
+_COMPARE: Final = ((tirx.LT, "ltz"), (tirx.LE, "lez"), (tirx.GT, "gtz"), (tirx.GE, "gez"),
+                   (tirx.EQ, "eqz"), (tirx.NE, "nez"))  # fmt: skip
+_WIDER: Final = ("int32", "int64")
+HELD: Final = "bfloat16"
+"""The dtype a block of conditions is kept in, which holds 0 and 1 exactly."""
+
+
+def check_conditions(call: Call) -> None:
+    """Refuse tile ops that would compute with the numbers conditions are kept as.
+
+    Raises:
+        CompileError: at the call.
+    """
+    regions = [arg for arg in call.args if isinstance(arg, TensorRegion)]
+    truths = [region.source.name for region in regions if dtype_of(region.source) == TRUTH]
+    if not truths or call.op.name == FILL:
+        return
+    if call.op.name != COPY:
+        refuse(f"{truths[0]!r} holds conditions, and {call.op.name} computes with numbers",
+               node=call, code="UnsupportedDtype",
+               next_step="store 1.0 and 0.0 to a block of numbers instead")  # fmt: skip
+    if is_truth(regions[1]) and not is_truth(regions[0]):
+        refuse(f"T.copy of numbers to {truths[0]!r}, which holds conditions", node=call,
+               code="UnsupportedDtype",
+               next_step="store a comparison of them in a T.Parallel loop")  # fmt: skip
+
+
+def is_truth(value: Any) -> bool:
+    """Whether a region or an expression is of conditions."""
+    return dtype_of(value.source if isinstance(value, TensorRegion) else value) == TRUTH
+
+
+def condition(nest: Nest, value: Any) -> Expr:
+    """1 where a condition holds, 0 elsewhere."""
+    for kind, op in _COMPARE:
+        if isinstance(value, kind):
+            if is_real(value.a):
+                return Unary(op, binary("sub", nest.expr(value.a), nest.expr(value.b)))
+            if is_truth(value.a):
+                return Unary(op, binary("sub", condition(nest, value.a),
+                                        condition(nest, value.b)))  # fmt: skip
+            if loads_of(value):
+                return Unary(op, binary("sub", whole(nest, value.a), whole(nest, value.b)))
+            return Unary(op, index_expr(nest, value.a - value.b))
+    if isinstance(value, tirx.And):
+        return Binary("mul", condition(nest, value.a), condition(nest, value.b))
+    if isinstance(value, tirx.Or):
+        return Binary("max", condition(nest, value.a), condition(nest, value.b))
+    if isinstance(value, tirx.Not):
+        return Unary("eqz", condition(nest, value.a))
+    if isinstance(value, tirx.IntImm):
+        return Const(float(bool(value.value)))
+    if isinstance(value, TensorLoad):
+        return nest.expr(value)
+    if isinstance(value, tirx.Select):
+        return Select(condition(nest, value.condition), condition(nest, value.true_value),
+                      condition(nest, value.false_value))  # fmt: skip
+    if isinstance(value, tirx.Cast) and is_truth(value.value):
+        return condition(nest, value.value)
+    if isinstance(value, tirx.Cast):
+        zero = tirx.const(0, dtype_of(value.value))
+        return condition(nest, tirx.NE(value.value, zero))
+    nest.no(f"condition {type(value).__name__}", value)
+
+
+def whole(nest: Nest, value: Any) -> Expr:
+    """An integer expression that may read memory, in float32: exact below 2 ** 24."""
+    if not loads_of(value):
+        return index_expr(nest, value)
+    if isinstance(value, TensorLoad) or is_truth(value):
+        return nest.expr(value)
+    if isinstance(value, tirx.Cast) and dtype_of(value) in _WIDER:
+        return whole(nest, value.value)
+    if isinstance(value, tirx.Select):
+        return Select(condition(nest, value.condition), whole(nest, value.true_value),
+                      whole(nest, value.false_value))  # fmt: skip
+    for kind, op in RING:
+        if isinstance(value, kind):
+            return binary(op, whole(nest, value.a), whole(nest, value.b))
+    nest.no(f"{type(value).__name__} of whole numbers read from memory", value)
