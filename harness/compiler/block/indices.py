@@ -37,7 +37,7 @@ def index_expr(nest: Nest, value: Any) -> Expr:
         raise AssertionError("index tiles without a target")
     steps = [0, 0, *steps]
     row, col = steps[-2], steps[-1]
-    if len(nest.variables) == 1 and target.form == "col":
+    if len(nest.variables) == 1 and nest.side(target) == "col":
         row, col = col, 0
     made = IndexTiles(nest.node, target.like("", "float32"), found[-1], row or 0, col or 0)
     for known in nest.before:

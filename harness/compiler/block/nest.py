@@ -14,6 +14,7 @@ from harness.compiler.block.choose import Pick, picked, picks, window
 from harness.compiler.block.conditions import condition, is_truth, whole
 from harness.compiler.block.fold import RING, binary, is_real
 from harness.compiler.block.gather import Gathered, gathers_into, is_gathered
+from harness.compiler.block.lines import side
 from harness.compiler.block.model import (
     Binary,
     Buffer,
@@ -33,6 +34,7 @@ from harness.compiler.block.whole import WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
+from harness.language.regions import constant
 from harness.language.tensors import TRUTH
 
 if TYPE_CHECKING:
@@ -137,7 +139,8 @@ class Nest:
         elif rank >= 2 and (places == [None, last[1]] or places == last[1:]):
             access = "ROW"
         elif rank == 1 and places in ([0, None], [None, 0]):
-            access = "line"
+            alone = constant(buffer.ty.shape[len(indices) - 2 + places.index(None)]) == 1
+            access = "full" if alone else "line"
         if access is None:
             self._index(buffer, node)
         return starts, extents, access
@@ -157,11 +160,18 @@ class Nest:
 
     def _lies(self, block: Buffer, access: str) -> bool:
         """Whether a block lies the other way round."""
-        form = block.form if self.target is None else self.target.form
+        form = block.form if self.target is None else self.side(self.target)
         if access in ("full", "line"):
-            return block.form != form
+            return self.side(block) != form and (1, 1) not in (block.shape, self._shape())
         along = {"ROW": "row", "COL": "col"}.get(access, block.form)
         return access == "turned" or block.form not in ("full", along)
+
+    def side(self, block: Buffer) -> str:
+        """How a block lies along one loop: a matrix of one column, or of one row, is a vector."""
+        return block.form if len(self.variables) > 1 else side(block)
+
+    def _shape(self) -> tuple[int, int] | None:
+        return None if self.target is None or len(self.variables) > 1 else self.target.shape
 
     def operand(self, block: Buffer, bcast: str | None, node: Any, *, turned: bool) -> Expr:
         """The operand a block is, turned and repeated as asked; whole numbers become real."""
@@ -236,7 +246,7 @@ class Nest:
             return self._picked(block, chosen, way[tuple(used)], node)
         if used == list(range(rank)):
             access, shape = None, tuple(self.extents)
-            form = self.target.form if rank == 1 and self.target is not None else "full"
+            form = self.side(self.target) if rank == 1 and self.target is not None else "full"
         elif used == [rank - 1]:
             access, shape, form = "ROW", (self.extents[-1],), "row"
         elif used == [rank - 2]:

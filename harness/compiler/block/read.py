@@ -11,13 +11,11 @@ from tvm.ir import Call, TensorRegion
 from harness.compiler.affine import block_ranges
 from harness.compiler.block.conditions import check_conditions
 from harness.compiler.block.model import (
-    Binary,
     BlockProgram,
     Buffer,
     Const,
     Cumsum,
     Eltwise,
-    Expr,
     For,
     Gemm,
     If,
@@ -32,7 +30,7 @@ from harness.compiler.block.model import (
 )
 from harness.compiler.block.nest import Nest
 from harness.compiler.block.parts import Parts
-from harness.compiler.block.pool import pooled
+from harness.compiler.block.reduced import reduced
 from harness.compiler.block.whole import WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.forms import in_order, infer_forms
@@ -120,7 +118,7 @@ class _Reader:
                        next_step="give matrices")  # fmt: skip
             return [Gemm(call, a, b, c, flags[0], flags[1], None if flags[2] else c)]
         if name == REDUCE:
-            return self.reduce(call, args, parts)
+            return reduced(self, call, parts)
         if name == CUMSUM:
             return self.cumsum(call, args, parts)
         refuse(f"{name} cannot be lowered", node=call)
@@ -239,51 +237,6 @@ class _Reader:
             Eltwise(call, ones, Unary("gez", Leaf(index))),
             Cumsum(call, dst, src, ones, axis, reverse),
         ]
-
-    def reduce(self, call: Call, args: list[Any], parts: Parts) -> list[Statement]:
-        """A reduction: of abs(x) or -x where it must be, pooled, then joined with the old value."""
-        kind, clear = str(args[2].value), bool(constant(args[4]))
-        src = self.block(args[0], call, parts.read)
-        dst = self.block(args[1], call, parts.write if clear else parts.update)
-        rank, dim = len(args[0].region), constant(args[3]) or 0
-        if rank > 2 or src.lead != 1:
-            refuse(f"T.reduce_{kind} of a block of rank {rank}", node=call,
-                   next_step="reduce blocks of one or two dimensions")  # fmt: skip
-        axis = 1 if dim == rank - 1 and src.form != "col" else 0
-        out: list[Statement] = []
-        before = {"min": lambda x: Binary("mul", x, Const(-1.0)), "absmax": _absolute,
-                  "abssum": _absolute}.get(kind)  # fmt: skip
-        if before is not None:
-            changed = src.like(self.temp(f"{src.name}_{kind}"))
-            out.append(Eltwise(call, changed, before(Leaf(src))))
-            src = changed
-        form = "col" if axis == 1 else "row"
-        # Without the old value the result is stored as the destination stores it; a value that is
-        # still to be joined stays in float32.
-        pool = "SUM" if kind in ("sum", "abssum") else "MAX"
-        dtype = dst.dtype if clear else "float32"
-        pools, made = pooled(src, pool, axis, call, self.temp, dtype, f"{dst.name}_{kind}")
-        out += pools
-        value: Expr = Leaf(made)
-        if kind == "min":
-            value = Binary("mul", value, Const(-1.0))
-        if dst.form not in ("full", form):
-            turned = made.turned(self.temp(f"{made.name}_t"))
-            source = made
-            if kind == "min":
-                source = made.like(self.temp(f"{made.name}_min"))
-                out.append(Eltwise(call, source, value))
-            out.append(Transpose(call, turned, source))
-            value = Leaf(turned)
-        if not clear:
-            join = {"sum": "add", "abssum": "add", "min": "min"}.get(kind, "max")
-            value = Binary(join, Leaf(dst), value)
-        out.append(Eltwise(call, dst, value))
-        return out
-
-
-def _absolute(x: Expr) -> Expr:
-    return Unary("abs", x)
 
 
 def make_buffer(name: str, dtype: str, shape: tuple[int, ...], form: str = "full") -> Buffer:

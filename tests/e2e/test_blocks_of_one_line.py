@@ -1,0 +1,94 @@
+"""Blocks of one column, one row or one element, in one loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import harness
+import harness.language as T
+from tests.e2e.test_long_expressions import MODES
+
+
+def one_column(dtype: str) -> Any:
+    """A number per row in a block (M, 1): stored, updated in part, and used by rows."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((64, 96), dtype), S: T.Tensor((64, 1), dtype), C: T.Tensor((64, 96), dtype)
+    ):
+        with T.Kernel(2) as by:
+            a = T.alloc_fragment((32, 96), dtype)
+            r = T.alloc_fragment((32,), dtype)
+            s = T.alloc_fragment((32, 1), dtype)
+            T.copy(A[by * 32, 0], a)
+            T.reduce_max(a, r, dim=1)
+            for i in T.Parallel(32):
+                s[i, 0] = r[i] * 0.5 + (i + by)
+            for i in T.Parallel(32):
+                s[i, 0] = T.if_then_else(i > 4, s[i, 0] + r[i], r[i])
+            for i in T.Parallel(32):
+                r[i] = s[i, 0] - r[i]
+            T.copy(s, S[by * 32, 0])
+            for i, j in T.Parallel(32, 96):
+                a[i, j] = a[i, j] - s[i, 0] + r[i]
+            T.copy(a, C[by * 32, 0])
+
+    return main
+
+
+def one_row(dtype: str) -> Any:
+    """A number per column in a block (1, N), beside vectors on chip and in memory."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((64, 96), dtype), W: T.Tensor((96,), dtype), S: T.Tensor((1, 96), dtype),
+        C: T.Tensor((64, 96), dtype),
+    ):  # fmt: skip
+        with T.Kernel(1):
+            a = T.alloc_fragment((64, 96), dtype)
+            r = T.alloc_fragment((96,), dtype)
+            s = T.alloc_fragment((1, 96), dtype)
+            T.copy(A, a)
+            T.reduce_min(a, r, dim=0)
+            for j in T.Parallel(96):
+                s[0, j] = r[j] - W[j] + j
+            for j in T.Parallel(96):
+                r[j] = s[0, j] - r[j]
+            T.copy(s, S)
+            for i, j in T.Parallel(64, 96):
+                a[i, j] = a[i, j] - s[0, j] + r[j]
+            T.copy(a, C)
+
+    return main
+
+
+def one_element(dtype: str) -> Any:
+    """One number per block, in a block (1, 1) that a loop of one iteration stores."""
+
+    @T.prim_func
+    def main(A: T.Tensor((64, 64), dtype), S: T.Tensor((2, 1), dtype)):
+        with T.Kernel(2) as by:
+            a = T.alloc_fragment((32, 64), dtype)
+            r = T.alloc_fragment((32,), dtype)
+            n = T.alloc_fragment((1,), dtype)
+            s = T.alloc_fragment((1, 1), dtype)
+            T.copy(A[by * 32, 0], a)
+            T.reduce_max(a, r, dim=1)
+            T.reduce_max(r, n, dim=0)
+            for i in T.Parallel(1):
+                s[i, 0] = n[i] * 2.0 - 1.0
+            T.copy(s, S[by, 0])
+
+    return main
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("make", [one_column, one_row, one_element])
+def test_lines_answer_as_the_source_says(make: Any, dtype: str, mode: str) -> None:
+    """A block of one line is the vector it holds."""
+    for kind in (None, "random"):
+        verdict = harness.check(make(dtype), input_kind=kind, **MODES[mode])
+        assert verdict.passed, (verdict.reason, verdict.findings)
