@@ -111,10 +111,11 @@ class _Scalars:
 
         return tvm_ffi.structural_map(node, [(TensorLoad, load), (tvm.ir.Var, name)], order="post")
 
-    @staticmethod
-    def assigned(value: Any, stmt: tirx.BufferStore) -> Any:
-        """The value of an assignment, which no tensor or block takes part in."""
+    def assigned(self, value: Any, stmt: tirx.BufferStore) -> Any:
+        """The value of an assignment, which no block or written tensor takes part in."""
         for access in loads(value):
+            if access.buffer in self.steady:
+                continue
             refuse(f"scalar {stmt.buffer.name!r} is assigned from {access.buffer.name!r}: what"
                    " cores do cannot depend on data", node=stmt, code="DataDependent",
                    next_step="keep the value in a block of one column, compute it from indices, or"

@@ -59,7 +59,8 @@ _WORKS: Final = {
     "alloc_shared": "a block on chip",
     "alloc_fragment": "a block on chip",
     "alloc_local": "a block on chip",
-    "alloc_var": "a scalar, int32 or float32, of values that follow from indices and parameters",
+    "alloc_var": "a scalar, int32 or float32, of values that follow from indices, parameters and"
+    " elements of tensors that are only read",
     "copy": "between tensors and blocks, tensors, or blocks of one shape; a block may run along any"
     " two dimensions of a tensor, and an int32 tensor of indices may choose along the first, as in"
     " `T.copy(KV[table[b, k], :, :], block)`",

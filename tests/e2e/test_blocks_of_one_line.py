@@ -1,4 +1,4 @@
-"""Blocks of one column, one row or one element, in one loop."""
+"""Blocks of one column, one row or one element, in one loop; scalars that a tensor gives."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 import harness
 import harness.language as T
+from harness.errors import HarnessError
 from tests.e2e.test_long_expressions import MODES
 
 
@@ -84,11 +85,96 @@ def one_element(dtype: str) -> Any:
     return main
 
 
+def scalars(dtype: str) -> Any:
+    """A scalar that an element begins, one that a loop assigns anew, used in it and behind it."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((64, 64), dtype), G: T.Tensor((2, 4), "float32"), C: T.Tensor((64, 64), dtype)
+    ):
+        with T.Kernel(2) as by:
+            a = T.alloc_fragment((32, 64), dtype)
+            first = T.alloc_var("float32", init=G[by, 3])
+            scale = T.alloc_var("float32", init=1.0)
+            T.copy(A[by * 32, 0], a)
+            for k in T.serial(3):
+                scale = G[by, k] * 0.5
+                for i, j in T.Parallel(32, 64):
+                    a[i, j] = a[i, j] * 0.5 + scale
+            for i, j in T.Parallel(32, 64):
+                a[i, j] = (a[i, j] - scale) * first
+            T.copy(a, C[by * 32, 0])
+
+    return main
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("make", [one_column, one_row, one_element])
-def test_lines_answer_as_the_source_says(make: Any, dtype: str, mode: str) -> None:
-    """A block of one line is the vector it holds."""
+@pytest.mark.parametrize("make", [one_column, one_row, one_element, scalars])
+def test_lines_and_scalars_answer_as_the_source_says(make: Any, dtype: str, mode: str) -> None:
+    """A block of one line is the vector it holds, and a scalar the element it was given."""
     for kind in (None, "random"):
         verdict = harness.check(make(dtype), input_kind=kind, **MODES[mode])
         assert verdict.passed, (verdict.reason, verdict.findings)
+
+
+@pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
+def test_a_length_from_memory_bounds_a_mask(device: str) -> None:
+    """A whole number that a tensor gives a scalar is compared with places, and computed with."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((64, 64), "float32"),
+        L: T.Tensor((3,), "int32"),
+        C: T.Tensor((64, 64), "float32"),
+    ):
+        with T.Kernel(2) as by:
+            a = T.alloc_fragment((32, 64), "float32")
+            n = T.alloc_var("int32")
+            n = L[by + 1]
+            T.copy(A[by * 32, 0], a)
+            for i, j in T.Parallel(32, 64):
+                a[i, j] = T.if_then_else(j < n, a[i, j], 0.0)
+            n = n + 3
+            for i, j in T.Parallel(32, 64):
+                a[i, j] = a[i, j] + n
+            T.copy(a, C[by * 32, 0])
+
+    verdict = harness.check(main, device=device)
+    assert verdict.passed, (verdict.reason, verdict.findings)
+
+
+def _asked(where: str) -> Any:
+    @T.prim_func
+    def main(A: T.Tensor((64, 64), "float32"), L: T.Tensor((3,), "int32")):
+        with T.Kernel(2) as by:
+            a = T.alloc_fragment((32, 64), "float32")
+            v = T.alloc_fragment((32,), "float32")
+            x = T.alloc_var("float32", init=0.0)
+            n = T.alloc_var("int32", init=L[0])
+            T.copy(A[by * 32, 0], a)
+            if where == "trips":
+                for _ in T.serial(n):
+                    for i, j in T.Parallel(32, 64):
+                        a[i, j] = a[i, j] * 0.5
+            if n > (1 if where == "branch" else n):
+                T.clear(a)
+            if where == "written":
+                x = A[by, 0]
+            if where == "block":
+                T.reduce_max(a, v, dim=1)
+                x = v[0]
+            for i, j in T.Parallel(32, 64):
+                a[i, j] = a[i, j] + x
+            T.copy(a, A[by * 32, 0])
+
+    return main
+
+
+@pytest.mark.parametrize("where", ["trips", "branch", "written", "block"])
+def test_no_scalar_from_memory_decides_what_cores_do(where: str) -> None:
+    """Trips, branches, and numbers that may change while the kernel runs are refused."""
+    with pytest.raises(HarnessError) as caught:
+        harness.compile(_asked(where))
+    assert caught.value.code == "DataDependent"
+    assert "test_blocks_of_one_line.py" in str(caught.value)
