@@ -18,16 +18,16 @@ def guard(draw: st.DrawFn, scene: Scene) -> None:
     """A statement only some blocks execute, and others another; or a block that all make."""
     if not scene.whole:
         return masked(draw, scene)
-    test, made = _of_blocks(draw, scene), draw(st.sampled_from((False, False, True)))
+    test, made = _of_blocks(draw, scene), draw(st.booleans())
     block, dtype = draw(st.sampled_from(scene.blocks))
     sides: list[list[str]] = []
     if made:
         block, dtype = scene.alloc("e", (scene.bm, scene.bn), "float32", "fragment"), "float32"
     for _ in range(2 if made or draw(st.booleans()) else 1):
-        value = draw(update(scene, f"{block}[i, j]"))
-        if made:
-            value = f"{block}[i, j] = {draw(elementwise(scene))}"
-        sides.append(scene.parallel(value))
+        stores = [f"{block}[i, j] = {draw(elementwise(scene, least=1))}"] if made else []
+        if not made or draw(st.booleans()):
+            stores.append(draw(update(scene, f"{block}[i, j]")))
+        sides.append([line for store in stores for line in scene.parallel(store)])
     lines = [f"if {test}:", *(f"    {line}" for line in sides[0])]
     if len(sides) > 1:
         lines += ["else:", *(f"    {line}" for line in sides[1])]

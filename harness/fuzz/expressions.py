@@ -37,12 +37,14 @@ def _expression(draw: st.DrawFn, full: list[str], rows: list[str], columns: list
 
     if depth <= 0:
         return draw(_leaf(full, rows, columns))
-    kind = draw(st.sampled_from(("operator", "operator", "operator", "extreme", "function",
+    kind = draw(st.sampled_from(("operator", "operator", "product", "extreme", "function",
                                  "guarded", "quotient", "choice", "cast")))  # fmt: skip
     first = draw(_leaf(full, rows, columns))
     if kind == "operator":
         left = inner() if draw(st.booleans()) else first
         return f"({left} {draw(st.sampled_from(OPERATORS))} {inner()})"
+    if kind == "product":
+        return f"({inner()} * {inner()})"
     if kind == "extreme":
         second = draw(st.sampled_from(CONSTANTS)) if draw(st.booleans()) else inner()
         return f"T.{draw(st.sampled_from(('max', 'min')))}({_real(first)}, {second})"
@@ -81,11 +83,11 @@ def _real(text: str) -> str:
 
 
 @st.composite
-def elementwise(draw: st.DrawFn, scene: Scene) -> str:
-    """The value of element (i, j); it reads at least one block or vector."""
+def elementwise(draw: st.DrawFn, scene: Scene, least: int = 0) -> str:
+    """The value of element (i, j), ``least`` deep; it reads at least one block or vector."""
     full = [f"{n}[i, j]" for n, _ in scene.blocks]
     rows, columns = [f"{v}[i]" for v in scene.rows], [f"{v}[j]" for v in scene.columns]
-    depth = draw(st.integers(0, DEPTH + 1))
+    depth = draw(st.integers(least, DEPTH + 1))
     if depth > DEPTH and full:
         return draw(_long(full, rows, columns, draw(st.integers(1, LONG))))
     value = draw(_expression(full, rows, columns, min(depth, DEPTH), scene.tests))

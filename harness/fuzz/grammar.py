@@ -280,6 +280,11 @@ def scenes(draw: st.DrawFn, focus: str | None = None) -> Scene:
         kind = draw(st.sampled_from(kinds)) if scene.blocks else "gemm"
         kind = "placed" if kind in _WHOLE and not scene.whole else kind
         _STATEMENTS[kind](draw, scene)
+    if len(scene.blocks) > 1 and draw(st.integers(0, 2)) == 2:  # else only the last may be seen
+        value, block = draw(elementwise(scene, least=2)), scene.alloc(
+            "e", (scene.bm, scene.bn), "float32", "fragment")  # fmt: skip
+        scene.emit(*scene.parallel(f"{block}[i, j] = {value}"))
+        scene.blocks.append((block, "float32"))
     _store(draw, scene)
     if scene.axes == 2 and focus is None and draw(st.integers(0, 7)) == 7:
         scene.numbering = draw(st.sampled_from(NUMBERINGS))
