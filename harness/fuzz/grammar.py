@@ -16,17 +16,21 @@ from harness.fuzz import computed, parts
 from harness.fuzz.branches import guard, masked
 from harness.fuzz.expressions import elementwise, update, vector_update
 from harness.fuzz.placed import placed
+from harness.fuzz.regions import lone, staged, viewed
 from harness.fuzz.scene import NUMBERINGS, OUTPUT, TILE, Scene, render
 
 DTYPES: Final = ("bfloat16", "float32", "float16")
 KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop", "vector",
                 "column", "row_reload", "guard", "cumsum", "turned", "part", "planes", "direct",
                 "number", "odd", "wide", "whole", "gather", "patches", "scattered", "moved",
-                "shifted", "picked", "placed", "masked", "conditions")  # fmt: skip
+                "shifted", "picked", "placed", "masked", "conditions", "viewed", "staged",
+                "lone")  # fmt: skip
 """Kinds of statements a swarm chooses from."""
 _WHOLE: Final = ("turned", "part", "planes", "number", "odd", "wide", "gather", "patches",
                  "scattered")  # fmt: skip
 """Kinds for blocks of whole tiles; where blocks are joined, places are asked for instead."""
+MOST: Final = 120
+"""Numbers to choose from at most: of more, Hypothesis takes what it found in loaded modules."""
 _FOCUSED: Final = {
     "gemm": ("gemm", "gemm", "elementwise", "cast"),
     "elementwise": ("elementwise", "update", "vector", "column", "cast"),
@@ -45,9 +49,8 @@ def _sizes(blocks: tuple[int, ...]) -> st.SearchStrategy[int]:
 def _extent(draw: st.DrawFn, block: int, most: int = 4) -> int:
     """A tensor extent: whole blocks, or any ragged number within a few of them or a few tiles."""
     blocks = draw(st.integers(1, most * max(1, TILE // max(block, 2))))
-    if draw(st.booleans()):
-        return draw(st.integers(max(1, block * (blocks - 1) + 1), block * blocks))
-    return block * blocks
+    short = draw(st.integers(0, min(block, MOST) - 1)) if draw(st.booleans()) else 0
+    return block * blocks - short
 
 
 @st.composite
@@ -62,7 +65,7 @@ def _scene(draw: st.DrawFn, focus: str | None) -> Scene:
     bk = draw(_sizes((32, 160))) if wide else draw(_sizes((32, 32, 64, 16, 48)))
     few = 6 if focus == "schedule" else 3
     M, K = draw(_extent(bm, few)), draw(_extent(bk, few))
-    N = draw(st.integers(1, bn)) if axes == 1 and draw(st.booleans()) else bn
+    N = bn - draw(st.integers(0, min(bn, MOST) - 1)) if axes == 1 and draw(st.booleans()) else bn
     if axes > 1:
         N = draw(_extent(bn, few))
     else:
@@ -242,7 +245,8 @@ _STATEMENTS: Final[dict[str, Any]] = {
     "odd": parts.odd, "wide": parts.wide, "whole": parts.whole,
     "gather": parts.gather, "patches": computed.patches, "scattered": computed.scattered,
     "moved": computed.moved, "shifted": computed.shifted, "picked": computed.picked,
-    "placed": placed, "masked": masked, "conditions": parts.conditions,
+    "placed": placed, "masked": masked, "conditions": parts.conditions, "viewed": viewed,
+    "staged": staged, "lone": lone,
 }  # fmt: skip
 
 

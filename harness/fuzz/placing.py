@@ -65,7 +65,7 @@ def placements(draw: st.DrawFn, device: str, scene: Scene, focus: str | None = N
     often = focus == "layout" or draw(st.integers(0, 3)) == 3
     for tensor in scene.used() if often else ():
         if tensor.name not in (*out.layouts, *scene.tables):
-            layout = draw(layouts(tensor, full))
+            layout = draw(layouts(tensor, full, turned=tensor.name in scene.turned))
             out.layouts |= {tensor.name: layout} if layout else {}
     return out
 
@@ -198,9 +198,11 @@ def _divisors(n: int, most: int) -> list[int]:
 
 
 @st.composite
-def layouts(draw: st.DrawFn, tensor: Tensor, full: Grid) -> dict[str, Any]:
+def layouts(draw: st.DrawFn, tensor: Tensor, full: Grid, *, turned: bool = False) -> dict[str, Any]:
     """A tensor's layout as an annotation; empty for the default, interleaved over DRAM."""
-    kind = draw(st.sampled_from(("dram", "l1", *(SHARDS if len(tensor.shape) > 1 else ()))))
+    kind = draw(
+        st.sampled_from(("dram", "l1", *(SHARDS if len(tensor.shape) > 1 and not turned else ())))
+    )
     if kind == "dram":
         return {}
     if kind == "l1":

@@ -23,6 +23,7 @@ from golden.blocks import stored_by_host
 from harness.fuzz.tileops import UNARY
 
 Arrays = dict[str, npt.NDArray[Any]]
+Places = tuple[int, ...]
 _WHOLE: Final = ("int32",)
 _UPDATES: Final = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply}
 _REDUCED: Final[Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]]] = {
@@ -219,18 +220,25 @@ class _Block:
         return None
 
     def copy(self, source: ast.expr, target: ast.expr) -> None:
-        """One of both is whole, and says how much is moved; the other's dimensions before are 1."""
-        (a, at_a), (b, at_b) = self.region(source), self.region(target)
-        shape = b.shape if at_b is None else a.shape
-        moved = a[_box(a, at_a, shape)].reshape(_extents(b, at_b, shape))
-        b.store(_box(b, at_b, shape), moved)
+        """One of both says how much is moved; the other's dimensions before are 1."""
+        (a, at_a, size_a), (b, at_b, size_b) = self.region(source), self.region(target)
+        shape = size_a or size_b or (b.shape if at_b is None else a.shape)
+        taken, put = size_a or _extents(a, at_a, shape), size_b or _extents(b, at_b, shape)
+        b.store(_box(b, at_b, put), a[_box(a, at_a, taken)].reshape(put))
 
-    def region(self, node: ast.expr) -> tuple[Memory, tuple[int, ...] | None]:
-        """A buffer, and where in it; None for all of it."""
+    def region(self, node: ast.expr) -> tuple[Memory, Places | None, Places]:
+        """A buffer, where in it, None for all of it, and how much of it where slices say so."""
         if not isinstance(node, ast.Subscript):
-            return self.value(node), None
-        at = self.value(node.slice)
-        return self.value(node.value), at if isinstance(at, tuple) else (at,)
+            return self.value(node), None, ()
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        spans = [(p.lower, p.upper) if isinstance(p, ast.Slice) else (p, None) for p in parts]
+        starts = tuple(int(self.value(start)) for start, _ in spans)
+        if not any(isinstance(p, ast.Slice) for p in parts):
+            return self.value(node.value), starts, ()
+        ends = (start + 1 if end is None else int(self.value(end))
+                for start, (_, end) in zip(starts, spans, strict=True))  # fmt: skip
+        return self.value(node.value), starts, tuple(
+            end - start for start, end in zip(starts, ends, strict=True))  # fmt: skip
 
 
 def _extents(memory: Memory, at: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -239,7 +247,7 @@ def _extents(memory: Memory, at: Any, shape: tuple[int, ...]) -> tuple[int, ...]
 
 def _box(memory: Memory, at: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
     starts = (0,) * len(memory.shape) if at is None else at
-    spans = zip(starts, _extents(memory, at, shape), strict=True)
+    spans = zip(starts, shape, strict=True)
     return np.ix_(*(np.asarray(int(s)) + np.arange(n) for s, n in spans))
 
 

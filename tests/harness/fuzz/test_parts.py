@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.fuzz import branches, computed, parts, placed
+from harness.fuzz import branches, computed, parts, placed, regions
 from harness.fuzz.case import Case
 from harness.fuzz.judge import run_case
 from harness.fuzz.scene import OUTPUT, Scene, render
@@ -30,6 +30,9 @@ MARKS = {
     placed.placed: "T.cast(b",
     branches.guard: "\n        if ",
     branches.masked: "            if ",
+    regions.viewed: ", k, ",
+    regions.staged: "T.copy(C",
+    regions.lone: " : by * 64 + 64",
 }
 """What the text of each has and no other."""
 
