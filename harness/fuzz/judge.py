@@ -17,6 +17,7 @@ from harness.fuzz import legacy, second
 from harness.fuzz import outcome as o
 from harness.fuzz.case import Case
 from harness.fuzz.outcome import Outcome
+from harness.fuzz.refusals import is_needless, refusing_pass
 from harness.fuzz.schedules import machine_schedule
 from harness.fuzz.text import parse_kernel
 from harness.opinions import ORACLE as LLVM
@@ -125,7 +126,9 @@ def _judge(case: Case, blame: bool) -> Outcome:
     except HarnessError as error:
         defect = _DEFECTS in (error.next_step or "")
         kind = o.DEFECT if defect else o.REFUSED
-        where = "GridToPersistentTT" if defect else ""
+        where = PLACED if defect else ""
+        if not defect and is_needless(error, case):
+            kind, where = o.DEFECT, _refusing(case)
         return Outcome(kind, error.code, where, message=str(error), pipeline=_since(began))
     except SimulatorError as error:
         return Outcome(o.DEFECT, str(getattr(error, "code", "")), message=str(error))
@@ -156,6 +159,14 @@ def _judge(case: Case, blame: bool) -> Outcome:
 
         found = _with(found, bad_pass=first_bad_pass(made, kind, seed))
     return _with(found, **facts)
+
+
+def _refusing(case: Case) -> str:
+    """Who refuses a kernel: a pass, or the parser."""
+    try:
+        return refusing_pass(source_of(case), compile_options(case.options))
+    except HarnessError:
+        return PARSER
 
 
 def _worked(verdict: Any) -> float:
