@@ -33,21 +33,20 @@ def parse_kernel(kernel: str, params: Mapping[str, Any] | None = None) -> Any:
     Raises:
         LanguageError: text that is no kernel of the dialect, with its line.
     """
-    from tvm.script.parser._core import parse
-
     import harness.language as T
+    from harness.language.reading import Text, read
 
     body = kernel.replace(IMPORT, "", 1) if kernel.lstrip().startswith(IMPORT) else kernel
-    _inspect(body, params or {})
+    tree = _inspect(body, params or {})
     try:
-        return parse(body, {**(params or {}), "T": T})
+        return read(Text(body, tree), {**(params or {}), "T": T})
     except HarnessError:
         raise
     except Exception as error:  # noqa: BLE001  (TVM wraps what the dialect raised)
         raise _cause(error) from None
 
 
-def _inspect(text: str, params: Mapping[str, Any]) -> None:
+def _inspect(text: str, params: Mapping[str, Any]) -> ast.Module:
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError) as error:
@@ -67,11 +66,12 @@ def _inspect(text: str, params: Mapping[str, Any]) -> None:
         ):
             raise LanguageError(f"parameter {name!r} is {value!r}", code="SourceError",
                                 next_step="parameters are numbers and text")  # fmt: skip
-    bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)
+    nodes = list(ast.walk(tree))
+    bound = {n.id for n in nodes if isinstance(n, ast.Name)
              and isinstance(n.ctx, ast.Store)}  # fmt: skip
-    bound |= {a.arg for n in ast.walk(tree) if isinstance(n, ast.arguments) for a in n.args}
+    bound |= {a.arg for n in nodes if isinstance(n, ast.arguments) for a in n.args}
     known = bound | set(params) | {"T", "range"}
-    for node in ast.walk(tree):
+    for node in nodes:
         place = f"line {getattr(node, 'lineno', 1)}"
         if isinstance(node, _REFUSED) or (
             isinstance(node, ast.FunctionDef) and node is not tree.body[0]
@@ -92,6 +92,7 @@ def _inspect(text: str, params: Mapping[str, Any]) -> None:
         ):
             raise LanguageError(f"call of {ast.unparse(node.func)}", code="SourceError",
                                 location=place)  # fmt: skip
+    return tree
 
 
 def _cause(error: BaseException) -> HarnessError:

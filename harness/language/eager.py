@@ -16,12 +16,10 @@ from typing import Any
 import tvm
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.parser._core import doc, utils
-from tvm.script.parser.core.diagnostics import Source
 from tvm.script.parser.core.parser import Parser
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
-from harness.language.comprehensions import as_lists
 from harness.language.dynamic import (
     check_size,
     dynamic,
@@ -31,10 +29,12 @@ from harness.language.dynamic import (
     split_names,
     with_sizes,
 )
+from harness.language.expressions import directly
 from harness.language.flat import resolved
 from harness.language.inturn import declare_made, in_turn
 from harness.language.layouts import declare_layouts
 from harness.language.located import PARSER, TOKEN, language_error, place_of
+from harness.language.reading import Text
 from harness.language.regions import is_buffer
 from harness.language.spans import innermost_spans
 from harness.language.tensors import Tensor
@@ -231,7 +231,7 @@ def build(func: Callable[..., Any], values: Mapping[str, Any],
 
 
 def _parse(func: Callable[..., Any], call: EagerCall) -> Any:
-    source = Source(func)
+    source = Text(func)
     parser = Parser(source, {func.__name__: {}})
     nodes = [n for n in source.as_ast().body if isinstance(n, doc.FunctionDef)]
     token = PARSER.set(parser)
@@ -257,19 +257,19 @@ def _parse(func: Callable[..., Any], call: EagerCall) -> Any:
 
 
 def _visit(parser: Any, node: Any, func: Callable[..., Any], call: EagerCall) -> None:
-    with innermost_spans(parser, node), S.prim_func(is_private=False):
+    with innermost_spans(parser, node), directly(parser), S.prim_func(is_private=False):
         S.func_name(node.name)
         for name in inspect.signature(func).parameters:
             if name in call.values:
                 parser.var_table.add(name, call.values[name])
-        parser.visit_body(as_lists(node.body))
+        parser.visit_body(node.body)
         declare_layouts(parser)
         declare_made(parser)
 
 
 def declares_tensors(func: Callable[..., Any]) -> list[str]:
     """Parameters an eager kernel declares as tensors in its body; empty for a factory."""
-    nodes = [n for n in Source(func).as_ast().body if isinstance(n, doc.FunctionDef)]
+    nodes = [n for n in Text(func).as_ast().body if isinstance(n, doc.FunctionDef)]
     names = list(inspect.signature(func).parameters)
     found = [s.target.id for s in _own_statements(nodes[0].body if nodes else [])
              if isinstance(s, doc.AnnAssign) and isinstance(s.target, doc.Name)]  # fmt: skip
@@ -278,7 +278,7 @@ def declares_tensors(func: Callable[..., Any]) -> list[str]:
 
 def enters_kernel(func: Callable[..., Any]) -> bool:
     """Whether a function enters T.Kernel in its own body, so is a kernel and no factory."""
-    nodes = [n for n in Source(func).as_ast().body if isinstance(n, doc.FunctionDef)]
+    nodes = [n for n in Text(func).as_ast().body if isinstance(n, doc.FunctionDef)]
     for statement in _own_statements(nodes[0].body if nodes else []):
         if isinstance(statement, doc.With):
             call = statement.items[0].context_expr

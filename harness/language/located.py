@@ -20,6 +20,7 @@ TOKEN: Final = "tt"  # noqa: S105  (a name, no secret)
 """Dispatch token of the dialect: it keeps every override out of plain TVMScript."""
 
 _HERE: Final = "harness.language"
+_EVALUATOR: Final = f"{_HERE}.expressions"
 
 PARSER: contextvars.ContextVar[Any] = contextvars.ContextVar("tt_parser", default=None)
 """The parser at work, for what is evaluated inside a kernel body."""
@@ -35,9 +36,11 @@ def calling_line() -> str | None:
     """``file:line:0`` of the innermost call from outside this package, as an annotation is one."""
     frame = inspect.currentframe()
     while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(_HERE):
+        if frame.f_globals["__name__"] == _EVALUATOR:
+            return None  # evaluated by the parser, which knows better
         frame = frame.f_back
     if frame is None or frame.f_code.co_filename == "<ast>":
-        return None  # evaluated by the parser, which knows better
+        return None  # as above, by TVM's
     return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}:0"
 
 

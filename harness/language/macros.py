@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tvm.script.parser._core import doc, utils
-from tvm.script.parser.core.diagnostics import Source
 from tvm.script.parser.core.parser import VarTable
 
 from harness.errors import LanguageError
-from harness.language.comprehensions import as_lists
 from harness.language.located import PARSER, TOKEN
+from harness.language.reading import Text
 from harness.language.scopes import outermost
 
 _NOTHING = object()
@@ -25,7 +24,7 @@ _NOTHING = object()
 class Macro:
     """A macro; calling it inside a kernel expands it there."""
 
-    def __init__(self, node: Any, source: Source, defaults: Mapping[str, Any],
+    def __init__(self, node: Any, source: Text, defaults: Mapping[str, Any],
                  scope: Callable[[], Mapping[str, Any]]) -> None:  # fmt: skip
         """``scope`` gives the names the body may use besides its parameters."""
         self.node = node
@@ -97,7 +96,7 @@ def macro(func: Any = None, **options: object) -> Any:
         return macro
     if not inspect.isfunction(func):
         raise LanguageError(f"T.macro decorates functions, not {type(func).__name__}")
-    source = Source(func)
+    source = Text(func)
     nodes = [n for n in source.as_ast().body if isinstance(n, doc.FunctionDef)]
     captured = utils.inspect_function_capture(func)
     defaults = {name: p.default for name, p in inspect.signature(func).parameters.items()
@@ -106,7 +105,7 @@ def macro(func: Any = None, **options: object) -> Any:
     caller = frame.f_back if frame is not None else None
     # A macro may call macros defined after it, so the enclosing names are looked up late.
     outer = caller.f_locals if caller is not None else {}
-    return Macro(as_lists(nodes[0]), source, defaults, lambda: {**outer, **captured})
+    return Macro(nodes[0], source, defaults, lambda: {**outer, **captured})
 
 
 def define_inside(parser: Any, node: Any) -> None:

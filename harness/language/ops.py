@@ -96,7 +96,7 @@ def copy(src: object, dst: object, coalesced_width: int | None = None, **hints: 
     return _call(COPY, [source.node(), target.node()])
 
 
-def fill(buffer: object, value: object) -> Call:
+def fill(buffer: object, value: Any) -> Call:
     """``T.fill(buffer, value)``."""
     region = Region.of(buffer, "T.fill destination")
     dtype = region.dtype

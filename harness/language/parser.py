@@ -13,16 +13,16 @@ from typing import Any
 
 import tvm
 from tvm.script.ir_builder import IRBuilder
-from tvm.script.parser._core import doc, parse, utils
+from tvm.script.parser._core import doc, utils
 from tvm.tirx.script import builder as S
 from tvm.tirx.script.parser.parser import bind_for_value, bind_with_value
 
 from harness.errors import LanguageError
 from harness.language import assign, comparisons, eager, frames, macros
 from harness.language.branches import Else, If, Then, check_parts
-from harness.language.comprehensions import as_lists
 from harness.language.dynamic import DynamicKernel, open_sizes, used_values
 from harness.language.elementwise import truth
+from harness.language.expressions import directly
 from harness.language.flat import resolved
 from harness.language.frames import GridLoop, Kernel, ParallelLoop
 from harness.language.inturn import declare_made, in_turn
@@ -37,6 +37,7 @@ from harness.language.located import (
     refuse_statement,
     register,
 )
+from harness.language.reading import Text, read
 from harness.language.regions import is_buffer
 from harness.language.scopes import inner
 from harness.language.spans import innermost_spans
@@ -53,6 +54,7 @@ def _visit_function(self: Any, node: Any) -> None:
     try:
         with (
             innermost_spans(self, node),
+            directly(self),
             self.var_table.with_frame(),
             S.prim_func(is_private=False),
         ):
@@ -60,7 +62,7 @@ def _visit_function(self: Any, node: Any) -> None:
             refuse_foreign(self, node.body)
             with self.with_dispatch_token(TOKEN):
                 _declare_parameters(self, node.args)
-                self.visit_body(as_lists(node.body))
+                self.visit_body(node.body)
             declare_layouts(self)
             declare_made(self)
     finally:
@@ -312,7 +314,7 @@ def prim_func(func: Callable[..., Any] | None = None, **options: object) -> Any:
 
 def _parse(func: Callable[..., Any], variables: dict[str, Any]) -> Any:
     try:
-        return in_turn(resolved(parse(func, variables, check_well_formed=True)))
+        return in_turn(resolved(read(Text(func), variables)))
     except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
         error = language_error(err)
         if error.location is None:

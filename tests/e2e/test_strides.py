@@ -22,9 +22,10 @@ def pooled(H: int, W: int, C: int, k: int, dtype: str) -> Any:
         with T.Kernel(H // k, C // 32, threads=64) as (row, channels):
             y = T.alloc_fragment((W // k, 32), dtype)
             T.fill(y, -T.infinity(dtype))
-            for a, b in T.grid(k, k):
-                for i, j in T.Parallel(W // k, 32):
-                    y[i, j] = T.max(y[i, j], X[row * k + a, i * k + b, channels * 32 + j])
+            for a in T.serial(k):
+                for b in T.serial(k):
+                    for i, j in T.Parallel(W // k, 32):
+                        y[i, j] = T.max(y[i, j], X[row * k + a, i * k + b, channels * 32 + j])
             T.copy(y, Y[row, :, channels * 32 : (channels + 1) * 32])
 
     return main
