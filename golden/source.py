@@ -197,6 +197,12 @@ def read_kernel(func: Any) -> Kernel:
             f"{type(func).__name__} is not a kernel",
             next_step="give the PrimFunc a factory returns",
         )
+    return _read(func)
+
+
+@functools.lru_cache(maxsize=4)
+def _read(func: tirx.PrimFunc) -> Kernel:
+    """A function never changes, and whoever judges one asks for the same one a dozen times."""
     tensors = tuple(_info(p, is_tensor=True) for p in func.params if is_buffer(p))
     scalars = tuple((str(p.name), p) for p in func.params if not is_buffer(p))
     local = tuple(
