@@ -20,7 +20,7 @@ from tvm.ir import TensorLoad, TensorRegion
 from harness.compiler.affine import affine, mentions
 from harness.compiler.block.gather import is_gathered
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, accesses, calls, read_kernel, with_body
+from harness.compiler.kernel import Kernel, calls, read_kernel, with_body
 from harness.compiler.ties import (
     Dim,
     Place,
@@ -204,7 +204,7 @@ class Join:
         self.factor = per_tile(extent)
         self.steps = -(-steps // self.factor)
         self.end = steps * extent if steps % self.factor else None
-        self.written = {a.buffer for a in accesses(kernel.body) if a.write}
+        self.written = {a.buffer for a in kernel.accesses if a.write}
         self.ties = Ties()
         tie(kernel, self.ties)
         self.grown: set[Any] = set()
@@ -283,7 +283,7 @@ class Join:
     def _check_parts(self) -> None:
         """A block is used whole along the axis: a part of it would become another part."""
         onchip = set(self.kernel.onchip)
-        for access in accesses(self.kernel.body):
+        for access in self.kernel.accesses:
             if access.buffer not in onchip:
                 continue
             if any(mentions(start, [self.var]) for start in access.starts):

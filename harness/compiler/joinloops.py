@@ -70,7 +70,7 @@ def _check(kernel: Kernel, loop: tirx.For, join: Join, trips: int) -> None:
         elif isinstance(stmt, tirx.IfThenElse):
             join.no("a condition stands between them", stmt)
     inside = Counter(a.buffer for a in accesses(loop.body))
-    everywhere = Counter(a.buffer for a in accesses(kernel.body))
+    everywhere = Counter(a.buffer for a in kernel.accesses)
     for buffer in kernel.onchip:
         if _grows(join, buffer, len(buffer.ty.shape)) and everywhere[buffer] > inside[buffer]:
             join.no(f"buffer {buffer.name!r} is also used outside the loop", loop)

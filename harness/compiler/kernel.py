@@ -6,7 +6,8 @@ Everything is read from IR: roles come from what the body reads and writes, neve
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -40,7 +41,7 @@ class Access:
     node: Any
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Kernel:
     """A kernel function, taken apart.
 
@@ -54,25 +55,38 @@ class Kernel:
     """
 
     func: tirx.PrimFunc
-    grid: tuple[int, int, int] = (1, 1, 1)
-    block_vars: tuple[Any, Any, Any] = (None, None, None)
-    params: tuple[tvm.ir.Var, ...] = ()
-    onchip: list[tvm.ir.Var] = field(default_factory=list)
-    body: Any = None
+    grid: tuple[int, int, int]
+    block_vars: tuple[Any, Any, Any]
+    params: tuple[tvm.ir.Var, ...]
+    onchip: tuple[tvm.ir.Var, ...]
+    body: Any
 
     @property
     def name(self) -> str:
         """The function's global symbol."""
-        return str((self.func.attrs or {}).get("global_symbol", "main"))
+        return _name(self.func)
+
+    @cached_property
+    def accesses(self) -> tuple[Access, ...]:
+        """Every buffer access of the body, as :func:`accesses` finds them.
+
+        Raises:
+            CompileError: a call that is no tile op, or an index nothing can place.
+        """
+        return tuple(accesses(self.body))
 
 
+def _name(func: tirx.PrimFunc) -> str:
+    return str((func.attrs or {}).get("global_symbol", "main"))
+
+
+@lru_cache(maxsize=8)
 def read_kernel(func: tirx.PrimFunc) -> Kernel:
-    """Take a kernel apart.
+    """Take a kernel apart; a function never changes, and one analysis after another asks for it.
 
     Raises:
         CompileError: no T.Kernel, a parameter that is not a tensor, two buffers of one name.
     """
-    kernel = Kernel(func)
     grid, block_vars = [1, 1, 1], [None, None, None]
     stmt = func.body
     found = False
@@ -95,35 +109,34 @@ def read_kernel(func: tirx.PrimFunc) -> Kernel:
             break
     if not found:
         refuse(
-            f"kernel {kernel.name!r} has no T.Kernel grid around its body",
+            f"kernel {_name(func)!r} has no T.Kernel grid around its body",
             code="NoKernel",
             node=func.body,
             next_step="put the body under `with T.Kernel(grid_x, …) as …:`",
         )
-    kernel.grid, kernel.block_vars = tuple(grid), tuple(block_vars)  # type: ignore[assignment]
-    for param in func.params:
+    params, onchip = tuple(func.params), []
+    for param in params:
         if not is_buffer(param):
             refuse(f"parameter {param.name!r} is not a tensor", node=param)
-    kernel.params = tuple(func.params)
-    kernel.body = stmt
     for node in statements(stmt):
         kind = type(node)
         if kind is tirx.AllocBuffer:
-            kernel.onchip.append(node.buffer)
+            onchip.append(node.buffer)
         elif kind is tirx.AttrStmt and node.attr_key == "thread_extent":
             refuse("T.Kernel inside a kernel body", node=node,
                    next_step="use one T.Kernel per kernel")  # fmt: skip
     names: set[str] = set()
-    for buffer in (*kernel.params, *kernel.onchip):
+    for buffer in (*params, *onchip):
         name = buffer.name
         if name in names:
             refuse(f"two buffers are named {name!r}", code="DuplicateName",
                    next_step="give every buffer a name of its own")  # fmt: skip
         if not (name.isascii() and name.isidentifier()):
             refuse(f"buffer name {name!r} cannot be a name in C++", code="InvalidName",
-                   node=kernel.body, next_step="use ASCII letters, digits and _")  # fmt: skip
+                   node=stmt, next_step="use ASCII letters, digits and _")  # fmt: skip
         names.add(name)
-    return kernel
+    sizes, variables = tuple(grid), tuple(block_vars)
+    return Kernel(func, sizes, variables, params, tuple(onchip), stmt)  # type: ignore[arg-type]
 
 
 def with_body(

@@ -14,7 +14,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, accesses, loads, loads_of, statements
+from harness.compiler.kernel import Kernel, loads, loads_of, statements
 from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY
 from harness.language.tensors import VAR
@@ -68,8 +68,8 @@ def check_gathers(kernel: Kernel) -> None:
     Raises:
         CompileError: at the copy.
     """
-    written = {a.buffer: a.node for a in accesses(kernel.body) if a.write}
-    copied = {a.buffer for a in accesses(kernel.body) if not a.write}
+    written = {a.buffer: a.node for a in kernel.accesses if a.write}
+    copied = {a.buffer for a in kernel.accesses if not a.write}
     for tensor, starts, call in gathers(kernel):
         name, rank = tensor.name, len(starts)
         if tensor in written:

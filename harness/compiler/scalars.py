@@ -62,7 +62,7 @@ def without_scalars(func: tirx.PrimFunc) -> tirx.PrimFunc:
 class _Scalars:
     def __init__(self, kernel: Kernel) -> None:
         self.names: dict[Any, Any] = {}  # variables that stand for an expression
-        written = {a.buffer for a in accesses(kernel.body) if a.write}
+        written = {a.buffer for a in kernel.accesses if a.write}
         self.steady = {p for p in kernel.params if p not in written}
 
     def run(self, stmt: Any, env: Env, ranges: tuple[Bounds, ...]) -> Any | None:

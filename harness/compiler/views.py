@@ -18,7 +18,7 @@ from tvm import tirx
 from tvm.ir import Call
 
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, accesses, statements
+from harness.compiler.kernel import Kernel, statements
 from harness.compiler.retensor import like, with_tensors
 from harness.compiler.ties import step_of
 from harness.language.blockformats import carried, dtype_of
@@ -184,7 +184,7 @@ def _uses(kernel: Kernel) -> Iterator[_Use]:
     params = {p.name for p in kernel.params}
     parallel = _loops(kernel, parallel=True)
     grid = [v for v in kernel.block_vars if v is not None] + _loops(kernel, parallel=False)
-    for access in accesses(kernel.body):
+    for access in kernel.accesses:
         if access.buffer.name not in params:
             continue
         wide, fixed = [], {}

@@ -15,7 +15,7 @@ from tvm import tirx
 from harness.compiler import attrs, ir_sugar
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.innerloops import interchanged
-from harness.compiler.kernel import Kernel, accesses, read_kernel
+from harness.compiler.kernel import Kernel, read_kernel
 from harness.compiler.layouts import Conflict, merged, normalised
 from harness.compiler.lookups import check_control, check_gathers, index_tensors
 from harness.compiler.masks import unmasked
@@ -38,7 +38,7 @@ def touched(kernel: Kernel) -> tuple[set[str], set[str]]:
     read = set(index_tensors(kernel))
     written: set[str] = set()
     params = {p.name for p in kernel.params}
-    for access in accesses(kernel.body):
+    for access in kernel.accesses:
         name = access.buffer.name
         if name in params:
             (written if access.write else read).add(name)

@@ -17,7 +17,7 @@ from harness.compiler import attrs
 from harness.compiler.block.conditions import HELD
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.forms import infer_forms
-from harness.compiler.kernel import Kernel, accesses, read_kernel
+from harness.compiler.kernel import Kernel, read_kernel
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.ops import COPY
 from harness.language.regions import constant
@@ -41,7 +41,7 @@ def onchip_dtypes(kernel: Kernel) -> dict[str, str]:
     """
     sources: dict[str, set[str]] = {}
     params = {p.name for p in kernel.params}
-    for access in accesses(kernel.body):
+    for access in kernel.accesses:
         if access.write:
             call = access.node
             is_copy = isinstance(call, Call) and call.op.name == COPY
@@ -88,7 +88,7 @@ class PropagateTTLayout(TTPass):
             refuse("tt.layout_desc is missing", code="PassOrder", node=func.body,
                    next_step="run InferTTLayout first")  # fmt: skip
         kernel = read_kernel(func)
-        found = list(accesses(kernel.body))
+        found = kernel.accesses
         written = {a.buffer.name for a in found if a.write}
         for buffer in kernel.onchip:
             dtype = dtype_of(buffer)
