@@ -386,6 +386,12 @@ class CircularBuffer:
             parts.append((slot, rows))
         return join(parts, lanes.n)
 
+    def reserved(self, lanes: Lanes) -> int:
+        """Pages that are reserved on all lanes."""
+        if lanes is self.solo_lanes:
+            return self.solo.reserved
+        return min(strand.reserved for strand, _ in self.at(lanes))
+
     def _one_agent(self) -> bool:
         """Whether both ends are one RISC, whose own order is enough."""
         return self.producer == self.consumer != "compute"

@@ -34,6 +34,13 @@ class Event:
     known: Times
 
 
+class Members:
+    """Cores in any order, some perhaps several times; compared by identity."""
+
+    def __init__(self, ids: Vector) -> None:
+        self.ids = self.index = ids
+
+
 class Clocks:
     """The clocks of all agents. ``wide`` ones know other cores too: semaphores tell of them.
 
@@ -47,6 +54,7 @@ class Clocks:
         width: columns of ``known``.
         time: by agent, the number of each core's next release.
         who: by acting agent, a number for each core's that is its column in wide clocks.
+        flat: ``known``, each agent's laid flat.
     """
 
     def __init__(
@@ -63,9 +71,9 @@ class Clocks:
         self.time: list[Times] = [np.ones(cores, np.int32) for _ in AGENTS]
         self.width = self.known[0].shape[1]
         self.who: dict[int, Vector] = {}
-        self._flat = [known.reshape(-1) for known in self.known]
+        self.flat = [known.reshape(-1) for known in self.known]
         self._own: dict[int, Vector] = {}
-        self._diagonals: dict[tuple[int, Lanes], Vector] = {}
+        self._diagonals: dict[tuple[int, Lanes | Members], Vector] = {}
         every = np.arange(cores)
         for column, agent in enumerate(acting, 1):
             self.who[agent] = every * stride + column
@@ -79,20 +87,29 @@ class Clocks:
 
     def release(self, agent: int, lanes: Lanes) -> Event:
         """What the agent knows now, itself included; what it does from here on is not in it."""
-        index, mine = lanes.index, self.known[agent]
-        known = mine[index].copy() if type(index) is slice else mine.take(lanes.ids, 0)
-        if agent in self._own:
-            time = self.time[agent]
-            known.reshape(-1)[self._diagonal(agent, lanes)] = time[index]
-            time[index] += 1
-        return Event(lanes, known)
+        event = Event(lanes, self.knowledge(agent, lanes))
+        self.advance(agent, lanes)
+        return event
 
-    def _diagonal(self, agent: int, lanes: Lanes) -> Vector:
-        """Where a release's array, laid flat, holds the agent's own time."""
-        key = agent, lanes
+    def knowledge(self, agent: int, members: Lanes | Members) -> Times:
+        """What the agent of some cores knows now, itself included, a row each."""
+        index, mine = members.index, self.known[agent]
+        known = mine[index].copy() if type(index) is slice else mine.take(members.ids, 0)
+        if agent in self._own:
+            known.reshape(-1)[self._diagonal(agent, members)] = self.time[agent][index]
+        return known
+
+    def advance(self, agent: int, lanes: Lanes) -> None:
+        """What the agent does from here on is in none of its releases so far."""
+        if agent in self._own:
+            self.time[agent][lanes.index] += 1
+
+    def _diagonal(self, agent: int, members: Lanes | Members) -> Vector:
+        """Where knowledge, laid flat, holds the agent's own time."""
+        key = agent, members
         found = self._diagonals.get(key)
         if found is None:
-            found = np.arange(lanes.n) * self.width + self._own[agent][lanes.ids]
+            found = np.arange(len(members.ids)) * self.width + self._own[agent][members.ids]
             self._diagonals[key] = found
         return found
 
@@ -123,8 +140,13 @@ class Clocks:
     def reaches(self, agent: int, me: Any, rows: Any, who: Any, time: Any) -> Any:
         """The same where the cores' rows begin at ``rows`` of the agent's array, laid flat."""
         if self.wide:
-            return self._flat[agent].take(rows + who) >= time
+            return self.flat[agent].take(rows + who) >= time
         column = who - me * self.stride
         here = (column > 0) & (column <= self.stride)
-        held = self._flat[agent].take(rows + np.where(here, column, 0))
+        held = self.flat[agent].take(rows + np.where(here, column, 0))
         return (here & (held >= time)) | (who == 0)
+
+    def index(self, me: Vector, agent: int, cores: Vector) -> Any:
+        """Where ``flat`` has what cores ``me`` know of an acting agent of ``cores``."""
+        column = self._own[agent][cores]
+        return me * self.width + (column if self.wide else np.where(me == cores, column, 0))

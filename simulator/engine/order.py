@@ -12,21 +12,22 @@ multicast data is also there when a semaphore multicast after it is.
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from simulator.engine.actors import Access, Actor, Clash, Reach, Stamp
 from simulator.engine.clocks import AGENT, AGENTS, PACK, UNPACK, Clocks, Event
 from simulator.engine.flows import Handed
 from simulator.engine.group import Group
+from simulator.engine.judge import Judge
 from simulator.engine.lanes import Lanes, Vector
-from simulator.engine.records import Access, Actor, Clash, Records
+from simulator.engine.ledger import Ledger
+from simulator.engine.records import Records, Touch
 from simulator.engine.releases import Queue
 from simulator.engine.told import Told
 from simulator.engine.transfers import FILLED, READ, SENT, WRITE, Transfer, Transfers
 from simulator.engine.violation import Violation
-from simulator.engine.words import Word
 
 if TYPE_CHECKING:
     from simulator.engine.cb import CircularBuffer
@@ -56,12 +57,13 @@ class Order:
         self.pushed = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
         self.popped = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
         self.tensors = {t.name: Records(self.clocks, len(t.owner)) for t in tensors}  # type: ignore[arg-type]
-        self.buffers = {cb.number: Records(self.clocks, _units(cb) * cores) for cb in far}
+        judge = Judge(self.clocks)
+        self.buffers = {cb.number: Ledger(judge, _units(cb), cb.grain) for cb in far}
         self.flags: dict[int, Queue] = {}
-        self.words: dict[int, Word] = {}
+        self.words: dict[int, Ledger] = {}
         for number in machine.semaphores.values:
             self.flags[number] = Queue(self.clocks, 1)
-            self.words[number] = Word(self.clocks)
+            self.words[number] = Ledger(judge, 1, 1)
         self.sections = Queue(self.clocks, SECTIONS), np.zeros((2, cores), np.int64)
         self.transfers = Transfers()
         self.news = 0
@@ -70,7 +72,8 @@ class Order:
         self._places: list[tuple[str, str, str]] = []
         self._numbers: dict[tuple[str, int], int] = {}
         self._actors: dict[tuple[str, int, int, Lanes], Actor] = {}
-        self._told = lru_cache(KEPT)(partial(Told.of, machine.table))
+        self._reaches: dict[Lanes, Reach] = {}
+        self._tellings: dict[tuple[Actor, bytes, bytes], tuple[Told, Actor, Actor]] = {}
 
     def _acting(self, tensors: list[Tensor], far: list[CircularBuffer]) -> tuple[int, ...]:
         """Agents that touch what is watched."""
@@ -90,8 +93,10 @@ class Order:
         key = code.key, at, agent, group.lanes
         found = self._actors.get(key)
         if found is None:
-            place = self._place(group, at)
-            found = self._actors[key] = Actor(self.clocks, agent, group.lanes.ids, place)
+            reach = self._reaches.get(group.lanes)
+            if reach is None:
+                reach = self._reaches[group.lanes] = Reach(group.lanes.ids)
+            found = self._actors[key] = Actor(self.clocks, agent, reach, self._place(group, at))
         return found
 
     def _place(self, group: Group, at: int) -> int:
@@ -133,10 +138,11 @@ class Order:
         if records is None:
             return
         actor = self.actor(group, at)
-        clash = records.read(actor, ids)
-        if clash:
-            raise self.violation(clash, actor, tensor.named(clash.page), write=False)
-        self.transfers.add(Transfer(READ, records, actor, ids, group.lanes))
+        try:
+            records.read(actor, ids)
+        except Clash as clash:
+            raise self.violation(clash, actor, tensor.named(clash.page), write=False) from None
+        self._begun(READ, Touch(records, actor, ids, write=False), group)
 
     def write_page(self, tensor: Tensor, group: Group, ids: Any, at: int) -> bool:
         """Units (lanes, n) are written; whether this is for the clocks to judge."""
@@ -144,17 +150,24 @@ class Order:
         if records is None:
             return False
         actor = self.actor(group, at)
-        clash = records.write(actor, ids)
-        if clash:
+        try:
+            records.write(actor, ids)
+        except Clash as clash:
             twice = clash.other.write and clash.other.core != int(actor.cores[clash.row])
             raise self.violation(clash, actor, tensor.named(clash.page), write=True,
-                                 code="DoubleWrite" if twice else "Race")  # fmt: skip
+                                 code="DoubleWrite" if twice else "Race") from None  # fmt: skip
         lost = records.writes.lost(actor, ids)
         if lost is not None:
             raise Violation("DoubleWrite", f"a page of tensor {tensor.name} is written by two"
                             " cores in one step", actor.cores[lost.any(axis=1)])  # fmt: skip
-        self.transfers.add(Transfer(WRITE, records, actor, ids, group.lanes))
+        self._begun(WRITE, Touch(records, actor, ids, write=True), group)
         return True
+
+    def _begun(
+        self, kind: int, access: Touch | Stamp, group: Group, receivers: Vector | None = None
+    ) -> None:
+        agent = access.actor.agent
+        self.transfers.open[agent].append(Transfer(kind, agent, access, group.lanes, receivers))
 
     # --- L1 of other cores -----------------------------------------------------------------
 
@@ -164,26 +177,24 @@ class Order:
         where = f"slot {slot} of circular buffer {cb.number} of core {self.machine.cores[core]}"
         return where if cb.grain == cb.page_bytes else f"byte {byte} of {where}"
 
-    def _span(self, cb: CircularBuffer, cores: Vector, first: Any, size: int) -> Any:
-        """Units (cores, n) of ``size`` bytes from byte ``first`` of a circular buffer on."""
-        grain, whole = cb.grain, _units(cb)
-        if type(first) is int:
-            return _units_from(cores.tobytes(), whole, first // grain, size // grain)
-        at = first[:, None] // grain + np.arange(size // grain)
-        return cores[:, None] * whole + at % whole
-
-    def _slots(self, cb: CircularBuffer, cores: Vector, first: Any, count: int) -> Any:
-        """Units of ``count`` slots."""
-        return self._span(cb, cores, first * cb.page_bytes, count * cb.page_bytes)
+    def _there(
+        self, cb: CircularBuffer, clash: Clash, actor: Actor, *, write: bool = True
+    ) -> Violation:
+        return self.violation(clash, actor, self._what(cb, clash.page), write=write)
 
     def sent(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
         """Bytes of the own window are read by a NoC write."""
-        records, actor = self.buffers[cb.number], self.actor(group, at)
-        ids = self._span(cb, group.lanes.ids, first, size)
-        clash = records.read(actor, ids)
-        if clash:
-            raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
-        self.transfers.add(Transfer(SENT, records, actor, ids, group.lanes))
+        self._read(cb, group, self.actor(group, at), first, size, SENT)
+
+    def _read(
+        self, cb: CircularBuffer, group: Group, actor: Actor, first: Any, size: int, kind: int
+    ) -> None:
+        ledger = self.buffers[cb.number]
+        try:
+            stamp = ledger.read(actor, ledger.at(actor.reach, first, size))
+        except Clash as clash:
+            raise self._there(cb, clash, actor, write=False) from None
+        self._begun(kind, stamp, group)
 
     def delivered(
         self, cb: CircularBuffer, group: Group, pairs: tuple[Vector, Vector], first: int,
@@ -193,74 +204,74 @@ class Order:
         rows, cores = pairs
         if not len(cores):
             return
-        records, actor = self.buffers[cb.number], self.actor(group, at)
-        actor = actor.of(rows.tobytes())
-        ids = self._span(cb, cores, first, size)
-        clash = records.write(actor, ids, own=True)
-        if clash:
-            raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
-        to = cores if multicast else None
-        self.transfers.add(Transfer(WRITE, records, actor, ids, group.lanes, to))
+        ledger = self.buffers[cb.number]
+        actor = self.actor(group, at).of(rows.tobytes(), cores.tobytes())
+        try:
+            stamp = ledger.write(actor, ledger.at(actor.reach, first, size), own=True)
+        except Clash as clash:
+            raise self._there(cb, clash, actor) from None
+        self._begun(WRITE, stamp, group, cores if multicast else None)
 
     def fetched(
         self, cb: CircularBuffer, group: Group, cores: Vector, first: int, size: int, at: int
     ) -> None:
         """Bytes of other cores are read."""
-        records, actor = self.buffers[cb.number], self.actor(group, at)
-        ids = self._span(cb, cores, first, size)
-        clash = records.read(actor, ids)
-        if clash:
-            raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
-        self.transfers.add(Transfer(READ, records, actor, ids, group.lanes))
+        rows = np.arange(len(cores)).tobytes()
+        actor = self.actor(group, at).of(rows, cores.tobytes())
+        self._read(cb, group, actor, first, size, READ)
 
     def filled(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
         """Bytes of the own window are written by a NoC read under way."""
-        records = self.buffers.get(cb.number)
-        if records is None:
+        ledger = self.buffers.get(cb.number)
+        if ledger is None:
             return
-        ids = self._span(cb, group.lanes.ids, first, size)
         actor = self.actor(group, at)
-        clash = records.write(actor, ids)
-        if clash:
-            raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
-        self.transfers.add(Transfer(FILLED, records, actor, ids, group.lanes))
+        try:
+            stamp = ledger.write(actor, ledger.at(actor.reach, first, size))
+        except Clash as clash:
+            raise self._there(cb, clash, actor) from None
+        self._begun(FILLED, stamp, group)
 
     def reserved(
         self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int
     ) -> None:
         """Slots came into the producer's hand: nobody else may be writing there."""
-        records, actor = self.buffers[cb.number], self.actor(group, at, agent)
-        ids = self._slots(cb, group.lanes.ids, first, count)
-        clash = records.after_writes(actor, ids)
-        if clash:
-            raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
-        records.writes.put(actor, ids, self.clocks.time[agent][actor.me])
+        ledger, actor = self.buffers[cb.number], self.actor(group, at, agent)
+        spots = ledger.at(actor.reach, first * cb.page_bytes, count * cb.page_bytes)
+        try:
+            ledger.judge(actor, spots)
+        except Clash as clash:
+            raise self._there(cb, clash, actor) from None
+        ledger.put(actor, spots, self.clocks.time[agent][actor.cores])
 
     def overwritten(self, cb: CircularBuffer, lanes: Lanes, start: int, pages: int) -> None:
         """The op at :attr:`writer` writes pages of the own window: others must have read them."""
         if self.writer is None:
             return  # a NoC read, see :meth:`filled`
         group, at, agent = self.writer
-        ids = self._slots(cb, lanes.ids, cb.phase(lanes, write=True) + start, pages)
-        actor = self.actor(group, at, agent)
-        clash = self.buffers[cb.number].after_reads(actor, ids)
-        if clash:
-            raise self.violation(clash, actor, self._what(cb, clash.page), write=True)
+        actor, ledger = self.actor(group, at, agent), self.buffers[cb.number]
+        first: Any = (cb.phase(lanes, write=True) + start) * cb.page_bytes
+        spots = ledger.at(actor.reach, first, pages * cb.page_bytes)
+        try:
+            ledger.judge(actor, spots, writes=False, reads=True)
+        except Clash as clash:
+            raise self._there(cb, clash, actor) from None
 
     def pushed_pages(
         self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int
     ) -> None:
         """Slots are handed over: what was written into them must have come."""
-        records = self.buffers.get(cb.number)
-        if records is None or not count:
+        ledger = self.buffers.get(cb.number)
+        if ledger is None or not count:
             return
         actor = self.actor(group, at, agent)
-        ids = self._slots(cb, group.lanes.ids, first, count)
-        clash = records.after_writes(actor, ids)
-        if clash:
-            raise self.violation(clash, actor, self._what(cb, clash.page), write=False)
+        spots = ledger.at(actor.reach, first * cb.page_bytes, count * cb.page_bytes)
+        try:
+            ledger.judge(actor, spots)
+        except Clash as clash:
+            raise self._there(cb, clash, actor, write=False) from None
         if cb.fetched:
-            records.writes.put(actor, ids, self.clocks.time[agent][actor.me])
+            ledger.put(actor, spots, self.clocks.time[agent][actor.cores])
 
     # --- edges -----------------------------------------------------------------------------
 
@@ -269,33 +280,49 @@ class Order:
         agent = AGENT[group.code.thread]
         self.transfers.complete(agent, group.lanes, kinds, self.clocks.time[agent])
 
-    def _told_by(self, actor: Actor, rows: bytes, cores: Vector) -> tuple[Told, Actor]:
-        """Whom the rows' signals to these cores reach, and who signals to each."""
-        return self._told(rows, cores.tobytes()), actor.of(rows)
+    def _changed(self, number: int, clash: Clash, actor: Actor, *, replaces: bool) -> Violation:
+        """A semaphore's change clashes with another."""
+        what = f"semaphore {number} of core {self.machine.cores[clash.page]}"
+        return self.violation(clash, actor, what, write=replaces, verbs=("changed", "set"))
 
-    def _changed(self, number: int, clash: Clash | None, actor: Actor, *, replaces: bool) -> None:
-        """Raise the clash of a semaphore's change with another."""
-        if clash:
-            what = f"semaphore {number} of core {self.machine.cores[clash.page]}"
-            raise self.violation(clash, actor, what, write=replaces, verbs=("changed", "set"))
+    def _telling(
+        self, group: Group, rows: bytes, cores: bytes, at: int
+    ) -> tuple[Told, Actor, Actor]:
+        """Whom rows of the group signal to, as whom, and the last of them to reach each core."""
+        key = self.actor(group, at), rows, cores
+        found = self._tellings.get(key)
+        if found is None:
+            told = Told.of(self.machine.table, group.lanes, rows, cores)
+            last = key[0].of(told.ends.tobytes(), told.lanes.ids.tobytes())
+            found = told, key[0].of(rows, cores), last
+            if len(self._tellings) < KEPT:
+                self._tellings[key] = found
+        return found
 
     def signal(self, number: int, group: Group, rows: Vector, cores: Vector, at: int) -> None:
         """Cores' semaphore is incremented: whoever waits for it is after the senders."""
         if not len(cores):
             return
-        told, actor = self._told_by(self.actor(group, at), rows.tobytes(), cores)
-        time = self.clocks.time[actor.agent][actor.me]
-        clash = self.words[number].increment(actor, told.lanes, cores[:, None], time)
-        self._changed(number, clash, actor, replaces=False)
-        event = self.clocks.release(actor.agent, group.lanes)
-        self.flags[number].add(told.lanes, told.all(event.known))
+        told, actor, _ = self._telling(group, rows.tobytes(), cores.tobytes(), at)
+        word = self.words[number]
+        time = self.clocks.time[actor.agent]
+        try:
+            word.read(actor, word.at(actor.reach, 0, 1), time[actor.cores])
+        except Clash as clash:
+            raise self._changed(number, clash, actor, replaces=False) from None
+        known = told.together(self.clocks.knowledge(actor.agent, told.senders))
+        self.clocks.advance(actor.agent, group.lanes)
+        self.flags[number].add(told.lanes, known)
 
     def reset(self, number: int, group: Group, at: int) -> None:
         """The group sets its own cores' semaphore: what it told before is gone."""
         actor, lanes, flags = self.actor(group, at), group.lanes, self.flags[number]
-        time = self.clocks.time[actor.agent][actor.me]
-        clash = self.words[number].set(actor, lanes, actor.me, time, home=True)
-        self._changed(number, clash, actor, replaces=True)
+        word = self.words[number]
+        time = self.clocks.time[actor.agent]
+        try:
+            word.write(actor, word.at(actor.reach, 0, 1), time[actor.cores])
+        except Clash as clash:
+            raise self._changed(number, clash, actor, replaces=True) from None
         if self.machine.waiters[number] <= {group.code.thread}:
             flags.forget(lanes)  # it tells nobody but itself
         else:
@@ -305,14 +332,19 @@ class Order:
         """Cores' semaphore is set by multicast: what it told before is gone."""
         if not len(cores):
             return
-        told, actor = self._told_by(self.actor(group, at), rows.tobytes(), cores)
+        told, actor, last = self._telling(group, rows.tobytes(), cores.tobytes(), at)
+        word = self.words[number]
+        spots = word.at(actor.reach, 0, 1)
         agent, time = actor.agent, self.clocks.time[actor.agent]
-        ids, word = cores[:, None], self.words[number]
-        clash = word.set(actor, told.lanes, ids, time[actor.me], home=False)
-        self._changed(number, clash, actor, replaces=True)
+        try:
+            word.judge(actor, spots, reads=True)
+        except Clash as clash:
+            raise self._changed(number, clash, actor, replaces=True) from None
+        word.put(last, spots, time[last.cores], ends=True)
         self.transfers.overtaken(agent, group.lanes, cores, time)
-        event = self.clocks.release(agent, group.lanes)
-        self.flags[number].put(told.lanes, 0, 1, Event(told.lanes, told.last(event.known)))
+        known = self.clocks.knowledge(agent, told.last)
+        self.clocks.advance(agent, group.lanes)
+        self.flags[number].put(told.lanes, 0, 1, Event(told.lanes, known))
 
     def signalled(self, number: int, group: Group) -> None:
         """The group has waited for its semaphore."""
@@ -324,13 +356,6 @@ class Order:
         if thread == "compute":
             return PACK if producer else UNPACK
         return AGENT[thread]
-
-
-@lru_cache(KEPT)
-def _units_from(cores: bytes, whole: int, first: int, count: int) -> Any:
-    """Units (cores, count) from ``first`` on, of ``whole`` ones that each core has in a circle."""
-    at = (first + np.arange(count)) % whole
-    return np.frombuffer(cores, np.int64)[:, None] * whole + at
 
 
 def _units(cb: CircularBuffer) -> int:

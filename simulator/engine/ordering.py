@@ -186,7 +186,7 @@ def _reserve(order: Order, c: OpContext, step: Step) -> Step:
     taught = ("cb_pop_front", cb.number) in order.taught
 
     def hooked(group: Group) -> int:
-        before = min(strand.reserved for strand, _ in cb.at(group.lanes)) if cb.far else 0
+        before = cb.reserved(group.lanes) if cb.far else 0
         following = step(group)
         count = pages(group.regs)
         if following >= 0 and type(count) is int and count > 0:

@@ -1,71 +1,20 @@
 """Who touched which page last: one write, and the reads since that nothing orders.
 
-A page is a tensor's page, or a slot of a circular buffer on one core. Checks are those of FastTrack
-(one epoch for the last write and, usually, for the last read).
+These are pages of tensors, of which every core has its own ones; for L1 see
+:mod:`~simulator.engine.ledger`. Checks are those of FastTrack (one epoch for the last write and,
+usually, for the last read).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from simulator.engine.clocks import PENDING, Clocks
+from simulator.engine.actors import Access, Actor, Clash
+from simulator.engine.clocks import PENDING, Clocks, Times
 from simulator.engine.lanes import Vector
-
-KEPT: Final = 64
-"""Patterns of rows an actor remembers."""
-Flags = npt.NDArray[np.bool_]
-
-
-class Access(NamedTuple):
-    """One side of a race."""
-
-    core: int
-    agent: int
-    place: int
-    write: bool
-
-
-class Actor:
-    """Who accesses: an agent of some cores, one per row of pages, at a place of its program.
-
-    Attributes:
-        me: the cores, as a column.
-        rows: where their rows of the clocks begin, as a column.
-    """
-
-    def __init__(self, clocks: Clocks, agent: int, cores: Vector, place: int) -> None:
-        self.agent = agent
-        self.cores = cores
-        self.place = place
-        self.me = cores[:, None]
-        self.rows = self.me * clocks.width
-        self._clocks = clocks
-        self.of = lru_cache(KEPT)(self._of)
-
-    def _of(self, rows: bytes) -> Actor:
-        """The same for other rows: positions in these."""
-        cores = self.cores[np.frombuffer(rows, np.int64)]
-        return Actor(self._clocks, self.agent, cores, self.place)
-
-    @cached_property
-    def who(self) -> Any:
-        """The numbers of the agents, as a column; the agent is an acting one."""
-        return self._clocks.who[self.agent][self.cores][:, None]
-
-
-@dataclass(frozen=True)
-class Clash:
-    """Accesses that nothing orders: the row and page of the first, and the earlier access."""
-
-    row: int
-    page: int
-    rows: Flags
-    other: Access
 
 
 class Side:
@@ -127,7 +76,7 @@ class Side:
 
 
 class Records:
-    """The accesses of one tensor, or one circular buffer on all cores.
+    """The accesses of one tensor.
 
     Attributes:
         more: reads beside the last one of a page that nothing orders: (time, place) by who.
@@ -139,11 +88,13 @@ class Records:
         self.reads = Side(clocks, pages)
         self.more: dict[int, dict[int, tuple[int, int]]] = {}
 
-    def read(self, actor: Actor, ids: Any, time: Any = PENDING) -> Clash | None:
-        """Remember reads, by default under way, or return what they clash with."""
-        clash = self.after_writes(actor, ids)
-        if clash:
-            return clash
+    def read(self, actor: Actor, ids: Any, time: Any = PENDING) -> None:
+        """Remember reads, by default under way.
+
+        Raises:
+            Clash: what they clash with.
+        """
+        self.after_writes(actor, ids)
         self._set_aside(actor, ids)
         self.reads.put(actor, ids, time)
         lost = self.reads.lost(actor, ids)
@@ -152,7 +103,6 @@ class Records:
             for page, who, when in zip(ids[lost].tolist(), whos.tolist(), whens.tolist(),
                                        strict=True):  # fmt: skip
                 self.more.setdefault(page, {})[who] = when, actor.place
-        return None
 
     def _set_aside(self, actor: Actor, ids: Any) -> None:
         """Keep the last reads which the actor's, about to replace them, are not after."""
@@ -162,34 +112,33 @@ class Records:
                 who, when, place = self.reads.of(page)
                 self.more.setdefault(page, {})[who] = when, place
 
-    def write(
-        self, actor: Actor, ids: Any, time: Any = PENDING, *, own: bool = False
-    ) -> Clash | None:
-        """Remember writes, by default under way, or return what they clash with.
+    def write(self, actor: Actor, ids: Any, time: Any = PENDING) -> None:
+        """Remember writes, by default under way.
 
-        ``own``: reads under way of the actor itself do not count.
+        Raises:
+            Clash: what they clash with.
         """
-        clash = self.after_writes(actor, ids) or self.after_reads(actor, ids, own=own)
-        if clash:
-            return clash
+        self.after_writes(actor, ids)
+        self._after_reads(actor, ids)
         self.writes.put(actor, ids, time)
         self.reads.clear(ids)
         if self.more:
             for page in ids.reshape(-1).tolist():
                 self.more.pop(page, None)
-        return None
 
-    def after_writes(self, actor: Actor, ids: Any) -> Clash | None:
-        """The clash with earlier writes, or None. Transfers of the actor itself do not count."""
+    def after_writes(self, actor: Actor, ids: Any) -> None:
+        """Raise the clash with earlier writes. Transfers of the actor itself do not count."""
         good = self.writes.known(actor, ids, own=True)
-        return None if good is None else self.writes.clash(~good, ids, write=True)
-
-    def after_reads(self, actor: Actor, ids: Any, *, own: bool = False) -> Clash | None:
-        """The clash of a write with earlier reads, or None."""
-        good = self.reads.known(actor, ids, own=own)
         if good is not None:
-            return self.reads.clash(~good, ids, write=False)
-        return self._after_more(actor, ids, own=own) if self.more else None
+            raise self.writes.clash(~good, ids, write=True)
+
+    def _after_reads(self, actor: Actor, ids: Any) -> None:
+        """Raise the clash of a write with earlier reads."""
+        good = self.reads.known(actor, ids, own=False)
+        if good is not None:
+            raise self.reads.clash(~good, ids, write=False)
+        if self.more:
+            self._after_more(actor, ids)
 
     def _spots(self, ids: Any) -> list[tuple[int, int]]:
         """Row and page of those with more than one read."""
@@ -200,24 +149,22 @@ class Records:
             if page in self.more
         ]
 
-    def _after_more(self, actor: Actor, ids: Any, *, own: bool) -> Clash | None:
+    def _after_more(self, actor: Actor, ids: Any) -> None:
         reads = [
             (row, page, who, time, place)
             for row, page in self._spots(ids)
             for who, (time, place) in self.more[page].items()
         ]
         if not reads:
-            return None
+            return
         rows, _, whos, times, _ = np.array(reads, np.int64).T
         good = self.clocks.knows(actor.agent, actor.cores[rows], whos, times)
-        if own:
-            good |= actor.who[rows, 0] == whos
         if np.count_nonzero(good) == good.size:
-            return None
+            return
         row, page, who, _, place = reads[int(np.argmin(good))]
         bad = np.zeros(len(ids), np.bool_)
         bad[row] = True
-        return Clash(row, page, bad, Access(*self.clocks.named(who), place, write=False))
+        raise Clash(row, page, bad, Access(*self.clocks.named(who), place, write=False))
 
     def reads_done(self, actor: Actor, ids: Any, times: Any) -> None:
         """Reads of an agent are complete."""
@@ -227,3 +174,29 @@ class Records:
                 found, who = self.more[page], int(actor.who[row, 0])
                 if who in found and found[who][0] == PENDING:
                     found[who] = int(times[row, 0]), found[who][1]
+
+
+@dataclass(frozen=True)
+class Touch:
+    """One access of pages (rows, n) of a tensor."""
+
+    records: Records
+    actor: Actor
+    ids: Any
+    write: bool
+
+    @property
+    def cores(self) -> Vector:
+        """Who made it."""
+        return self.actor.cores
+
+    def finish(self, times: Times, rows: Vector | None = None) -> None:
+        """It is complete, or some rows are, at their cores' times."""
+        actor, ids = self.actor, self.ids
+        if rows is not None:
+            actor, ids = actor.of(rows.tobytes()), ids[rows]
+        when = times[actor.me]
+        if self.write:
+            self.records.writes.finish(actor, ids, when)
+        else:
+            self.records.reads_done(actor, ids, when)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,30 +27,39 @@ class Queue:
         """An event that concerns ``count`` slots from ``slot`` on."""
         for some, first in self._by_slot(lanes, slot):
             for at in range(first, first + count):
-                held = self._slots[at % len(self._slots)]
-                if some not in held:
-                    self._drop(held, some)
-                held[some] = event
+                self._set(self._slots[at % len(self._slots)], some, event)
+
+    def _set(self, held: Held, lanes: Lanes, event: Event) -> None:
+        if held and lanes not in held:
+            self._drop(held, lanes)
+        held[lanes] = event
 
     def forget(self, lanes: Lanes) -> None:
         """Nothing concerns the first slot of these cores."""
         self._drop(self._slots[0], lanes)
 
     def add(self, lanes: Lanes, known: Times) -> None:
-        """What concerns the first slot, as before, and ``known`` as well, a row per lane."""
+        """What concerns the first slot, as before, and ``known`` as well, a row per lane.
+
+        ``known`` is the queue's from then on.
+        """
         held = self._slots[0]
         before = held.get(lanes)
         if before is not None:
-            known = np.maximum(known, self._rows(lanes, before))
+            np.maximum(known, self._rows(lanes, before), out=known)
         else:
-            known = known.copy()
             for some, event in self._of(held, lanes):
                 rows = self._clocks.table.rows(some, lanes)
                 known[rows] = np.maximum(known[rows], self._rows(some, event))
-        self.put(lanes, 0, 1, Event(lanes, known))
+        self._set(held, lanes, Event(lanes, known))
 
     def join(self, agent: int, lanes: Lanes, slot: Value) -> None:
         """``agent`` is after what concerned ``slot`` last."""
+        if isinstance(slot, int):
+            event = self._slots[slot].get(lanes)
+            if event is not None:  # as nearly always
+                self._clocks.learn(agent, lanes, self._rows(lanes, event))
+                return
         for some, at in self._by_slot(lanes, slot):
             for part, event in self._of(self._slots[at], some):
                 self._clocks.learn(agent, part, self._rows(part, event))
@@ -61,31 +69,29 @@ class Queue:
             return event.known
         return event.known.take(self._clocks.table.rows(part, event.lanes), 0)
 
-    def _of(self, held: Held, lanes: Lanes) -> Iterator[tuple[Lanes, Event]]:
+    def _of(self, held: Held, lanes: Lanes) -> list[tuple[Lanes, Event]]:
         event = held.get(lanes)
         if event is not None:
-            yield lanes, event
-            return
-        for other, event in held.items():
-            common = other.mask & lanes.mask
-            if common:
-                yield self._clocks.table.of_mask(common), event
+            return [(lanes, event)]
+        table = self._clocks.table
+        return [
+            (table.of_mask(common), event)
+            for other, event in held.items()
+            if (common := other.mask & lanes.mask)
+        ]
 
     def _drop(self, held: Held, lanes: Lanes) -> None:
+        if held.pop(lanes, None) is not None:
+            return
         for other in [other for other in held if other.mask & lanes.mask]:
             event = held.pop(other)
             rest = other.mask & ~lanes.mask
             if rest:
                 held[self._clocks.table.of_mask(rest)] = event
 
-    def _by_slot(self, lanes: Lanes, slot: Value) -> Iterator[tuple[Lanes, int]]:
+    def _by_slot(self, lanes: Lanes, slot: Value) -> list[tuple[Lanes, int]]:
         """Parts of the lanes, and the slot each means."""
         if isinstance(slot, int):
-            yield lanes, slot
-            return
-        first = int(slot[0])
-        if np.count_nonzero(slot == first) == lanes.n:
-            yield lanes, first
-            return
-        for one in np.unique(slot).tolist():
-            yield self._clocks.table.of_ids(lanes.ids[slot == one]), one
+            return [(lanes, slot)]
+        table = self._clocks.table
+        return [(table.of_ids(lanes.ids[slot == one]), one) for one in np.unique(slot).tolist()]

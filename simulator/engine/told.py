@@ -7,42 +7,47 @@ from typing import Any
 
 import numpy as np
 
-from simulator.engine.clocks import Times
+from simulator.engine.clocks import Members, Times
 from simulator.engine.lanes import Lanes, LaneTable, Vector
 
 
 @dataclass(frozen=True)
 class Told:
-    """Receivers, and which of the senders' rows reach each.
+    """Receivers, and which of the senders reach each.
 
     Attributes:
         lanes: the cores reached.
-        rows: senders' rows, sorted by the core they reach.
-        starts: where the rows of each core begin.
-        ends: the last row of each core.
+        senders: who reaches them, sorted by the core they reach.
+        last: the last sender of each core.
+        ends: the rows of those.
+        starts: where the senders of each core begin.
+        each: how many senders every core has, 0 where that differs.
     """
 
     lanes: Lanes
-    rows: Vector
-    starts: Vector
+    senders: Members
+    last: Members
     ends: Vector
+    starts: Vector
+    each: int
 
     @staticmethod
-    def of(table: LaneTable, senders: bytes, receivers: bytes) -> Told:
-        """Row ``senders[i]`` reaches core ``receivers[i]``, of which there is at least one."""
+    def of(table: LaneTable, group: Lanes, senders: bytes, receivers: bytes) -> Told:
+        """Row ``senders[i]`` of the group reaches core ``receivers[i]``; there is at least one."""
         rows, cores = np.frombuffer(senders, np.int64), np.frombuffer(receivers, np.int64)
         order = np.argsort(cores, kind="stable")
-        targets, starts = np.unique(cores[order], return_index=True)
-        rows = rows[order]
-        ends = np.append(starts[1:], len(rows)) - 1
-        return Told(table.of_ids(targets), rows, starts, rows[ends])
+        rows, cores = rows[order], cores[order]
+        starts = np.flatnonzero(np.diff(cores, prepend=-1))
+        counts = np.diff(starts, append=len(cores))
+        each = int(counts[0]) if counts.min() == counts.max() else 0
+        ends, ids = rows[starts + counts - 1], group.ids
+        lanes = table.of_ids(cores[starts])
+        return Told(lanes, Members(ids[rows]), Members(ids[ends]), ends, starts, each)
 
-    def last(self, known: Times) -> Times:
-        """What the last sender of each core knows."""
-        return known.take(self.ends, 0)
-
-    def all(self, known: Times) -> Any:
-        """What all senders of each core know together."""
-        if len(self.starts) == len(self.rows):
-            return self.last(known)
-        return np.maximum.reduceat(known.take(self.rows, 0), self.starts, axis=0)
+    def together(self, known: Times) -> Any:
+        """What the senders of each core know together, of what each knows."""
+        if self.each == 1:
+            return known
+        if self.each:
+            return known.reshape(len(self.starts), self.each, -1).max(1)
+        return np.maximum.reduceat(known, self.starts, axis=0)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
 from simulator.engine.clocks import AGENTS, Times
 from simulator.engine.lanes import Lanes, Vector
-from simulator.engine.records import Actor, Records
 
 READ: Final = 0
 """Completes at the read barrier."""
@@ -21,36 +19,47 @@ FILLED: Final = 3
 """The destination of a read in L1, there at the read barrier."""
 
 
-@dataclass(frozen=True)
-class Transfer:
-    """Pages of some records, a row per core that issued it.
+class Pending(Protocol):
+    """An access that takes until a barrier, a row per core that issued it."""
+
+    @property
+    def cores(self) -> Vector:
+        """The cores that issued it."""
+
+    def finish(self, times: Times, rows: Vector | None = None) -> None:
+        """It is complete, or some rows are, at the issuing cores' times."""
+
+
+class Transfer(NamedTuple):
+    """An access under way, of ``agent``, or some ``rows`` of it.
 
     ``lanes`` are all cores that issued it, None where that is not known; ``receivers`` of a
     multicast, a core per row.
     """
 
     kind: int
-    records: Records
-    actor: Actor
-    ids: Any
+    agent: int
+    access: Pending
     lanes: Lanes | None = None
     receivers: Vector | None = None
+    rows: Vector | None = None
 
-    def part(self, rows: Any) -> Transfer | None:
+    @property
+    def cores(self) -> Vector:
+        """The cores that issued it, a row each."""
+        return self.access.cores if self.rows is None else self.access.cores[self.rows]
+
+    def part(self, flags: Any) -> Transfer | None:
         """Some of the rows."""
-        if not rows.any():
+        if not flags.any():
             return None
-        receivers = None if self.receivers is None else self.receivers[rows]
-        actor = self.actor.of(np.flatnonzero(rows).tobytes())
-        return Transfer(self.kind, self.records, actor, self.ids[rows], None, receivers)
+        receivers = None if self.receivers is None else self.receivers[flags]
+        rows = np.flatnonzero(flags) if self.rows is None else self.rows[flags]
+        return Transfer(self.kind, self.agent, self.access, None, receivers, rows)
 
     def finish(self, times: Times) -> None:
         """Complete, at the issuing cores' times."""
-        when = times[self.actor.me]
-        if self.kind in (READ, SENT):
-            self.records.reads_done(self.actor, self.ids, when)
-        else:
-            self.records.writes.finish(self.actor, self.ids, when)
+        self.access.finish(times, self.rows)
 
 
 def _members(ids: Vector, cores: int) -> Any:
@@ -61,22 +70,18 @@ def _members(ids: Vector, cores: int) -> Any:
 
 
 class Transfers:
-    """All transfers under way, by agent."""
+    """All transfers under way: ``open`` ones, by agent."""
 
     def __init__(self) -> None:
-        self._open: list[list[Transfer]] = [[] for _ in AGENTS]
-
-    def add(self, transfer: Transfer) -> None:
-        """A transfer begins."""
-        self._open[transfer.actor.agent].append(transfer)
+        self.open: list[list[Transfer]] = [[] for _ in AGENTS]
 
     def complete(self, agent: int, lanes: Lanes, kinds: tuple[int, ...], times: Times) -> None:
         """A barrier of some cores."""
-        if not self._open[agent]:
+        if not self.open[agent]:
             return
         left: list[Transfer] = []
         member: Any = None
-        for transfer in self._open[agent]:
+        for transfer in self.open[agent]:
             if transfer.kind not in kinds:
                 left.append(transfer)
                 continue
@@ -85,7 +90,7 @@ class Transfers:
                 continue
             if member is None:
                 member = _members(lanes.ids, len(times))
-            inside = member[transfer.actor.cores]
+            inside = member[transfer.cores]
             if inside.all():
                 transfer.finish(times)
                 continue
@@ -94,14 +99,14 @@ class Transfers:
                 mine.finish(times)
             if others is not None:
                 left.append(others)
-        self._open[agent] = left
+        self.open[agent] = left
 
     def overtaken(self, agent: int, lanes: Lanes, receivers: Vector, times: Times) -> None:
         """A semaphore multicast: multicast data sent before it has come to these receivers."""
         same = receivers.tobytes()
         reached: Any = None
         member: Any = None
-        for transfer in self._open[agent]:
+        for transfer in self.open[agent]:
             if transfer.receivers is None:
                 continue
             if transfer.lanes is lanes and transfer.receivers.tobytes() == same:
@@ -110,7 +115,7 @@ class Transfers:
             if reached is None:
                 reached = _members(receivers, len(times))
                 member = _members(lanes.ids, len(times))
-            there = reached[transfer.receivers] & member[transfer.actor.cores]
+            there = reached[transfer.receivers] & member[transfer.cores]
             part = transfer if there.all() else transfer.part(there)
             if part is not None:
                 part.finish(times)

@@ -73,9 +73,11 @@ def test_who_is_told_by_whom(pairs: list[tuple[int, int]]) -> None:
     """Of several senders a set leaves the last one's word, increments leave all of them."""
     rows, cores = (np.array(side, np.int64) for side in zip(*pairs, strict=True))
     known = np.random.default_rng(0).integers(0, 99, (4, 7)).astype(np.int32)
-    told = Told.of(LaneTable(), rows.tobytes(), cores.tobytes())
+    table = LaneTable()
+    told = Told.of(table, table.of_mask(0b1111), rows.tobytes(), cores.tobytes())
     assert told.lanes.ids.tolist() == sorted(set(cores.tolist()))
-    last, together = told.last(known), told.all(known)
+    last, together = known[told.last.ids], told.together(known[told.senders.ids])
+    np.testing.assert_array_equal(last, known[told.ends])
     for at, core in enumerate(told.lanes.ids):
         senders = rows[cores == core]
         np.testing.assert_array_equal(last[at], known[senders[-1]])

@@ -1,0 +1,189 @@
+"""Who touched which piece of L1 last: one write, and the reads since then.
+
+Every access of a step is one stamp, whatever it touches: pieces that were always touched together
+hold the same stamps, for sets of cores. So what is judged is an access against an access, by the
+cores where both meet, and which these are is remembered.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from simulator.engine.actors import Access, Actor, Clash, Reach, Stamp
+from simulator.engine.clocks import Times
+from simulator.engine.judge import Judge
+from simulator.engine.lanes import Vector, ids_of, mask_of
+
+NOBODY: Final = -1
+
+
+class Late(NamedTuple):
+    """Rows of an access at a spot that are not after an earlier one, and whose it was."""
+
+    spot: Spot
+    stamp: Stamp
+    rows: Vector
+    cores: Vector
+
+
+Part = tuple[int, Stamp]
+"""An access, on the cores of a mask."""
+Spot = tuple["Cell", int, int]
+"""What is touched: a cell, on the cores of a mask, by an access that begins at a unit."""
+
+
+class Cell:
+    """Units that were always touched together. The ``writes`` are of different cores."""
+
+    __slots__ = ("reads", "units", "writes")
+
+    def __init__(self, units: int, writes: list[Part], reads: list[Part]) -> None:
+        self.units = units
+        self.writes = writes
+        self.reads = reads
+
+
+class Ledger:
+    """The accesses to a piece of memory that every core has: units of ``grain`` bytes each."""
+
+    def __init__(self, judge: Judge, units: int, grain: int) -> None:
+        self._judge = judge
+        self._units = units
+        self._grain = grain
+        self._cells = [Cell((1 << units) - 1, [], [])]
+        self._spots: dict[tuple[int, int, int], tuple[Spot, ...]] = {}
+
+    # --- which cells -----------------------------------------------------------------------
+
+    def at(self, reach: Reach, first: Any, size: int) -> tuple[Spot, ...]:
+        """``size`` bytes from byte ``first`` on, in a circle, of all that is in reach."""
+        if type(first) is int:
+            return self._span(first, size, reach.mask)
+        starts = [(one, mask_of(reach.touched[first == one])) for one in np.unique(first).tolist()]
+        for one, mask in starts:
+            self._span(one, size, mask)  # a later one may divide the cells of an earlier one
+        return tuple(spot for one, mask in starts for spot in self._span(one, size, mask))
+
+    def _span(self, first: int, size: int, mask: int) -> tuple[Spot, ...]:
+        return self._spots.get((first, size, mask)) or self._find(first, size, mask)
+
+    def _find(self, first: int, size: int, mask: int) -> tuple[Spot, ...]:
+        begin, whole = first // self._grain % self._units, (1 << self._units) - 1
+        bits = ((1 << size // self._grain) - 1) << begin
+        units = bits >> self._units | bits & whole
+        if any(cell.units & units and cell.units & ~units for cell in self._cells):
+            self._cells = [
+                Cell(some, cell.writes, cell.reads)
+                for cell in self._cells
+                for some in (cell.units & units, cell.units & ~units)
+                if some
+            ]
+            self._spots.clear()
+        found = tuple((cell, mask, begin) for cell in self._cells if cell.units & units)
+        self._spots[first, size, mask] = found
+        return found
+
+    # --- what happens ----------------------------------------------------------------------
+
+    def read(self, actor: Actor, spots: tuple[Spot, ...], time: Times | None = None) -> Stamp:
+        """A read, by default under way. Earlier ones by the same are replaced."""
+        self.judge(actor, spots)
+        stamp = Stamp(actor, time)
+        for cell, mask, _ in spots:
+            if cell.reads:
+                kept = [part for part in cell.reads if not self._superseded(part, actor, mask)]
+                cell.reads = [*kept, (mask, stamp)]
+            else:
+                cell.reads = [(mask, stamp)]
+        return stamp
+
+    def _superseded(self, part: Part, actor: Actor, mask: int) -> bool:
+        cores, before = part[0], part[1].actor
+        if cores & ~mask or before.agent != actor.agent:
+            return False
+        return before.reach is actor.reach or self._judge.replaces(actor.reach, before.reach)
+
+    def write(
+        self, actor: Actor, spots: tuple[Spot, ...], time: Times | None = None, *, own: bool = False
+    ) -> Stamp:
+        """A write, by default under way. ``own``: see :meth:`judge`."""
+        self.judge(actor, spots, reads=True, own=own)
+        return self.put(actor, spots, time, ends=True)
+
+    def put(
+        self, actor: Actor, spots: tuple[Spot, ...], time: Times | None, *, ends: bool = False
+    ) -> Stamp:
+        """A write that clashes with nothing; ``ends``: reads before it no longer count."""
+        stamp = Stamp(actor, time)
+        for cell, mask, _ in spots:
+            parts = cell.writes
+            if len(parts) == 1 and not parts[0][0] & ~mask:
+                cell.writes = [(mask, stamp)]
+            else:
+                kept = [(left, old) for cores, old in parts if (left := cores & ~mask)]
+                cell.writes = [*kept, (mask, stamp)]
+            if ends and cell.reads:
+                cell.reads = [(left, old) for cores, old in cell.reads if (left := cores & ~mask)]
+        return stamp
+
+    # --- what clashes ----------------------------------------------------------------------
+
+    def judge(
+        self, actor: Actor, spots: tuple[Spot, ...], *, writes: bool = True, reads: bool = False,
+        own: bool = False,
+    ) -> None:  # fmt: skip
+        """Whether all earlier writes, or reads too, are before what the actor is about to do.
+
+        Writes under way of the actor itself do not count, nor do such reads if ``own``.
+
+        Raises:
+            Clash: they are not.
+        """
+        late: list[Late] = []
+        mine = actor.agent if actor.home else NOBODY
+        for spot in spots if writes else ():
+            mask = spot[1]
+            for cores, stamp in spot[0].writes:
+                common = cores & mask
+                if common and (stamp.by != mine or common & ~stamp.heard):
+                    rows = self._judge.late(actor, stamp, common, own=True)
+                    if rows is not None:
+                        late.append(Late(spot, stamp, *rows))
+                    elif stamp.by == mine:
+                        stamp.heard |= common
+                    elif mine != NOBODY:
+                        stamp.by, stamp.heard = mine, common
+        if late:
+            raise self._clash(actor, late, write=True)
+        for spot in spots if reads else ():
+            for cores, stamp in spot[0].reads:
+                common = cores & spot[1]
+                if common:
+                    rows = self._judge.late(actor, stamp, common, own=own)
+                    if rows is not None:
+                        late.append(Late(spot, stamp, *rows))
+        if late:
+            raise self._clash(actor, late, write=False)
+
+    def _clash(self, actor: Actor, found: list[Late], *, write: bool) -> Clash:
+        """The first row's on its first unit, and of several cores there the first."""
+        row = min(int(late.rows[0]) for late in found)
+        there = [late for late in found if row in late.rows]
+        turn, core, _, one = min(
+            (self._turn(late.spot), int(late.cores[late.rows == row].min()), number, late)
+            for number, late in enumerate(there)
+        )
+        bad = np.zeros(len(actor.cores), np.bool_)
+        for late in found:
+            bad[late.rows] = True
+        before, unit = one.stamp.actor, (one.spot[2] + turn) % self._units
+        page = int(actor.reach.touched[row]) * self._units + unit
+        return Clash(row, page, bad, Access(core, before.agent, before.place, write))
+
+    def _turn(self, spot: Spot) -> int:
+        """Where the first unit of a spot stands in the order of the access."""
+        cell, _, first = spot
+        units: list[int] = ids_of(cell.units).tolist()
+        return min((unit - first) % self._units for unit in units)

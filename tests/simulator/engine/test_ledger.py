@@ -1,0 +1,136 @@
+"""Accesses kept as a whole: the same verdicts as a table of every core's units would give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from simulator.engine.actors import Actor, Clash, Reach, Stamp
+from simulator.engine.clocks import BRISC, NCRISC, PENDING, Clocks
+from simulator.engine.judge import Judge
+from simulator.engine.lanes import LaneTable
+from simulator.engine.ledger import Ledger
+
+CORES = 3
+UNITS = 3
+GRAIN = 16
+
+_cores = st.integers(0, CORES - 1)
+_acts = st.lists(
+    st.tuples(
+        st.sampled_from(["read", "read", "write", "write own", "put", "tell", "tell", "tell"]),
+        st.sampled_from([BRISC, NCRISC]),
+        st.lists(_cores, min_size=CORES, max_size=CORES),
+        st.integers(1, (1 << CORES) - 1),
+        st.booleans(),
+        st.lists(st.integers(0, UNITS - 1), min_size=CORES, max_size=CORES),
+        st.integers(1, UNITS),
+        st.sampled_from([True, True, False]),
+    ),
+    max_size=25,
+)
+
+
+class _Table:
+    """Every core's units: the last write, and reads since, as [agent, core, time]."""
+
+    def __init__(self, clocks: Clocks) -> None:
+        self.clocks = clocks
+        self.writes: dict[tuple[int, int], list[list[int]]] = {}
+        self.reads: dict[tuple[int, int], list[list[int]]] = {}
+
+    def late(self, agent: int, core: int, earlier: list[list[int]], *, own: bool) -> bool:
+        """Whether the agent of the core is not after all of these."""
+        return any(
+            not (own and (agent, core) == (other, there))
+            and self.clocks.known[agent][core, self.clocks.who[other][there]] < time
+            for other, there, time in earlier
+        )
+
+
+@settings(max_examples=300)
+@given(_acts)
+@example(  # the second read is of the same cores, and on two of them of another unit
+    [("read", BRISC, [0] * CORES, 7, True, [0, 0, 0], 1, False),
+     ("read", BRISC, [0] * CORES, 7, True, [0, 1, 1], 1, False),
+     ("write", NCRISC, [0] * CORES, 7, True, [0, 0, 0], 1, False)],
+)  # fmt: skip
+def test_a_ledger_judges_like_a_table_of_all_units(acts: list[Any]) -> None:
+    """An access clashes if and only if some core's does with an earlier one of the same unit."""
+    clocks = Clocks(CORES, LaneTable(), (BRISC, NCRISC), wide=True)
+    ledger, table = Ledger(Judge(clocks), UNITS, GRAIN), _Table(clocks)
+    begun: list[tuple[Stamp, list[list[int]]]] = []
+    for what, agent, targets, mask, home, starts, count, ends in acts:
+        lanes = clocks.table.of_mask(mask)
+        if what == "tell":
+            event = clocks.release(agent, lanes)
+            clocks.join(BRISC + NCRISC - agent, lanes, event)
+            told = clocks.table.of_ids(np.unique(np.array(targets)[lanes.ids]))
+            known = event.known.max(axis=0)
+            clocks.learn(NCRISC, told, np.tile(known, (told.n, 1)))
+            for each in (BRISC, NCRISC):  # nobody forgets what it did itself
+                own = np.arange(CORES), clocks.who[each]
+                clocks.known[each][own] = PENDING - 1
+            continue
+        if ends:
+            for one, rows in begun:
+                one.finish(clocks.time[one.actor.agent])
+                for row in rows:
+                    row[2] = int(clocks.time[row[0]][row[1]])
+            begun.clear()
+        touched = lanes.ids if home else np.array(targets)[lanes.ids]
+        if what != "read" and len(set(touched.tolist())) < lanes.n:
+            continue
+        actor = Actor(clocks, agent, Reach(lanes.ids, None if home else touched), 0)
+        first: Any = np.array(starts)[lanes.ids] * GRAIN if home else starts[0] * GRAIN
+        stamp: Any = None
+        begin, clash = np.broadcast_to(first, lanes.n) // GRAIN, None
+        pieces = [
+            [(int(there), int(begin[row] + i) % UNITS) for i in range(count)]
+            for row, there in enumerate(touched)
+        ]
+        own = what == "write own"
+        late = [
+            any(table.late(agent, int(me), table.writes.get(at, []), own=True) for at in some)
+            for me, some in zip(lanes.ids, pieces, strict=True)
+        ]
+        if what.startswith("write") and not any(late):
+            late = [
+                any(table.late(agent, int(me), table.reads.get(at, []), own=own) for at in some)
+                for me, some in zip(lanes.ids, pieces, strict=True)
+            ]
+        spots = ledger.at(actor.reach, first, count * GRAIN)
+        try:
+            if what == "read":
+                stamp = ledger.read(actor, spots)
+            elif what == "put":
+                ledger.judge(actor, spots)
+                stamp = ledger.put(actor, spots, clocks.time[agent][lanes.ids])
+            else:
+                stamp = ledger.write(actor, spots, own=own)
+        except Clash as found:
+            clash = found
+        if clash is not None:
+            assert clash.rows.tolist() == late
+            core, unit = divmod(clash.page, UNITS)
+            assert (core, unit) in pieces[late.index(True)]
+            continue
+        assert not any(late)
+        entries = []
+        for me, some in zip(lanes.ids, pieces, strict=True):
+            time = int(clocks.time[agent][me]) if what == "put" else PENDING
+            entry = [agent, int(me), time]
+            entries.append(entry)
+            for at in some:
+                if what == "read":
+                    kept = [old for old in table.reads.get(at, []) if old[:2] != entry[:2]]
+                    table.reads[at] = [*kept, entry]
+                    continue
+                table.writes[at] = [entry]
+                if what != "put":
+                    table.reads.pop(at, None)
+        if what != "put":
+            begun.append((stamp, entries))
