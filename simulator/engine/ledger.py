@@ -168,11 +168,11 @@ class Ledger:
             raise self._clash(actor, late, write=False)
 
     def _clash(self, actor: Actor, found: list[Late], *, write: bool) -> Clash:
-        """The first row's on its first unit, and of several cores there the first."""
+        """The first row's on its first unit, there the first core's, and of that its last."""
         row = min(int(late.rows[0]) for late in found)
         there = [late for late in found if row in late.rows]
         turn, core, _, one = min(
-            (self._turn(late.spot), int(late.cores[late.rows == row].min()), number, late)
+            (self._turn(late.spot), int(late.cores[late.rows == row].min()), -number, late)
             for number, late in enumerate(there)
         )
         bad = np.zeros(len(actor.cores), np.bool_)
