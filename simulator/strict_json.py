@@ -109,16 +109,21 @@ def render(value: Any) -> bytes:
     return ("\n".join(_lines(value, "", "")) + "\n").encode()
 
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
 def compact(value: Any) -> str:
     """``value`` on one line."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def _lines(value: Any, indent: str, prefix: str) -> Iterator[str]:
-    line = indent + prefix + compact(value)
-    if len(line) < LINE_WIDTH or not value or not isinstance(value, (Mapping, list, tuple)):
-        yield line
-        return
+    is_nested = isinstance(value, (Mapping, list, tuple))
+    if not is_nested or len(value) * 3 < LINE_WIDTH:  # an entry takes three characters at least
+        line = indent + prefix + compact(value)
+        if len(line) < LINE_WIDTH or not value or not is_nested:
+            yield line
+            return
     is_map = isinstance(value, Mapping)
     yield indent + prefix + ("{" if is_map else "[")
     entries = (
