@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import gcd, prod
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -33,8 +33,7 @@ POINTERS: Final = ("get_read_ptr", "get_write_ptr")
 """Atoms of polynomials that stand for addresses of circular buffers."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where an op stands: path in the program tree and source location."""
 
     path: str
