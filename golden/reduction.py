@@ -8,6 +8,7 @@ alignment and accumulation terms; an extremum selects, after float32 data were c
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,6 +48,9 @@ class Reducer:
     def reduce(self, kind: str, x: Approx, axis: int, dtype: str, old: Approx | None) -> Approx:
         """X (blocks, …) reduced along ``axis``, which stays with size 1, onto ``old`` if given.
 
+        Of several planes (blocks, planes, rows, columns) each gives a line of its own, which is
+        repeated on its way to its row; along the planes they are joined one by one.
+
         Raises:
             GoldenError: an unknown kind.
         """
@@ -56,14 +60,19 @@ class Reducer:
         if kind.startswith("abs"):
             x = self.functions.absolute(x)
         if kind in ("sum", "abssum"):
-            total = self.sum(x, axis, dtype)
+            total = self._placed(self.sum(x, axis, dtype), x, axis)
             return total if old is None else self.arithmetic.add(old, total, "float32")
         largest = kind.endswith("max")
-        top = self.extremum(x, axis, dtype, largest=largest)
+        top = self._placed(self.extremum(x, axis, dtype, largest=largest), x, axis)
         if old is None:
             return top
         pick = self.functions.maximum if largest else self.functions.minimum
         return pick(self._cut(old, dtype), top, dtype)
+
+    def _placed(self, result: Approx, x: Approx, axis: int) -> Approx:
+        """A result in the row it belongs to, where there are several planes."""
+        moved = axis > 1 and _planes(x) > 1 and self.arithmetic.bounded
+        return self.arithmetic.operand(result, "float32", broadcast=True) if moved else result
 
     def _cut(self, x: Approx, dtype: str) -> Approx:
         """Data as the matrix unit sees them: float16 passes Src a second time, as bfloat16."""
@@ -97,7 +106,7 @@ class Reducer:
         """The sum along an axis."""
         if not self.arithmetic.bounded:
             return Approx(x.value.sum(axis=axis, keepdims=True))
-        clean = cleaned(x)
+        clean, contract = cleaned(x), self.arithmetic.contract
         count = x.value.shape[axis]
         value = clean.value.sum(axis=axis, keepdims=True)
         whole = x.value.ndim == 2
@@ -107,6 +116,9 @@ class Reducer:
         weight = high.sum(axis=axis, keepdims=True)
         groups = group_powers(high, axis).sum(axis=axis, keepdims=True)
         error = _inherited(clean, axis) + self._sum_error(weight, groups, count, dtype, whole)
+        if axis == 1:  # planes, in pairs
+            steps = math.ceil(math.log2(_planes(x)))
+            error = error + weight * (steps * 2.0 ** (-22 if contract.fp32_dest else -7))
         taint = _sum_taint(x, axis, weight)
         value = _with_infinities(value, x, axis, taint)
         if taint is not None:
@@ -175,6 +187,11 @@ class Reducer:
         if contract.dest == "float16":
             error = error + vanished(weight, weight, count, steps)
         return error * SLOP + (weight > 0) * (steps * 2.0**-118)
+
+
+def _planes(x: Approx) -> int:
+    """Planes of a block of three dimensions; 1 of others."""
+    return x.value.shape[1] if x.value.ndim == 4 else 1
 
 
 def _any(x: Approx, axis: int) -> Bools | None:

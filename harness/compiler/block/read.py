@@ -30,6 +30,7 @@ from harness.compiler.block.model import (
 )
 from harness.compiler.block.nest import Nest
 from harness.compiler.block.parts import Parts
+from harness.compiler.block.planes import reduced_planes
 from harness.compiler.block.reduced import reduced
 from harness.compiler.block.whole import WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
@@ -118,7 +119,9 @@ class _Reader:
                        next_step="give matrices")  # fmt: skip
             return [Gemm(call, a, b, c, flags[0], flags[1], None if flags[2] else c)]
         if name == REDUCE:
-            return reduced(self, call, parts)
+            count = constant(args[0].region[0].extent)
+            planes = len(args[0].region) == 3 and (count != 1 or constant(args[3]) == 0)
+            return reduced_planes(self, call, parts) if planes else reduced(self, call, parts)
         if name == CUMSUM:
             return self.cumsum(call, args, parts)
         refuse(f"{name} cannot be lowered", node=call)

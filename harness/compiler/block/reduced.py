@@ -52,9 +52,9 @@ def reduced(reader: _Reader, call: Call, parts: Parts) -> list[Statement]:
     src = reader.block(args[0], call, parts.read)
     dst = reader.block(args[1], call, parts.write if clear else parts.update)
     rank, dim = len(args[0].region), constant(args[3]) or 0
-    if rank > 2 or src.lead != 1:
+    if rank > 3 or src.lead != 1:
         refuse(f"T.reduce_{kind} of a block of rank {rank}", node=call,
-               next_step="reduce blocks of one or two dimensions")  # fmt: skip
+               next_step="reduce blocks of at most three dimensions")  # fmt: skip
     axis = 1 if dim == rank - 1 and src.form != "col" else 0
     # Without the old value the result is stored as the destination stores it; a value that is
     # still to be joined stays in float32.

@@ -1,0 +1,113 @@
+"""T.reduce of blocks of three dimensions: plane by plane.
+
+Along the first dimension the planes are joined element by element. Along another every plane gives
+a line, which becomes one row of the result: it is repeated down the block, and taken where the row
+is the plane's.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING, Final
+
+from tvm import tirx
+from tvm.ir import Call, TensorRegion
+
+from harness.compiler.block.model import (
+    Binary,
+    Buffer,
+    Const,
+    Eltwise,
+    Expr,
+    IndexTiles,
+    Leaf,
+    Select,
+    Statement,
+    Transpose,
+    Unary,
+)
+from harness.compiler.block.parts import Parts
+from harness.compiler.block.reduced import BEFORE, JOIN, line, negated
+from harness.compiler.diagnostics import refuse
+from harness.compiler.kernel import region_access
+from harness.language.regions import constant
+from simulator.arch import TILE
+
+if TYPE_CHECKING:
+    from harness.compiler.block.read import _Reader
+
+MOST: Final = TILE
+"""Planes that are taken one after another."""
+
+
+def reduced_planes(reader: _Reader, call: Call, parts: Parts) -> list[Statement]:
+    """The statements of a reduction of (L, M, N) along any dimension.
+
+    Raises:
+        CompileError: more planes than are unrolled, or a result that is no matrix.
+    """
+    source, target, kind, dim, clear = list(call.args)
+    kind, dim, clear = str(kind.value), constant(dim) or 0, bool(constant(clear))
+    count = constant(source.region[0].extent) or 0
+    if count > MOST:
+        refuse(f"T.reduce_{kind} of {count} planes", node=call,
+               next_step=f"reduce at most {MOST} at once, or in a loop, each into a row"
+               " of its own")  # fmt: skip
+    dst = reader.block(target, call, parts.write if clear and dim == 0 else parts.update)
+    planes = [_plane(source, at, call, parts) for at in range(count)]
+    if dim == 0:
+        if dst.shape != planes[0].shape:
+            refuse(f"T.reduce_{kind} into a block of {dst.shape}", node=call, code="ShapeMismatch",
+                   next_step=f"declare the result as {planes[0].shape}")  # fmt: skip
+        return _joined(call, kind, planes, dst, clear=clear)
+    if dst.shape[0] != count:
+        refuse(f"T.reduce_{kind} of {count} planes into a block of {dst.shape}", node=call,
+               code="ShapeMismatch", next_step="declare a row per plane")  # fmt: skip
+    return _rows(reader, call, kind, planes, dst, axis=dim - 1, clear=clear)
+
+
+def _plane(source: TensorRegion, at: int, call: Call, parts: Parts) -> Buffer:
+    access = region_access(source, call, write=False)
+    first, *starts = access.starts
+    return parts.read(source.source, [first + at, *starts], [1, *access.extents[1:]], call)
+
+
+def _joined(
+    call: Call, kind: str, planes: list[Buffer], dst: Buffer, *, clear: bool
+) -> list[Statement]:
+    """All planes in one expression, in pairs: as few roundings as there can be."""
+    op = JOIN.get(kind, "max")
+    before = BEFORE.get(kind) if kind != "min" else None
+    terms: list[Expr] = [Leaf(plane) if before is None else before(Leaf(plane)) for plane in planes]
+    while len(terms) > 1:
+        pairs = [terms[i : i + 2] for i in range(0, len(terms), 2)]
+        terms = [reduce(lambda a, b: Binary(op, a, b), pair) for pair in pairs]
+    value = terms[0] if clear else Binary(op, Leaf(dst), terms[0])
+    return [Eltwise(call, dst, value)]
+
+
+def _rows(
+    reader: _Reader, call: Call, kind: str, planes: list[Buffer], dst: Buffer, *, axis: int,
+    clear: bool,
+) -> list[Statement]:  # fmt: skip
+    """A row of the result after another."""
+    index = dst.like(reader.temp("index"), "float32")
+    out: list[Statement] = [IndexTiles(call, index, tirx.const(0, "int32"), 1, 0)]
+    if clear:
+        out.append(Eltwise(call, dst, Const(0.0)))
+    for at, plane in enumerate(planes):
+        name = f"{dst.name}_{kind}"
+        made, found = line(reader, call, kind, plane, axis, "float32", name)
+        out += made
+        if found.form == "col":
+            turned = found.turned(reader.temp(f"{found.name}_t"))
+            out.append(Transpose(call, turned, found))
+            found = turned
+        value: Expr = Leaf(found, "ROW")
+        if kind == "min":
+            value = negated(value)
+        if not clear:
+            value = Binary(JOIN.get(kind, "max"), Leaf(dst), value)
+        here = Unary("eqz", Binary("sub", Leaf(index), Const(float(at))))
+        out.append(Eltwise(call, dst, Select(here, value, Leaf(dst))))
+    return out
