@@ -21,6 +21,7 @@ from harness.compiler.affine import affine, mentions
 from harness.compiler.block.gather import is_gathered
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, calls, read_kernel, with_body
+from harness.compiler.rowchoices import chosen_rows
 from harness.compiler.ties import (
     Dim,
     Place,
@@ -89,7 +90,7 @@ def _joined(kernel: Kernel, axis: int) -> tuple[tirx.PrimFunc, int]:
 
 def _with_rows(kernel: Kernel, var: Any, steps: int, what: str) -> Kernel:
     """The kernel with the one row of its blocks as a dimension, and as a loop."""
-    func, rows = with_unit_rows(kernel, var)
+    func, rows = with_unit_rows(read_kernel(chosen_rows(kernel, var)), var)
     kernel = read_kernel(func)
     tied = Join(kernel, var, 1, steps, what)
     tied.grown |= {tied.ties.find((buffer, 0)) for buffer in rows}
