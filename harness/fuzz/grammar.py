@@ -157,11 +157,13 @@ def _gemm(draw: st.DrawFn, scene: Scene) -> None:
         else f"T.serial({-(-scene.K // bk)})"
     )
     sides = [", ".join(s[::-1] if f else s) for s, f in zip(starts, (flip_a, flip_b), strict=True)]
-    body = [
-        f"    T.copy({A}[{z}{sides[0]}], {a})",
-        f"    T.copy({B}[{z}{sides[1]}], {b})",
-        f"    T.gemm({a}, {b}, {acc}{flags})",
-    ]
+    loads = [f"    T.copy({A}[{z}{sides[0]}], {a})", f"    T.copy({B}[{z}{sides[1]}], {b})"]
+    if draw(st.integers(0, 3)) == 3:  # what is beyond an edge changes from zero
+        rows, columns = (bk, bm) if flip_a else (bm, bk)
+        read, a = a, scene.alloc("m", (rows, columns), dtype, "fragment")
+        loads += [f"    for i, j in T.Parallel({rows}, {columns}):",
+                  f"        {a}[i, j] = {read}[i, j] + 1.0"]  # fmt: skip
+    body = [*loads, f"    T.gemm({a}, {b}, {acc}{flags})"]
     if draw(st.booleans()):  # a second product of the same operand in one loop
         body += _beside(scene, (a, f"{z}{sides[1]}", flags), (lead, b_shape, flip_b))
     scene.emit(f"for k in {head}:", *body)
