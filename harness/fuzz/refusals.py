@@ -29,16 +29,24 @@ def is_needless(error: HarnessError, case: Case) -> bool:
 
 
 def refusing_pass(source: Any, options: dict[str, Any]) -> str:
-    """The pass that refuses a kernel; the first where it is refused before."""
+    """The pass that refuses a kernel, or the first where it made something else of it before."""
+    from golden import contract_for
     from harness.compiler.diagnostics import as_module
     from harness.compiler.options import CompileOptions
     from harness.compiler.pipeline import tt_passes
+    from harness.fuzz.stages import infers_wrongly
 
-    passes = tt_passes(CompileOptions(**options))
-    module = as_module(source)
-    for one in passes:
+    asked = CompileOptions(**options)
+    first, *others = tt_passes(asked)
+    try:
+        module = inferred = first(as_module(source))
+    except HarnessError:
+        return first.name
+    for one in others:
         try:
             module = one(module)
         except HarnessError:
-            return one.name
-    return passes[0].name
+            contract = contract_for(source, asked.arch.family, asked.fidelity, asked.fp32_dest)
+            (func,) = (f for _, f in inferred.functions_items())
+            return first.name if infers_wrongly(source, func, contract) else one.name
+    return others[-1].name

@@ -45,12 +45,10 @@ def validate(artifact: Any, seed: int = 0, kind: str = "auto") -> Blame:
     after = [function(p.module, artifact.name) for p in artifact.compilation.passes[:4]]
     source = read_kernel(artifact.source)
     found = [attributes(f) for f in after]
-    views = {n: d.get("view", ()) for n, d in found[0].get("tt.layout_desc", {}).items()}
+    views = _views(found[0])
     written = {n: stored(t.written, views.get(n, ())) for n, t in golden.outputs.items()}
     first = read_kernel(after[0])  # which may number blocks otherwise than the source
-    reason = claims.infer_layout(source, first, found[0])
-    if not reason and not same_body(artifact.source, after[0]):
-        reason = _rewritten(after[0], inputs, golden, contract, views)
+    reason = _inferred(artifact.source, after[0], inputs, golden, contract)
     if reason:
         return Blame(PASSES[0], reason)
     reason = claims.propagate_layout(source, found[1])
@@ -65,6 +63,26 @@ def validate(artifact: Any, seed: int = 0, kind: str = "auto") -> Blame:
         return Blame(PASSES[2], reason)
     reason = _executed(after[3], found[3], inputs, golden)
     return Blame(PASSES[3], reason) if reason else Blame()
+
+
+def infers_wrongly(source: Any, func: Any, contract: Any) -> str:
+    """What is wrong with what the first pass made of a source; empty if nothing is."""
+    return _inferred(source, func, *_inputs(source, contract, 0, "auto"), contract)
+
+
+def _inferred(source: Any, func: Any, inputs: Any, golden: Any, contract: Any) -> str:
+    from golden.source import read_kernel
+    from harness.compiler.inspect import attributes, same_body
+
+    found = attributes(func)
+    reason = claims.infer_layout(read_kernel(source), read_kernel(func), found)
+    if not reason and not same_body(source, func):
+        reason = _rewritten(func, inputs, golden, contract, _views(found))
+    return reason
+
+
+def _views(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: d.get("view", ()) for n, d in found.get("tt.layout_desc", {}).items()}
 
 
 def _inputs(source: Any, contract: Any, seed: int, kind: str) -> tuple[dict[str, Any], Any]:
