@@ -176,8 +176,7 @@ def _block_extent(kernel: Kernel, axis: int) -> int | None:
 
 def _begins_tiles(start: Any) -> bool:
     """Whether an index is a multiple of 32 whatever its variables are."""
-    zero, tile = tirx.const(0, "int32"), tirx.const(TILE, "int32")
-    return bool(tvm.sym.Analyzer().can_prove_equal(tirx.FloorMod(start, tile), zero))
+    return bool(tvm.sym.Analyzer().can_prove_equal(tirx.FloorMod(start, TILE), 0))
 
 
 def _advances(step: int, place: Place) -> None:

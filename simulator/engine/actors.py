@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from simulator.engine.clocks import PENDING, Clocks, Times
+from simulator.engine.clocks import COMING, Clocks, Times
 from simulator.engine.lanes import Vector, mask_of
 
 KEPT: Final = 64
@@ -99,17 +99,28 @@ class Stamp:
     """One access of L1 by all rows of an actor.
 
     Attributes:
-        time: when, a time per row; None while it is under way.
+        kind: as what it began under way, 0 if it was complete at once.
+        done: whether all rows are complete.
+        time: when, a time per row; None while all are under way.
         heard: bits of the cores whose own agent ``by`` is known to be after it.
     """
 
-    __slots__ = ("actor", "by", "heard", "time")
+    __slots__ = ("actor", "by", "done", "heard", "kind", "time")
 
-    def __init__(self, actor: Actor, time: Times | None = None) -> None:
+    def __init__(self, actor: Actor, time: Times | int) -> None:
         self.actor = actor
-        self.time = time
         self.by = actor.agent
-        self.heard = actor.reach.mask if actor.home else 0
+        self.kind = time if isinstance(time, int) else 0
+        self.time: Times | None = None
+        self.done, self.heard = False, 0
+        if not isinstance(time, int):
+            self._complete(time)
+
+    def _complete(self, time: Times) -> None:
+        self.time = time
+        self.done = bool((time < COMING).all())
+        if self.done and self.actor.home:
+            self.heard = self.actor.reach.mask
 
     @property
     def cores(self) -> Vector:
@@ -120,10 +131,10 @@ class Stamp:
         """It is complete, or some rows are, at their cores' times; what was complete stays so."""
         done = times[self.actor.cores]
         if self.time is None and rows is None:
-            self.time = done
+            self._complete(done)
             return
-        before = np.full(len(done), PENDING, np.int32) if self.time is None else self.time
-        ends = before == PENDING
+        before = np.full(len(done), self.kind, np.int32) if self.time is None else self.time
+        ends = before == self.kind
         if rows is not None:
             ends[np.setdiff1d(np.arange(len(done)), rows)] = False
-        self.time = np.where(ends, done, before)
+        self._complete(np.where(ends, done, before))

@@ -22,8 +22,10 @@ Times = npt.NDArray[np.int32]
 AGENTS: Final = ("brisc", "ncrisc", "unpack", "pack", "math")
 AGENT: Final = MappingProxyType({name: number for number, name in enumerate(AGENTS)})
 BRISC, NCRISC, UNPACK, PACK, MATH = range(5)
-PENDING: Final = (1 << 31) - 1
-"""Time of a transfer no barrier has waited for: nobody can know it."""
+GOING: Final = (1 << 31) - 1
+"""Time of a NoC write that no barrier has waited for: nobody can know it."""
+COMING: Final = GOING - 1
+"""The same of a NoC read. Nothing orders reads and writes of the NoC but their barriers."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Clocks:
         for column, agent in enumerate(acting, 1):
             self.who[agent] = every * stride + column
             self._own[agent] = self.who[agent] if wide else np.full(cores, column)
-            self.known[agent][every, self._own[agent]] = PENDING - 1
+            self.known[agent][every, self._own[agent]] = COMING - 1
 
     def named(self, who: int) -> tuple[int, int]:
         """(core, agent) of a number; core -1 for nobody."""

@@ -66,12 +66,15 @@ class Judge:
         return pairs.issuperset(zip(old.cores.tolist(), old.touched.tolist(), strict=True))
 
     def late(
-        self, actor: Actor, stamp: Stamp, mask: int, *, own: bool
+        self, actor: Actor, stamp: Stamp, mask: int, own: tuple[int, ...]
     ) -> tuple[Vector, Vector] | None:
-        """Rows that are not after the stamp, on the cores of a mask, and whose that is, or None."""
+        """Rows that are not after the stamp, on the cores of a mask, and whose that is, or None.
+
+        What is under way of the actor itself, as one of ``own``, does not count.
+        """
         before = stamp.actor
-        own = own and actor.agent == before.agent
-        meeting = self.meeting(actor.reach, before.reach, mask, before.agent, own)
+        same = stamp.kind in own and actor.agent == before.agent
+        meeting = self.meeting(actor.reach, before.reach, mask, before.agent, same)
         if meeting is None:
             return None
         if stamp.time is None:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from simulator.engine.actors import Access, Actor, Clash, Reach, Stamp
-from simulator.engine.clocks import Times
+from simulator.engine.clocks import COMING, GOING, Times
 from simulator.engine.judge import Judge
 from simulator.engine.lanes import Vector, ids_of, mask_of
 
@@ -87,33 +87,41 @@ class Ledger:
 
     # --- what happens ----------------------------------------------------------------------
 
-    def read(self, actor: Actor, spots: tuple[Spot, ...], time: Times | None = None) -> Stamp:
-        """A read, by default under way. Earlier ones by the same are replaced."""
-        self.judge(actor, spots)
+    def read(self, actor: Actor, spots: tuple[Spot, ...], time: Times | int) -> Stamp:
+        """A read, complete at a time of each row or under way. Earlier ones by the same are gone.
+
+        Own NoC reads that still fill what is sent do not count: the sender sees them itself.
+        """
+        self.judge(actor, spots, (COMING,) if isinstance(time, int) and time == GOING else ())
         stamp = Stamp(actor, time)
         for cell, mask, _ in spots:
             if cell.reads:
-                kept = [part for part in cell.reads if not self._superseded(part, actor, mask)]
+                kept = [part for part in cell.reads if not self._superseded(part, stamp, mask)]
                 cell.reads = [*kept, (mask, stamp)]
             else:
                 cell.reads = [(mask, stamp)]
         return stamp
 
-    def _superseded(self, part: Part, actor: Actor, mask: int) -> bool:
-        cores, before = part[0], part[1].actor
-        if cores & ~mask or before.agent != actor.agent:
+    def _superseded(self, part: Part, stamp: Stamp, mask: int) -> bool:
+        cores, old = part
+        actor, before = stamp.actor, old.actor
+        if cores & ~mask or before.agent != actor.agent or not (old.done or old.kind == stamp.kind):
             return False
         return before.reach is actor.reach or self._judge.replaces(actor.reach, before.reach)
 
     def write(
-        self, actor: Actor, spots: tuple[Spot, ...], time: Times | None = None, *, own: bool = False
+        self, actor: Actor, spots: tuple[Spot, ...], time: Times | int, own: tuple[int, ...] = ()
     ) -> Stamp:
-        """A write, by default under way. ``own``: see :meth:`judge`."""
-        self.judge(actor, spots, reads=True, own=own)
+        """A write, complete or under way, after reads but the actor's own under way as ``own``.
+
+        Its writes under way in the same manner do not count either: they keep their order.
+        """
+        self.judge(actor, spots, (time,) if isinstance(time, int) else ())
+        self.judge_reads(actor, spots, own)
         return self.put(actor, spots, time, ends=True)
 
     def put(
-        self, actor: Actor, spots: tuple[Spot, ...], time: Times | None, *, ends: bool = False
+        self, actor: Actor, spots: tuple[Spot, ...], time: Times | int, *, ends: bool = False
     ) -> Stamp:
         """A write that clashes with nothing; ``ends``: reads before it no longer count."""
         stamp = Stamp(actor, time)
@@ -128,40 +136,56 @@ class Ledger:
                 cell.reads = [(left, old) for cores, old in cell.reads if (left := cores & ~mask)]
         return stamp
 
+    def take(self, actor: Actor, spots: tuple[Spot, ...], time: Times) -> None:
+        """Memory comes into the actor's hand; what it has under way there stays so."""
+        self.judge(actor, spots, (GOING, COMING))
+        for cell, mask, begin in spots:
+            for cores, stamp in cell.writes:
+                if not stamp.done:
+                    mask &= ~cores  # noqa: PLW2901
+            self.put(actor, ((cell, mask, begin),), time)
+
     # --- what clashes ----------------------------------------------------------------------
 
-    def judge(
-        self, actor: Actor, spots: tuple[Spot, ...], *, writes: bool = True, reads: bool = False,
-        own: bool = False,
-    ) -> None:  # fmt: skip
-        """Whether all earlier writes, or reads too, are before what the actor is about to do.
+    def judge(self, actor: Actor, spots: tuple[Spot, ...], own: tuple[int, ...] = ()) -> None:
+        """Whether all earlier writes are before what the actor is about to do.
 
-        Writes under way of the actor itself do not count, nor do such reads if ``own``.
+        Those of the actor itself that are under way as one of ``own`` do not count.
 
         Raises:
             Clash: they are not.
         """
         late: list[Late] = []
         mine = actor.agent if actor.home else NOBODY
-        for spot in spots if writes else ():
+        for spot in spots:
             mask = spot[1]
             for cores, stamp in spot[0].writes:
                 common = cores & mask
                 if common and (stamp.by != mine or common & ~stamp.heard):
-                    rows = self._judge.late(actor, stamp, common, own=True)
+                    rows = self._judge.late(actor, stamp, common, own)
                     if rows is not None:
                         late.append(Late(spot, stamp, *rows))
+                    elif not stamp.done or mine == NOBODY:
+                        continue
                     elif stamp.by == mine:
                         stamp.heard |= common
-                    elif mine != NOBODY:
+                    else:
                         stamp.by, stamp.heard = mine, common
         if late:
             raise self._clash(actor, late, write=True)
-        for spot in spots if reads else ():
+
+    def judge_reads(self, actor: Actor, spots: tuple[Spot, ...], own: tuple[int, ...] = ()) -> None:
+        """The same of earlier reads.
+
+        Raises:
+            Clash: some are not before.
+        """
+        late: list[Late] = []
+        for spot in spots:
             for cores, stamp in spot[0].reads:
                 common = cores & spot[1]
                 if common:
-                    rows = self._judge.late(actor, stamp, common, own=own)
+                    rows = self._judge.late(actor, stamp, common, own)
                     if rows is not None:
                         late.append(Late(spot, stamp, *rows))
         if late:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from simulator.engine.actors import Access, Actor, Clash, Reach, Stamp
-from simulator.engine.clocks import AGENT, AGENTS, PACK, UNPACK, Clocks, Event
+from simulator.engine.clocks import AGENT, AGENTS, COMING, GOING, PACK, UNPACK, Clocks, Event
 from simulator.engine.flows import Handed
 from simulator.engine.group import Group
 from simulator.engine.judge import Judge
@@ -26,7 +26,15 @@ from simulator.engine.ledger import Ledger
 from simulator.engine.records import Records, Touch
 from simulator.engine.releases import Queue
 from simulator.engine.told import Told
-from simulator.engine.transfers import FILLED, READ, SENT, WRITE, Transfer, Transfers
+from simulator.engine.transfers import (
+    FILLED,
+    READ,
+    SENT,
+    UNDER_WAY,
+    WRITE,
+    Transfer,
+    Transfers,
+)
 from simulator.engine.violation import Violation
 
 if TYPE_CHECKING:
@@ -139,7 +147,7 @@ class Order:
             return
         actor = self.actor(group, at)
         try:
-            records.read(actor, ids)
+            records.read(actor, ids, COMING)
         except Clash as clash:
             raise self.violation(clash, actor, tensor.named(clash.page), write=False) from None
         self._begun(READ, Touch(records, actor, ids, write=False), group)
@@ -151,7 +159,7 @@ class Order:
             return False
         actor = self.actor(group, at)
         try:
-            records.write(actor, ids)
+            records.write(actor, ids, GOING)
         except Clash as clash:
             twice = clash.other.write and clash.other.core != int(actor.cores[clash.row])
             raise self.violation(clash, actor, tensor.named(clash.page), write=True,
@@ -191,7 +199,7 @@ class Order:
     ) -> None:
         ledger = self.buffers[cb.number]
         try:
-            stamp = ledger.read(actor, ledger.at(actor.reach, first, size))
+            stamp = ledger.read(actor, ledger.at(actor.reach, first, size), UNDER_WAY[kind])
         except Clash as clash:
             raise self._there(cb, clash, actor, write=False) from None
         self._begun(kind, stamp, group)
@@ -207,7 +215,7 @@ class Order:
         ledger = self.buffers[cb.number]
         actor = self.actor(group, at).of(rows.tobytes(), cores.tobytes())
         try:
-            stamp = ledger.write(actor, ledger.at(actor.reach, first, size), own=True)
+            stamp = ledger.write(actor, ledger.at(actor.reach, first, size), GOING, (GOING,))
         except Clash as clash:
             raise self._there(cb, clash, actor) from None
         self._begun(WRITE, stamp, group, cores if multicast else None)
@@ -227,7 +235,7 @@ class Order:
             return
         actor = self.actor(group, at)
         try:
-            stamp = ledger.write(actor, ledger.at(actor.reach, first, size))
+            stamp = ledger.write(actor, ledger.at(actor.reach, first, size), COMING)
         except Clash as clash:
             raise self._there(cb, clash, actor) from None
         self._begun(FILLED, stamp, group)
@@ -239,10 +247,9 @@ class Order:
         ledger, actor = self.buffers[cb.number], self.actor(group, at, agent)
         spots = ledger.at(actor.reach, first * cb.page_bytes, count * cb.page_bytes)
         try:
-            ledger.judge(actor, spots)
+            ledger.take(actor, spots, self.clocks.time[agent][actor.cores])
         except Clash as clash:
             raise self._there(cb, clash, actor) from None
-        ledger.put(actor, spots, self.clocks.time[agent][actor.cores])
 
     def overwritten(self, cb: CircularBuffer, lanes: Lanes, start: int, pages: int) -> None:
         """The op at :attr:`writer` writes pages of the own window: others must have read them."""
@@ -253,7 +260,7 @@ class Order:
         first: Any = (cb.phase(lanes, write=True) + start) * cb.page_bytes
         spots = ledger.at(actor.reach, first, pages * cb.page_bytes)
         try:
-            ledger.judge(actor, spots, writes=False, reads=True)
+            ledger.judge_reads(actor, spots)
         except Clash as clash:
             raise self._there(cb, clash, actor) from None
 
@@ -267,7 +274,7 @@ class Order:
         actor = self.actor(group, at, agent)
         spots = ledger.at(actor.reach, first * cb.page_bytes, count * cb.page_bytes)
         try:
-            ledger.judge(actor, spots)
+            ledger.judge(actor, spots, (COMING,))
         except Clash as clash:
             raise self._there(cb, clash, actor, write=False) from None
         if cb.fetched:
@@ -337,7 +344,8 @@ class Order:
         spots = word.at(actor.reach, 0, 1)
         agent, time = actor.agent, self.clocks.time[actor.agent]
         try:
-            word.judge(actor, spots, reads=True)
+            word.judge(actor, spots)
+            word.judge_reads(actor, spots)
         except Clash as clash:
             raise self._changed(number, clash, actor, replaces=True) from None
         word.put(last, spots, time[last.cores], ends=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from simulator.engine.actors import Access, Actor, Clash
-from simulator.engine.clocks import PENDING, Clocks, Times
+from simulator.engine.clocks import COMING, GOING, Clocks, Times
 from simulator.engine.lanes import Vector
 
 
@@ -30,15 +30,18 @@ class Side:
         """(who, time, place) of a page's last access; who is 0 if there is none."""
         return int(self._who[page]), int(self._time[page]), int(self._place[page])
 
-    def known(self, actor: Actor, ids: Any, *, own: bool) -> Any:
-        """Per page whether the actor is after it; ``own``: or did it itself. None: all of it is."""
+    def known(self, actor: Actor, ids: Any, own: tuple[int, ...] = ()) -> Any:
+        """Per page whether the actor is after it, or has it under way itself as one of ``own``.
+
+        None: all of it is.
+        """
         who = self._who.take(ids)
         times = self._time.take(ids)
         good = self._clocks.reaches(actor.agent, actor.me, actor.rows, who, times)
         if np.count_nonzero(good) == good.size:
             return None
-        if own:
-            good |= who == actor.who
+        for kind in own:
+            good |= (who == actor.who) & (times == kind)
         return None if good.all() else good
 
     def clash(self, bad: Any, ids: Any, *, write: bool) -> Clash:
@@ -65,9 +68,9 @@ class Side:
         self._who[ids] = 0
         self._time[ids] = 0
 
-    def finish(self, actor: Actor, ids: Any, times: Any) -> None:
-        """Transfers of an actor are complete at its ``times``, a row each."""
-        hit = (self._who.take(ids) == actor.who) & (self._time.take(ids) == PENDING)
+    def finish(self, actor: Actor, ids: Any, times: Any, kind: int) -> None:
+        """Transfers of a kind of an actor are complete at its ``times``, a row each."""
+        hit = (self._who.take(ids) == actor.who) & (self._time.take(ids) == kind)
         count = np.count_nonzero(hit)
         if count == hit.size:
             self._time[ids] = times
@@ -88,8 +91,8 @@ class Records:
         self.reads = Side(clocks, pages)
         self.more: dict[int, dict[int, tuple[int, int]]] = {}
 
-    def read(self, actor: Actor, ids: Any, time: Any = PENDING) -> None:
-        """Remember reads, by default under way.
+    def read(self, actor: Actor, ids: Any, time: int) -> None:
+        """Remember reads under way.
 
         Raises:
             Clash: what they clash with.
@@ -106,19 +109,19 @@ class Records:
 
     def _set_aside(self, actor: Actor, ids: Any) -> None:
         """Keep the last reads which the actor's, about to replace them, are not after."""
-        good = self.reads.known(actor, ids, own=True)
+        good = self.reads.known(actor, ids, (COMING,))
         if good is not None:
             for page in ids[~good].tolist():
                 who, when, place = self.reads.of(page)
                 self.more.setdefault(page, {})[who] = when, place
 
-    def write(self, actor: Actor, ids: Any, time: Any = PENDING) -> None:
-        """Remember writes, by default under way.
+    def write(self, actor: Actor, ids: Any, time: int) -> None:
+        """Remember writes under way, after the actor's own in the same manner: they keep order.
 
         Raises:
             Clash: what they clash with.
         """
-        self.after_writes(actor, ids)
+        self.after_writes(actor, ids, (time,))
         self._after_reads(actor, ids)
         self.writes.put(actor, ids, time)
         self.reads.clear(ids)
@@ -126,15 +129,15 @@ class Records:
             for page in ids.reshape(-1).tolist():
                 self.more.pop(page, None)
 
-    def after_writes(self, actor: Actor, ids: Any) -> None:
-        """Raise the clash with earlier writes. Transfers of the actor itself do not count."""
-        good = self.writes.known(actor, ids, own=True)
+    def after_writes(self, actor: Actor, ids: Any, own: tuple[int, ...] = ()) -> None:
+        """Raise the clash with earlier writes; ``own`` transfers under way do not count."""
+        good = self.writes.known(actor, ids, own)
         if good is not None:
             raise self.writes.clash(~good, ids, write=True)
 
     def _after_reads(self, actor: Actor, ids: Any) -> None:
         """Raise the clash of a write with earlier reads."""
-        good = self.reads.known(actor, ids, own=False)
+        good = self.reads.known(actor, ids)
         if good is not None:
             raise self.reads.clash(~good, ids, write=False)
         if self.more:
@@ -168,11 +171,11 @@ class Records:
 
     def reads_done(self, actor: Actor, ids: Any, times: Any) -> None:
         """Reads of an agent are complete."""
-        self.reads.finish(actor, ids, times)
+        self.reads.finish(actor, ids, times, COMING)
         if self.more:
             for row, page in self._spots(ids):
                 found, who = self.more[page], int(actor.who[row, 0])
-                if who in found and found[who][0] == PENDING:
+                if who in found and found[who][0] == COMING:
                     found[who] = int(times[row, 0]), found[who][1]
 
 
@@ -197,6 +200,6 @@ class Touch:
             actor, ids = actor.of(rows.tobytes()), ids[rows]
         when = times[actor.me]
         if self.write:
-            self.records.writes.finish(actor, ids, when)
+            self.records.writes.finish(actor, ids, when, GOING)
         else:
             self.records.reads_done(actor, ids, when)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from simulator.engine.clocks import AGENTS, Times
+from simulator.engine.clocks import AGENTS, COMING, GOING, Times
 from simulator.engine.lanes import Lanes, Vector
 
 READ: Final = 0
@@ -17,6 +18,8 @@ SENT: Final = 2
 """The source of a write, free once it has left."""
 FILLED: Final = 3
 """The destination of a read in L1, there at the read barrier."""
+UNDER_WAY: Final = MappingProxyType({READ: COMING, WRITE: GOING, SENT: GOING, FILLED: COMING})
+"""The time that stands for each until then."""
 
 
 class Pending(Protocol):

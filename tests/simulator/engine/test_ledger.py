@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simulator.engine.actors import Actor, Clash, Reach, Stamp
-from simulator.engine.clocks import BRISC, NCRISC, PENDING, Clocks
+from simulator.engine.clocks import BRISC, COMING, GOING, NCRISC, Clocks
 from simulator.engine.judge import Judge
 from simulator.engine.lanes import LaneTable
 from simulator.engine.ledger import Ledger
@@ -18,45 +18,60 @@ CORES = 3
 UNITS = 3
 GRAIN = 16
 
+DOES: Any = {
+    # what is done: as what it is under way, and which own writes and reads under way do not count
+    "fetch": (COMING, (), ()),
+    "send": (GOING, (COMING,), ()),
+    "deliver": (GOING, (GOING,), (GOING,)),
+    "fill": (COMING, (COMING,), ()),
+    "take": (0, (GOING, COMING), ()),
+    "push": (0, (COMING,), ()),
+}
+READS = ("fetch", "send")
+WRITES = ("deliver", "fill")
+
 _cores = st.integers(0, CORES - 1)
 _acts = st.lists(
     st.tuples(
-        st.sampled_from(["read", "read", "write", "write own", "put", "tell", "tell", "tell"]),
+        st.sampled_from([*DOES, "tell", "tell", "tell"]),
         st.sampled_from([BRISC, NCRISC]),
         st.lists(_cores, min_size=CORES, max_size=CORES),
         st.integers(1, (1 << CORES) - 1),
         st.booleans(),
         st.lists(st.integers(0, UNITS - 1), min_size=CORES, max_size=CORES),
         st.integers(1, UNITS),
-        st.sampled_from([True, True, False]),
+        st.sampled_from([(GOING, COMING), (GOING,), (COMING,), ()]),
     ),
     max_size=25,
 )
 
 
 class _Table:
-    """Every core's units: the last write, and reads since, as [agent, core, time]."""
+    """Every core's units: writes since the last complete one, and reads since.
+
+    Each as [agent, core, time, kind it began as].
+    """
 
     def __init__(self, clocks: Clocks) -> None:
         self.clocks = clocks
         self.writes: dict[tuple[int, int], list[list[int]]] = {}
         self.reads: dict[tuple[int, int], list[list[int]]] = {}
 
-    def late(self, agent: int, core: int, earlier: list[list[int]], *, own: bool) -> bool:
+    def late(self, agent: int, core: int, earlier: list[list[int]], own: tuple[int, ...]) -> bool:
         """Whether the agent of the core is not after all of these."""
         return any(
-            not (own and (agent, core) == (other, there))
+            not ((agent, core) == (other, there) and time in own)
             and self.clocks.known[agent][core, self.clocks.who[other][there]] < time
-            for other, there, time in earlier
+            for other, there, time, _ in earlier
         )
 
 
 @settings(max_examples=300)
 @given(_acts)
 @example(  # the second read is of the same cores, and on two of them of another unit
-    [("read", BRISC, [0] * CORES, 7, True, [0, 0, 0], 1, False),
-     ("read", BRISC, [0] * CORES, 7, True, [0, 1, 1], 1, False),
-     ("write", NCRISC, [0] * CORES, 7, True, [0, 0, 0], 1, False)],
+    [("send", BRISC, [0] * CORES, 7, True, [0, 0, 0], 1, ()),
+     ("send", BRISC, [0] * CORES, 7, True, [0, 1, 1], 1, ()),
+     ("fill", NCRISC, [0] * CORES, 7, True, [0, 0, 0], 1, ())],
 )  # fmt: skip
 def test_a_ledger_judges_like_a_table_of_all_units(acts: list[Any]) -> None:
     """An access clashes if and only if some core's does with an earlier one of the same unit."""
@@ -73,16 +88,15 @@ def test_a_ledger_judges_like_a_table_of_all_units(acts: list[Any]) -> None:
             clocks.learn(NCRISC, told, np.tile(known, (told.n, 1)))
             for each in (BRISC, NCRISC):  # nobody forgets what it did itself
                 own = np.arange(CORES), clocks.who[each]
-                clocks.known[each][own] = PENDING - 1
+                clocks.known[each][own] = COMING - 1
             continue
-        if ends:
-            for one, rows in begun:
-                one.finish(clocks.time[one.actor.agent])
-                for row in rows:
-                    row[2] = int(clocks.time[row[0]][row[1]])
-            begun.clear()
+        for one, rows in [pair for pair in begun if pair[0].kind in ends]:
+            one.finish(clocks.time[one.actor.agent])
+            for row in rows:
+                row[2] = int(clocks.time[row[0]][row[1]])
+        begun = [pair for pair in begun if pair[0].kind not in ends]
         touched = lanes.ids if home else np.array(targets)[lanes.ids]
-        if what != "read" and len(set(touched.tolist())) < lanes.n:
+        if what not in READS and len(set(touched.tolist())) < lanes.n:
             continue
         actor = Actor(clocks, agent, Reach(lanes.ids, None if home else touched), 0)
         first: Any = np.array(starts)[lanes.ids] * GRAIN if home else starts[0] * GRAIN
@@ -92,25 +106,26 @@ def test_a_ledger_judges_like_a_table_of_all_units(acts: list[Any]) -> None:
             [(int(there), int(begin[row] + i) % UNITS) for i in range(count)]
             for row, there in enumerate(touched)
         ]
-        own = what == "write own"
+        kind, own_writes, own_reads = DOES[what]
         late = [
-            any(table.late(agent, int(me), table.writes.get(at, []), own=True) for at in some)
+            any(table.late(agent, int(me), table.writes.get(at, []), own_writes) for at in some)
             for me, some in zip(lanes.ids, pieces, strict=True)
         ]
-        if what.startswith("write") and not any(late):
+        if what in WRITES and not any(late):
             late = [
-                any(table.late(agent, int(me), table.reads.get(at, []), own=own) for at in some)
+                any(table.late(agent, int(me), table.reads.get(at, []), own_reads) for at in some)
                 for me, some in zip(lanes.ids, pieces, strict=True)
             ]
         spots = ledger.at(actor.reach, first, count * GRAIN)
         try:
-            if what == "read":
-                stamp = ledger.read(actor, spots)
-            elif what == "put":
-                ledger.judge(actor, spots)
-                stamp = ledger.put(actor, spots, clocks.time[agent][lanes.ids])
+            if what in READS:
+                stamp = ledger.read(actor, spots, kind)
+            elif what == "take":
+                ledger.take(actor, spots, clocks.time[agent][lanes.ids])
+            elif what == "push":
+                ledger.judge(actor, spots, own_writes)
             else:
-                stamp = ledger.write(actor, spots, own=own)
+                stamp = ledger.write(actor, spots, kind, own_reads)
         except Clash as found:
             clash = found
         if clash is not None:
@@ -121,16 +136,21 @@ def test_a_ledger_judges_like_a_table_of_all_units(acts: list[Any]) -> None:
         assert not any(late)
         entries = []
         for me, some in zip(lanes.ids, pieces, strict=True):
-            time = int(clocks.time[agent][me]) if what == "put" else PENDING
-            entry = [agent, int(me), time]
+            time = kind or int(clocks.time[agent][me])
+            entry = [agent, int(me), time, kind]
             entries.append(entry)
             for at in some:
-                if what == "read":
-                    kept = [old for old in table.reads.get(at, []) if old[:2] != entry[:2]]
+                if what in READS:
+                    kept = [
+                        old for old in table.reads.get(at, [])
+                        if old[:2] != entry[:2] or (old[2] >= COMING and old[3] != kind)
+                    ]  # fmt: skip
                     table.reads[at] = [*kept, entry]
-                    continue
-                table.writes[at] = [entry]
-                if what != "put":
+                elif what == "take":
+                    if all(old[2] < COMING for old in table.writes.get(at, [])):
+                        table.writes[at] = [entry]
+                elif what in WRITES:
+                    table.writes[at] = [entry]
                     table.reads.pop(at, None)
-        if what != "put":
+        if stamp is not None:
             begun.append((stamp, entries))
