@@ -42,7 +42,9 @@ class CircularBuffer:
         peak: highest occupancy seen, in pages.
         partners: circular buffers that share this one's memory.
         backing: the sharded tensor whose memory this is.
-        far: transfers between cores touch it. fetched: other cores read it.
+        far: transfers between cores touch it.
+        watched: clocks tell its accesses apart; so are those that are stored from before a push.
+        fetched: NoC transfers read it behind the back of its producer.
         grain: bytes that such transfers are multiples of, in size and place.
         loose: pages were handed over that were there but not asked for (level hardware).
         solo, solo_lanes: the one strand there is for the lanes asked for last, if it is one.
@@ -79,6 +81,7 @@ class CircularBuffer:
         self.partners: list[CircularBuffer] = []
         self.backing: Backing | None = None
         self.far = False
+        self.watched = False
         self.grain = self.page_bytes
         self.fetched = False
         self._table = table

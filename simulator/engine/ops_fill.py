@@ -45,9 +45,7 @@ def build_zero_region(c: OpContext) -> Step:
             )
         at, _, _ = pointer.pages(group)
         old = cb.written(lanes, at, 1)
-        if old.block is not None and old.epoch > group.local.reads_done:
-            raise Violation("Unbarriered", "zero_tile_region before the barrier of the read that"
-                            " fills the tile")  # fmt: skip
+        _there(c, old, group)
         if (keep_r == height).all() and (keep_c == width).all():
             return following
         shape = (lanes.n // lanes.width, lanes.width, 1, 1, height, width)
@@ -63,6 +61,13 @@ def build_zero_region(c: OpContext) -> Step:
         return following
 
     return step
+
+
+def _there(c: OpContext, old: Seg, group: Group) -> None:
+    """Raise while a NoC read may still fill what is about to be written."""
+    if old.block is not None and old.epoch > group.local.reads_done:
+        raise Violation("Unbarriered", f"{c.op.name} before the barrier of the read that fills the"
+                        " tile")  # fmt: skip
 
 
 def _after_zeroing(
@@ -104,6 +109,7 @@ def build_fill_l1(c: OpContext) -> Step:
     def step(group: Group) -> int:
         lanes = group.lanes
         at, _, _ = pointer.pages(group)
+        _there(c, cb.written(lanes, at, 1), group)
         shape = (lanes.n // lanes.width, lanes.width, 1, 1, *cb.tile)
         cb.write(lanes, at, Seg(1, np.broadcast_to(one, shape)))
         return following

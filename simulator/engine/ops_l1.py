@@ -39,7 +39,7 @@ class Ends:
         self._address, self._size = c.scalar(far_at), c.scalar(size_at)
         grain = grain_of(c, near_at, far_at, size_at)
         for cb in (self.near.cb, self.far.cb):
-            cb.far = True
+            cb.far = cb.watched = True
             cb.grain = np.gcd(cb.grain, grain).item()
         c.machine.senders.add(c.code.thread)
 

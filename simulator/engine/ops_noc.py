@@ -73,7 +73,7 @@ def build_read_page(c: OpContext) -> Step:
         if tensor.valid is not None or tensor.writable:
             valid = _read_state(tensor, pattern, start, shape, group, c)
         total = n1 * n2
-        if cb.far and machine.order is not None:
+        if cb.watched and machine.order is not None:
             first = cb.phase(lanes, write=True)
             for a in range(n1):
                 for b in range(n2):
@@ -167,6 +167,8 @@ def build_write_page(c: OpContext) -> Step:
     if cb.fmt is not tensor.fmt or cb.tile != tensor.tile:
         return format_refusal(c, tensor, cb)
     tally, slot = machine.tally, machine.slot("noc_async_write_page")
+    if pointer.write:
+        cb.watched = cb.fetched = True
 
     def step(group: Group) -> int:
         n1, n2 = counts(group.regs)
@@ -187,6 +189,9 @@ def build_write_page(c: OpContext) -> Step:
         if seg.epoch > local.reads_done and pointer.write:
             raise Violation("Unbarriered", "a page is written out before the barrier of the read"
                             " that fills it")  # fmt: skip
+        if pointer.write and machine.order is not None:
+            byte: Any = (cb.phase(lanes, write=True) + at) * cb.page_bytes
+            machine.order.sent(cb, group, byte, n1 * n2 * cb.page_bytes, c.number)
         ids = page_ids(pattern, start, *shape)
         claim(tensor, tensor.units(ids), group, c)
         tensor.fill(ids, seg.valid)

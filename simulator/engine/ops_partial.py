@@ -40,6 +40,8 @@ class Part:
         cb = self.pointer.cb
         cb.grain = np.gcd(cb.grain, grain_of(c, 2, 4)).item()
         self.tensor.refine(grain_of(c, 3, 4))
+        if write and self.pointer.write:
+            cb.watched = cb.fetched = True
         c.machine.accesses.setdefault(self.tensor.name, set()).add((write, c.code.thread))
         arch = c.machine.arch
         self._align = arch.l1_alignment if write else arch.alignment(self.tensor.layout.memory)
@@ -108,7 +110,7 @@ def build_read(c: OpContext) -> Step:
         ids, offset, size, at, first = part.of(group)
         lanes, local = group.lanes, group.local
         arrived(tensor, tensor.units(ids, offset, size), group, c)
-        if cb.far and machine.order is not None:
+        if cb.watched and machine.order is not None:
             machine.order.filled(cb, group, first, size, c.number)
 
         def fill(epoch: int) -> None:
@@ -137,7 +139,7 @@ def build_write(c: OpContext) -> Step:
     tally, slot = machine.tally, machine.slot(c.op.name)
 
     def step(group: Group) -> int:
-        ids, offset, size, at, _ = part.of(group)
+        ids, offset, size, at, first = part.of(group)
         lanes, local = group.lanes, group.local
         load = picked(BYTES, cb, group, at, size, write=part.pointer.write)
         lost = (load.when == UNHELD).all(axis=1)
@@ -147,6 +149,8 @@ def build_write(c: OpContext) -> Step:
         if part.pointer.write and (load.when > local.reads_done).any():
             raise Violation("Unbarriered", "bytes are written out before the barrier of the read"
                             " that fetches them")  # fmt: skip
+        if part.pointer.write and machine.order is not None:
+            machine.order.sent(cb, group, first, size, c.number)
         claim(tensor, tensor.units(ids, offset, size), group, c)
         tensor.fill_part(ids[:, 0], offset, load.when != UNHELD)
         if machine.arithmetic:

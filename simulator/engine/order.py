@@ -252,7 +252,7 @@ class Order:
             raise self._there(cb, clash, actor) from None
 
     def overwritten(self, cb: CircularBuffer, lanes: Lanes, start: int, pages: int) -> None:
-        """The op at :attr:`writer` writes pages of the own window: others must have read them."""
+        """The op at :attr:`writer` writes pages of the own window: no transfer may touch them."""
         if self.writer is None:
             return  # a NoC read, see :meth:`filled`
         group, at, agent = self.writer
@@ -260,6 +260,7 @@ class Order:
         first: Any = (cb.phase(lanes, write=True) + start) * cb.page_bytes
         spots = ledger.at(actor.reach, first, pages * cb.page_bytes)
         try:
+            ledger.judge(actor, spots)
             ledger.judge_reads(actor, spots)
         except Clash as clash:
             raise self._there(cb, clash, actor) from None

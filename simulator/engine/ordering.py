@@ -47,7 +47,7 @@ def make_order(machine: Machine) -> Order | None:
         if (uses := accesses.get(name)) and any(write for write, _ in uses)
         and (semaphores or len(uses) > 1)
     ]  # fmt: skip
-    far = [cb for cb in machine.cbs.values() if cb.far]
+    far = [cb for cb in machine.cbs.values() if cb.watched]
     if not shared and not far:
         return None
     order = Order(machine, shared, far)
@@ -55,8 +55,7 @@ def make_order(machine: Machine) -> Order | None:
     of_use = useful(set().union(*edges.values()), _signals(machine), _touching(order, shared, far))
     order.taught = {handed for handed, some in edges.items() if some & of_use}
     for cb in far:
-        if cb.fetched:
-            _watch(order, cb)
+        _watch(order, cb)
     for context in machine.contexts:
         hook = HOOKS.get(context.op.name)
         if hook is not None:
@@ -105,7 +104,7 @@ def _signals(machine: Machine) -> set[Edge]:
 
 
 def _watch(order: Order, cb: CircularBuffer) -> None:
-    """Have the clocks see what is written to a circular buffer that other cores read."""
+    """Have the clocks see what a thread itself writes to a circular buffer of transfers."""
     plain = cb.write
 
     def write(lanes: Lanes, start: int, seg: Seg) -> None:
@@ -116,6 +115,10 @@ def _watch(order: Order, cb: CircularBuffer) -> None:
 
 
 def _writes(order: Order, c: OpContext, step: Step) -> Step:
+    """Ops by which a thread writes L1 itself.
+
+    Zeroing some of a page leaves the rest alone, and may go with transfers of parts elsewhere.
+    """
     agent = order.end_of(c.code.thread, producer=True)
 
     def hooked(group: Group) -> int:
@@ -125,6 +128,10 @@ def _writes(order: Order, c: OpContext, step: Step) -> Step:
         finally:
             order.writer = None
 
+    if OPS[c.op.name].effect == "l1_write":
+        cb = c.cb(0)
+        apart = c.op.name == "zero_tile_region" and cb.grain < cb.page_bytes
+        return hooked if cb.fetched or (cb.watched and not apart) else step
     return hooked if any(cb.fetched for cb in c.machine.cbs.values()) else step
 
 
@@ -186,18 +193,18 @@ def _reserve(order: Order, c: OpContext, step: Step) -> Step:
     taught = ("cb_pop_front", cb.number) in order.taught
 
     def hooked(group: Group) -> int:
-        before = cb.reserved(group.lanes) if cb.far else 0
+        before = cb.reserved(group.lanes) if cb.watched else 0
         following = step(group)
         count = pages(group.regs)
         if following >= 0 and type(count) is int and count > 0:
             first = cb.phase(group.lanes, write=True)
             if taught:
                 queue.join(agent, group.lanes, (first + count - 1) % cb.depth)
-            if cb.far and count > before:
+            if cb.watched and count > before:
                 order.reserved(cb, group, agent, first + before, count - before, c.number)
         return following
 
-    return hooked if taught or cb.far else step
+    return hooked if taught or cb.watched else step
 
 
 def _computed(order: Order, c: OpContext, step: Step) -> Step:

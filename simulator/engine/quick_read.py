@@ -52,7 +52,7 @@ def quick_read(c: OpContext, pages: Pages, pointer: Pointer, tensor: Tensor, ste
     def prepare(group: Group) -> bool:
         """Find what follows from the part of the pages that varies by lane."""
         nonlocal seen, lanes, pattern, starts, low, high, tiles, size, block_at, zeros
-        if cb.partners or cb.far or tensor.valid is not None or tensor.writable:
+        if cb.partners or cb.watched or tensor.valid is not None or tensor.writable:
             return False
         found, lanes = pages.current(group), group.lanes
         seen = None if several else group.regs[register]

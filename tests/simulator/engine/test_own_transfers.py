@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from simulator.engine.schedule import LateNoc, RoundRobin, Seeded
 from simulator.program import Program, Stmt
 from simulator.run import RunOptions
-from tests.simulator.builders import Sketch, loop, op, plus
+from tests.simulator.builders import Sketch, layout, loop, op, plus
 from tests.simulator.engine.test_network import network
 from tests.simulator.pipes import COPY, codes, run
 
@@ -39,6 +40,18 @@ def page(number: int, target: Any) -> Stmt:
     return op("noc_async_read_page", number, "A", target)
 
 
+def store(source: Any) -> Stmt:
+    """Write a page of the window to the tensor Z."""
+    return op("noc_async_write_page", 0, "Z", source)
+
+
+def part(source: Any) -> Stmt:
+    """Write some bytes of it."""
+    return op("noc_async_write_partial_page", 0, "Z", source, 0, 512)
+
+
+ZERO, FILL = op("zero_tile_region", 0, A, 16, 16), op("fill_tile_l1", 0, A, 3.0)
+
 RACES: dict[str, tuple[Stmt, ...]] = {
     "write, then read into it": (send(B, A), page(2, A), WRITES, READS, PUSH),
     "read into it, then write": (page(2, A), send(B, A), WRITES, READS, PUSH),
@@ -54,7 +67,23 @@ RACES: dict[str, tuple[Stmt, ...]] = {
     "a read barrier does not wait for writes": (
         send(A, C), fetch(A, B), READS, page(2, A), WRITES, READS, PUSH,
     ),
+    "store, then read over it": (store(A), page(2, A), WRITES, READS, PUSH),
+    "store some bytes, then read over them": (part(A), page(2, A), WRITES, READS, PUSH),
+    "store, then fill": (store(A), FILL, WRITES, PUSH),
+    "write, then store before it has come": (send(B, A), store(A), WRITES, PUSH),
+    "send, then fill": (send(A, B), FILL, WRITES, PUSH),
+    "send, then zero": (send(A, B), ZERO, WRITES, PUSH),
+    "write, then fill": (send(B, A), FILL, WRITES, PUSH),
+    "write some bytes, then fill": (
+        op("noc_async_write", B, "x", "y", A, 512), FILL, WRITES, PUSH,
+    ),
+    "write, then zero": (send(B, A), ZERO, WRITES, PUSH),
 }  # fmt: skip
+EARLY: dict[str, tuple[Stmt, ...]] = {
+    "fill what is being read": (page(2, A), FILL, READS, PUSH),
+    "zero what is being read": (page(2, A), ZERO, READS, PUSH),
+    "fill what is being fetched": (fetch(B, A), FILL, READS, PUSH),
+}
 ORDERED: dict[str, tuple[Stmt, ...]] = {
     "write, barrier, read into it": (send(B, A), WRITES, page(2, A), READS, PUSH),
     "fetch, barrier, write the source": (fetch(A, C), READS, send(B, A), WRITES, PUSH),
@@ -62,6 +91,12 @@ ORDERED: dict[str, tuple[Stmt, ...]] = {
     "write, barrier, send on": (send(B, A), WRITES, send(A, C), WRITES, PUSH),
     "two writes keep their order": (send(B, A), send(C, A), WRITES, PUSH),
     "send, flush, read over it": (send(A, C), FLUSHED, page(2, A), WRITES, READS, PUSH),
+    "store, flush, read over it": (store(A), FLUSHED, page(2, A), READS, WRITES, PUSH),
+    "write, barrier, store": (send(B, A), WRITES, store(A), WRITES, PUSH),
+    "send, flush, zero": (send(A, B), FLUSHED, ZERO, WRITES, PUSH),
+    "write, barrier, fill": (send(B, A), WRITES, FILL, PUSH),
+    "fill, then write over it": (FILL, send(B, A), WRITES, PUSH),
+    "fill, then store": (FILL, store(A), WRITES, PUSH),
     "both barriers": (send(A, C), fetch(A, B), READS, FLUSHED, page(2, A), WRITES, READS, PUSH),
 }
 
@@ -71,7 +106,10 @@ def alone(*moves: Stmt, device: str) -> Sketch:
     fill = tuple(page(number, plus(A, number * PAGE)) for number in range(PAGES))
     sketch = network((1, 1), 1, (RESERVE, *fill, READS, *moves), PAGES, device=device)
     sketch.buffers[0] = ("Float16_b", PAGES, "ncrisc", "compute")
-    store = (
+    sketch.tensors["Z"] = layout("bfloat16", (32, 32), "inout")
+    reader = sketch.programs["reader"]
+    sketch.programs["reader"] = structs.replace(reader, accessors=("A", "Z"))
+    drain = (
         op("cb_wait_front", 1, 1),
         op("noc_async_write_page", "t", "C", ["get_read_ptr", 1]),
         op("noc_async_write_barrier"),
@@ -82,7 +120,7 @@ def alone(*moves: Stmt, device: str) -> Sketch:
         "compute": Program(name="compute", thread="compute", runtime_args=("x", "y"),
                            body=(*start, loop("t", PAGES, *COPY))),
         "writer": Program(name="writer", thread="brisc", runtime_args=("x", "y"),
-                          accessors=("C",), body=(loop("t", PAGES, *store),)),
+                          accessors=("C",), body=(loop("t", PAGES, *drain),)),
     }  # fmt: skip
     return sketch
 
@@ -97,6 +135,13 @@ def test_unordered_transfers_of_one_thread_are_a_race(name: str, device: str) ->
         assert not result.determinate
 
 
+@pytest.mark.parametrize("name", EARLY)
+def test_a_risc_writes_no_page_that_a_read_still_fills(name: str) -> None:
+    """Filled or zeroed before the barrier, the page may end up with either."""
+    result = run(alone(*EARLY[name], device="wormhole_n150"))
+    assert codes(result)[:1] == ["Unbarriered"]
+
+
 @pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
 @pytest.mark.parametrize("name", ORDERED)
 def test_barriers_order_transfers_of_one_thread(name: str, device: str) -> None:
@@ -105,5 +150,5 @@ def test_barriers_order_transfers_of_one_thread(name: str, device: str) -> None:
     for schedule in SCHEDULES:
         result = run(alone(*ORDERED[name], device=device), RunOptions(schedule=schedule))
         assert codes(result) == []
-        answers.add(result.outputs["C"].tobytes())
+        answers.add(result.outputs["C"].tobytes() + result.outputs["Z"].tobytes())
     assert len(answers) == 1
