@@ -76,6 +76,33 @@ def test_drawn_kernels_are_right_after_every_pass(case: Case) -> None:
     assert not found.name, f"{found.name}: {found.reason}\n{case.text()}"
 
 
+def test_an_answer_between_two_branches_is_no_pass_s_fault() -> None:
+    """Golden may stand elsewhere between them once a condition is a block of its own."""
+    (artifact,) = compile_all(_on_a_threshold(), fp32_dest=False)
+    found = validate(artifact, 33)
+    assert not found.name, f"{found.name}: {found.reason}"
+
+
+def _on_a_threshold() -> Any:
+    @T.prim_func
+    def main(A: T.Tensor((96, 32), "float32"), Y: T.Tensor((96, 32), "float32")):
+        with T.Kernel(1) as _:
+            a = T.alloc_shared((96, 32), "float32")
+            T.copy(A, a)
+            for i, j in T.Parallel(96, 32):
+                a[i, j] = a[i, j] * T.exp(a[i, j])
+            for i, j in T.Parallel(96, 32):
+                if a[i, j] > 2.0:
+                    a[i, j] -= a[i, j]
+                    a[i, j] *= T.log(T.abs(a[i, j]) + 1.0)
+            for i, j in T.Parallel(96, 32):
+                a[i, j] -= a[i, j] / (T.abs(a[i, j]) + 1.0)
+                a[i, j] -= T.tanh(a[i, j] * a[i, j])
+            T.copy(a, Y)
+
+    return main
+
+
 def test_a_wrong_role_is_the_first_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """A padded shape that is not the source's is blamed on InferTTLayout."""
     monkeypatch.setattr(infer_layout, "padded_shape", lambda shape: (*shape[:-1], shape[-1] + 32))
