@@ -46,7 +46,10 @@ def patches(draw: st.DrawFn, scene: Scene) -> None:
 
 
 def scattered(draw: st.DrawFn, scene: Scene) -> None:
-    """Elements of a tensor at computed rows and runs of columns, some of them outside it."""
+    """Elements of a tensor at rows and runs of columns that are computed, or rows looked up.
+
+    Some computed ones lie outside it.
+    """
     if not scene.whole or scene.bn % RUN:
         return
     rows, runs = draw(st.integers(2, 100)), draw(st.integers(1, 6))
@@ -57,6 +60,13 @@ def scattered(draw: st.DrawFn, scene: Scene) -> None:
         f"{rows} - {m} // 3", f"T.max({m} - 7, 0)", f"{m} // 8 * 8 + 7 - {m} % 8",
         f"({m} - 50) % {rows}", f"({m} - 9) // 2", f"({m} + {n} // {RUN}) % {rows}",
     )))  # fmt: skip
+    if draw(st.integers(0, 2)) == 2:  # as a tensor of indices says
+        blocks = scene.grid((scene.bm, scene.bn))[0 if scene.axes == 1 else 1]
+        table = scene.tensor("I", (blocks * scene.bm,), "int32")
+        scene.tables.append(table)
+        asked = f"{table}[{m}]"
+        row = draw(st.sampled_from((asked, f"{asked} % {rows}", f"{rows - 1} - {asked}",
+                                    f"T.min({asked}, {rows - 1})")))  # fmt: skip
     column = draw(st.sampled_from((
         n, "j", f"j + {RUN}", f"{n} % {columns}", f"j // {RUN} * {2 * RUN} + j % {RUN}",
         f"{columns - RUN} - j // {RUN} * {RUN} + j % {RUN}",

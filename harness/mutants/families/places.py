@@ -14,6 +14,7 @@ from golden.interpret.tensors import Tensor
 from harness.compiler.block import choose, gather, nest, transfer
 from harness.compiler.block.choose import Pick
 from harness.compiler.block.model import Const
+from harness.compiler.block.pieces import FACE
 from harness.compiler.block.transfer import TransferEmitter
 from harness.compiler.passes import lower_tiles
 from harness.mutants import places
@@ -55,7 +56,7 @@ def _from(change: Callable[[list[Any]], Sequence[Any]]) -> Wrap:
 
 
 def _to(change: Callable[..., Any]) -> Wrap:
-    """Reads of runs to another tile, face or row of the block."""
+    """Reads of runs to another row and column of the block."""
     return lambda old: lambda self, at, to: old(self, at, change(*to))
 
 
@@ -63,8 +64,8 @@ def of_region(**fields: Any) -> Wrap:
     """Gathers of another region."""
 
     def wrap(old: Any) -> Any:
-        def emit(names: Any, ranges: Any, stmt: Any, align: int) -> Any:
-            return old(names, ranges, changed(stmt, region=replace(stmt.region, **fields)), align)
+        def emit(names: Any, ranges: Any, stmt: Any, *more: Any) -> Any:
+            return old(names, ranges, changed(stmt, region=replace(stmt.region, **fields)), *more)
 
         return emit
 
@@ -111,6 +112,12 @@ def _kept(old: Any) -> Any:
         self, ana, replace(axis, first=tirx.Max(axis.first, integer(0))))  # fmt: skip
 
 
+def _across(row: Any, column: Any) -> list[Any]:
+    """The same place of the face across the diagonal of its tile."""
+    down, right = row % (2 * FACE) // FACE, column % (2 * FACE) // FACE
+    return [row + (right - down) * FACE, column + (down - right) * FACE]
+
+
 def _wrapped(old: Any) -> Any:
     """Points before a tensor are counted from its end, as NumPy does."""
 
@@ -150,7 +157,7 @@ MUTANTS: Final = (
     _computed("next-row", "Elements come from the row after theirs.",
               (RUNS, "read", _from(lambda at: [*at[:-2], at[-2] + 1, at[-1]]))),
     _computed("next-run", "Elements come from the run of columns after theirs.",
-              (RUNS, "read", _from(lambda at: [*at[:-1], at[-1] + gather.RUN]))),
+              (RUNS, "read", _from(lambda at: [*at[:-1], at[-1] + FACE]))),
     _computed("first-plane", "Elements come from the first plane.",
               (RUNS, "read", _from(lambda at: [0] * (len(at) - 2) + at[-2:]))),
     _computed("planes-dense", "Planes are as far apart as columns.",
@@ -158,9 +165,9 @@ MUTANTS: Final = (
     _computed("row-and-column", "Rows and columns of the tensor are exchanged.",
               (RUNS, "read", _from(lambda at: [*at[:-2], at[-1], at[-2]]))),
     _computed("faces-turned", "Runs go to the face across the diagonal.",
-              (RUNS, "read", _to(lambda t, face, r: (t, face % 2 * 2 + face // 2, r)))),
+              (RUNS, "read", _to(_across))),
     _computed("row-of-face-0", "Runs go to the first row of a face.",
-              (RUNS, "read", _to(lambda t, face, r: (t, face, integer(0))))),
+              (RUNS, "read", _to(lambda row, column: [row // FACE * FACE, column]))),
     _computed("condition-ignored", "Elements are read where the kernel reads none.",
               (lower_tiles, "emit_gather", of_region(inside=None))),
     _computed("not-zeroed", "What is not read keeps what the buffer held.",
