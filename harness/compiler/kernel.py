@@ -290,8 +290,8 @@ def check_placed(indices: Sequence[Any], node: Any, *, gathers: bool = False) ->
                        " indices for what they fetch, and nothing else has a way to read an index"
                        " from memory",
                        node=node, code="UnsupportedIndex",
-                       next_step="pass the index of every block or row as an int32 tensor, and"
-                       " index by its elements where they are used")  # fmt: skip
+                       next_step="read by elements of an int32 tensor, a parameter, or rearrange on"
+                       " the host")  # fmt: skip
 
 
 def region_access(
