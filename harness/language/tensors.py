@@ -33,6 +33,9 @@ _MASK: Final = ("give a mask as a tensor of int32 or bfloat16, of 0 and 1; on ch
 SHARED, FRAGMENT, LOCAL, VAR = "shared.dyn", "local.fragment", "local", "local.var"
 """Storage scopes of T.alloc_shared, T.alloc_fragment, T.alloc_local and T.alloc_var."""
 
+LARGEST = 2**63 - 1
+"""The largest dimension the IR can hold."""
+
 
 def dtype_name(dtype: object, *, accepted: Sequence[str] = DTYPES) -> str:
     """The spelling of a dtype given as a string, a ``T.float32``-like name or a NumPy type.
@@ -65,6 +68,9 @@ def _shape(shape: object, what: str) -> tuple[int, ...]:
         if value is None or value < 1:
             raise LanguageError(f"{what} has dimension {dim!r}, not a positive number",
                                 next_step="make every dimension a compile-time number")  # fmt: skip
+        if value > LARGEST:
+            raise LanguageError(f"{what} has dimension {value}, beyond 64 bits",
+                                next_step="use smaller dimensions")  # fmt: skip
         out.append(value)
     if not out:
         raise LanguageError(f"{what} has no dimensions")

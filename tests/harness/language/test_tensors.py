@@ -9,6 +9,7 @@ import pytest
 import harness
 import harness.language as T
 from harness.errors import LanguageError
+from harness.kernels.elementwise import add
 from harness.language.tensors import SHARED
 
 
@@ -40,3 +41,9 @@ def test_other_memory_is_refused(scope: str) -> None:
     """A scope this machine has no block for is refused by the name of the call."""
     with pytest.raises(LanguageError, match=f"T.alloc_fragment scope '{scope}'"):
         running(scope)
+
+
+def test_a_dimension_no_integer_holds_is_refused() -> None:
+    """Beyond 64 bits a size is named, not the type TVM fails to convert it to."""
+    with pytest.raises(LanguageError, match="has dimension 9223372036854775808, beyond 64 bits"):
+        add(M=2**63, N=32)
