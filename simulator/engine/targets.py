@@ -50,16 +50,18 @@ def rectangle(c: OpContext, first: int, count_at: int, *, loopback: bool) -> Res
             x0, y0, x1, y1 = x1, y1, x0, y0
         bad = (x1 < x0) | (y1 < y0)
         if bad.any():
+            at = int(bad.argmax())
             raise Violation(
                 "OutOfBounds",
-                f"multicast rectangle ({x0[0]}, {y0[0]})..({x1[0]}, {y1[0]}) has its corners in the"
-                f" order of NOC {0 if swapped else 1}",
+                f"multicast rectangle ({x0[at]}, {y0[at]})..({x1[at]}, {y1[at]}) has its corners in"
+                f" the order of NOC {0 if swapped else 1}",
                 group.lanes.ids[bad],
             )
         far = (x0 < 0) | (y0 < 0) | (x1 > edge) | (y1 > edge)
         if far.any():
-            raise Violation("OutOfBounds", f"multicast rectangle up to ({x1[0]}, {y1[0]})",
-                            group.lanes.ids[far])  # fmt: skip
+            at = int(far.argmax())
+            raise Violation("OutOfBounds", f"multicast rectangle ({x0[at]}, {y0[at]})..({x1[at]},"
+                            f" {y1[at]}) leaves the grid", group.lanes.ids[far])  # fmt: skip
         wanted = spread(count(group.regs), n)
         rows: list[Any] = []
         cores: list[Any] = []

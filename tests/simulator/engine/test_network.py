@@ -136,6 +136,18 @@ def test_num_dests_must_match() -> None:
     assert "3 receivers" in result.findings[0].message
 
 
+def test_a_rectangle_off_the_grid_is_named_with_its_core() -> None:
+    """Both corners are told, and those of a core that is wrong: one may be below zero."""
+    ptr = ["get_write_ptr", 0]
+    wrong = (
+        op("noc_async_write_multicast", ptr, ["-", 1, times(2, "y")], "y", 3, "y", ptr, PAGE, 3),
+    )
+    result = run(multicast((4, 2), 1, data=wrong))
+    (found,) = [item for item in result.findings if item.code == "OutOfBounds"]
+    assert "multicast rectangle (-1, 1)..(3, 1) leaves the grid" in found.message
+    assert found.core == (0, 1)
+
+
 def test_loopback_includes_the_sender() -> None:
     """With loopback the rectangle may hold the sender, and counts it."""
     ptr = ["get_write_ptr", 0]
