@@ -143,7 +143,8 @@ def _races(steps: list[Step]) -> set[tuple[Any, ...]]:
     return {
         (a.page, frozenset({(a.core, a.write, a.at), (b.core, b.write, b.at)}))
         for a, b in combinations(touches, 2)
-        if a.page == b.page and a.core != b.core and (a.write or b.write)
+        if a.page == b.page and (a.write or b.write)
+        and (a.core != b.core or (a.write and not b.write))  # own writes keep their order
         and a.ends not in before[b.begins] and b.ends not in before[a.begins]
     }  # fmt: skip
 
