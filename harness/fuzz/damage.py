@@ -41,8 +41,13 @@ def damaged(made: Made, kind: str, at: int) -> Made:
 
 
 def counts_once_more(made: Made, kind: str, at: int) -> bool:
-    """Whether the fault is one signal too many: an increment said twice, as one of two would be."""
+    """Whether the fault is one signal too many: an increment said twice, or one there at first.
+
+    Only waits for at least a number take it for one of those they wait for.
+    """
     ops = [item.name for program in made.programs for item in ops_of(program.body)]
+    if kind == "initial":
+        return bool(made.semaphores) and "noc_semaphore_wait_min" in ops
     return kind == "double" and ops[at % len(ops)] == "noc_semaphore_inc"
 
 

@@ -88,3 +88,14 @@ def test_one_signal_too_many_may_change_what_is_computed() -> None:
     assert counts_once_more(make(recipe), "double", 33)
     assert not counts_once_more(make(recipe), "double", 31)
     assert not counts_once_more(make(recipe), "drop", 33)
+
+
+def test_a_signal_that_is_there_at_first_may_change_what_is_computed() -> None:
+    """A semaphore that starts at one lets a wait for at least one pass early, in good order."""
+    recipe = {"topology": "fetch", "wait": "least", "steps": 2, "depth": 1, "out": 1,
+              "cores": [2, 1], "dtype": "bfloat16", "seed": 0}  # fmt: skip
+    turns = [[0, 1, 0]] * 5 + [[3, 1, 0], [3, 1, 0], [3, 7, 0]]
+    damage = {"kind": "initial", "at": 0}
+    assert run_plan({**recipe, "damage": damage}, {"turns": turns}).kind == "pass"
+    assert counts_once_more(make(recipe), "initial", 0)
+    assert not counts_once_more(make({**recipe, "wait": "equal"}), "initial", 0)
