@@ -32,6 +32,8 @@ def index_ranges(kernel: Kernel) -> dict[str, Interval]:
             named[stmt.var] = stmt.value
         elif isinstance(stmt, tirx.For):
             named[stmt.loop_var] = stmt
+        elif isinstance(stmt, tirx.BufferStore) and is_scalar(stmt.buffer):
+            named.setdefault(stmt.buffer, []).append(stmt.value)
     for var, extent in kernel.grid:
         named[var] = range(extent)
     out: dict[str, Interval] = {}
@@ -73,16 +75,19 @@ def drawn_indices(kernel: Kernel, seed: int) -> dict[str, Array]:
 
 
 def _tables(expr: Any, named: Mapping[Any, Any]) -> set[str]:
-    """Tensors an index is read from, directly or by a name."""
+    """Tensors an index is read from, directly, by a name or through a scalar."""
     loads: list[Any] = []
     names: list[Any] = []
     if isinstance(expr, tvm.ir.Expr):
         tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, loads.append),
                                        (tvm.ir.Var, names.append)])  # fmt: skip
     out = {str(load.source.name) for load in loads if not is_scalar(load.source)}
-    for value in (named.get(name) for name in names):
-        if isinstance(value, tvm.ir.Expr):
-            out |= _tables(value, named)
+    for name in names:
+        value = named.get(name)
+        rest = {k: v for k, v in named.items() if not k.same_as(name)}
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, tvm.ir.Expr):
+                out |= _tables(one, rest)
     return out
 
 
@@ -139,13 +144,22 @@ class _Intervals:
         """``named`` is what variables stand for, ``read`` what memory holds."""
         self.named, self.read = named, read
 
+    def _scalar(self, buffer: Any) -> Interval | None:
+        """All that a scalar is ever set to; None where that depends on itself."""
+        found = self.named.get(buffer, [])
+        rest = _Intervals({k: v for k, v in self.named.items() if not k.same_as(buffer)}, self.read)
+        known = [rest.of(value) for value in found]
+        if not known or None in known:
+            return None
+        return min(k[0] for k in known if k), max(k[1] for k in known if k)
+
     def of(self, expr: Any) -> Interval | None:
         """The interval of an expression."""
         value = constant(expr)
         if value is not None:
             return value, value
         if isinstance(expr, tvm.ir.TensorLoad):
-            return None if is_scalar(expr.source) else self.read
+            return self._scalar(expr.source) if is_scalar(expr.source) else self.read
         if isinstance(expr, tvm.ir.Var):
             return self._variable(self.named.get(expr))
         if isinstance(expr, tirx.Cast) and dtype_of(expr).startswith("int"):

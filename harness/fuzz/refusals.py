@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, OptionError
 
 if TYPE_CHECKING:
     from harness.fuzz.case import Case
@@ -25,7 +25,7 @@ DESERVED: Final = frozenset((
 
 def is_needless(error: HarnessError, case: Case) -> bool:
     """Whether a drawn kernel should have been taken; of a case with a verdict that is known."""
-    return error.code not in DESERVED and not case.expect
+    return error.code not in DESERVED and not case.expect and not isinstance(error, OptionError)
 
 
 def refusing_pass(source: Any, options: dict[str, Any]) -> str:

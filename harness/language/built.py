@@ -29,7 +29,7 @@ from harness.language.regions import is_buffer
 
 _COMPARE: Final = {ast.Eq: "EQ", ast.NotEq: "NE", ast.Lt: "LT", ast.LtE: "LE", ast.Gt: "GT",
                    ast.GtE: "GE"}  # fmt: skip
-_NOT_DRAWN: Final = (ast.BoolOp, ast.Not, ast.IfExp, ast.Slice)
+_NOT_DRAWN: Final = (ast.BoolOp, ast.Not, ast.IfExp)
 """Where Python would ask an expression whether it is true, and what has no value."""
 
 

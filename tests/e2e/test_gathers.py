@@ -325,9 +325,14 @@ REFUSED = [
      "for a, b in T.Parallel(64, 64):\n    k[a, b] = L[t[a % 4, bx], b]  #",
      "UnsupportedIndex", "not asked once per row"),
     ("bits", [K, TABLE], "T.copy(K[t[bx, 0] & 3, :, :], k)  #", "UnsupportedIndex", "BitwiseAnd"),
-    ("scalar", [K, TABLE], 'x = T.alloc_var("int32", 0)\nx = t[bx, 0]  #\nT.copy(K[x, :, :], k)',
-     "DataDependent", "give an index of blocks a name instead"),
 ]  # fmt: skip
+
+
+def test_a_scalar_may_hold_the_index() -> None:
+    """A variable set to an element of a table gathers what the element itself would."""
+    lines = 'x = T.alloc_var("int32", 0)\nx = t[bx, 0]\nT.copy(K[x, :, :], k)'
+    source = HEAD.format(params=f"{K}, {TABLE}", lines=textwrap.indent(lines, " " * 8))
+    assert harness.check(samples.from_text(source, "main")).passed
 
 
 @pytest.mark.parametrize(("what", "params", "lines", "code", "text"), REFUSED)

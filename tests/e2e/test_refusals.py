@@ -125,7 +125,7 @@ STATEMENTS = [
     ("scalar without closed form", ('x = T.alloc_var("int32", 1)\nfor k in T.serial(bx + 1):\n'
      "    x = x * 2\nfor i, j in T.Parallel(32, 32):\n    s[i, j] = x"), 1, "DataDependent"),
     ("scalar of another type", 'x = T.alloc_var("float64")', 0, "UnsupportedDtype"),
-    ("gather", "for i, j in T.Parallel(32, 32):\n    s[i, j] = A[i * 2, j]", 1,
+    ("gather", "for i, j in T.Parallel(32, 32):\n    s[i, j] = A[i, j * 2]", 1,
      "UnsupportedIndex"),
     ("indirect index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[s[i, j], j]", 1, None),
     ("shifted index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[i + 1, j]", 1,

@@ -123,7 +123,7 @@ class _Reader:
             planes = len(args[0].region) == 3 and (count != 1 or constant(args[3]) == 0)
             return reduced_planes(self, call, parts) if planes else reduced(self, call, parts)
         if name == CUMSUM:
-            return self.cumsum(call, args, parts)
+            return self.cumsum(call, parts)
         refuse(f"{name} cannot be lowered", node=call)
 
     def block(
@@ -221,8 +221,9 @@ class _Reader:
             out += Nest(self, *loops).store(stmt)
         return out
 
-    def cumsum(self, call: Call, args: list[Any], parts: Parts) -> list[Statement]:
+    def cumsum(self, call: Call, parts: Parts) -> list[Statement]:
         """Running sums, with the triangle of ones they take."""
+        args = list(call.args)
         src = self.block(args[0], call, parts.read)
         dst = self.block(args[1], call, parts.write)
         rank, dim, reverse = len(args[0].region), constant(args[2]) or 0, bool(constant(args[3]))

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tvm import tirx
-from tvm.ir import StringImm
+from tvm.ir import Call, StringImm
 
 from golden.arithmetic import Arithmetic
 from golden.functions import Functions
 from golden.interpret import expressions
 from golden.interpret.expressions import Evaluator
 from golden.interpret.tileops import TileOps
-from harness.compiler.block import nest, read
+from harness.compiler.block import conditions, nest, read
 from harness.compiler.block.nest import Nest
 from harness.compiler.passes import lower_tiles
 from harness.mutants.families.places import of_region
@@ -25,6 +25,8 @@ from harness.mutants.registry import Kind, Mutant, Where
 from harness.mutants.tir import integer
 
 FAMILY: Final = "misread"
+READS: Final = {"reduce": (read, "reduced"), "cumsum": (read._Reader, "cumsum")}  # noqa: SLF001
+"""What reads a tile op in pass 4."""
 Wrap = Callable[[Any], Any]
 
 
@@ -44,15 +46,17 @@ def _argument(index: int, change: Callable[[Any], Any]) -> tuple[Wrap, Wrap]:
     def new(args: Any) -> list[Any]:
         return [*args[:index], change(args[index]), *args[index + 1 :]]
 
-    return (lambda old: lambda self, call, args, parts: old(self, call, new(args), parts),
+    def called(call: Call) -> Call:
+        return Call(call.op, new(list(call.args)), call.attrs, ret_ty=call.ty, span=call.span)
+
+    return (lambda old: lambda reader, call, parts: old(reader, called(call), parts),
             lambda old: lambda self, args, evaluator: old(self, new(args), evaluator))  # fmt: skip
 
 
 def _tile_op(name: str, op: str, breaks: str, kernels: tuple[str, ...], index: int,
              change: Callable[[Any], Any]) -> Mutant:  # fmt: skip
     compiled, golden = _argument(index, change)
-    return _one(name, breaks, kernels, (read._Reader, op, compiled),  # noqa: SLF001
-                (TileOps, f"_{op}", golden))  # fmt: skip
+    return _one(name, breaks, kernels, (*READS[op], compiled), (TileOps, f"_{op}", golden))
 
 
 def _gemm(**fields: Any) -> Wrap:
@@ -89,7 +93,7 @@ def _compared(old: Any) -> Any:
 
 MUTANTS: Final = (
     _one("greater-equal", "A mask's >= is taken for >.", ("masked",),
-         (nest, "_COMPARE", _compared),
+         (conditions, "_COMPARE", _compared),
          (expressions, "_INDEX_OPS", lambda old: {**old, "GE": old["GT"]})),
     _one("branches", "A choice has its branches crosswise.", ("masked",),
          (Nest, "_select", lambda old: lambda self, c, a, b: old(self, c, b, a)),
