@@ -159,7 +159,10 @@ def sfpu_key(c: OpContext) -> tuple[Any, ...]:
 
 
 def math_key(c: OpContext) -> tuple[Any, ...]:
-    """The FPU key an init sets or an op needs, with the parameters both carry."""
+    """The FPU key an init sets or an op needs, with the parameters both carry.
+
+    Ops that only move tiles are set up for the unpacker's way: into DST, or through a source.
+    """
     spec = OPS[c.op.name]
     key: tuple[Any, ...] = (spec.config,)
     if spec.config == "reduce":
@@ -170,7 +173,9 @@ def math_key(c: OpContext) -> tuple[Any, ...]:
     if spec.config == "unary_bcast":
         if c.op.args[0] not in BCAST_DIMS:
             raise ExprError(f"{c.op.name} along {c.op.args[0]!r}")
-        return (*key, c.op.args[0])
+        return (*key, c.op.args[0], c.cb(1).unpack_to_dest)
+    if spec.config in ("copy", "transpose"):
+        return (*key, c.cb(0).unpack_to_dest)
     return key
 
 

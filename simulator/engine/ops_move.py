@@ -11,13 +11,12 @@ from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Builders, OpContext, Step, refusal, uniform
 from simulator.engine.dst import Section
 from simulator.engine.group import Group
-from simulator.engine.ops_config import checker
+from simulator.engine.ops_config import checker, math_key
 from simulator.engine.segs import NEVER, Seg, normal
 from simulator.engine.src import tiles_of
 from simulator.engine.values import Value
 from simulator.engine.violation import Violation
 from simulator.formats.dataformat import DataFormat
-from simulator.isa import OPS
 from simulator.numerics.l1acc import accumulate_l1
 from simulator.numerics.layout import transpose
 from simulator.numerics.pack import pack_integers
@@ -58,7 +57,7 @@ def build_copy(c: OpContext) -> Step:
     cb, counts, following = tiles_of(c, 0), c.counts(2), c.next
     index, target = c.index(1), c.index(2)
     name, machine, fmt = c.op.name, c.machine, cb.fmt
-    check = checker(name, math=(OPS[name].config,), src_a=fmt)
+    check = checker(name, math=math_key(c), src_a=fmt)
     mode, tf32 = machine.mode(c.code.key), machine.tf32(c.code.key)
     model, flip = machine.model, name == "transpose_tile"
     plain = not machine.arithmetic or not fmt.is_float or (cb.unpack_to_dest and not flip)

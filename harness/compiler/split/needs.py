@@ -22,6 +22,9 @@ FIELDS: Final = ("src_a", "src_b", "pack", "math", "sfpu")
 UNINIT: Final = (("reduce", 0), ("unary_bcast", 2))
 """FPU configurations that must be undone, and how many of the init's operands undoing takes."""
 
+MOVES: Final = ("copy_tile", "transpose_tile", "unary_bcast")
+"""Ops set up for the unpacker's way of their buffer's tiles: into DST, or through a source."""
+
 Buffers = Mapping[int, Circular]
 
 
@@ -57,6 +60,8 @@ def needs(op: Call, cbs: Buffers) -> list[Need]:
            if cb is not None]  # fmt: skip
     value: tuple[Any, ...] = (spec.config, *names)
     operands: tuple[Any, ...] = (*names, *ids)
+    if spec.name in MOVES:
+        value = (*value, cbs[ids[0]].unpack_to_dest)
     if spec.name == "matmul_tiles":
         value, operands = (*value, int(flipped)), (*operands, int(flipped))
     out.append(Need("math", value, operands))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import numpy as np
 
 import harness
-from harness.kernels import elementary, softmax
+from harness.kernels import elementary, loss, softmax
 from simulator.program import If, Loop, Op
 from simulator.run import RunOptions, execute
 
@@ -25,8 +26,6 @@ def _without(body: Any, name: str) -> tuple[Any, ...]:
 
 def test_missing_unary_bcast_uninit_is_stale_configuration() -> None:
     """Without the uninit the next copy would run on a broadcasting unpacker."""
-    import numpy as np
-
     artifact = harness.compile(softmax.softmax(M=64, N=64))
     inputs = {"X": np.ones((64, 64), np.float32)}
     assert not execute(artifact.plan, artifact.programs, inputs).findings
@@ -40,8 +39,6 @@ def test_missing_unary_bcast_uninit_is_stale_configuration() -> None:
 
 def test_a_program_undoes_its_last_reduction() -> None:
     """The packer's mask outlives the program that set it, for whoever packs next."""
-    import numpy as np
-
     artifact = harness.compile(elementary.column_max(M=32, N=32, block_N=32))
     inputs = {"A": np.ones((32, 32), np.float32)}
     damaged = [
@@ -56,8 +53,6 @@ def test_a_program_undoes_its_last_reduction() -> None:
 
 def test_each_cursor_undoes_its_own_part() -> None:
     """The packer alone runs reduce_uninit; unpacker and math have nothing left to undo."""
-    import numpy as np
-
     for artifact, name in (
         (harness.compile(elementary.column_max(M=32, N=32, block_N=32)), "A"),
         (harness.compile(softmax.softmax(M=32, N=64)), "X"),
@@ -67,3 +62,31 @@ def test_each_cursor_undoes_its_own_part() -> None:
         done = execute(artifact.plan, artifact.programs, inputs, RunOptions(cursors=True))
         assert done.completed
         assert not done.findings
+
+
+def test_an_init_is_for_the_way_its_buffer_goes() -> None:
+    """Tiles that go into DST and tiles that go through SrcA are unpacked by different programs."""
+    artifact = harness.compile(loss.cross_entropy(M=32, N=64, dtype="float32"))
+    assert harness.check(artifact).passed  # copies of both ways follow each other here
+    direct = {cb.id for cb in artifact.plan.circular_buffers if cb.unpack_to_dest}
+    other = next(cb.id for cb in artifact.plan.circular_buffers if cb.id not in direct)
+
+    def exchanged(stmt: Any) -> Any:
+        if isinstance(stmt, (Loop, If)):
+            name = "body" if isinstance(stmt, Loop) else "then"
+            body = tuple(map(exchanged, getattr(stmt, name)))
+            return msgspec.structs.replace(stmt, **{name: body})
+        if isinstance(stmt, Op) and stmt.name == "copy_init" and stmt.args[0] in direct:
+            return msgspec.structs.replace(stmt, args=(other,))
+        return stmt
+
+    damaged = [
+        msgspec.structs.replace(p, body=tuple(map(exchanged, p.body)))
+        for p in artifact.programs.programs
+    ]
+    inputs = {
+        n: np.zeros(la.logical_shape, np.int32 if la.dtype == "int32" else np.float32)
+        for n, la in artifact.plan.layouts.items() if la.role == "input"
+    }  # fmt: skip
+    codes = {f.code for f in execute(artifact.plan, damaged, inputs).findings}
+    assert "StaleConfig" in codes
