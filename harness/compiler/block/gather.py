@@ -147,9 +147,11 @@ class _Gather:
         for n, index in enumerate(self.found.starts):
             wanted = int(n == len(self.sizes) - 1)
             if self.step(index, place) != wanted or (wanted and not self.whole(index, place)):
+                step = f"pad that dimension to a multiple of {RUN}"
+                if self.sizes[-1] % RUN == 0:
+                    step = "make last the dimension whose elements follow one another"
                 self.no(f"they do not lie side by side from a multiple of {RUN} on along its last"
-                        f" dimension of {self.sizes[-1]}",
-                        f"pad that dimension to a multiple of {RUN}")  # fmt: skip
+                        f" dimension of {self.sizes[-1]}", step)  # fmt: skip
         if self.region.inside is not None and self.step(self.region.inside, place) != 0:
             self.no("the condition may change within them", "let it depend on rows, or on"
                     f" multiples of {RUN} columns")  # fmt: skip
