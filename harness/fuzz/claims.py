@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from golden.indices import index_ranges
-from golden.source import is_scalar
+from golden.source import is_scalar, statements
 from simulator.plan.views import viewed
 
 TILE: Final = 32
@@ -26,6 +26,8 @@ FORMATS: Final = MappingProxyType({
     "bfloat8_b": ("Bfp8_b", 1088), "bfloat4_b": ("Bfp4_b", 576),
 })  # fmt: skip
 """Data format and tile bytes by dtype."""
+TURNS: Final = "tt.turns"
+"""Annotation of the loop over the blocks of a work block, of which the last may have fewer."""
 FORMS: Final = ("full", "row", "col", "scalar")
 
 
@@ -128,8 +130,10 @@ def core_map(kernel: Any, mapped: Any, found: Mapping[str, Any], written: Mappin
     blocks = {(x, y, z) for x in range(gx) for y in range(gy) for z in range(gz)}
     if len(seen) != len(blocks) or set(seen) != blocks:
         return f"{len(seen)} blocks are dealt, {len(set(seen) & blocks)} of {len(blocks)} different"
+    fewer = any(TURNS in getattr(s, "annotations", ()) and hasattr(s.body, "condition")
+                for s in statements(mapped.body))  # fmt: skip
     for name, mask in written.items():
-        reason = _covers(found["tt.output_blocks"].get(name), mask, sorted(blocks))
+        reason = _covers(found["tt.output_blocks"].get(name), mask, sorted(blocks), fewer=fewer)
         if reason:
             return f"{name}: {reason}"
     return ""
@@ -176,8 +180,13 @@ def curve(grid: tuple[int, int, int]) -> list[tuple[int, tuple[int, int, int]]]:
     return sorted(out)
 
 
-def _covers(block: Mapping[str, Any] | None, mask: Any, blocks: Sequence[tuple[int, ...]]) -> str:
-    """Whether the tiles of all blocks are the tiles with written elements, each once."""
+def _covers(
+    block: Mapping[str, Any] | None, mask: Any, blocks: Sequence[tuple[int, ...]], *, fewer: bool
+) -> str:  # fmt: skip
+    """Whether the tiles of all blocks are the tiles with written elements, each once.
+
+    ``fewer``: the last work block does fewer blocks in turn than the map counts for it.
+    """
     if block is None:
         return "no block map"
     full = mask if mask.ndim > 1 else mask[None]
@@ -198,6 +207,6 @@ def _covers(block: Mapping[str, Any] | None, mask: Any, blocks: Sequence[tuple[i
         return "two blocks claim one tile"
     if (tiles & (count == 0)).any():
         return f"{int((tiles & (count == 0)).sum())} written tiles belong to no block"
-    if block.get("coverage") == "full" and (~tiles & (count > 0)).any():
+    if not fewer and block.get("coverage") == "full" and (~tiles & (count > 0)).any():
         return "a block claims a tile the source never writes"
     return ""

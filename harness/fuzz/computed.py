@@ -124,6 +124,8 @@ def shifted(draw: st.DrawFn, scene: Scene) -> None:
     unit, other = units if down else units[::-1]
     along = f" + (k * {step * unit} + {first * unit})"
     across = f" + {other * draw(st.integers(-5, 3))}"
+    if scene.bn % RUN:  # columns of less than a row of a face begin nowhere else
+        down, along, across = True, f" + (k * {step * units[0]} + {first * units[0]})", ""
     if not down:
         along, across = across, along
     lead: tuple[int, ...] = (scene.batch,) if scene.axes == 3 else ()

@@ -1,8 +1,9 @@
 """Refusals no drawn kernel deserves: a pass that turns a sound kernel down is wrong, too.
 
 What the grammar draws is sound by construction, but for what it does on purpose or leaves to
-chance: blocks that cannot be joined, memory that does not suffice, layouts and shards that do not
-suit, tensors changed in place. Those may be refused. Whatever else is refused was made of the
+chance: blocks that cannot be joined, or that are done in turn where a partition took them for
+joined or others write between, memory that does not suffice, layouts and shards that do not suit,
+tensors changed in place. Those may be refused. Whatever else is refused was made of the
 kernel by a pass, as a block beside its tensor is by one that takes rows for columns.
 """
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 DESERVED: Final = frozenset((
     "CBCapacity", "L1Overflow", "DstCapacity", "UnalignedBlock", "UnsupportedIndex",
     "LayoutConflict", "ShardMismatch", "InPlaceOrder", "NeedsFp32Dest", "NoMulticast",
-    "OptionConflict",
+    "OptionConflict", "InvalidPartition", "OverlappingWrites",
 ))  # fmt: skip
 """Codes a drawn kernel may be refused with."""
 

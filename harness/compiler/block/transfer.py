@@ -204,6 +204,8 @@ class TransferEmitter:
         pieces.check_reads(self.align(region.tensor))
         whole = inside is None and pieces.inside()
         out = [] if whole else zeros(self.names[dst], dst.tiles, span)
+        if inside is not None and _proves(self._analyzer(), tirx.Not(inside)):
+            return out
         op = "noc_async_read_partial_page"
         out += _where(inside, _planes(lead, lambda page, index: pieces.moves(
             op, self.names, dst, (page, index), partial(page_if_inside, region))))  # fmt: skip
