@@ -13,11 +13,12 @@ def lifetimes(nodes: list[Node]) -> dict[Any, Span]:
     """First and last block number at which each buffer is alive.
 
     A buffer that a loop carries around, or that is touched both inside and outside a loop, is alive
-    over the whole loop.
+    over the whole loop. One that is there before a branch and used in it is alive to its end, where
+    every path drops it.
     """
     first: dict[Any, int] = {}
     last: dict[Any, int] = {}
-    loops: list[tuple[Loop, int, int]] = []
+    closed: list[tuple[Loop | Cond, int, int]] = []
     count = 0
 
     def walk(items: list[Node]) -> None:
@@ -31,18 +32,23 @@ def lifetimes(nodes: list[Node]) -> dict[Any, Span]:
             elif isinstance(node, Loop):
                 start = count
                 walk(node.body)
-                loops.append((node, start, count - 1))
+                closed.append((node, start, count - 1))
             elif isinstance(node, Cond):
+                start = count
                 walk(node.then)
                 walk(node.orelse)
+                closed.append((node, start, count - 1))
 
     walk(nodes)
     spans = {buffer: (first[buffer], last[buffer]) for buffer in first}
-    for loop, start, end in loops:  # innermost first, as they were closed
+    for node, start, end in closed:  # innermost first
         for buffer, (a, b) in spans.items():
             inside = not (b < start or a > end)
             beyond = a < start or b > end
-            if inside and (beyond or touches(loop, buffer) == "use"):
+            if isinstance(node, Cond):
+                if inside and a < start:
+                    spans[buffer] = a, max(b, end)
+            elif inside and (beyond or touches(node, buffer) == "use"):
                 spans[buffer] = (min(a, start), max(b, end))
     return spans
 

@@ -83,3 +83,31 @@ def test_a_product_begins_at_zero_in_a_register_used_before(value: str) -> None:
         "        T.copy(f, C)\n"
     )
     assert harness.check(samples.from_text(text, "f")).passed
+
+
+@pytest.mark.parametrize(("M", "N"), [(32, 64), (64, 64), (96, 160)])
+def test_what_one_branch_uses_keeps_its_memory_to_the_end_of_both(M: int, N: int) -> None:
+    """A block that is dropped after a branch shared its circular buffer with one made within."""
+    text = (
+        "@T.prim_func\n"
+        f'def f(A: T.Tensor(({M}, {N}), "bfloat16"), B: T.Tensor(({M}, 32), "bfloat16"),\n'
+        f'      C: T.Tensor((32, {N}), "bfloat16"), Y: T.Tensor(({M}, {N}), "bfloat16")):\n'
+        f"    with T.Kernel({M // 32}) as by:\n"
+        f'        a = T.alloc_shared((32, {N}), "bfloat16")\n'
+        '        b = T.alloc_shared((32, 32), "bfloat16")\n'
+        f'        c = T.alloc_shared((32, {N}), "bfloat16")\n'
+        f'        product = T.alloc_fragment((32, {N}), "float32")\n'
+        f'        e = T.alloc_fragment((32, {N}), "float32")\n'
+        "        T.copy(A[by * 32, 0], a)\n        T.copy(B[by * 32, 0], b)\n"
+        "        T.copy(C, c)\n        T.clear(product)\n        T.gemm(b, c, product)\n"
+        "        if by > 0:\n"
+        f"            for i, j in T.Parallel(32, {N}):\n"
+        "                e[i, j] = a[i, j] + product[i, j]\n"
+        f"            for i, j in T.Parallel(32, {N}):\n"
+        "                e[i, j] += a[i, j]\n"
+        "        else:\n"
+        f"            for i, j in T.Parallel(32, {N}):\n"
+        "                e[i, j] = a[i, j] + a[i, j]\n"
+        "        T.copy(e, Y[by * 32, 0])\n"
+    )
+    assert harness.check(samples.from_text(text, "f")).passed
