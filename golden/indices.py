@@ -84,11 +84,15 @@ def _tables(expr: Any, named: Mapping[Any, Any]) -> set[str]:
     out = {str(load.source.name) for load in loads if not is_scalar(load.source)}
     for name in names:
         value = named.get(name)
-        rest = {k: v for k, v in named.items() if not k.same_as(name)}
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, tvm.ir.Expr):
-                out |= _tables(one, rest)
+                out |= _tables(one, _without(named, name))
     return out
+
+
+def _without(named: Mapping[Any, Any], var: Any) -> dict[Any, Any]:
+    """What the other variables stand for: what one depends on is not itself."""
+    return {k: v for k, v in named.items() if not k.same_as(var)}
 
 
 def _fitting(start: Any, last: int, named: Mapping[Any, Any]) -> Interval:
@@ -147,7 +151,7 @@ class _Intervals:
     def _scalar(self, buffer: Any) -> Interval | None:
         """All that a scalar is ever set to; None where that depends on itself."""
         found = self.named.get(buffer, [])
-        rest = _Intervals({k: v for k, v in self.named.items() if not k.same_as(buffer)}, self.read)
+        rest = _Intervals(_without(self.named, buffer), self.read)
         known = [rest.of(value) for value in found]
         if not known or None in known:
             return None

@@ -160,7 +160,7 @@ def _block_extent(kernel: Kernel, axis: int) -> int | None:
                             " indices", place.node)  # fmt: skip
         if not place.is_tile_dim or step % TILE == 0:
             whole |= place.is_tile_dim and bool(step)
-        elif place.extent == 1 and isinstance(place.node, TensorLoad):
+        elif place.is_element:
             chosen.append((step, place))
         else:
             _advances(step, place)

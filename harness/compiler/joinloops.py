@@ -12,7 +12,7 @@ from collections import Counter
 from typing import Any
 
 from tvm import tirx
-from tvm.ir import Call, TensorLoad
+from tvm.ir import Call
 
 from harness.compiler.coalesce import Join, NotJoined
 from harness.compiler.kernel import Kernel, accesses, read_kernel, statements
@@ -51,8 +51,7 @@ def _step(kernel: Kernel, loop: tirx.For) -> int | None:
     found = set()
     for place in places(kernel):
         step = step_of(place.start, loop.loop_var)
-        chosen = place.extent == 1 and isinstance(place.node, TensorLoad)
-        if place.is_tile_dim and step and step % TILE and not chosen:
+        if place.is_tile_dim and step and step % TILE and not place.is_element:
             found.add(step if step == place.extent else 0)
     return found.pop() if len(found) == 1 and 0 not in found else None
 

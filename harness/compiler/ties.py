@@ -65,6 +65,11 @@ class Place:
     key: Dim
     node: Any
 
+    @property
+    def is_element(self) -> bool:
+        """Whether it is of a lone element that is read, which is chosen from its tile."""
+        return self.extent == 1 and isinstance(self.node, TensorLoad)
+
 
 def step_of(expr: Any, var: Any) -> int | None:
     """Coefficient of a variable in an index; 0 where absent, None where not affine."""

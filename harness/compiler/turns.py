@@ -15,7 +15,6 @@ from typing import Any, Final
 import numpy as np
 import tvm
 from tvm import tirx
-from tvm.ir import TensorLoad
 
 from harness.compiler.affine import mentions
 from harness.compiler.block.pieces import FACE
@@ -39,9 +38,8 @@ def in_pieces(kernel: Kernel, var: Any) -> bool:
     A single element that is read is chosen from its tile, wherever it is.
     """
     for place in places(kernel):
-        chosen = place.extent == 1 and isinstance(place.node, TensorLoad)
         last = place.dim == len(place.tensor.ty.shape) - 1
-        if last and not chosen and (step_of(place.start, var) or 0) % FACE:
+        if last and not place.is_element and (step_of(place.start, var) or 0) % FACE:
             return False
     return True
 
