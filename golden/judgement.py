@@ -74,7 +74,7 @@ class Judgement:
         free: elements where any answer is right; not compared.
         tainted_share: share of elements that involve non-finite numbers.
         jumped_share: share of elements that depend on an uncertain jump.
-        tensors: compared and wrong elements per output.
+        tensors: compared, wrong and free elements per output.
         worst: the worst tiles, worst first.
     """
 

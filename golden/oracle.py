@@ -166,7 +166,11 @@ def _summary(parts: list[_Comparison], golden: GoldenResult) -> Judgement:
         tainted_share=_share(parts, [p.result.tainted_share for p in parts]),
         jumped_share=jumped,
         tensors={
-            p.result.name: {"compared": int(p.compared.sum()), "wrong": int(p.wrong.sum())}
+            p.result.name: {
+                "compared": int(p.compared.sum()),
+                "wrong": int(p.wrong.sum()),
+                "free": int(p.compared.size - p.compared.sum()),
+            }
             for p in parts
         },
         worst=_worst_tiles(parts) if wrong else (),

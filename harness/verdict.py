@@ -23,7 +23,8 @@ class Verdict:
         max_error: largest absolute error of any element, None where nothing was compared.
         bound_ratio: largest error as a share of its bound; at most 1 in a pass.
         pcc: Pearson correlation of actual and expected outputs; reported, never deciding.
-        tensors: per output: elements compared, tainted share, worst tiles.
+        tensors: per output: elements compared, wrong, and free (any answer is right);
+            tainted share, worst tiles.
         findings: broken rules of plan, programs and run, errors first.
         timings: seconds per stage: compile (and each pass), golden, simulate, judge.
         reproduce: the command that shows this verdict again, where one is known.

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from harness.compiler.affine import affine, with_loops
+from harness.compiler.conditional import sure_writes
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Access, Kernel, accesses
 from harness.language.regions import constant
@@ -97,8 +98,19 @@ def _block_map(kernel: Kernel, grid: tuple[int, int, int], writes: Writes) -> di
                code="OverlappingWrites", next_step="give every block tiles of its own, or let one"
                " write for all, as `if bx == 0:` does")  # fmt: skip
     block_map["coverage"] = "full" if counts.min(initial=1) == 1 else "partial"
+    if block_map["coverage"] == "full" and not _in_any_case(kernel, writes):
+        block_map["coverage"] = "guarded"
     canonical = canonical_block_map(msgspec.convert(block_map, BlockMap), grid, tiles)
     return {**msgspec.to_builtins(canonical), "coverage": block_map["coverage"]}
+
+
+def _in_any_case(kernel: Kernel, writes: Writes) -> bool:
+    """Whether the writes that happen in any case reach as far as all of them together."""
+    sure = [(access, around) for access, around in sure_writes(kernel.body)
+            if access.buffer.name == writes[0][0].buffer.name]  # fmt: skip
+    if len(sure) == len(writes):
+        return True
+    return bool(sure) and hull(kernel, sure, tiles=False) == hull(kernel, writes, tiles=False)
 
 
 def _tile_counts(shape: list[int]) -> tuple[int, ...]:

@@ -115,6 +115,8 @@ def _output(name: str, data: Mapping[str, Any]) -> str:
     if not compared:
         return f"{name}: nothing could be compared"
     right = "all right" if not wrong else f"{wrong:,} wrong"
+    if free := data.get("free", 0):  # not written, or any number is right
+        return f"{name}: {compared:,} of {count(compared + free, 'element')} compared, {right}"
     return f"{name}: {count(compared, 'element')}, {right}"
 
 

@@ -120,6 +120,9 @@ class BlockMap(_Strict, frozen=True):
     are already in work-grid units. One spelling per meaning, so that no leaf is idle: extents are
     at most the tile grid, an axis of one block has coefficients zero
     (``work.canonical_block_map`` rewrites a map so).
+
+    ``coverage`` is ``full`` where every tile is written by a block, ``partial`` where some are by
+    none, and ``guarded`` where every tile is some block's, which writes it under a condition.
     """
 
     base: tuple[Signed, ...]
@@ -127,7 +130,7 @@ class BlockMap(_Strict, frozen=True):
     y: tuple[Signed, ...]
     z: tuple[Signed, ...]
     extent: tuple[Positive, ...]
-    coverage: Literal["full", "partial"] = "full"
+    coverage: Literal["full", "partial", "guarded"] = "full"
 
 
 class CircularBuffer(_Strict, frozen=True):

@@ -104,7 +104,7 @@ def _cover(
                    expected=f"a tile of the {list(grid)} grid")  # fmt: skip
         return
     area, total = int((last - first).prod(axis=1).sum()), prod(grid)
-    full = block_map.coverage == "full"
+    full = block_map.coverage != "partial"
     counted = _count(first, last)
     if counted is None:
         report.add(path, "the blocks are too irregular to be checked",
