@@ -14,7 +14,6 @@ from harness.cli.session import Outcome, Session, check_writable, finding_json
 from simulator.job import BUDGET, FAIL, PASS
 
 if TYPE_CHECKING:
-    from harness.artifact import Artifact
     from harness.report.terminal import Line
     from harness.verdict import Verdict
     from simulator.plan.schema import Plan
@@ -64,9 +63,12 @@ def prepare(question: Question) -> dict[str, Any] | None:
 
 def judge(
     session: Session, build: Build, kernel: Any, question: Question,
-    inputs: dict[str, Any] | None, artifact: Artifact | Path,
+    inputs: dict[str, Any] | None, artifact: Path | None = None,
 ) -> Verdict:  # fmt: skip
-    """Simulate ``artifact`` and judge it against the source; write the outputs if it completed."""
+    """Simulate ``artifact``, or what ``kernel`` compiles to (an Artifact was compiled before).
+
+    The outputs are written if the run completed.
+    """
     from harness.checking import check
     from simulator.files import write_npz
 

@@ -106,9 +106,7 @@ def run_build(
     artifact = made[0]
     plan_path, _ = save(artifact, output)
     save_ir(artifact, dump_ir)
-    named = replace(build, function=artifact.name)
-    module = artifact.compilation.source
-    verdict = judge(session, named, module, question, arrays, artifact)
+    verdict = judge(session, replace(build, function=artifact.name), artifact, question, arrays)
     again = again or build.command("run", *question.arguments())
     passes = passes_json(artifact)
     result = outcome(
