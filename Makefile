@@ -11,6 +11,10 @@ DEMO_ARGS ?=
 PEERS ?= .venv-peers
 PEER_PACKAGES ?= tt-lang-sim==1.1.6 torch==2.13.0
 
+# TileLang lives in an environment of its own: its apache-tvm-ffi is not ours.
+TILELANG ?= .venv-tilelang
+TILELANG_PACKAGE ?= tilelang==0.1.15
+
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -18,7 +22,7 @@ STAMP := $(VENV)/.installed
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TVM_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test gate ttnn devices bench bench-peers lint format types walls clean
+.PHONY: help setup demo test gate ttnn devices tilelang bench bench-peers lint format types walls clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -41,6 +45,12 @@ ttnn: $(STAMP) ## create .venv-ttnn with ttnn, for the tests that build real dev
 devices: ttnn ## run the device tests with that ttnn, hundreds of generated plans among them
 	HYPOTHESIS_PROFILE=nightly $(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) \
 		-m hardware tests/harness/backends $(PYTEST_ARGS)
+
+tilelang: $(STAMP) ## compare the plans of kernels TileLang itself parsed; fetches gigabytes once
+	@[ -x $(TILELANG)/bin/tvm-ffi-config ] || { $(PYTHON) -m venv --clear $(TILELANG) \
+		&& $(TILELANG)/bin/python -m pip install --quiet $(TILELANG_PACKAGE); }
+	TT_HARNESS_TILELANG_PYTHON=$(TILELANG)/bin/python $(ONE_THREAD) $(BIN)/python -m pytest \
+		-n $(JOBS) tests/harness/frontend/test_tilelang.py $(PYTEST_ARGS)
 
 bench: $(STAMP) ## run the benchmarks, one thread each
 	$(ONE_THREAD) $(BIN)/python -m pytest tests/benchmarks --benchmark-only $(PYTEST_ARGS)
@@ -69,7 +79,7 @@ walls: $(STAMP) ## check what may import what
 	$(BIN)/python -m pytest -q tests/test_walls.py tests/test_globals.py
 
 clean: ## remove the environment and everything tools leave behind
-	rm -rf $(VENV) $(PEERS) .venv-ttnn .benchmarks .coverage* .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) $(PEERS) $(TILELANG) .venv-ttnn .benchmarks .coverage* .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache build dist htmlcov
 
 # Redone when what is installed could change. The build backend comes from the same

@@ -1,4 +1,5 @@
 import json
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,10 @@ def without_hash(plan: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def tilelang() -> None:
-    """Skip where no Python with TileLang is named."""
+    """Skip where no Python with TileLang is named; one that is named has to have it."""
     why = unavailable(python())
+    if why is not None and PYTHON in os.environ:
+        pytest.fail(f"{PYTHON} names {python()}: {why}")
     if why is not None:
         pytest.skip(f"TileLang cannot be used ({why}); name a Python that has it in {PYTHON}")
 
