@@ -8,16 +8,18 @@ import sys
 PROGRAM = """
 import time
 began = time.process_time()
+import tvm
+theirs = time.process_time() - began
 import harness
 harness.check, harness.compile, harness.Verdict
 import harness.kernels.gemm
-print(time.process_time() - began)
+print((time.process_time() - began - theirs) / theirs)
 """
 
 
 def test_the_package_and_its_compiler_load_in_time() -> None:
-    """All a check needs is imported within 1.5 s of processor time (the best of three runs)."""
-    times = [
+    """All a check needs beside TVM is imported in half the time TVM takes (the best of three)."""
+    shares = [
         float(
             subprocess.run(
                 [sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True
@@ -25,4 +27,4 @@ def test_the_package_and_its_compiler_load_in_time() -> None:
         )
         for _ in range(3)
     ]
-    assert min(times) <= 1.5
+    assert min(shares) <= 0.5, shares
