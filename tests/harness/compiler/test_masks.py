@@ -40,6 +40,16 @@ def test_what_only_says_that_the_element_exists_is_dropped() -> None:
     assert branches == 0
 
 
+def test_what_only_says_that_the_element_is_not_before_the_tensor_is_dropped() -> None:
+    """A guard against the tensor's beginning makes no choice either, and one after it does."""
+    for least, chosen in ((0, False), (1, True)):
+        (store,), _ = rewritten(f"""
+            if by * 32 + i - 32 >= {least}:
+                C[by * 32 + i - 32, bx * 32 + j] = 1.0
+        """)
+        assert isinstance(store.value, tirx.Select) == chosen
+
+
 def test_a_tighter_guard_keeps_the_rest() -> None:
     """A guard before the tensor's end keeps what lies between."""
     (store,), _ = rewritten("""
@@ -75,6 +85,19 @@ def test_both_sides_are_one_store() -> None:
             s[i, j] = 3.0
     """)
     assert str(store.value).count("s[") == 0
+
+
+def test_a_branch_of_one_side_is_not_the_other_side_s() -> None:
+    """Where one side stores in some blocks only, the other side's store is one of its own."""
+    stores, branches = rewritten("""
+        if i < j:
+            if bx == 0:
+                s[i, j] = 1.0
+        else:
+            s[i, j] = 2.0
+    """)
+    assert [str(s.value).count("s[") for s in stores] == [1, 1]
+    assert branches == 1
 
 
 def test_a_condition_is_kept_from_its_own_stores() -> None:
