@@ -14,6 +14,7 @@ from harness.declared_memory import declared_memory
 from simulator.arch import TILE
 from simulator.findings import Finding, finding
 from simulator.formats.dataformat import DataFormat
+from simulator.plan.coords import parse_core_key
 from simulator.plan.schema import CoreRange, Linear, Plan
 from simulator.plan.tensors import named_tensors
 from simulator.program import ProgramFile
@@ -34,14 +35,16 @@ def declared(
 ) -> list[Finding]:  # fmt: skip
     """Where plan (and programs) say something else than source and options; empty if nowhere.
 
-    Numeric modes, device, cores, strategy, grid, the tensors' element types, shapes, directions
-    and places, the blocks in flight that ``double_buffer`` and ``prefetch`` promise, 32-bit datums
-    that reach DST whole, and that nothing is declared that no program uses.
+    Name, numeric modes, device, cores, strategy, grid, what arguments are, the tensors' order,
+    element types, shapes, directions and places, the blocks in flight that ``double_buffer`` and
+    ``prefetch`` promise, 32-bit datums that reach DST whole, and that nothing is declared that no
+    program uses.
     """
     return [
         *_modes(plan, contract),
         *_machine(plan, source, options, contract),
         *_tensors(plan, source),
+        *(() if programs is None else _told(plan, programs)),
         *(() if programs is None else declared_memory(plan, source, options, contract, programs)),
     ]
 
@@ -77,6 +80,9 @@ def _machine(
     from golden.products import find_product
     from golden.source import read_kernel
 
+    name = str(source.attrs["global_symbol"])
+    if plan.name != name:
+        yield _differs("$.name", f"the plan is of {plan.name}", name)
     if plan.device.name != options.device:
         yield _differs("$.device", f"the plan is for {plan.device.name}", options.device)
     attributes = source.attrs or {}
@@ -101,8 +107,6 @@ def _machine(
         if length is not None and claimed - {length}:
             yield _differs("$.work_partition", f"len_k {sorted(map(str, claimed))}", f"{length}")
     orders = {i.tile_order for items in plan.work_partition.values() for i in items}
-    if options.strategy == "match_shard" and orders != {"match_shard"}:
-        yield _differs("$.work_partition", f"ordered {sorted(map(str, orders))}", "match_shard")
     if not own:
         wanted = tuple(CoreRange(start=r.start, extent=r.extent) for r in options.ranges)
         if plan.core_ranges != wanted:
@@ -112,6 +116,8 @@ def _machine(
             if form != options.strategy:
                 yield _differs(f'$.work_descriptors["{core}"]', form, options.strategy)
                 break
+    if (not own or options.strategy == "match_shard") and orders - {options.strategy}:
+        yield _differs("$.work_partition", f"ordered {sorted(map(str, orders))}", options.strategy)
 
 
 def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
@@ -122,6 +128,10 @@ def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
     layouts = {n: la for n, la in plan.layouts.items() if la.role != "table"}
     for name in sorted(named_tensors(plan) & set(known) - {*kernel.inputs, *kernel.outputs}):
         yield _differs(f"$.layouts.{name}", "programs name it", "neither read nor written")
+    order = [name for name in plan.io if name in layouts]
+    taken = sorted((n for n in known if n in layouts), key=lambda n: n in kernel.outputs)
+    if sorted(order) == sorted(taken) and order != taken:
+        yield _differs("$.io", f"the host passes {', '.join(order)}", ", ".join(taken))
     for name in sorted(set(known) | set(layouts)):
         if name not in known or name not in layouts:
             place = "source" if name in known else "plan"
@@ -133,11 +143,7 @@ def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
             ("dtype", have.dtype, want.dtype),
             ("logical_shape", have.logical_shape, want.shape),
             ("role", have.role, _role(name, kernel)),
-            *(
-                ()
-                if have.layout == "sharded"
-                else (("padding", have.padding, _padding(want.dtype)),)
-            ),
+            ("padding", have.padding, _padding(want.dtype)),
         )
         for fact, found, wanted in facts:
             if found != wanted:
@@ -146,6 +152,21 @@ def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
                     f"tensor {name!r}: {fact} is {found}, the source says {wanted}",
                     location=f"$.layouts.{name}.{fact}",
                 )
+
+
+def _told(plan: Plan, programs: ProgramFile) -> Iterator[Finding]:
+    """Numbers that cores are given are fields of their work, or where they are."""
+    names = {program.name: program.runtime_args for program in programs.programs}
+    for index, kernel in enumerate(plan.kernels):
+        cores = [parse_core_key(key) for key in kernel.runtime_args]
+        columns = zip(names[kernel.program], zip(*kernel.runtime_args.values(), strict=True),
+                      strict=True)  # fmt: skip
+        for name, values in columns:
+            number = all(isinstance(value, int) for value in values)
+            place = list(values) in ([x for x, _ in cores], [y for _, y in cores])
+            if number and not place and name not in kernel.work_args:
+                yield _differs(f"$.kernels[{index}].work_args", f"argument {name} is none of them",
+                               "the field of the core's work it is")  # fmt: skip
 
 
 def _padding(dtype: str) -> str:

@@ -1,6 +1,7 @@
 """What a plan declares is held against source and options, whatever compiled it."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ from harness.artifact import Artifact
 from harness.artifact import compile as compile_kernel
 from harness.compiler.options import CompileOptions
 from harness.kernels import norm
+from harness.kernels.elementwise import sharded_copy
 from harness.kernels.gemm import matmul
 from harness.mutants.edit import Built, replace
-from simulator.plan.schema import Semaphore
+from simulator.plan.schema import Plan, Semaphore
 
 
 def _kernel() -> Any:
@@ -144,3 +146,71 @@ def test_parts_of_blocks_are_found(depth: int) -> None:
     built = Built(replace(made.plan, circular_buffers=cbs), made.programs).sealed()
     verdict = check(made, artifact=dataclasses.replace(made, plan=built.plan))
     assert "PlanInconsistent" in {f.code for f in verdict.findings}
+
+
+def _given(kernel: Any, change: Callable[[Plan], dict[str, Any]], **options: Any) -> str:
+    """Where a compiled plan with some fields changed is found inconsistent."""
+    made = compile_kernel(kernel, **options)
+    built = Built(replace(made.plan, **change(made.plan)), made.programs).sealed()
+    verdict = check(made, artifact=dataclasses.replace(made, plan=built.plan))
+    (found,) = {f.location for f in verdict.findings if f.code == "PlanInconsistent"}
+    return str(found)
+
+
+def test_tensors_in_another_order_are_found() -> None:
+    """The host binds tensors by place, so inputs of one shape would change places unseen."""
+    io = _given(_kernel(), lambda _: {"io": ("B", "A", "C")}, grid=(2, 1))
+    assert io == "$.io"
+
+
+def test_another_name_is_found() -> None:
+    """A plan is of the function it says it is of."""
+    assert _given(_kernel(), lambda _: {"name": "other"}, grid=(2, 1)) == "$.name"
+
+
+@pytest.mark.parametrize("order", [None, "column_major", "match_shard"])
+def test_work_in_an_order_nobody_asked_for_is_found(order: str | None) -> None:
+    """Every item says by which strategy it was dealt, on cores of one block, too."""
+
+    def change(plan: Plan) -> dict[str, Any]:
+        dealt = {c: tuple(replace(i, tile_order=order) for i in v)
+                 for c, v in plan.work_partition.items()}  # fmt: skip
+        return {"work_partition": dealt}
+
+    assert _given(_kernel(), change, grid=(2, 2)).startswith("$.work_partition")
+
+
+def test_padding_of_shards_is_the_host_s() -> None:
+    """Sharded or not, the host zeroes padding where datums share exponents, and nowhere else."""
+
+    def change(plan: Plan) -> dict[str, Any]:
+        return {"layouts": {n: replace(la, padding="zero") for n, la in plan.layouts.items()}}
+
+    made = compile_kernel(sharded_copy())
+    assert {la.layout for la in made.plan.layouts.values()} == {"sharded"}
+    built = Built(replace(made.plan, **change(made.plan)), made.programs).sealed()
+    verdict = check(made, artifact=dataclasses.replace(made, plan=built.plan))
+    found = {f.location for f in verdict.findings if f.code == "PlanInconsistent"}
+    assert found == {f"$.layouts.{name}.padding" for name in made.plan.layouts}
+
+
+@pytest.mark.parametrize("program", ["reader", "compute", "writer"])
+def test_a_number_that_is_no_field_is_found(program: str) -> None:
+    """A program that is told its work is told so by the plan, and not only the other programs."""
+
+    def change(plan: Plan) -> dict[str, Any]:
+        return {"kernels": tuple(replace(k, work_args={}) if k.program == program else k
+                                 for k in plan.kernels)}  # fmt: skip
+
+    made = _given(_kernel(), change, grid=(2, 1))
+    assert made.startswith("$.kernels[")
+    assert made.endswith("].work_args")
+
+
+def test_places_of_cores_are_no_fields_of_work() -> None:
+    """What cores that multicast are told besides their work is where they are."""
+    kernel = matmul(M=128, N=128, K=64, block_M=32, block_N=32)
+    made = compile_kernel(kernel, grid=(2, 2), multicast=True)
+    assert any(len(v) > len(k.work_args) for k in made.plan.kernels
+               for v in k.runtime_args.values())  # fmt: skip
+    assert check(made).passed
