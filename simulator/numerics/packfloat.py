@@ -16,7 +16,7 @@ _SIX_BITS = np.uint32(0xFFFE0000)
 
 def early_bf16(words: Words, wide: bool) -> Words:
     """bfloat16 source datums: rounded half away from zero from a ``wide`` (fp32) DST."""
-    result = _no_nan(words)
+    result = no_nan(words)
     if wide:
         result += np.uint32(0x8000)
         result &= HIGH_HALF
@@ -29,7 +29,7 @@ def early_bfp8(words: Words, wide: bool) -> Words:
     The carry may reach the exponent. Rounding twice is what bfp8_pack_precise avoids (tt-metal
     issue 52155).
     """
-    result = _no_nan(words)
+    result = no_nan(words)
     if not wide:
         result = _no_denormals(result)
     result &= HIGH_HALF
@@ -48,14 +48,14 @@ def late_half(words: Words, rounded: bool) -> Words:
     """Float16 data of fp32: cut, or rounded half away from zero to 10 fraction bits first."""
     result = words.copy()
     if rounded:
-        result = _no_nan(words)
+        result = no_nan(words)
         result += np.uint32(0x1000)
         result &= np.uint32(0xFFFFE000)
         result = _no_denormals(result)
     return words_of(float_of_half(half_of(result)))
 
 
-def _no_nan(words: Words) -> Words:
+def no_nan(words: Words) -> Words:
     """A copy with infinity of the same sign for every NaN."""
     nan = (words & MAGNITUDE) > INFINITY
     result: Words = np.where(nan, (words & SIGN) | INFINITY, words)

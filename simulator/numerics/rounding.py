@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.formats.bits import CHUNK, HIGH_HALF, Floats, chunks
-from simulator.numerics.packfloat import early_bf16
+from simulator.numerics.packfloat import no_nan
 
 _HALF = np.uint32(0x8000)
 _LIMIT = np.float32(3.3961775e38)
@@ -17,7 +17,8 @@ def round_bf16_away(values: Floats, out: Floats | None = None) -> Floats:
     """Nearest bfloat16, ties away from zero, as the packer and 16-bit DST round.
 
     Infinity stays, NaN becomes infinity; -0 and denormals are rounded like other numbers, unlike
-    on the device. ``out`` (contiguous, of the same shape; may be ``values``) receives the result.
+    on the device. No datum's result depends on another datum: how tiles are grouped is chance.
+    ``out`` (contiguous, of the same shape; may be ``values``) receives the result.
     """
     if out is None:
         out = np.empty(values.shape, np.float32)
@@ -27,9 +28,8 @@ def round_bf16_away(values: Floats, out: Floats | None = None) -> Floats:
         piece = source[start : start + CHUNK]
         target = flat[start : start + CHUNK].view(np.uint32)
         words = piece.view(np.uint32)
-        if piece.max() < _LIMIT and piece.min() > -_LIMIT:
-            np.add(words, _HALF, out=target)
-            np.bitwise_and(target, HIGH_HALF, out=target)
-        else:
-            target[...] = early_bf16(words, wide=True)
+        if not (piece.max() < _LIMIT and piece.min() > -_LIMIT):
+            words = no_nan(words)
+        np.add(words, _HALF, out=target)
+        np.bitwise_and(target, HIGH_HALF, out=target)
     return out
