@@ -16,9 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from harness.errors import OptionError
 from harness.fuzz import outcome as o
 from harness.fuzz.case import Case
-from harness.fuzz.journal import Journal
+from harness.fuzz.journal import Journal, key_of
 from harness.fuzz.process import Worker
 from harness.fuzz.result import CampaignResult, Found, Key
 from harness.fuzz.units import Unit, units
@@ -93,17 +94,28 @@ class Campaign:
             for worker in self.workers:
                 worker.kill()
             self.result.seconds = time.monotonic() - self.started
-            self.journal.write("stop", cases=self.result.cases, ended=self.result.ended)
-            self.journal.close()
+            try:
+                self.journal.write("stop", cases=self.result.cases, ended=self.result.ended)
+            finally:
+                self.journal.close()
         return self.result
 
     def _recall(self) -> None:
         past = self.journal.past
+        mine = (self.settings.seed, self.settings.focus)
+        theirs = (past.started.get("seed", mine[0]), past.started.get("focus", mine[1]))
+        if theirs != mine:
+            self.journal.close()
+            focus = "" if theirs[1] is None else f" --focus {theirs[1]}"
+            raise OptionError(
+                f"{self.journal.path} is of another campaign", location="--resume",
+                next_step=f"go on with it by --seed {theirs[0]}{focus}, or leave --resume out",
+            )  # fmt: skip
         for item in past.ends:
             self.result.add(item["outcome"], item.get("cells", []))
         for item in past.findings:
             found = Found(tuple(item["key"]), item["case"], item["message"],
-                          tuple(item["origin"]), item["count"], item["file"],
+                          tuple(item["origin"]), past.counts[tuple(item["key"])], item["file"],
                           item["shrunk"])  # fmt: skip
             self.result.findings[found.key] = found
             if not found.shrunk:
@@ -201,14 +213,13 @@ class Campaign:
         outcome = event["outcome"]
         self.result.add(outcome, event["cells"])
         place = {"shard": unit["shard"], "round": unit["round"], "index": event["i"]}
-        self.journal.write("end", **place, outcome=outcome, cells=event["cells"])
         if outcome["verdict"] in o.FAILURES:
             self._finding(worker.current["case"], outcome, tuple(place.values()))
+        self.journal.write("end", **place, outcome=outcome, cells=event["cells"])
         worker.current = {"i": event["i"]}
 
     def _finding(self, case: dict[str, Any], outcome: dict[str, Any], origin: Any) -> None:
-        key: Key = (outcome["verdict"], outcome.get("code", ""), outcome.get("pass", ""),
-                    outcome.get("op", ""))  # fmt: skip
+        key: Key = key_of(outcome)
         known = self.result.findings.get(key)
         if known is not None:
             known.count += 1
@@ -275,8 +286,8 @@ class Campaign:
                        "message": f"the worker was lost: {reason}", "seconds": 0.0}  # fmt: skip
             unit = busy["unit"]
             place = {"shard": unit["shard"], "round": unit["round"], "index": current["i"]}
-            self.journal.write("quarantine", **place, outcome=outcome, case=current["case"])
             self.result.add(outcome, [])
             self._finding(current["case"], outcome, tuple(place.values()))
+            self.journal.write("quarantine", **place, outcome=outcome, case=current["case"])
         if done < busy["unit"]["count"]:
             self.again.append({**busy, "skip": done})

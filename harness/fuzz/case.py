@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.errors import HarnessError
+from simulator.files import make_directory, write_atomic
 
 LINES: Final = 30
 """Lines a case file has at most."""
@@ -113,8 +114,8 @@ class Case:
 
     def save(self, path: Path) -> Path:
         """Write the file; returns its path."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.text(), encoding="utf-8")
+        make_directory(path.parent)
+        write_atomic(path, self.text().encode())
         return path
 
 

@@ -6,10 +6,13 @@ runs, so that whoever watches knows which case killed a worker; ``end`` has its 
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import json
 import os
 import resource
+import signal
 import sys
 from typing import Any, Final
 
@@ -23,6 +26,8 @@ from harness.fuzz.units import Unit
 
 MEMORY = "TT_FUZZ_MEMORY_MB"
 """Environment variable: address space of a worker, in MiB."""
+PARENT_DEATH: Final = 1
+"""Linux's prctl option PR_SET_PDEATHSIG."""
 SWEEP: Final = 8
 """Cases between two collections of garbage: looking for it within a case costs a tenth of it."""
 
@@ -34,6 +39,7 @@ def main() -> int:
     limit = int(os.environ.get(MEMORY, "4096")) << 20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    end_with_supervisor()
 
     def tell(**event: Any) -> None:
         events.write(json.dumps(event) + "\n")
@@ -51,6 +57,15 @@ def main() -> int:
         gc.collect()
         gc.freeze()  # modules and caches, which stay
     return 0
+
+
+def end_with_supervisor() -> None:
+    """Be killed when the supervisor is, also within a case that never ends; on Linux only.
+
+    Elsewhere a worker ends when it next has something to say.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(PARENT_DEATH, signal.SIGKILL, 0, 0, 0)
 
 
 def _batch(unit: Unit, skip: int, tell: Any) -> None:
