@@ -53,6 +53,7 @@ STEPS = {
     "the place in K": "for i, j in T.Parallel(32, 16):\n    a[i, j] = a[i, j] * k\n"
                       "T.gemm(a, b, c)",
     "a tail that is not zero": "for i, j in T.Parallel(32, 16):\n    a[i, j] = a[i, j] + 1.0\n"
+                               "for i, j in T.Parallel(16, 32):\n    b[i, j] = b[i, j] + 1.0\n"
                                "T.gemm(a, b, c)",
 }  # fmt: skip
 
@@ -74,6 +75,24 @@ def test_steps_below_a_tile_that_are_no_sum_are_taken_one_by_one(what: str) -> N
         "        T.copy(B[k * 16, x * 32], b)\n"
         f"{textwrap.indent(STEPS[what], ' ' * 8)}\n"
         "    T.copy(c, C[y * 32, x * 32])"))  # fmt: skip
+
+
+@pytest.mark.parametrize("steps", [3, 4])
+def test_steps_below_a_tile_end_where_the_loop_does(steps: int) -> None:
+    """Steps that are no whole tiles together are not joined to more than the loop sums."""
+    right(text(
+        "A: T.Tensor((32, 96), 'bfloat16'), B: T.Tensor((96, 32), 'bfloat16'),"
+        " C: T.Tensor((32, 32), 'float32')",
+        "with T.Kernel(1):\n"
+        "    a = T.alloc_shared((32, 16), 'bfloat16')\n"
+        "    b = T.alloc_shared((16, 32), 'bfloat16')\n"
+        "    c = T.alloc_fragment((32, 32), 'float32')\n"
+        "    T.clear(c)\n"
+        f"    for k in T.serial({steps}):\n"
+        "        T.copy(A[0, k * 16], a)\n"
+        "        T.copy(B[k * 16, 0], b)\n"
+        "        T.gemm(a, b, c)\n"
+        "    T.copy(c, C)"))  # fmt: skip
 
 
 @pytest.mark.parametrize("device", DEVICES)
