@@ -144,6 +144,13 @@ FIXED: Final = (
     _on("picks", (2, 1), M=90, N=60, dtype="float16"),
     _on("around", M=50, N=40),
     _on("around", (2, 1), M=64, N=70),
+    _on("shifted", M=64, N=64),
+    _on("shifted", (2, 1), M=50, N=70),
+    _on("halves", (2, 1), M=32, N=96),
+    _on("halves", M=32, N=64),
+    _on("leaders", (2, 1), M=96, N=32),
+    _on("chosen", (2, 1), M=40, N=64),
+    _on("pooled", M=64, N=32),
     _on("paged_attention", (2, 1), batch=2, heads=1, pages=5, blocks=3, page_size=32, dim=32),
 )  # fmt: skip
 """The runner sorts them by size."""

@@ -19,6 +19,7 @@ from harness.mutants.families import (
     pipeline,
     places,
     transfers,
+    turned,
     work,
 )
 from harness.mutants.registry import Registry
@@ -27,6 +28,6 @@ from harness.mutants.registry import Registry
 def registry() -> Registry:
     """Every mutant."""
     files = (handshake, transfers, compute, configuration, work, passes, block, lowering, pipeline,
-             language, judges, machine, artifact, gathers, places,
+             language, judges, machine, artifact, gathers, places, turned,
              misread, dialect)  # fmt: skip
     return Registry(mutant for one in files for mutant in one.MUTANTS)
