@@ -9,6 +9,7 @@ before a test asks for them.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from harness.verdict import Verdict
 
 MARKER: Final = "tt_device"
+LONGEST: Final = 100
+"""Characters of a test's name that name its directory."""
 BACKENDS: Final = ("simulator", "ttnn")
 PROPERTIES: Final = ("tt_kernel", "tt_device", "tt_oracle", "tt_seed", "tt_bound_ratio")
 """JUnit properties of a test that checks a kernel; ``tt_artifacts`` where those are kept."""
@@ -49,19 +52,36 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per device for whatever uses ``tt_device`` or ``tt_check``."""
     if "tt_device" not in metafunc.fixturenames:
         return
-    marker = metafunc.definition.get_closest_marker(MARKER)
+    node = metafunc.definition
+    for marker in node.iter_markers("parametrize"):
+        names = marker.args[0] if marker.args else marker.kwargs.get("argnames", "")
+        if "tt_device" in (re.split(r"[\s,]+", names) if isinstance(names, str) else names):
+            raise pytest.UsageError(f"{node.nodeid}: tt_device is no parameter of its own; write"
+                                    f' {MARKER}("NAME", ...) instead')  # fmt: skip
+    metafunc.parametrize("tt_device", _devices(metafunc.config, node), indirect=True, ids=str)
+
+
+def _devices(config: pytest.Config, node: pytest.Item | pytest.Collector) -> tuple[str, ...]:
+    """The devices a test is for: those of the run, else of its marker, else the default."""
+    marker = node.get_closest_marker(MARKER)
     if marker is not None and not marker.args:  # parametrised with nothing, it would be skipped
-        raise pytest.UsageError(f"{metafunc.definition.nodeid}: marker {MARKER} names no device;"
+        raise pytest.UsageError(f"{node.nodeid}: marker {MARKER} names no device;"
                                 f' write e.g. {MARKER}("{DEFAULT_DEVICE}")')  # fmt: skip
     named = tuple(marker.args) if marker is not None else (DEFAULT_DEVICE,)
-    chosen = tuple(metafunc.config.getoption("tt_device") or named)
-    metafunc.parametrize("tt_device", chosen, indirect=True, ids=str)
+    return tuple(config.getoption("tt_device") or named)
 
 
 @pytest.fixture
 def tt_device(request: pytest.FixtureRequest) -> str:
     """The device under test."""
-    return str(getattr(request, "param", DEFAULT_DEVICE))
+    if hasattr(request, "param"):
+        return str(request.param)
+    chosen = _devices(request.config, request.node)  # asked for by getfixturevalue
+    if len(chosen) != 1:
+        said = f"{len(chosen)} devices are to be tested ({', '.join(chosen)}): "
+        pytest.fail(said + "name tt_check among the test's arguments, for a test per device",
+                    pytrace=False)  # fmt: skip
+    return chosen[0]
 
 
 @pytest.fixture
@@ -78,7 +98,7 @@ def tt_check(request: pytest.FixtureRequest, tt_device: str) -> Callable[..., Ve
               oracle: str = "auto", **keywords: Any) -> Verdict:  # fmt: skip
         nonlocal count
         __tracebackhide__ = True
-        made = kernel if hasattr(kernel, "script") else kernel(**(params or {}))
+        made = _made(kernel, params)
         keywords["device"] = device or tt_device
         artifacts = _artifacts(request, count)
         count += 1
@@ -95,11 +115,26 @@ def tt_check(request: pytest.FixtureRequest, tt_device: str) -> Callable[..., Ve
     return check
 
 
+def _made(kernel: Any, params: Mapping[str, Any] | None) -> Any:
+    """What to check: a factory's kernel, or the kernel itself, which takes no parameters."""
+    __tracebackhide__ = True
+    if callable(kernel) and not hasattr(kernel, "script"):
+        return kernel(**(params or {}))
+    if params:
+        pytest.fail(f"parameters {', '.join(map(str, params))} are for a factory, and the kernel is"
+                    " made already: give tt_check the factory", pytrace=False)  # fmt: skip
+    return kernel
+
+
 def _artifacts(request: pytest.FixtureRequest, number: int) -> Path | None:
     base = request.config.getoption("tt_save_artifacts")
     if base is None:
         return None
-    name = re.sub(r"[^\w.\-]+", "_", request.node.nodeid.replace(".py::", ".")).strip("_")
+    node = request.node.nodeid
+    plain = re.sub(r"\.py::|::|/", ".", node)
+    name = re.sub(r"[^\w.\-]+", "_", plain).strip("_")
+    if re.search(r"[^\w.\-\[\]]", plain) or len(name) > LONGEST:  # others may become the same
+        name = f"{name[:LONGEST]}-{hashlib.sha256(node.encode()).hexdigest()[:8]}"
     return Path(base) / (name if number == 0 else f"{name}-{number}")
 
 

@@ -142,3 +142,53 @@ def test_loading_the_plugin_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
                           check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+STRANGE = """
+import pytest
+from test_kernels import scaled_sum
+
+@pytest.mark.parametrize("k", ["a b", "a_b", "a:b"])
+def test_ids(tt_check, k):
+    tt_check(scaled_sum)
+
+@pytest.mark.tt_device("blackhole_p150")
+def test_at_run_time(request):
+    assert request.getfixturevalue("tt_check")(scaled_sum).device == "blackhole_p150"
+
+@pytest.mark.tt_device("blackhole_p150", "wormhole_n150")
+def test_two_at_run_time(request):
+    request.getfixturevalue("tt_check")(scaled_sum)
+
+def test_made(tt_check):
+    tt_check(scaled_sum(), {"M": 96})
+
+def test_nothing(tt_check):
+    tt_check(None)
+"""
+
+
+def test_strange_uses_do_what_they_say_or_say_why_not(project: Path) -> None:
+    """No device, parameter or artifact is left aside in silence, however tt_check is used."""
+    (project / "test_strange.py").write_text(STRANGE)
+    done = run(project, "test_strange.py", "--tt-save-artifacts", "kept")
+    assert "3 failed, 4 passed" in done.stdout, done.stdout
+    assert "2 devices are to be tested (blackhole_p150, wormhole_n150)" in done.stdout
+    assert "parameters M are for a factory" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "NoneType' object is not callable" not in done.stdout
+    kept = [path.name for path in (project / "kept").iterdir() if "test_ids" in path.name]
+    assert len(kept) == 3
+    done = run(project, "test_strange.py", "-k", "run_time", "--tt-device", "wormhole_n150")
+    assert "assert 'wormhole_n150' == 'blackhole_p150'" in done.stdout
+    assert "1 failed, 1 passed" in done.stdout
+
+
+def test_a_device_of_ones_own_parametrisation_is_refused(project: Path) -> None:
+    """It says what to write; pytest's own words are of a duplicate nobody wrote."""
+    (project / "test_own.py").write_text(
+        "import pytest\n\n\n@pytest.mark.parametrize(('k', 'tt_device'), [(1, 'grayskull_e150')])\n"
+        "def test_own(tt_check, k):\n    pass\n"
+    )
+    done = run(project, "test_own.py")
+    assert 'tt_device("NAME", ...)' in done.stdout + done.stderr
