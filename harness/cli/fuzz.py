@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from harness.cli import options as o
 from harness.cli.failure import UsageError
 from harness.cli.session import Outcome, Session
-from simulator.job import FAIL, PASS
+from simulator.job import BUDGET, FAIL, PASS
+
+_STATUS: Final = {"pass": PASS, "fail": FAIL, "none": BUDGET}
 
 
 def fuzz(
@@ -61,7 +63,9 @@ def fuzz(
         campaign = Campaign(chosen, session.progress.stage)
         with ending(campaign.stop) as asked:
             result = campaign.run()
-        status, message = PASS if result.clean else FAIL, ""
+        status, message = _STATUS[result.verdict], ""
+        if result.verdict == "none":
+            message = f"{result.ended} before the first case ended"
         if asked.number:
             status, message = asked.status, f"{result.ended}; --resume goes on from here"
         return Outcome(status, message, result.to_json(), campaign_lines(result))

@@ -76,6 +76,11 @@ class CampaignResult:
         return not self.findings
 
     @property
+    def verdict(self) -> str:
+        """``fail`` with a finding, ``pass`` without one, ``none`` where no case ended."""
+        return "fail" if self.findings else "pass" if self.cases else "none"
+
+    @property
     def rate(self) -> float:
         """Cases per second of the campaign."""
         return self.cases / self.seconds if self.seconds else 0.0
@@ -114,7 +119,7 @@ class CampaignResult:
     def to_json(self) -> dict[str, Any]:
         """Plain data, findings in the order of their keys."""
         return {
-            "verdict": "pass" if self.clean else "fail",
+            "verdict": self.verdict,
             "seed": self.seed,
             "jobs": self.jobs,
             "focus": self.focus,

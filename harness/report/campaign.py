@@ -14,6 +14,8 @@ SHOWN: Final = 12
 """Findings shown."""
 WIDE: Final = 110
 """Longest message shown on one line."""
+_WORDS: Final = {"pass": ("PASS", "bold green"), "fail": ("FAIL", "bold red"),
+                 "none": ("NO VERDICT", "bold yellow")}  # fmt: skip
 
 
 def campaign_lines(result: CampaignResult) -> list[Line]:
@@ -42,8 +44,8 @@ def campaign_lines(result: CampaignResult) -> list[Line]:
         lines.append(
             text(f"  and {count(len(found) - SHOWN, 'more finding')}; --json has them all")
         )
-    style = "bold green" if result.clean else "bold red"
-    head = text("PASS" if result.clean else "FAIL", style)
+    word, style = _WORDS[result.verdict]
+    head = text(word, style)
     head.append(f"  {result.claim()}", "")
     return [*lines, text(), head]
 

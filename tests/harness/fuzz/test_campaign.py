@@ -22,6 +22,8 @@ import os, time
 from harness.fuzz import judge, worker
 from harness.fuzz.outcome import Outcome
 
+if "{what}" == "sleep":
+    time.sleep(600)
 true = judge.run_case
 def faulty(case):
     size = case.plan.get("tiles", 0) * len(case.plan.get("depths", ()))
@@ -140,6 +142,35 @@ def test_resume_goes_on_where_the_journal_ends(tmp_path: Path) -> None:
     assert again.cells == whole.cells
     ends = [(e["shard"], e["round"], e["index"]) for e in journal(tmp_path)]
     assert len(ends) == len(set(ends)) == 150
+
+
+@pytest.mark.parametrize(
+    ("stop", "status", "word"), [(True, 130, "interrupted"), (False, 4, "budget spent")]
+)
+def test_no_case_is_no_pass(
+    tmp_path: Path, planted: Any, capsys: pytest.CaptureFixture[str], stop: bool, status: int,
+    word: str,
+) -> None:  # fmt: skip
+    """A campaign that ends before its first case says that nothing was judged, and never PASS."""
+    planted("sleep")
+    corpus, report = tmp_path / "corpus", tmp_path / "report.json"
+    limit = ["--examples", "9"] if stop else ["--time", "1s"]
+
+    def ask() -> None:
+        while not (corpus / "journal.jsonl").exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    if stop:
+        threading.Thread(target=ask, daemon=True).start()
+    words = ["fuzz", *limit, "--focus", "plan", "--corpus", str(corpus), "--json", str(report)]
+    assert main(words) == status
+    seen = json.loads(report.read_text())
+    assert (seen["cases"], seen["verdict"], seen["ended"]) == (0, "none", word)
+    shown = capsys.readouterr()
+    assert "PASS" not in shown.out
+    assert "NO VERDICT  no case ended" in shown.out
+    assert word in shown.err
 
 
 def test_an_interrupt_leaves_no_worker(tmp_path: Path) -> None:
