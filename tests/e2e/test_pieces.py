@@ -77,6 +77,30 @@ def test_steps_below_a_tile_that_are_no_sum_are_taken_one_by_one(what: str) -> N
         "    T.copy(c, C[y * 32, x * 32])"))  # fmt: skip
 
 
+@pytest.mark.parametrize(("trans_a", "trans_b"), [(0, 0), (1, 0), (0, 1), (1, 1)])
+def test_steps_below_a_tile_are_joined_however_operands_lie(trans_a: int, trans_b: int) -> None:
+    """Four steps of 16 are two products of tiles, whether an operand is transposed or not."""
+    a, b = ((16, 32) if trans_a else (32, 16)), ((32, 16) if trans_b else (16, 32))
+    whole_a, whole_b = (tuple(64 if n == 16 else n for n in shape) for shape in (a, b))
+    first = "A[k * 16, 0]" if trans_a else "A[0, k * 16]"
+    second = "B[0, k * 16]" if trans_b else "B[k * 16, 0]"
+    verdict = harness.check(text(
+        f"A: T.Tensor({whole_a}, 'bfloat16'), B: T.Tensor({whole_b}, 'bfloat16'),"
+        " C: T.Tensor((32, 32), 'float32')",
+        "with T.Kernel(1):\n"
+        f"    a = T.alloc_shared({a}, 'bfloat16')\n"
+        f"    b = T.alloc_shared({b}, 'bfloat16')\n"
+        "    c = T.alloc_fragment((32, 32), 'float32')\n"
+        "    T.clear(c)\n"
+        "    for k in T.serial(4):\n"
+        f"        T.copy({first}, a)\n"
+        f"        T.copy({second}, b)\n"
+        f"        T.gemm(a, b, c, {bool(trans_a)}, {bool(trans_b)})\n"
+        "    T.copy(c, C)"))  # fmt: skip
+    assert verdict.passed, (verdict.reason, verdict.findings)
+    assert verdict.stats["tile_ops"]["matmul_tiles"] == 2
+
+
 @pytest.mark.parametrize("steps", [3, 4])
 def test_steps_below_a_tile_end_where_the_loop_does(steps: int) -> None:
     """Steps that are no whole tiles together are not joined to more than the loop sums."""
