@@ -80,6 +80,7 @@ FOUR, THREE = "for k in T.serial(4):", "for m in T.serial(3):"
     ("loops", "load", "store"),
     [
         ([FOUR], "A[k * 32, 0]", "A[k * 32 + 32, 0]"),
+        (["for k in T.serial(3):"], "A[k * 32, 0]", "A[k * 64, 0]"),
         ([FOUR, THREE], "A[m * 32, 0]", "A[m * 32, 0]"),
         ([FOUR, THREE], "A[(k + m) * 32, 0]", "A[(k + m) * 32, 0]"),
     ],
@@ -107,6 +108,23 @@ def test_iterations_that_touch_other_elements_are_right(
 ) -> None:
     """What no later iteration reads may be written in place, whatever the loops."""
     assert check(parse_kernel(looped(loops, load, store)), oracle="exact").passed
+
+
+def counted(load: str, store: str) -> str:
+    """The same under a loop as long as its block's number says, each block in its own columns."""
+    text = looped(["for k in T.serial(bx + 1):"], load, store).replace("T.Kernel(1)", "T.Kernel(2)")
+    return text.replace("(192, 32)", "(192, 64)").replace(", 0]", ", bx * 32]")
+
+
+def test_loops_of_unknown_length_are_right_where_nothing_moves_with_them() -> None:
+    """What lies apart in one iteration lies apart however many there are."""
+    assert check(parse_kernel(counted("A[0, 0]", "A[160, 0]")), oracle="exact").passed
+
+
+def test_loops_of_unknown_length_are_refused_where_steps_may_meet() -> None:
+    """Reads that move towards what was written come to it, if the loop is long enough."""
+    with pytest.raises(CompileError, match="wrote it before"):
+        check(parse_kernel(counted("A[k * 32, 0]", "A[160, 0]")))
 
 
 def test_what_is_read_beside_a_written_part_is_no_copy_of_it() -> None:
