@@ -98,6 +98,24 @@ def test_large_sums_of_planes_lose_what_a_repeated_operand_loses(dim: int) -> No
     np.testing.assert_allclose(got, values.sum(axis=dim), rtol=2.0**-9)
 
 
+def test_planes_fill_parts_of_a_block_that_holds_nothing_yet() -> None:
+    """A sum of planes that keeps nothing of what was there does not read it either."""
+
+    @T.prim_func
+    def main(A: T.Tensor((2, 3, 32, 64), "float32"), C: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1):
+            a = T.alloc_fragment((3, 32, 64), "float32")
+            c = T.alloc_fragment((64, 64), "float32")
+            T.copy(A[0, 0, 0, 0], a)
+            T.reduce_sum(a, c[0:32, :], dim=0)
+            T.copy(A[1, 0, 0, 0], a)
+            T.reduce_max(a, c[32:64, :], dim=0)
+            T.copy(c, C)
+
+    verdict = harness.check(main)
+    assert verdict.passed, (verdict.reason, verdict.findings)
+
+
 def test_one_plane_is_a_matrix() -> None:
     """A leading dimension of 1 is reduced away, or passed over."""
 
