@@ -144,11 +144,13 @@ def canaries(base: Baseline) -> list[Built]:
         ("brisc", dropped("noc_async_write_page")),
         ("brisc", dropped("cb_pop_front")),
         ("brisc", dropped("noc_semaphore_inc")),
+        ("ncrisc", dropped("noc_semaphore_wait")),
     )
     found = [edit(base.built, change, thread=thread) for thread, change in changes]
     for barrier, handed, thread in (
         ("noc_async_read_barrier", "cb_push_back", "ncrisc"),
         ("noc_async_write_barrier", "cb_pop_front", "brisc"),
+        ("noc_semaphore_wait", "noc_semaphore_set", "ncrisc"),
     ):
         late = swapped(partial(_is, barrier), partial(_is, handed))
         found.append(edit_bodies(base.built, late, thread))

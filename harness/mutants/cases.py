@@ -58,7 +58,15 @@ def _gemm(m: int, n: int, k: int, *, cores: str = "1x1", tile: int = 32, **more:
     params = {"M": m, "N": n, "K": k, "block_M": tile, "block_N": tile}
     options: Params = {"grid": (x, y)}
     for name, value in more.items():
-        known = ("strategy", "fidelity", "fp32_dest", "double_buffer", "prefetch", "device")
+        known = (
+            "strategy",
+            "fidelity",
+            "fp32_dest",
+            "double_buffer",
+            "prefetch",
+            "device",
+            "multicast",
+        )
         (options if name in known else params)[name] = value
     return Case("gemm", params, options)
 
@@ -144,6 +152,7 @@ FIXED: Final = (
     _on("picks", (2, 1), M=90, N=60, dtype="float16"),
     _on("around", M=50, N=40),
     _on("around", (2, 1), M=64, N=70),
+    _gemm(64, 64, 64, cores="2x2", multicast=True),
     _on("shifted", M=64, N=64),
     _on("shifted", (2, 1), M=50, N=70),
     _on("halves", (2, 1), M=32, N=96),

@@ -18,6 +18,7 @@ from harness.mutants.families import (
     passes,
     pipeline,
     places,
+    races,
     transfers,
     turned,
     work,
@@ -28,6 +29,6 @@ from harness.mutants.registry import Registry
 def registry() -> Registry:
     """Every mutant."""
     files = (handshake, transfers, compute, configuration, work, passes, block, lowering, pipeline,
-             language, judges, machine, artifact, gathers, places, turned,
+             language, judges, machine, artifact, gathers, places, turned, races,
              misread, dialect)  # fmt: skip
     return Registry(mutant for one in files for mutant in one.MUTANTS)
