@@ -33,7 +33,7 @@ def rectangle(c: OpContext, first: int, count_at: int, *, loopback: bool) -> Res
     """The cores of a rectangle x0 y0 x1 y1 from operand ``first``, the sender only by loopback.
 
     NOC 0 wants the first corner top left, NOC 1 bottom right; ``num_dests`` at operand
-    ``count_at`` must be the number of receivers.
+    ``count_at`` must be the number of receivers, which is not 0 (tt-metal's dataflow_api.h).
 
     Raises:
         Violation: when executed, corners in the wrong order or another number of receivers.
@@ -76,6 +76,13 @@ def rectangle(c: OpContext, first: int, count_at: int, *, loopback: bool) -> Res
                 raise Violation(
                     "OutOfBounds",
                     f"num_dests is {wanted[row]}, the rectangle has {len(numbers)} receivers",
+                    group.lanes.ids[row : row + 1],
+                )
+            if not len(numbers):
+                raise Violation(
+                    "OutOfBounds",
+                    "the rectangle has no core but the sender: the number of destinations of a"
+                    " multicast must not be 0",
                     group.lanes.ids[row : row + 1],
                 )
             rows.append(np.full(len(numbers), row))

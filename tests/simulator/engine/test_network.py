@@ -136,6 +136,19 @@ def test_num_dests_must_match() -> None:
     assert "3 receivers" in result.findings[0].message
 
 
+@pytest.mark.parametrize("name", ["noc_async_write_multicast", "noc_semaphore_set_multicast"])
+def test_a_multicast_needs_a_receiver(name: str) -> None:
+    """A rectangle of the sender alone has none, and the hardware has no multicast to nobody."""
+    ptr = ["get_write_ptr", 0]
+    alone = {
+        "noc_async_write_multicast": op(name, ptr, 0, "y", 0, "y", ptr, PAGE, 0),
+        "noc_semaphore_set_multicast": op(name, 1, 0, "y", 0, "y", 0),
+    }
+    result = run(multicast((2, 1), 1, data=(alone[name],)))
+    assert codes(result)[:1] == ["OutOfBounds"]
+    assert "must not be 0" in result.findings[0].message
+
+
 def test_a_rectangle_off_the_grid_is_named_with_its_core() -> None:
     """Both corners are told, and those of a core that is wrong: one may be below zero."""
     ptr = ["get_write_ptr", 0]
