@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -88,14 +89,13 @@ def _with_cursors(
 
     Further is to the end, or to a broken rule other than this one.
     """
-    limit = max(10 * seconds, 0.5)
-    if options.max_seconds is not None:
-        limit = min(limit, options.max_seconds)
-    brief = replace(options, max_seconds=limit, schedule=RoundRobin(), cursors=True)
+    deadline = time.monotonic() + min(max(10 * seconds, 0.5), _left(options, seconds))
+    brief = replace(options, schedule=RoundRobin(), cursors=True)
     dry = replace(brief, arithmetic=False, observer=None)
 
     def further(attempt: RunOptions) -> RunResult | None:
-        result, machine = _execute(plan, programs, inputs, attempt)
+        within = replace(attempt, max_seconds=max(deadline - time.monotonic(), 0.0))
+        result, machine = _execute(plan, programs, inputs, within)
         stuck = any(item.code in STUCK for item in result.findings)
         return None if machine is None or machine.by_order or stuck else result
 
@@ -241,9 +241,10 @@ def _mended(
     seconds: float,
 ) -> tuple[Finding, ...]:
     """The findings, with what would free the deadlock as its next step."""
-    change = depths.repair(
-        plan, machine.starved, _attempt(programs, inputs, options), max(10 * seconds, 0.05)
-    )
+    left = _left(options, seconds)
+    within = options if options.max_seconds is None else replace(options, max_seconds=left)
+    limit = min(max(10 * seconds, 0.05), left)
+    change = depths.repair(plan, machine.starved, _attempt(programs, inputs, within), limit)
     if change is None:
         return machine.findings
     advice = (
@@ -254,6 +255,11 @@ def _mended(
         msgspec.structs.replace(item, next_step=advice) if item.code == "Deadlock" else item
         for item in machine.findings
     )
+
+
+def _left(options: RunOptions, seconds: float) -> float:
+    """What is left of the budget of time after so many seconds."""
+    return math.inf if options.max_seconds is None else max(options.max_seconds - seconds, 0.0)
 
 
 def _attempt(

@@ -9,13 +9,14 @@ import sys
 import numpy as np
 import pytest
 
+from simulator import depths
 from simulator.engine.schedule import Explicit, LateNoc, RoundRobin, Schedule, Seeded, Turns
 from simulator.explore import explore
 from simulator.run import RunOptions, advise_depths, execute
 from tests.simulator.builders import gemm, layout, let, loop, op, plus
 from tests.simulator.engine.test_control import stages
 from tests.simulator.engine.test_network import multicast
-from tests.simulator.pipes import READ, WRITE, codes, pipe, run
+from tests.simulator.pipes import COPY, READ, WRITE, codes, compute_of, pipe, run
 
 SCHEDULES: list[Schedule] = [
     RoundRobin(),
@@ -225,6 +226,20 @@ def test_a_deadlock_is_mended_by_the_smallest_depth() -> None:
     )
     silent = run(sketch, RunOptions(repair=False))
     assert "depth of 3" not in str(silent.findings[0].next_step)
+
+
+def test_a_search_for_a_repair_keeps_to_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a deadlock leaves of --max-seconds is all that looking for another depth may take."""
+    given: list[float] = []
+    monkeypatch.setattr(depths, "repair", lambda *words: given.append(words[-1]))
+    body = (op("cb_reserve_back", 0, 1), READ, op("noc_async_read_barrier"),
+            op("cb_push_back", 0, 1))  # fmt: skip
+    sketch = pipe(4, reader=(loop("t", 4, *body),), compute=compute_of(1, *COPY), writer=())
+    for budget in (None, 1e4, 0.01):
+        assert "Deadlock" in codes(run(sketch, RunOptions(max_seconds=budget)))
+    free, ample, scant = given
+    assert min(free, ample) >= 0.05
+    assert scant < 0.01
 
 
 def test_depth_advice() -> None:
