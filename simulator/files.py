@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,9 +23,22 @@ MAX_NPZ_BYTES: Final = 64 * 2**30
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A stream whose content becomes ``path`` when the block ends well, else vanishes.
 
+    Devices and pipes, as /dev/null and /dev/stdout, are written to and not replaced.
+
     Raises:
         UnreadableError: the place cannot be written to.
     """
+    if not path.name or path.is_dir():
+        raise UnreadableError("cannot be written: is a directory", location=str(path))
+    if is_device(path):
+        try:
+            with path.open("ab") as stream:
+                yield stream
+        except OSError as error:
+            raise UnreadableError(
+                f"cannot be written: {error.strerror or error}", location=str(path)
+            ) from None
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         stream = temporary.open("xb")
@@ -46,6 +60,17 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def is_device(path: Path) -> bool:
+    """Whether a place is a device, a pipe or, in /dev and /proc, a link to an open file."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    if stat.S_ISREG(mode):
+        return path.is_symlink() and path.absolute().parts[1] in ("dev", "proc")
+    return not stat.S_ISDIR(mode)
 
 
 def make_directory(path: Path) -> None:
@@ -84,6 +109,8 @@ def read_npz(path: Path) -> dict[str, np.ndarray[Any, Any]]:
         InputError: an entry is damaged, an object array, or far too large.
     """
     place = str(path)
+    if is_device(path):  # it may never end, and cannot be sought in
+        raise UnreadableError("cannot be read: is no regular file", location=place)
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(info.file_size for info in archive.infolist()) > MAX_NPZ_BYTES:

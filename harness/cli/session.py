@@ -17,7 +17,7 @@ from harness.report.findings import finding_lines
 from harness.report.progress import Progress
 from harness.report.terminal import Line, console, show, text
 from simulator.errors import SimulatorError, UnreadableError
-from simulator.files import write_atomic
+from simulator.files import is_device, write_atomic
 from simulator.findings import Finding
 from simulator.job import STATUS, USAGE
 from simulator.strict_json import render
@@ -118,6 +118,8 @@ def check_writable(path: Path) -> None:
     """
     if path.is_dir():
         raise UnreadableError("cannot be written: is a directory", location=str(path))
+    if is_device(path):
+        return
     try:
         probe = path.with_name(f".{path.name}.probe")
         probe.open("xb").close()

@@ -126,11 +126,12 @@ def load_case(path: Path) -> Case:
         CaseError: a file that cannot be read, is not JSON, or is no case.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:  # which may never end, as devices do
+            data = stream.read(LIMIT + 1)
     except OSError as error:
         raise CaseError(f"cannot be read: {error.strerror}", location=str(path)) from None
     if len(data) > LIMIT:
-        raise CaseError(f"{len(data)} bytes are no case", location=str(path))
+        raise CaseError(f"more than {LIMIT} bytes are no case", location=str(path))
     try:
         return Case.from_json(json.loads(data))
     except (ValueError, RecursionError) as error:
