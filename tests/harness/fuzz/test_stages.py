@@ -76,6 +76,49 @@ def test_drawn_kernels_are_right_after_every_pass(case: Case) -> None:
     assert not found.name, f"{found.name}: {found.reason}\n{case.text()}"
 
 
+def _rows_of_products(factor: float = 1.0) -> Any:
+    @T.prim_func
+    def main(
+        A: T.Tensor((32, 64), "bfloat16"),
+        B: T.Tensor((64, 48), "bfloat16"),
+        C: T.Tensor((32, 48), "float32"),
+    ):
+        with T.Kernel(32) as by:
+            a = T.alloc_shared((1, 64), "bfloat16")
+            b = T.alloc_shared((64, 48), "bfloat16")
+            c = T.alloc_fragment((1, 48), "float32")
+            T.copy(A[by, 0], a)
+            T.copy(B[0, 0], b)
+            for i, j in T.Parallel(1, 64):
+                a[i, j] = T.exp(a[i, j]) * factor
+            T.clear(c)
+            T.gemm(a, b, c)
+            T.copy(c, C[by, 0])
+
+    return main
+
+
+def test_the_order_of_golden_s_own_sums_is_no_pass_s_fault() -> None:
+    """A row is multiplied by another routine than the tile it joins, and rounds otherwise."""
+    (artifact,) = compile_all(_rows_of_products())
+    found = validate(artifact)
+    assert not found.name, f"{found.name}: {found.reason}"
+
+
+def test_a_rewriting_that_changes_what_rounds_is_blamed() -> None:
+    """The order of sums explains a millionth of a bound: no change of the kernel hides in it."""
+    (right,), (wrong,) = (
+        compile_all(_rows_of_products()),
+        compile_all(_rows_of_products(1 + 2.0**-20)),
+    )
+    passes = [*right.compilation.passes[:2], *wrong.compilation.passes[2:]]
+    found = validate(dataclasses.replace(
+        right, compilation=dataclasses.replace(right.compilation, passes=tuple(passes))
+    ))  # fmt: skip
+    assert found.reason == "after the rewriting, C has other values"
+    assert found.name == PASSES[2]
+
+
 def test_an_answer_between_two_branches_is_no_pass_s_fault() -> None:
     """Golden may stand elsewhere between them once a condition is a block of its own."""
     (artifact,) = compile_all(_on_a_threshold(), fp32_dest=False)
