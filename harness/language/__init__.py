@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any as _Any
 
+from harness.language.blockviews import reshape, view
 from harness.language.branches import Else, If, Then
 from harness.language.convolve import c2d_im2col, im2col
 from harness.language.dtypes import NAMES as _DTYPES
@@ -210,6 +211,7 @@ __all__ = [
     "reduce_max",
     "reduce_min",
     "reduce_sum",
+    "reshape",
     "round",
     "rsqrt",
     "serial",
@@ -221,4 +223,5 @@ __all__ = [
     "unroll",
     "use_swizzle",
     "vectorized",
+    "view",
 ]

@@ -20,6 +20,7 @@ from tvm.script.parser.core.parser import Parser
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
+from harness.language.blockviews import unwrapped
 from harness.language.dynamic import (
     check_size,
     dynamic,
@@ -243,7 +244,7 @@ def _parse(func: Callable[..., Any], call: EagerCall) -> Any:
                 _visit(parser, nodes[0], func, call)
         made = builder.get()
         tvm.s_tir.analysis.verify_well_formed(tvm.IRModule.from_expr(made))
-        made = in_turn(resolved(made))
+        made = in_turn(resolved(unwrapped(made)))
     except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
         if isinstance(err, _DeclarationsRead) or _is_jump(err):
             raise _DeclarationsRead from None

@@ -83,7 +83,7 @@ def resolved(func: tirx.PrimFunc) -> tirx.PrimFunc:
         (TensorLoad, lambda n: tirx.BufferLoad(whole(n.source), n.indices, span=n.span)),
         (tirx.BufferStore, lambda n: tirx.BufferStore(whole(n.buffer), n.value, n.indices,
                                                       span=n.span)),
-        (tirx.SeqStmt, _without_declarations),
+        (tirx.SeqStmt, without_declarations),
     ]  # fmt: skip
     body = tvm_ffi.structural_map(body, callbacks, order="post")
     if mixed:
@@ -106,7 +106,8 @@ def _several(tensor: Any) -> NoReturn:
                         next_step="use one shape throughout, or two parameters")  # fmt: skip
 
 
-def _without_declarations(node: tirx.SeqStmt) -> Any:
+def without_declarations(node: tirx.SeqStmt) -> Any:
+    """A sequence less the numbers that took the place of declarations."""
     kept = [s for s in node.seq if not (isinstance(s, tirx.Evaluate)
                                         and isinstance(s.value, tirx.IntImm))]  # fmt: skip
     return kept[0] if len(kept) == 1 else tirx.SeqStmt(kept)

@@ -19,6 +19,7 @@ from tvm.tirx.script.parser.parser import bind_for_value, bind_with_value
 
 from harness.errors import LanguageError
 from harness.language import assign, comparisons, eager, frames, macros
+from harness.language.blockviews import unwrapped
 from harness.language.branches import Else, If, Then, check_parts
 from harness.language.dynamic import DynamicKernel, open_sizes, used_values
 from harness.language.elementwise import truth
@@ -314,7 +315,7 @@ def prim_func(func: Callable[..., Any] | None = None, **options: object) -> Any:
 
 def _parse(func: Callable[..., Any], variables: dict[str, Any]) -> Any:
     try:
-        return in_turn(resolved(read(Text(func), variables)))
+        return in_turn(resolved(unwrapped(read(Text(func), variables))))
     except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
         error = language_error(err)
         if error.location is None:

@@ -23,6 +23,7 @@ from harness.language import elementwise as E
 from harness.language import ops
 from harness.language.assign import has_load
 from harness.language.blockformats import dtype_of
+from harness.language.blockviews import unwrapped, view
 from harness.language.convolve import im2col
 from harness.language.dtypes import DType
 from harness.language.flat import reshaped, resolved
@@ -62,7 +63,7 @@ def rebuild(data: Mapping[str, Any]) -> Any:
         with IRBuilder() as builder, S.prim_func(is_private=False):
             S.func_name(data["name"])
             _Builder(data).run()
-        return in_turn(resolved(builder.get()))
+        return in_turn(resolved(unwrapped(builder.get())))
     except LanguageError as error:
         error.location = error.location or str(data["name"])
         raise
@@ -118,9 +119,16 @@ class _Builder:
                 raise LanguageError(f"{view['name']!r} has no memory")
             shape = tuple(int(self.expr(d)) for d in view["shape"])
             same = shape == tuple(map(int, whole.ty.shape)) and view["dtype"] == dtype_of(whole)
-            made = whole if same else reshaped(shape, dtype_name(view["dtype"]), whole.data)
+            made = whole if same else self.reshaped(whole, shape, dtype_name(view["dtype"]))
             self.buffers[number] = made if same else IRBuilder.name(view["name"], made)
         return self.buffers[number]
+
+    @staticmethod
+    def reshaped(whole: Any, shape: tuple[int, ...], dtype: str) -> Any:
+        """A tensor's or block's memory in another shape."""
+        if whole.ty.storage_scope in ("", "global"):
+            return reshaped(shape, dtype, whole.data)
+        return view(whole, shape, dtype)
 
     def grid(self, body: list[Any], axes: list[dict[str, Any]]) -> None:
         """The loops over blocks, outermost first, and what is under them."""

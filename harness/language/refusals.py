@@ -13,7 +13,6 @@ _BITS = ("the vector unit's bit operations are not lowered",
          "compute with numbers and T.if_then_else")  # fmt: skip
 _MANUAL = ("copies and waits are placed by the pipeline", "write T.copy inside T.Pipelined")
 _IR = ("it builds TVM IR nodes by hand", "write Python operators and statements")
-_VIEW = ("tiles cannot be reinterpreted in place", "declare the block in the shape it is used in")
 _NUMBER = ("the vector unit has no such function", "")
 
 REFUSED: Final[dict[str, tuple[str, str]]] = {
@@ -31,7 +30,8 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
     "PersistentTileScheduler": _PERSIST, "BaseTileScheduler": _PERSIST,
     "gemm_sp": ("the matrix unit has no structured sparsity", "use T.gemm on the full operand"),
     "gemm_blockscaled": ("the matrix unit has no block scales", "scale the result in T.Parallel"),
-    "reshape": _VIEW, "view": _VIEW, "reinterpret": _VIEW,
+    "reinterpret": ("tiles cannot be reinterpreted in place",
+                    "declare the block in the shape it is used in"),
     "loop_break": ("loop bounds are known before a loop starts", "bound the loop instead"),
     "break_loop": ("loop bounds are known before a loop starts", "bound the loop instead"),
     "continue_loop": ("iterations run to their end", "guard the statements with if"),

@@ -136,6 +136,21 @@ def test_a_kernel_is_rebuilt_from_json() -> None:
     assert harness.check(made).passed
 
 
+def test_a_view_of_a_block_is_the_block() -> None:
+    """A buffer in a block's memory, of one more dimension, is read as the block."""
+    data = block()
+    one, size = ({"k": "int", "v": v, "t": "int32"} for v in (1, 32))
+    zero = {"k": "int", "v": 0, "t": "int32"}
+    data["buffers"].append({"name": "v", "dtype": "float32", "scope": "shared.dyn",
+                            "shape": [one, size, size], "data": 12})  # fmt: skip
+    source = data["body"][0]["body"][2]["value"]["args"][0]
+    source["args"] = [{"k": "load", "b": 4, "i": [zero] * 3}, size, one, size, size]
+    assert harness.check(rebuild(data)).passed
+    data["buffers"][4]["shape"] = source["args"][2:] = [size, one, one]
+    with pytest.raises(LanguageError, match="dimensions of extent 1"):
+        rebuild(data)
+
+
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
