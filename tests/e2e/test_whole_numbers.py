@@ -190,3 +190,28 @@ def test_a_16_bit_register_is_refused() -> None:
     """A 16-bit destination cannot hold int32."""
     with pytest.raises(CompileError, match="16-bit destination"):
         harness.compile(KERNELS["ordered"], fp32_dest=False)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_real_numbers_are_cut_to_whole_ones(device: str) -> None:
+    """A cast to int32 cuts towards zero, compared or turned back, and what follows gets real bits."""
+
+    @T.prim_func
+    def main(X: T.Tensor((32, 32), "float32"), Y: T.Tensor((32, 32), "float32")):
+        with T.Kernel(1):
+            x = T.alloc_fragment((32, 32), "float32")
+            T.copy(X, x)
+            for i, j in T.Parallel(32, 32):
+                x[i, j] = T.if_then_else(
+                    T.cast(x[i, j], "int32") == 1,
+                    100.0,
+                    T.cast(T.cast(x[i, j], "int32"), "float32"),
+                )
+            T.copy(x, Y)
+
+    x = np.linspace(-3.9, 3.9, 1024, dtype=np.float32).reshape(32, 32)
+    artifact = harness.compile(main, device=device)
+    cut = np.trunc(x)
+    assert np.array_equal(artifact.run({"X": x}).outputs["Y"], np.where(cut == 1, 100.0, cut))
+    assert "'Int32', 'Float32'" in str(artifact.programs)
+    assert harness.check(main, device=device).passed

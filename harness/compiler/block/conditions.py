@@ -91,6 +91,8 @@ def whole(nest: Nest, value: Any) -> Expr:
     if isinstance(value, TensorLoad) or is_truth(value):
         return nest.expr(value)
     if isinstance(value, tirx.Cast) and dtype_of(value) in _WIDER:
+        if is_real(value.value):
+            return nest.expr(value)
         return whole(nest, value.value)
     if isinstance(value, tirx.Select):
         return Select(condition(nest, value.condition), whole(nest, value.true_value),

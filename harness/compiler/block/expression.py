@@ -127,7 +127,11 @@ def _operation(expr: Expr, registers: tuple[int, ...], r: int) -> Micro:
         return Micro("unary", expr.op, registers=(r,))
     if isinstance(expr, Convert):
         target = DataFormat.from_ir(expr.dtype).value
-        source = expr.a.buffer.format if isinstance(expr.a, Leaf) else DataFormat.Float32
+        source = DataFormat.Float32
+        if isinstance(expr.a, Leaf):
+            source = expr.a.buffer.format
+        elif isinstance(expr.a, Convert):
+            source = DataFormat.from_ir(expr.a.dtype)
         source = source if source.is_integer else DataFormat.Float32
         return Micro("cast", "typecast", registers=(r,), names=(source.value, target))
     if isinstance(expr, Select):

@@ -30,7 +30,7 @@ from harness.compiler.block.model import (
     Transpose,
     Unary,
 )
-from harness.compiler.block.whole import WHOLE, copied, in_parts, total
+from harness.compiler.block.whole import REAL, WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
@@ -365,4 +365,5 @@ class Nest:
             return expr  # which holds their values
         if value.same_as(self.node.value) or not is_real(inner):
             return expr  # rounding is the store's
-        return Convert(target, expr)
+        cut = Convert(target, expr)
+        return Convert(REAL, cut) if target == WHOLE else cut  # real numbers follow
