@@ -117,10 +117,20 @@ class Stamp:
             self._complete(time)
 
     def _complete(self, time: Times) -> None:
+        """All rows are."""
         self.time = time
-        self.done = bool((time < COMING).all())
-        if self.done and self.actor.home:
-            self.heard = self.actor.reach.mask
+        self.done = True
+        if self.actor.home:
+            self.by, self.heard = self.actor.agent, self.actor.reach.mask
+
+    def hear(self, agent: int, mask: int) -> None:
+        """``agent`` of the cores of a mask is known to be after it."""
+        if not self.done:
+            return
+        if self.by == agent:
+            self.heard |= mask
+        else:
+            self.by, self.heard = agent, mask
 
     @property
     def cores(self) -> Vector:
@@ -129,7 +139,9 @@ class Stamp:
 
     def finish(self, times: Times, rows: Vector | None = None) -> None:
         """It is complete, or some rows are, at their cores' times; what was complete stays so."""
-        done = times[self.actor.cores]
+        if self.done:
+            return
+        done = times.take(self.actor.cores)
         if self.time is None and rows is None:
             self._complete(done)
             return
@@ -137,4 +149,6 @@ class Stamp:
         ends = before == self.kind
         if rows is not None:
             ends[np.setdiff1d(np.arange(len(done)), rows)] = False
-        self._complete(np.where(ends, done, before))
+        self.time = np.where(ends, done, before)
+        if (self.time < COMING).all():
+            self._complete(self.time)

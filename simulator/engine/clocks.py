@@ -8,9 +8,8 @@ no side of any access: it passes on to pack what it learned from unpack.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +27,24 @@ COMING: Final = GOING - 1
 """The same of a NoC read. Nothing orders reads and writes of the NoC but their barriers."""
 
 
-@dataclass(frozen=True)
-class Event:
-    """A release: what the agent knew, one row per lane."""
+class Covered(Protocol):
+    """An access that whoever hears of an event is after."""
+
+    def hear(self, agent: int, mask: int) -> None:
+        """``agent`` of the cores of a mask is after it."""
+
+
+class Event(NamedTuple):
+    """A release: what the agent knew, one row per lane.
+
+    Attributes:
+        covers: accesses of the lanes' memory that ``known`` tells of, none of them left out on any
+            lane: whoever learns this needs no other proof of their order.
+    """
 
     lanes: Lanes
     known: Times
+    covers: tuple[Covered, ...] = ()
 
 
 class Members:
@@ -87,9 +98,9 @@ class Clocks:
         core, column = divmod(who - 1, self.stride)
         return core, self.acting[column]
 
-    def release(self, agent: int, lanes: Lanes) -> Event:
+    def release(self, agent: int, lanes: Lanes, covers: tuple[Covered, ...] = ()) -> Event:
         """What the agent knows now, itself included; what it does from here on is not in it."""
-        event = Event(lanes, self.knowledge(agent, lanes))
+        event = Event(lanes, self.knowledge(agent, lanes), covers)
         self.advance(agent, lanes)
         return event
 

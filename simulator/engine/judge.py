@@ -79,8 +79,8 @@ class Judge:
             return None
         if stamp.time is None:
             return meeting.rows, before.cores[meeting.others]
-        time = stamp.time if meeting.whole else stamp.time[meeting.others]
-        late = self._clocks.flat[actor.agent][meeting.known] < time
+        time = stamp.time if meeting.whole else stamp.time.take(meeting.others)
+        late = self._clocks.flat[actor.agent].take(meeting.known) < time
         if 1 not in late.tobytes():
             return None
         return meeting.rows[late], before.cores[meeting.others[late]]

@@ -155,22 +155,7 @@ class Ledger:
         Raises:
             Clash: they are not.
         """
-        late: list[Late] = []
-        mine = actor.agent if actor.home else NOBODY
-        for spot in spots:
-            mask = spot[1]
-            for cores, stamp in spot[0].writes:
-                common = cores & mask
-                if common and (stamp.by != mine or common & ~stamp.heard):
-                    rows = self._judge.late(actor, stamp, common, own)
-                    if rows is not None:
-                        late.append(Late(spot, stamp, *rows))
-                    elif not stamp.done or mine == NOBODY:
-                        continue
-                    elif stamp.by == mine:
-                        stamp.heard |= common
-                    else:
-                        stamp.by, stamp.heard = mine, common
+        late = self._late(actor, [(spot, spot[0].writes) for spot in spots], own)
         if late:
             raise self._clash(actor, late, write=True)
 
@@ -180,16 +165,27 @@ class Ledger:
         Raises:
             Clash: some are not before.
         """
+        late = self._late(actor, [(spot, spot[0].reads) for spot in spots if spot[0].reads], own)
+        if late:
+            raise self._clash(actor, late, write=False)
+
+    def _late(
+        self, actor: Actor, found: list[tuple[Spot, list[Part]]], own: tuple[int, ...]
+    ) -> list[Late]:
+        """The rows that are not after earlier accesses; who is after one is remembered there."""
         late: list[Late] = []
-        for spot in spots:
-            for cores, stamp in spot[0].reads:
-                common = cores & spot[1]
-                if common:
+        mine = actor.agent if actor.home else NOBODY
+        for spot, parts in found:
+            mask = spot[1]
+            for cores, stamp in parts:
+                common = cores & mask
+                if common and (stamp.by != mine or common & ~stamp.heard):
                     rows = self._judge.late(actor, stamp, common, own)
                     if rows is not None:
                         late.append(Late(spot, stamp, *rows))
-        if late:
-            raise self._clash(actor, late, write=False)
+                    elif mine != NOBODY:
+                        stamp.hear(mine, common)
+        return late
 
     def _clash(self, actor: Actor, found: list[Late], *, write: bool) -> Clash:
         """The first row's on its first unit, there the first core's, and of that its last."""

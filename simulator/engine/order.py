@@ -65,7 +65,7 @@ class Order:
         self.pushed = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
         self.popped = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
         self.tensors = {t.name: Records(self.clocks, len(t.owner)) for t in tensors}  # type: ignore[arg-type]
-        judge = Judge(self.clocks)
+        judge = self.judge = Judge(self.clocks)
         self.buffers = {cb.number: Ledger(judge, _units(cb), cb.grain) for cb in far}
         self.flags: dict[int, Queue] = {}
         self.words: dict[int, Ledger] = {}
@@ -247,7 +247,7 @@ class Order:
         ledger, actor = self.buffers[cb.number], self.actor(group, at, agent)
         spots = ledger.at(actor.reach, first * cb.page_bytes, count * cb.page_bytes)
         try:
-            ledger.take(actor, spots, self.clocks.time[agent][actor.cores])
+            ledger.take(actor, spots, self.clocks.time[agent].take(actor.cores))
         except Clash as clash:
             raise self._there(cb, clash, actor) from None
 
@@ -279,7 +279,7 @@ class Order:
         except Clash as clash:
             raise self._there(cb, clash, actor, write=False) from None
         if cb.fetched:
-            ledger.put(actor, spots, self.clocks.time[agent][actor.cores])
+            ledger.put(actor, spots, self.clocks.time[agent].take(actor.cores))
 
     # --- edges -----------------------------------------------------------------------------
 
@@ -315,12 +315,12 @@ class Order:
         word = self.words[number]
         time = self.clocks.time[actor.agent]
         try:
-            word.read(actor, word.at(actor.reach, 0, 1), time[actor.cores])
+            stamp = word.read(actor, word.at(actor.reach, 0, 1), time.take(actor.cores))
         except Clash as clash:
             raise self._changed(number, clash, actor, replaces=False) from None
         known = told.together(self.clocks.knowledge(actor.agent, told.senders))
         self.clocks.advance(actor.agent, group.lanes)
-        self.flags[number].add(told.lanes, known)
+        self.flags[number].add(told.lanes, known, stamp)
 
     def reset(self, number: int, group: Group, at: int) -> None:
         """The group sets its own cores' semaphore: what it told before is gone."""
@@ -328,13 +328,13 @@ class Order:
         word = self.words[number]
         time = self.clocks.time[actor.agent]
         try:
-            word.write(actor, word.at(actor.reach, 0, 1), time[actor.cores])
+            stamp = word.write(actor, word.at(actor.reach, 0, 1), time.take(actor.cores))
         except Clash as clash:
             raise self._changed(number, clash, actor, replaces=True) from None
         if self.machine.waiters[number] <= {group.code.thread}:
             flags.forget(lanes)  # it tells nobody but itself
         else:
-            flags.put(lanes, 0, 1, self.clocks.release(actor.agent, lanes))
+            flags.put(lanes, 0, 1, self.clocks.release(actor.agent, lanes, (stamp,)))
 
     def spread(self, number: int, group: Group, rows: Vector, cores: Vector, at: int) -> None:
         """Cores' semaphore is set by multicast: what it told before is gone."""
@@ -349,11 +349,22 @@ class Order:
             word.judge_reads(actor, spots)
         except Clash as clash:
             raise self._changed(number, clash, actor, replaces=True) from None
-        word.put(last, spots, time[last.cores], ends=True)
-        self.transfers.overtaken(agent, group.lanes, cores, time)
+        stamp = word.put(last, spots, time.take(last.cores), ends=True)
+        come = self.transfers.overtaken(agent, group.lanes, cores, time)
+        covers = (
+            stamp,
+            *(
+                access
+                for access in come
+                if isinstance(access, Stamp)
+                and self.judge.replaces(
+                    last.reach, access.actor.reach
+                )  # no sender is another core's
+            ),
+        )
         known = self.clocks.knowledge(agent, told.last)
         self.clocks.advance(agent, group.lanes)
-        self.flags[number].put(told.lanes, 0, 1, Event(told.lanes, known))
+        self.flags[number].put(told.lanes, 0, 1, Event(told.lanes, known, covers))
 
     def signalled(self, number: int, group: Group) -> None:
         """The group has waited for its semaphore."""

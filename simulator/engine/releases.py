@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from simulator.engine.clocks import Clocks, Event, Times
+from simulator.engine.clocks import Clocks, Covered, Event, Times
 from simulator.engine.lanes import Lanes
 
 if TYPE_CHECKING:
     from simulator.engine.values import Value
 
+COVERED: Final = 8
+"""Accesses that added events name; those before them are judged by the clocks alone."""
 Held = dict[Lanes, Event]
 """An event for each of some sets of cores, which are disjoint; the event may be of more cores."""
 
@@ -38,31 +40,37 @@ class Queue:
         """Nothing concerns the first slot of these cores."""
         self._drop(self._slots[0], lanes)
 
-    def add(self, lanes: Lanes, known: Times) -> None:
+    def add(self, lanes: Lanes, known: Times, *covers: Covered) -> None:
         """What concerns the first slot, as before, and ``known`` as well, a row per lane.
 
-        ``known`` is the queue's from then on.
+        ``known`` is the queue's from then on; for what it ``covers`` see :class:`Event`.
         """
         held = self._slots[0]
         before = held.get(lanes)
         if before is not None:
             np.maximum(known, self._rows(lanes, before), out=known)
+            covers = (*before.covers, *covers)[-COVERED:]
         else:
             for some, event in self._of(held, lanes):
                 rows = self._clocks.table.rows(some, lanes)
                 known[rows] = np.maximum(known[rows], self._rows(some, event))
-        self._set(held, lanes, Event(lanes, known))
+        self._set(held, lanes, Event(lanes, known, covers))
 
     def join(self, agent: int, lanes: Lanes, slot: Value) -> None:
         """``agent`` is after what concerned ``slot`` last."""
         if isinstance(slot, int):
             event = self._slots[slot].get(lanes)
             if event is not None:  # as nearly always
-                self._clocks.learn(agent, lanes, self._rows(lanes, event))
+                self._learn(agent, lanes, event)
                 return
         for some, at in self._by_slot(lanes, slot):
             for part, event in self._of(self._slots[at], some):
-                self._clocks.learn(agent, part, self._rows(part, event))
+                self._learn(agent, part, event)
+
+    def _learn(self, agent: int, part: Lanes, event: Event) -> None:
+        self._clocks.learn(agent, part, self._rows(part, event))
+        for access in event.covers:
+            access.hear(agent, part.mask)
 
     def _rows(self, part: Lanes, event: Event) -> Times:
         if part is event.lanes:

@@ -104,8 +104,12 @@ class Transfers:
                 left.append(others)
         self.open[agent] = left
 
-    def overtaken(self, agent: int, lanes: Lanes, receivers: Vector, times: Times) -> None:
-        """A semaphore multicast: multicast data sent before it has come to these receivers."""
+    def overtaken(self, agent: int, lanes: Lanes, receivers: Vector, times: Times) -> list[Pending]:
+        """A semaphore multicast: multicast data sent before it has come to these receivers.
+
+        Returns the accesses of the very same senders and receivers.
+        """
+        alike: list[Pending] = []
         same = receivers.tobytes()
         reached: Any = None
         member: Any = None
@@ -114,6 +118,7 @@ class Transfers:
                 continue
             if transfer.lanes is lanes and transfer.receivers.tobytes() == same:
                 transfer.finish(times)
+                alike.append(transfer.access)
                 continue
             if reached is None:
                 reached = _members(receivers, len(times))
@@ -122,3 +127,4 @@ class Transfers:
             part = transfer if there.all() else transfer.part(there)
             if part is not None:
                 part.finish(times)
+        return alike
