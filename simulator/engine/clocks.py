@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import as_strided
 
 from simulator.engine.lanes import Lanes, LaneTable, Vector
 
@@ -86,6 +87,8 @@ class Clocks:
         self.who: dict[int, Vector] = {}
         self.flat = [known.reshape(-1) for known in self.known]
         self._own: dict[int, Vector] = {}
+        self._steps: dict[Lanes, Times] = {}
+        self._views: dict[tuple[int, Lanes], Times | None] = {}
         self._diagonals: dict[tuple[int, Lanes | Members], Vector] = {}
         every = np.arange(cores)
         for column, agent in enumerate(acting, 1):
@@ -115,7 +118,11 @@ class Clocks:
     def advance(self, agent: int, lanes: Lanes) -> None:
         """What the agent does from here on is in none of its releases so far."""
         if agent in self._own:
-            self.time[agent][lanes.index] += 1
+            steps = self._steps.get(lanes)
+            if steps is None:
+                steps = self._steps[lanes] = np.zeros(self.cores, np.int32)
+                steps[lanes.ids] = 1
+            np.add(self.time[agent], steps, out=self.time[agent])
 
     def _diagonal(self, agent: int, members: Lanes | Members) -> Vector:
         """Where knowledge, laid flat, holds the agent's own time."""
@@ -128,12 +135,37 @@ class Clocks:
 
     def learn(self, agent: int, lanes: Lanes, known: Times) -> None:
         """The agent knows what ``known`` holds, a row per lane."""
-        index, mine = lanes.index, self.known[agent]
-        if type(index) is slice:
-            view = mine[index]
+        view = self._view(agent, lanes)
+        if view is not None:
+            known = known.reshape(view.shape)
             np.maximum(view, known, out=view)
         else:
-            mine[index] = np.maximum(mine.take(lanes.ids, 0), known)
+            mine = self.known[agent]
+            mine[lanes.ids] = np.maximum(mine.take(lanes.ids, 0), known)
+
+    def _view(self, agent: int, lanes: Lanes) -> Times | None:
+        """The cores' rows of ``known`` where they lie, None if they are not evenly spaced runs.
+
+        A rectangle of a grid is: runs of equal length. The view has an axis of its own for those.
+        """
+        key = agent, lanes
+        if key not in self._views:
+            ids, mine, view = lanes.ids, self.known[agent], None
+            if type(lanes.index) is slice:
+                view = mine[lanes.index]
+            else:
+                breaks = np.flatnonzero(np.diff(ids) != 1)
+                run = int(breaks[0]) + 1
+                if len(ids) % run == 0:
+                    runs, gap = len(ids) // run, int(ids[run] - ids[0])
+                    even = ids[0] + gap * np.arange(runs)[:, None] + np.arange(run)
+                    if np.array_equal(even.reshape(-1), ids):
+                        row, item = mine.strides
+                        view = as_strided(
+                            mine[ids[0] :], (runs, run, self.width), (gap * row, row, item)
+                        )
+            self._views[key] = view
+        return self._views[key]
 
     def join(self, agent: int, lanes: Lanes, event: Event) -> None:
         """The agent is after an event of (at least) these lanes."""
