@@ -36,6 +36,7 @@ from simulator.engine.transfers import (
     Transfers,
 )
 from simulator.engine.violation import Violation
+from simulator.engine.zeroed import Kept, zeroed
 
 if TYPE_CHECKING:
     from simulator.engine.cb import CircularBuffer
@@ -54,7 +55,8 @@ class Order:
     Attributes:
         news: bits of the cores whose unpacker has learned of others since its last tile op.
         taught: edges that teach somebody something; no clock has to follow the others.
-        writer: (group, place, agent) of the op being executed, while it may write to L1 itself.
+        writer: (group, place, agent, rows and columns kept if it zeroes the rest of a page) of the
+            op being executed, while it may write to L1 itself.
     """
 
     def __init__(self, machine: Machine, tensors: list[Tensor], far: list[CircularBuffer]) -> None:
@@ -76,7 +78,7 @@ class Order:
         self.transfers = Transfers()
         self.news = 0
         self.taught: set[Handed] = set()
-        self.writer: tuple[Group, int, int] | None = None
+        self.writer: tuple[Group, int, int, Kept | None] | None = None
         self._places: list[tuple[str, str, str]] = []
         self._numbers: dict[tuple[str, int], int] = {}
         self._actors: dict[tuple[str, int, int, Lanes], Actor] = {}
@@ -255,10 +257,14 @@ class Order:
         """The op at :attr:`writer` writes pages of the own window: no transfer may touch them."""
         if self.writer is None:
             return  # a NoC read, see :meth:`filled`
-        group, at, agent = self.writer
+        group, at, agent, kept = self.writer
         actor, ledger = self.actor(group, at, agent), self.buffers[cb.number]
         first: Any = (cb.phase(lanes, write=True) + start) * cb.page_bytes
-        spots = ledger.at(actor.reach, first, pages * cb.page_bytes)
+        if kept is None:
+            spots = ledger.at(actor.reach, first, pages * cb.page_bytes)
+        else:
+            rows, columns = (keep(group.regs) for keep in kept)
+            spots = zeroed(cb, ledger, actor.reach, first, rows, columns)
         try:
             ledger.judge(actor, spots)
             ledger.judge_reads(actor, spots)

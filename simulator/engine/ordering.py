@@ -119,10 +119,12 @@ def _writes(order: Order, c: OpContext, step: Step) -> Step:
 
     Zeroing some of a page leaves the rest alone, and may go with transfers of parts elsewhere.
     """
+    zeroing = c.op.name == "zero_tile_region"
+    kept = (c.scalar(2), c.scalar(3)) if zeroing else None
     agent = order.end_of(c.code.thread, producer=True)
 
     def hooked(group: Group) -> int:
-        order.writer = group, c.number, agent
+        order.writer = group, c.number, agent, kept
         try:
             return step(group)
         finally:
@@ -130,8 +132,7 @@ def _writes(order: Order, c: OpContext, step: Step) -> Step:
 
     if OPS[c.op.name].effect == "l1_write":
         cb = c.cb(0)
-        apart = c.op.name == "zero_tile_region" and cb.grain < cb.page_bytes
-        return hooked if cb.fetched or (cb.watched and not apart) else step
+        return hooked if cb.fetched or cb.watched else step
     return hooked if any(cb.fetched for cb in c.machine.cbs.values()) else step
 
 

@@ -30,6 +30,11 @@ def send(source: Any, target: Any) -> Stmt:
     return op("noc_async_write", source, "x", "y", target, PAGE)
 
 
+def some(source: Any, target: Any, first: int, size: int = 512) -> Stmt:
+    """The same of some bytes of the page."""
+    return op("noc_async_write", plus(source, first), "x", "y", plus(target, first), size)
+
+
 def fetch(source: Any, target: Any) -> Stmt:
     """Read a page of the own core, over the NoC."""
     return op("noc_async_read", "x", "y", source, target, PAGE)
@@ -78,6 +83,9 @@ RACES: dict[str, tuple[Stmt, ...]] = {
         op("noc_async_write", B, "x", "y", A, 512), FILL, WRITES, PUSH,
     ),
     "write, then zero": (send(B, A), ZERO, WRITES, PUSH),
+    "write some bytes, then zero them": (some(B, A, 512), ZERO, WRITES, PUSH),
+    "write some bytes, kept and not, then zero": (some(B, A, 496, 32), ZERO, WRITES, PUSH),
+    "send some bytes, then zero them": (some(A, B, 1024), ZERO, WRITES, PUSH),
 }  # fmt: skip
 EARLY: dict[str, tuple[Stmt, ...]] = {
     "fill what is being read": (page(2, A), FILL, READS, PUSH),
@@ -97,6 +105,8 @@ ORDERED: dict[str, tuple[Stmt, ...]] = {
     "write, barrier, fill": (send(B, A), WRITES, FILL, PUSH),
     "fill, then write over it": (FILL, send(B, A), WRITES, PUSH),
     "fill, then store": (FILL, store(A), WRITES, PUSH),
+    "write some bytes, zero others": (some(B, A, 0), ZERO, WRITES, PUSH),
+    "send some bytes, zero others": (some(A, B, 0), ZERO, WRITES, PUSH),
     "both barriers": (send(A, C), fetch(A, B), READS, FLUSHED, page(2, A), WRITES, READS, PUSH),
 }
 
