@@ -194,7 +194,7 @@ def test_a_16_bit_register_is_refused() -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_real_numbers_are_cut_to_whole_ones(device: str) -> None:
-    """A cast to int32 cuts towards zero, compared or turned back, and what follows gets real bits."""
+    """A cast to int32 cuts towards zero, compared or turned back, and then real bits follow."""
 
     @T.prim_func
     def main(X: T.Tensor((32, 32), "float32"), Y: T.Tensor((32, 32), "float32")):
