@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -39,7 +38,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
                 f"cannot be written: {error.strerror or error}", location=str(path)
             ) from None
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         stream = temporary.open("xb")
     except OSError as error:
