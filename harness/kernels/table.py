@@ -23,6 +23,7 @@ from harness.kernels import (
     loss,
     norm,
     quantised,
+    selection,
     softmax,
     splitk,
 )
@@ -84,6 +85,15 @@ KERNELS: Final = MappingProxyType(
         "softmax": Packaged(softmax.softmax, softmax.reference, {"M": 100}),
         "online_softmax": Packaged(softmax.online_softmax, softmax.reference, {"M": 100}),
         "cross_entropy": Packaged(loss.cross_entropy, loss.cross_entropy_reference, {"M": 100}),
+        "argmax": Packaged(
+            selection.argmax, selection.argmax_reference, {"M": 100, "N": 70}, ("bfloat16",)
+        ),
+        "topk_indices": Packaged(
+            selection.topk_indices,
+            selection.topk_indices_reference,
+            {"M": 100, "N": 50},
+            ("bfloat16",),
+        ),
         "rms_norm": Packaged(norm.rms_norm, norm.rms_norm_reference, {"M": 100}),
         "rms_norm_splitk": Packaged(norm.rms_norm_splitk, norm.rms_norm_reference, {"M": 100}),
         "layer_norm": Packaged(norm.layer_norm, norm.layer_norm_reference, {"M": 100}),

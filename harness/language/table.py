@@ -144,7 +144,10 @@ def _entries() -> dict[str, Entry]:
         elif target in INTEGERS:
             use += "; tensors and blocks of int8 T.gemm, which runs simulated only"
             if target == "int32":
-                use += "; tensors and blocks whose numbers are used as real ones, exact below 2**24"
+                use += (
+                    "; tensors and blocks whose numbers are used as real ones, exact below 2**24,"
+                    " or are computed from indices and conditions and provably stay that small"
+                )
         elif target == TRUTH:
             use += "; blocks of conditions, stored from comparisons in T.Parallel"
         table[name] = Entry(name, "works", f"the dtype {target}: for {use}")

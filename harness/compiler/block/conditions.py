@@ -86,6 +86,9 @@ def condition(nest: Nest, value: Any) -> Expr:
 
 def whole(nest: Nest, value: Any) -> Expr:
     """An integer expression that may read memory, in float32: exact below 2 ** 24."""
+    if isinstance(value, Call) and value.op.name.endswith(".if_then_else") and loads_of(value):
+        test, yes, no = value.args
+        return Select(condition(nest, test), whole(nest, yes), whole(nest, no))
     if not loads_of(value):
         return index_expr(nest, value)
     if isinstance(value, TensorLoad) or is_truth(value):

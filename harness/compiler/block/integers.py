@@ -18,6 +18,7 @@ from harness.compiler.block.model import (
     operands,
     walk,
 )
+from harness.compiler.block.whole import REAL, WHOLE
 from harness.compiler.diagnostics import refuse
 from harness.compiler.options import CompileOptions
 
@@ -43,6 +44,8 @@ def check_integers(program: BlockProgram, options: CompileOptions) -> None:
                 continue
             _no(stmt, f"{stmt.expr.buffer.dtype} {stmt.expr.buffer.name!r} becomes"
                 f" {stmt.dst.dtype}", "keep its dtype, and convert outside the kernel")  # fmt: skip
+        if isinstance(stmt, Eltwise) and _rounds(stmt):
+            continue
         if isinstance(stmt, Eltwise) and _converts(stmt):
             if not options.use_fp32_dest:
                 _no(stmt, f"int32 {used[0].name!r} in a 16-bit destination register",
@@ -67,6 +70,18 @@ def _converts(stmt: Eltwise) -> bool:
         return all(fine(operand, converted=inner) for operand in operands(expr))
 
     return not stmt.dst.format.is_integer and fine(stmt.expr, converted=False)
+
+
+def _rounds(stmt: Eltwise) -> bool:
+    """Whether whole numbers that are kept as real ones become int32; spans proves them exact."""
+    expr = stmt.expr
+    return (
+        isinstance(expr, Convert)
+        and expr.dtype == stmt.dst.dtype == WHOLE
+        and isinstance(expr.a, Leaf)
+        and expr.a.bcast is None
+        and expr.a.buffer.dtype == REAL
+    )
 
 
 def _check_gemm(stmt: Gemm, options: CompileOptions) -> None:

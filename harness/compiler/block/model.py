@@ -1,7 +1,6 @@
-"""The vocabulary of block programs.
+"""The vocabulary of block programs: lists of statements on tile buffers.
 
-A block program is a list of statements on tile buffers. Statements are mutable while passes rewrite
-them; expressions are immutable.
+Statements are mutable while passes rewrite them; expressions are immutable.
 """
 
 from __future__ import annotations
@@ -390,6 +389,7 @@ class BlockProgram:
 
     body: list[Statement]
     names: set[str] = field(default_factory=set)
+    held: set[Buffer] = field(default_factory=set)  # whole numbers kept as float32
 
     def fresh_name(self, stem: str) -> str:
         """A buffer name not in use yet."""

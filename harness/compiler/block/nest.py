@@ -14,6 +14,7 @@ from harness.compiler.block.choose import Pick, picked, picks, window
 from harness.compiler.block.conditions import condition, is_truth, whole
 from harness.compiler.block.fold import RING, binary, is_real
 from harness.compiler.block.gather import Gathered, gathers_into, is_gathered
+from harness.compiler.block.held import KEPT, cuts, is_computed
 from harness.compiler.block.lines import side
 from harness.compiler.block.model import (
     Binary,
@@ -76,6 +77,8 @@ class Nest:
                        code="UnsupportedIndex",
                        next_step="index the block by the loop variables in order")  # fmt: skip
             block = self.target = self.parts.write(buffer, starts, extents, stmt)
+            if buffer.name in self.reader.held:
+                self._check_whole(stmt)
             expr = self.expr(stmt.value)
             if isinstance(expr, Leaf) and (load := gathers_into(self.before, expr, block)):
                 load.dst = block
@@ -83,11 +86,23 @@ class Nest:
             return [*self.before, Eltwise(stmt, block, expr), *self.parts.after]
         region = self.region(buffer, indices, stmt)
         form = "full" if len(self.extents) > 1 else lies(region)
-        block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
+        dtype = dtype_of(buffer)
+        computed = dtype == WHOLE and is_computed(stmt.value, self.reader.held)
+        block = make_buffer(self.reader.temp(f"{buffer.name}_block"), KEPT if computed else dtype,
                             tuple(self.extents), form)  # fmt: skip
         self.target = block
+        if computed:
+            self._check_whole(stmt)
+            self.reader.whole.add(block)
         expr = self.expr(stmt.value)
         return [*self.before, Eltwise(stmt, block, expr), *self.reader.unload(stmt, region, block)]
+
+    def _check_whole(self, stmt: tirx.BufferStore) -> None:
+        """Refuse real numbers where whole ones are stored: nothing cuts them."""
+        if is_real(stmt.value) or cuts(stmt.value):
+            refuse(f"real numbers are stored to {stmt.buffer.name!r} of {WHOLE}", node=stmt,
+                   code="UnsupportedDtype",
+                   next_step="keep them in float32, and convert outside the kernel")  # fmt: skip
 
     # Places -----------------------------------------------------------------------------------
 

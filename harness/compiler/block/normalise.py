@@ -35,6 +35,7 @@ from harness.compiler.block.parts import Extract, Insert
 from harness.compiler.block.paths import separate_exact
 from harness.compiler.block.rewrite import redirect, replace_uses, rewrite_lists
 from harness.compiler.block.webs import propagate_copies, rename_webs
+from harness.compiler.block.whole import copied
 from harness.language.blockformats import dtype_of
 
 
@@ -212,7 +213,7 @@ def _separate_stores(program: BlockProgram) -> None:
                 defs = sum(stmt.src in s.defs() for s in walk(program.body))
                 if other or stmt.src in converted or defs > 1:
                     copy = stmt.src.like(program.fresh_name(f"{stmt.src.name}_out"), dtype)
-                    out.append(Eltwise(stmt.node, copy, Leaf(stmt.src)))
+                    out.append(Eltwise(stmt.node, copy, copied(stmt.src, copy)))
                     stmt.src = copy
             out.append(stmt)
         return out

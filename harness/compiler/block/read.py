@@ -10,6 +10,7 @@ from tvm.ir import Call, TensorRegion
 
 from harness.compiler.affine import block_ranges
 from harness.compiler.block.conditions import check_conditions
+from harness.compiler.block.held import check_whole, computed_integers
 from harness.compiler.block.model import (
     BlockProgram,
     Buffer,
@@ -51,8 +52,9 @@ def read_block(kernel: Kernel, *, fp32_dest: bool = True) -> BlockProgram:
     """
     reader = _Reader(kernel, fp32_dest)
     body = reader.body(kernel.body)
-    return BlockProgram(body, {p.name for p in kernel.params} | {b.name for b in kernel.onchip}
-                        | reader.names)  # fmt: skip
+    names = {p.name for p in kernel.params} | {b.name for b in kernel.onchip} | reader.names
+    held = {reader.buffers[name] for name in reader.held} | reader.whole
+    return BlockProgram(body, names, held)
 
 
 class _Reader:
@@ -61,6 +63,8 @@ class _Reader:
         forms, dtypes = infer_forms(kernel), onchip_dtypes(kernel)
         self.params = {p.name: p for p in kernel.params}
         self.buffers: dict[str, Buffer] = {}
+        self.whole: set[Buffer] = set()
+        self.held = computed_integers(kernel)
         self.names: set[str] = set()
         self.ranges = block_ranges(kernel)
         for b in kernel.onchip:
@@ -92,6 +96,7 @@ class _Reader:
     def call(self, call: Call) -> list[Statement]:
         """A tile op, between what it needs of parts of blocks and what becomes of them."""
         check_conditions(call)
+        check_whole(call)
         parts = self.parts()
         body = self.tile_op(call, parts)
         return [*parts.before, *body, *parts.after]

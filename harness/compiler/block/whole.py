@@ -30,7 +30,9 @@ _STEPS: Final = (2.0**16, 2.0**8)
 
 
 def copied(source: Buffer, target: Buffer) -> Expr:
-    """What a copy stores: int32 becomes float32 on its way to real numbers."""
+    """What a copy stores: int32 becomes float32 on its way to real numbers, and is made of them."""
+    if target.dtype == WHOLE and not source.format.is_integer:
+        return Convert(WHOLE, Leaf(source))
     if source.dtype == WHOLE and not target.format.is_integer:
         return Convert(REAL, Leaf(source))
     return Leaf(source)
@@ -39,7 +41,7 @@ def copied(source: Buffer, target: Buffer) -> Expr:
 def in_parts(
     block: Buffer, node: Any, temp: Callable[[str], str]
 ) -> tuple[list[Statement], list[Buffer]]:
-    """Statements that make of an int32 block blocks of float32 whose sum it is, and those.
+    """Statements that make of whole numbers blocks of float32 whose sum they are, and those.
 
     None holds numbers of more than 8 bits. ``temp`` makes names.
     """
@@ -50,7 +52,7 @@ def in_parts(
         made.append(Eltwise(node, new, value))
         return new
 
-    rest = put(Convert(REAL, Leaf(block)))
+    rest = block if block.dtype == REAL else put(Convert(REAL, Leaf(block)))
     parts: list[Buffer] = []
     for step in _STEPS:
         whole = Unary("floor", Binary("mul", Leaf(rest), Const(1 / step)))

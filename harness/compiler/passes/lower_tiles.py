@@ -33,6 +33,7 @@ from harness.compiler.block.model import (
 from harness.compiler.block.names import Names
 from harness.compiler.block.normalise import normalise
 from harness.compiler.block.read import read_block
+from harness.compiler.block.spans import check_spans
 from harness.compiler.block.transfer import TransferEmitter
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, read_kernel, statements, with_body
@@ -80,6 +81,7 @@ class LowerTTTileIntrinsics(TTPass):
         _check_kept(kernel, options)
         program = read_block(kernel, fp32_dest=options.use_fp32_dest)
         capacity = options.arch.dst_tiles(fp32_dest=options.use_fp32_dest, full_sync=False)
+        check_spans(program, list(block_ranges(kernel)), fp32_dest=options.use_fp32_dest)
         normalise(program, capacity, block_ranges(kernel))
         check_integers(program, options)
         check_in_place(program.body)

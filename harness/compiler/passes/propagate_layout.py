@@ -15,6 +15,7 @@ from tvm.ir import Call
 
 from harness.compiler import attrs
 from harness.compiler.block.conditions import HELD
+from harness.compiler.block.held import KEPT, computed_integers
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.forms import infer_forms
 from harness.compiler.kernel import Kernel, read_kernel
@@ -37,7 +38,8 @@ def onchip_dtypes(kernel: Kernel) -> dict[str, str]:
     """Dtype of every on-chip buffer as it is kept.
 
     A buffer filled by copies from tensors of one block format, and by nothing else, keeps their
-    format: what reads it sees the same values, in half the space or less. Conditions are numbers.
+    format: what reads it sees the same values, in half the space or less. Conditions are numbers,
+    and whole numbers that are computed are real ones.
     """
     sources: dict[str, set[str]] = {}
     params = {p.name for p in kernel.params}
@@ -49,11 +51,12 @@ def onchip_dtypes(kernel: Kernel) -> dict[str, str]:
             loaded = is_copy and whole and call.args[0].source.name in params
             made = dtype_of(call.args[0].source) if loaded else ""
             sources.setdefault(access.buffer.name, set()).add(made)
-    out = {}
+    out, computed = {}, computed_integers(kernel)
     for buffer in kernel.onchip:
         own, found = dtype_of(buffer), sources.get(buffer.name, set())
         (only,) = found if len(found) == 1 else ("",)
         kept = only if own == VALUES and only in BLOCK_FORMATS else own
+        kept = KEPT if buffer.name in computed else kept
         out[buffer.name] = HELD if own == TRUTH else kept
     return out
 

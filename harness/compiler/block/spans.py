@@ -1,0 +1,200 @@
+"""How large the whole numbers become that a block program computes in float32.
+
+Every block gets one interval that holds whatever any statement stores to it: stores are followed
+until nothing grows. Whole numbers below 2 ** 24 are exact in the vector unit; what passes the
+matrix unit, which keeps 11 bits of a number and 8 beside float16, has to be as small as that.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NoReturn
+
+import tvm
+from tvm.ir import Call
+
+from harness.compiler.affine import Bounds
+from harness.compiler.block.model import (
+    Binary,
+    BlockProgram,
+    Buffer,
+    Const,
+    Convert,
+    Eltwise,
+    Expr,
+    For,
+    IndexTiles,
+    Leaf,
+    Reduce,
+    Select,
+    Statement,
+    Store,
+    Transpose,
+    Unary,
+    walk,
+)
+from harness.compiler.diagnostics import refuse
+from harness.language.ops import REDUCE
+from simulator.arch import TILE
+from simulator.formats.dataformat import DataFormat
+
+Span = tuple[float, float]
+
+EXACT: Final = 2.0**24
+_ROUNDS: Final = 8
+"""Numbers that still grow after as many rounds grow with every turn of a loop."""
+_ANY: Final = (-math.inf, math.inf)
+_TESTS: Final = ("eqz", "nez", "ltz", "lez", "gtz", "gez")
+_PARTIAL: Final = 255.0
+"""Sums of numbers up to this pass the matrix unit without loss."""
+
+
+class _Spans:
+    """Intervals of all blocks."""
+
+    def __init__(self, program: BlockProgram, ranges: list[Bounds]) -> None:
+        self.known: dict[Buffer, Span] = {}
+        self.program, self.analyzer = program, tvm.sym.Analyzer()
+        for var, start, extent in ranges:
+            self.analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
+        for stmt in walk(program.body):
+            if isinstance(stmt, For):
+                loop = stmt.node
+                self.analyzer.bind(
+                    loop.loop_var, tvm.ir.Range.from_min_extent(loop.min, loop.extent)
+                )
+        for _ in range(_ROUNDS):
+            if not self._grow():
+                return
+        while self._grow(widen=True):
+            pass
+
+    def _grow(self, *, widen: bool = False) -> bool:
+        grown = False
+        for stmt in walk(self.program.body):
+            for dst in stmt.defs():
+                old, new = self.known.get(dst), self._made(stmt)
+                both = new if old is None or new is None else _hull(old, new)
+                if both is not None and both != old:
+                    self.known[dst], grown = (_ANY if widen else both), True
+        return grown
+
+    def _made(self, stmt: Statement) -> Span | None:
+        if isinstance(stmt, Eltwise):
+            return self.of(stmt.expr)
+        if isinstance(stmt, Transpose):
+            return self.known.get(stmt.src)
+        if isinstance(stmt, Reduce):
+            span = self.known.get(stmt.src)
+            if stmt.pool == "MAX" or span is None:
+                return span
+            count = stmt.src.shape[1] if stmt.axis else stmt.src.shape[0]
+            return min(0.0, count * span[0]), max(0.0, count * span[1])
+        if isinstance(stmt, IndexTiles):
+            base = self.analyzer.const_int_bound(stmt.base)
+            steps = ((stmt.row_step, stmt.dst.rows), (stmt.col_step, stmt.dst.cols))
+            ends = [step * (tiles * TILE - 1) for step, tiles in steps]
+            low = int(base.min_value) + sum(min(0, end) for end in ends)
+            return low, int(base.max_value) + sum(max(0, end) for end in ends)
+        return _ANY
+
+    def of(self, expr: Expr) -> Span | None:
+        """The interval of an expression; None where nothing is stored yet to what it reads."""
+        if isinstance(expr, Const):
+            return expr.value, expr.value
+        if isinstance(expr, Leaf):
+            return self.known.get(expr.buffer)
+        if isinstance(expr, Unary) and expr.op in _TESTS:
+            return 0.0, 1.0
+        if isinstance(expr, Select):
+            a, b = self.of(expr.a), self.of(expr.b)
+            return a or b if a is None or b is None else _hull(a, b)
+        if isinstance(expr, Convert):
+            return self.of(expr.a)
+        if isinstance(expr, Unary) and expr.op in ("floor", "relu"):
+            a = self.of(expr.a)
+            if a is None or not all(map(math.isfinite, a)):
+                return None if a is None else _ANY
+            return (math.floor(a[0]), math.floor(a[1])) if expr.op == "floor" else (
+                max(a[0], 0.0), max(a[1], 0.0))  # fmt: skip
+        if isinstance(expr, Binary):
+            a, b = self.of(expr.a), self.of(expr.b)
+            return None if a is None or b is None else _combined(expr.op, a, b)
+        return _ANY
+
+    def steps(self, expr: Expr) -> list[Span | None]:
+        """The intervals of an expression and of all numbers it is made of, conditions aside."""
+        inner: list[Expr] = []
+        if isinstance(expr, (Select, Binary)):
+            inner = [expr.a, expr.b]
+        elif isinstance(expr, Convert) or (isinstance(expr, Unary) and expr.op not in _TESTS):
+            inner = [expr.a]
+        return [self.of(expr), *(span for part in inner for span in self.steps(part))]
+
+
+def check_spans(program: BlockProgram, ranges: list[Bounds], *, fp32_dest: bool) -> None:
+    """Refuse whole numbers that could become too large to be exact.
+
+    Raises:
+        CompileError: at the source line.
+    """
+    if not program.held:
+        return
+    spans, whole = _Spans(program, ranges), set(program.held)
+    half = any(b.format is DataFormat.Float16 for s in walk(program.body)
+               for b in (*s.defs(), *s.uses()))  # fmt: skip
+    narrow = 2.0**8 if half else 2.0**11
+    for stmt in walk(program.body):
+        mine = [b for b in (*stmt.defs(), *stmt.uses()) if b in whole]
+        if not mine:
+            continue
+        name = mine[0].name
+        if not fp32_dest:
+            _no(stmt, f"int32 {name!r} in a 16-bit destination register",
+                "leave --no-fp32-dest out")  # fmt: skip
+        if isinstance(stmt, Eltwise):
+            if isinstance(stmt.node, Call) and stmt.node.op.name == REDUCE:
+                whole.add(stmt.dst)  # what is reduced in its place
+            if stmt.dst in whole:
+                _check(stmt, name, spans.steps(stmt.expr), EXACT)
+        elif isinstance(stmt, (Reduce, Transpose)):
+            limit = narrow if isinstance(stmt, Transpose) or stmt.pool == "MAX" else _PARTIAL
+            _check(stmt, stmt.src.name, [spans.of(Leaf(stmt.src))], limit)
+            _check(stmt, stmt.dst.name, [spans.of(Leaf(stmt.dst))], EXACT)
+            whole.add(stmt.dst)
+        elif not isinstance(stmt, Store):
+            _no(stmt, f"a part of int32 block {name!r}, which is computed",
+                "use whole blocks of it, or float32")  # fmt: skip
+
+
+def _check(stmt: Statement, name: str, found: list[Span | None], limit: float) -> None:
+    for span in found:
+        if span is not None and max(abs(span[0]), abs(span[1])) > limit:
+            _no(stmt, f"whole numbers of {name!r} that may exceed {limit:,.0f}, beyond which"
+                " they are not exact", "bound them with T.min and T.max,"
+                " or compute in float32")  # fmt: skip
+
+
+def _combined(op: str, a: Span, b: Span) -> Span:
+    if not all(map(math.isfinite, (*a, *b))):
+        return _ANY
+    if op == "add":
+        return a[0] + b[0], a[1] + b[1]
+    if op == "sub":
+        return a[0] - b[1], a[1] - b[0]
+    if op == "mul":
+        ends = [x * y for x in a for y in b]
+        return min(ends), max(ends)
+    if op == "max":
+        return max(a[0], b[0]), max(a[1], b[1])
+    if op == "min":
+        return min(a[0], b[0]), min(a[1], b[1])
+    return _ANY
+
+
+def _hull(a: Span, b: Span) -> Span:
+    return min(a[0], b[0]), max(a[1], b[1])
+
+
+def _no(stmt: Statement, what: str, instead: str) -> NoReturn:
+    refuse(what, node=stmt.node, code="UnsupportedDtype", next_step=instead)
