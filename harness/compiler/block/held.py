@@ -69,7 +69,7 @@ def check_whole(call: Call) -> None:
         CompileError: at the call.
     """
     regions = [arg for arg in call.args if isinstance(arg, TensorRegion)]
-    if dtype_of(regions[-1].source) != WHOLE:
+    if call.op.name == GEMM or dtype_of(regions[-1].source) != WHOLE:
         return
     real = [r.source.name for r in regions[:-1] if dtype_of(r.source) in DTYPES]
     value = 0.0
