@@ -104,7 +104,9 @@ def if_then_else(condition: Any, a: Any, b: Any) -> Any:
     if isinstance(condition, (bool, int, float)):
         return a if condition else b
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
-        a, b = (tirx.const(float(v), "float32") for v in (a, b))
+        whole = isinstance(a, int) and isinstance(b, int)
+        a, b = (tirx.const(int(v), "int32") if whole else tirx.const(float(v), "float32")
+                for v in (a, b))  # fmt: skip
     a, b = same_dtype(a, b)
     return tirx.Select(condition, a, b)
 

@@ -39,6 +39,11 @@ def _kernel(statement: str) -> Any:
                 T.reduce_sum(n, r, dim=1)
                 for i, j in T.Parallel(32, 32):
                     D[i, j] = r[i]
+            if statement == "literals":
+                for i, j in T.Parallel(32, 32):
+                    n[i, j] = T.if_then_else(a[i, j] > 0, 1, 0)
+                for i, j in T.Parallel(32, 32):
+                    D[i, j] = n[i, j] + T.if_then_else(i > j, 7, -7)
             if statement == "wide reduction":
                 for i, j in T.Parallel(32, 32):
                     n[i, j] = i * 100 + j
@@ -73,7 +78,7 @@ def _kernel(statement: str) -> Any:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("statement", ["turned", "least", "count"])
+@pytest.mark.parametrize("statement", ["turned", "least", "count", "literals"])
 def test_computed_whole_numbers_are_exact(statement: str, device: str) -> None:
     """Whole numbers from indices and conditions reach an int32 tensor without any error."""
     i, j = np.mgrid[:32, :32]
@@ -82,6 +87,7 @@ def test_computed_whole_numbers_are_exact(statement: str, device: str) -> None:
     want = {
         "turned": ((i * 32 + j) * 1000 - 500000).T,
         "least": n.min(0)[None, :] - n,
+        "literals": (a > 0) + np.where(i > j, 7, -7),
         "count": np.broadcast_to((a > 0).sum(1)[:, None], (32, 32)),
     }[statement]
     kernel = _kernel(statement)
