@@ -60,5 +60,10 @@ def _whole(access: Access, loops: dict[Any, int]) -> bool:
     sizes = [constant(d) for d in access.buffer.ty.shape]
     if not isinstance(access.node, tirx.BufferStore):
         return list(access.extents) == sizes and all(constant(s) == 0 for s in access.starts)
-    used = [i for i in access.starts if isinstance(i, tvm.ir.Var) and i in loops]
-    return [loops[i] for i in used] == sizes and len(set(used)) == len(used)
+    used = set()
+    for start, size in zip(access.starts, sizes, strict=True):
+        if isinstance(start, tvm.ir.Var) and loops.get(start) == size and start not in used:
+            used.add(start)
+        elif size != 1 or constant(start) != 0:
+            return False
+    return True

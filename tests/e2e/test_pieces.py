@@ -263,3 +263,28 @@ def test_two_blocks_that_write_for_all_are_refused(test: str) -> None:
         harness.compile(beside(test))
     assert caught.value.code == "OverlappingWrites"
     assert caught.value.location
+
+
+@pytest.mark.parametrize("filled", [8, 4])
+def test_a_block_of_one_column_is_filled_by_a_loop_over_its_rows(filled: int) -> None:
+    """In blocks done in turn its elements are all written before they are read, or they are not."""
+    body = f"""
+with T.Kernel(2, 4) as (bx, by):
+    a = T.alloc_shared((8, 96), "bfloat16")
+    v = T.alloc_fragment((8,), "float32")
+    q = T.alloc_fragment((8, 1), "float32")
+    T.copy(A[by * 8, bx * 96], a)
+    T.reduce_min(a, v, dim=1)
+    for i in T.Parallel({filled}):
+        q[i, 0] = v[i] + 1.0
+    for i, j in T.Parallel(8, 96):
+        if by * 4 + i > 5:
+            a[i, j] = a[i, j] - q[i, 0]
+    T.copy(a, C[by * 8, bx * 96])
+"""
+    kernel = text('A: T.Tensor((32, 192), "bfloat16"), C: T.Tensor((32, 192), "bfloat16")', body)
+    if filled == 8:
+        right(kernel)
+        return
+    with pytest.raises(CompileError, match="'q' may be used before it is filled"):
+        harness.compile(kernel)
