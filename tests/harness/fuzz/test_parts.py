@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.fuzz import branches, computed, parts, placed, regions
+from harness.fuzz import branches, computed, lines, parts, placed, regions
 from harness.fuzz.case import Case
 from harness.fuzz.judge import run_case
 from harness.fuzz.scene import OUTPUT, Scene, render
@@ -33,6 +33,10 @@ MARKS = {
     regions.viewed: ", k, ",
     regions.staged: "T.copy(C",
     regions.lone: " : by * 64 + 64",
+    lines.layers: ", dim=",
+    lines.scalars: "= U",
+    lines.narrow: ("0] = ", "[0, i] = "),
+    lines.pages: " % ",
 }
 """What the text of each has and no other."""
 
