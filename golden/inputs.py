@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import tvm
+import tvm_ffi
 
 from golden.errors import GoldenError
 from golden.formats import TILE, find_format
@@ -109,12 +111,50 @@ def _special(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return values
 
 
+def _steep(rng: np.random.Generator, shape: tuple[int, ...], highest: int = 32) -> Array:
+    """Rows of whole numbers up to 4, times 1 to 32.
+
+    Their exponentials overflow unless a maximum is taken off first.
+    """
+    rows = (*shape[:-1], 1)
+    factors = np.exp2(rng.integers(0, highest.bit_length(), rows))
+    values: Array = rng.integers(-4, 5, shape) * factors
+    return values
+
+
+def _hilly(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Rows of whole numbers up to 4, times 1 to 4: exponentials of their products overflow.
+
+    The products are exact, so that what is judged is not lost in a bound.
+    """
+    return _steep(rng, shape, 4)
+
+
 def _ties(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Odd multiples of half a bfloat16 unit, where roundings disagree."""
     base = rng.integers(128, 256, shape) + 0.5
     exponent = rng.integers(-4, 5, shape)
     values: Array = np.copysign(base * np.exp2(exponent - 7.0), rng.standard_normal(shape))
     return values
+
+
+EXPONENTIALS: Final = ("exp", "exp2", "exp10")
+
+
+def overflowing(func: Any) -> str | None:
+    """The kind of inputs on which a kernel's exponentials overflow unless a maximum is taken off.
+
+    None for a source that takes no exponential.
+    """
+    found: list[str] = []
+
+    def seen(call: tvm.ir.Call) -> None:
+        found.append(str(getattr(call.op, "name", "")).rpartition(".")[2])
+
+    tvm_ffi.structural_walk(func.body, [(tvm.ir.Call, seen)])
+    if not any(name in EXPONENTIALS for name in found):
+        return None
+    return "hilly" if "gemm" in found else "steep"
 
 
 INPUT_KINDS: Final[MappingProxyType[str, Draw]] = MappingProxyType(
@@ -128,6 +168,8 @@ INPUT_KINDS: Final[MappingProxyType[str, Draw]] = MappingProxyType(
         "huge": _huge,
         "one_hot": _one_hot,
         "special": _special,
+        "steep": _steep,
+        "hilly": _hilly,
         "ties": _ties,
     }
 )

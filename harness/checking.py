@@ -126,9 +126,9 @@ def check(
     order = order_of(kernel) if function is None else ()
     if order:
         return check_sequence(
-            kernel, order, inputs, _kinds(input_kind, oracle), artifact=_directory(artifact),
-            oracle=oracle, seed=seed, numbers=numbers, options=options, run_options=run_options,
-            backend=backend, **keywords,
+            kernel, order, inputs, drawn.kinds_for(input_kind, oracle), oracle=oracle, seed=seed,
+            artifact=_directory(artifact), numbers=numbers, options=options, backend=backend,
+            run_options=run_options, **keywords,
         )  # fmt: skip
     started = time.perf_counter()
     if isinstance(kernel, Artifact):
@@ -210,7 +210,7 @@ def _judged(
     if inputs is not None:
         return _finish(case, [("given", dict(inputs), None)], oracle, None, options)
     rounds: list[tuple[str, dict[str, Any], GoldenResult | None]] = []
-    kinds = _kinds(kind, oracle)
+    kinds = drawn.kinds_for(kind, oracle)
     for one in kinds:
         started = time.perf_counter()
         try:
@@ -219,6 +219,10 @@ def _judged(
             if error.code != "NoExactRange" or kind is not None or oracle in drawn.EXACT:
                 raise
             kinds.append("scaled")  # in place of integers, reals that leave fewer faults alone
+        case.timed("golden", started)
+    if kind is None and oracle == "auto":
+        started = time.perf_counter()
+        rounds += drawn.overflowing(case.artifact.source, case.contract, seed)
         case.timed("golden", started)
     return _finish(case, rounds, oracle, seed, options)
 
@@ -243,18 +247,6 @@ def _climbed(
     judged, drew = judge_by(oracle, asked)
     listed = [] if judged is None else [judged]
     return _verdict(case, listed, oracle=oracle if listed else "none", kind=drew, seed=seed)
-
-
-def _kinds(kind: str | None, oracle: str) -> list[str]:
-    """Kinds of inputs to draw, in order."""
-    if kind is None:
-        return {"exact": ["exact"], "tagged": ["tagged"], "bound": ["random"]}.get(
-            oracle, ["exact", "random"])  # fmt: skip
-    if oracle in drawn.EXACT and kind not in (("tagged",) if oracle == "tagged" else drawn.EXACT):
-        raise OptionError(f"oracle {oracle} needs {oracle} inputs, not {kind}",
-                          location="input_kind",
-                          next_step="exact goes with exact or tagged inputs")  # fmt: skip
-    return [kind]
 
 
 def _oracle(kind: str, asked: str) -> str:

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 Arrays = dict[str, npt.NDArray[Any]]
 
 KINDS: Final = ("exact", "tagged", "random", "uniform", "wide", "scaled", "cancel", "tiny", "huge",
-                "one_hot", "special", "ties")  # fmt: skip
+                "one_hot", "special", "steep", "hilly", "ties")  # fmt: skip
 """Kinds of drawn inputs: exact and tagged ones leave nothing to round; the others are the
 golden's adversarial families (``golden/inputs.py``)."""
 EXACT: Final = ("exact", "tagged")
+_TAINTED: Final = 1 / 20
 
 
 def draw(
@@ -48,3 +49,35 @@ def draw(
         found = tagged_inputs(func, contract)
         return found.inputs, found.golden
     return draw_inputs(func, kind, seed), None
+
+
+def kinds_for(kind: str | None, oracle: str) -> list[str]:
+    """Kinds of inputs to draw, in order."""
+    if kind is None:
+        return {"exact": ["exact"], "tagged": ["tagged"], "bound": ["random"]}.get(
+            oracle, ["exact", "random"])  # fmt: skip
+    if oracle in EXACT and kind not in (("tagged",) if oracle == "tagged" else EXACT):
+        raise OptionError(f"oracle {oracle} needs {oracle} inputs, not {kind}",
+                          location="input_kind",
+                          next_step="exact goes with exact or tagged inputs")  # fmt: skip
+    return [kind]
+
+
+def overflowing(
+    func: Any, contract: NumericContract, seed: int
+) -> list[tuple[str, Arrays, GoldenResult | None]]:
+    """Inputs, their kind and the answer, where exponentials overflow without their maximum.
+
+    Empty for a kernel without exponentials, and for one that rightly answers with infinity or NaN
+    for more than a twentieth of what it writes: that says little.
+    """
+    from golden import evaluate
+    from golden.inputs import overflowing as kind_of
+
+    kind = kind_of(func)
+    if kind is None:
+        return []
+    arrays, _ = draw(func, kind, contract, seed)
+    result = evaluate(func, arrays, contract)
+    share = max((t.tainted_share for t in result.outputs.values()), default=0.0)
+    return [(kind, arrays, result)] if share <= _TAINTED else []
