@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+import numpy as np
 import tvm
 import tvm_ffi
 from tvm import tirx
@@ -21,6 +22,15 @@ _START: Final[Mapping[str, float]] = MappingProxyType({
     "sum": 0.0, "abssum": 0.0, "max": -math.inf, "min": math.inf, "absmax": 0.0,
 })  # fmt: skip
 """What a reduction of nothing is."""
+
+
+def _start(kind: str, dtype: str) -> Any:
+    """The same as a constant; of whole numbers the largest or least there is."""
+    value = _START[kind]
+    if "float" not in dtype and math.isinf(value):
+        limits = np.iinfo(dtype)
+        return tirx.const(int(limits.max if value > 0 else limits.min), dtype)
+    return tirx.const(value, dtype)
 
 
 @dataclass(frozen=True)
@@ -170,7 +180,7 @@ class TileOps:
             body = self.memory.loop(source.extents[axis], step)
             if not clear:
                 return body
-            return sequence([self._put(target, place, tirx.const(_START[kind], kept)), body])
+            return sequence([self._put(target, place, _start(kind, kept)), body])
 
         return self.memory.nest(extents, row)
 
