@@ -84,6 +84,8 @@ def propagate_layout(kernel: Any, found: Mapping[str, Any]) -> str:
         if buffer.dtype == "bfloat16":  # which may keep the block format of what it is loaded from
             blocks = {FORMATS[t.dtype] for t in kernel.tensors if t.dtype.endswith("_b")}
             kept = next((f for f in blocks if f[0] == data.get("data_format")), kept)
+        if buffer.dtype == "int32" and data.get("data_format") == FORMATS["float32"][0]:
+            kept = FORMATS["float32"]  # whole numbers computed in float32: execution tells
         name, size = kept
         rows, columns = [1, *buffer.shape][-2:]
         lead = int(np.prod(buffer.shape[:-2], dtype=np.int64))
