@@ -150,7 +150,8 @@ def check(
             return _verdict(case, [], oracle="none", kind="none", seed=None)
         case.plan, case.programs = given.plan, given.programs
     started = time.perf_counter()
-    case.findings += declared(case.plan, made.source, made.options, case.contract, case.programs)
+    case.findings += declared(case.plan, made.source, made.options, case.contract, case.programs,
+                              name=made.name)  # fmt: skip
     case.timed("judge", started)
     return _judged(
         case,

@@ -31,16 +31,18 @@ _DEALT_BY_USER: Final = ("tt.core_ranges", "tt.core_range", "tt.work_partition",
 
 def declared(
     plan: Plan, source: Any, options: CompileOptions, contract: NumericContract,
-    programs: ProgramFile | None = None,
+    programs: ProgramFile | None = None, *, name: str,
 ) -> list[Finding]:  # fmt: skip
     """Where plan (and programs) say something else than source and options; empty if nowhere.
 
-    Name, numeric modes, device, cores, strategy, grid, what arguments are, the tensors' order,
-    element types, shapes, directions and places, the blocks in flight that ``double_buffer`` and
-    ``prefetch`` promise, 32-bit datums that reach DST whole, and that nothing is declared that no
-    program uses.
+    ``name``, the kernel's in its module, numeric modes, device, cores, strategy, grid, what
+    arguments are, the tensors' order, element types, shapes, directions and places, the blocks in
+    flight that ``double_buffer`` and ``prefetch`` promise, 32-bit datums that reach DST whole, and
+    that nothing is declared that no program uses.
     """
+    named = [] if plan.name == name else [_differs("$.name", f"the plan is of {plan.name}", name)]
     return [
+        *named,
         *_modes(plan, contract),
         *_machine(plan, source, options, contract),
         *_tensors(plan, source),
@@ -80,9 +82,6 @@ def _machine(
     from golden.products import find_product
     from golden.source import read_kernel
 
-    name = str(source.attrs["global_symbol"])
-    if plan.name != name:
-        yield _differs("$.name", f"the plan is of {plan.name}", name)
     if plan.device.name != options.device:
         yield _differs("$.device", f"the plan is for {plan.device.name}", options.device)
     attributes = source.attrs or {}

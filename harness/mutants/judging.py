@@ -191,7 +191,8 @@ def static(faulty: Faulty, base: Baseline) -> Kill | None:
         return Kill("validation", "InvalidPlan", str(error))
     findings = list(validate_artifact(plan, programs))
     if base.case.edit is None:
-        findings += declared(plan, faulty.source, base.artifact.options, base.contract, programs)
+        findings += declared(plan, faulty.source, base.artifact.options, base.contract, programs,
+                             name=base.artifact.name)  # fmt: skip
     for item in findings:
         if item.severity == "error":
             return Kill("validation", item.code, item.message)
