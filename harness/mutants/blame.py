@@ -12,6 +12,7 @@ from harness.errors import HarnessError
 from harness.mutants.baseline import Baseline, Round
 from harness.mutants.edit import Built
 from harness.mutants.judging import (
+    TEXT,
     Faulty,
     built_of,
     examine,
@@ -25,8 +26,13 @@ from harness.mutants.registry import PASSES, Mutant, Where
 from simulator.errors import SimulatorError
 
 
-def blame(mutant: Mutant, faulty: Faulty, base: Baseline, one: Round) -> str:
-    """Name of the part to blame for a kill on this case and round."""
+def blame(mutant: Mutant, faulty: Faulty, base: Baseline, one: Round, oracle: str) -> str:
+    """Name of the part to blame for a kill on this case and round, by an oracle.
+
+    A text that is read in two ways is misread, even where the misreadings make up for each other.
+    """
+    if oracle == TEXT:
+        return Where.LANGUAGE.value
     deviant = _out_of_order(faulty)
     if deviant is not None:
         return deviant

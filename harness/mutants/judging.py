@@ -29,6 +29,9 @@ from simulator.plan.load import dump_plan, load_plan
 from simulator.plan.validate import validate_artifact
 from simulator.run import RunResult, execute
 
+TEXT: Final = "text"
+"""The oracle that reads a drawn text without the parser."""
+
 
 @dataclass(frozen=True)
 class Kill:
@@ -245,7 +248,7 @@ def _misread(faulty: Faulty, base: Baseline, one: Round, golden: Any) -> Kill | 
     text = texts()[base.case.params["number"]]
     told = difference(faulty.source, build(text))
     if told:
-        return Kill("text", "Disagrees", told)
+        return Kill(TEXT, "Disagrees", told)
     said = compared("NumPy", *plain(text, one.inputs), golden)
     return Kill("numpy", "Disagrees", said.reason) if said.verdict == "disagreed" else None
 

@@ -128,7 +128,7 @@ class _Trial:
 
     def _killed(self, kill: Kill, faulty: Faulty, one: Round, base: Baseline) -> Outcome:
         try:
-            blamed = blame(self.mutant, faulty, base, one)
+            blamed = blame(self.mutant, faulty, base, one, kill.oracle)
         except Exception as error:  # noqa: BLE001
             blamed = f"{type(error).__name__}: {error}"[:100]
         status = "killed" if self.mutant.equivalent is None else "claim wrong"
