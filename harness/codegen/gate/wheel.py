@@ -94,16 +94,19 @@ def _download(scratch: Path) -> Path:
 
 
 def _unzip(wheel: Path, target: Path) -> Headers:
-    """Keep the headers only; they appear under ``target`` all at once."""
+    """Keep the headers only; they appear under ``target`` all at once.
+
+    Where another process was quicker its headers stay, for somebody may be reading them.
+    """
     if not (target / _MARKER).is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as half, zipfile.ZipFile(wheel) as held:
             for name in held.namelist():
                 if name.startswith("ttnn/tt_metal/") and name.endswith(_KEPT):
                     held.extract(name, half)
-            if target.exists():
-                shutil.rmtree(target)
-            (Path(half) / "ttnn").replace(target)
+            if not (target / _MARKER).is_file():
+                shutil.rmtree(target, ignore_errors=True)
+                (Path(half) / "ttnn").replace(target)
     return Headers(target)
 
 

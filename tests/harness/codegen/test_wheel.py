@@ -87,3 +87,22 @@ def test_the_cache_follows_the_desktop_conventions(monkeypatch: pytest.MonkeyPat
     assert cache_directory() == Path("/somewhere/tt-harness")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_directory().name == "tt-harness"
+
+
+def test_headers_another_process_unzipped_meanwhile_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is slower does not take headers away from those who read them already."""
+    found = fake_wheel(tmp_path / "ttnn-0.81.1-cp312.whl")
+    target = cache_directory() / f"{found.stem}-headers"
+    extract = zipfile.ZipFile.extract
+
+    def slowly(self: zipfile.ZipFile, *args: str) -> str:
+        (target / wheel._MARKER).parent.mkdir(parents=True, exist_ok=True)
+        (target / wheel._MARKER).write_text("the quicker one's")
+        return extract(self, *args)
+
+    monkeypatch.setattr(zipfile.ZipFile, "extract", slowly)
+    monkeypatch.setenv(ENVIRONMENT, str(found))
+    assert find_headers().root == target
+    assert (target / wheel._MARKER).read_text() == "the quicker one's"
