@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,12 +98,12 @@ def test_headers_another_process_unzipped_meanwhile_stay(
     target = cache_directory() / f"{found.stem}-headers"
     extract = zipfile.ZipFile.extract
 
-    def slowly(self: zipfile.ZipFile, *args: str) -> str:
-        (target / wheel._MARKER).parent.mkdir(parents=True, exist_ok=True)
-        (target / wheel._MARKER).write_text("the quicker one's")
+    def slowly(self: zipfile.ZipFile, *args: Any) -> str:
+        (target / MARKER).parent.mkdir(parents=True, exist_ok=True)
+        (target / MARKER).write_text("the quicker one's")
         return extract(self, *args)
 
     monkeypatch.setattr(zipfile.ZipFile, "extract", slowly)
     monkeypatch.setenv(ENVIRONMENT, str(found))
     assert find_headers().root == target
-    assert (target / wheel._MARKER).read_text() == "the quicker one's"
+    assert (target / MARKER).read_text() == "the quicker one's"
