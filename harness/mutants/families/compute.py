@@ -171,9 +171,7 @@ MUTANTS: Final = (
          lambda b: edit(b, lambda s: (replace(s, name={"tile_regs_commit": "tile_regs_wait",
                                                        "tile_regs_wait": "tile_regs_commit"}
                                               [s.name]),)
-                        if is_op(s, "tile_regs_commit", "tile_regs_wait") else None),
-         "on one cursor the two threads' calls do not order each other: math commits in either"
-         " order, and the packer waits for it"),
+                        if is_op(s, "tile_regs_commit", "tile_regs_wait") else None)),
     _one(D, "dst-off-by-one", "Products go to the next DST tile.",
          _arg("matmul_tiles", 4, lambda d: ["+", d, 1])),
     _one(D, "dst-constant", "Products all go to DST tile 0.",

@@ -242,8 +242,7 @@ MUTANTS: Final = (
          lambda b: edit(b, dropped("noc_semaphore_inc"))),
     _one(S, "semaphore-to-wrong-core", "The first core signals itself.",
          _semaphore(lambda _: 0, "noc_semaphore_inc", 0)),
-    _one(S, "semaphore-initial-value", "The semaphore starts at one.", _initial,
-         "the baton orders nothing that shares data: both cores copy tiles of their own"),
+    _one(S, "semaphore-initial-value", "The semaphore starts at one.", _initial),
     _one(S, "semaphore-equality-missed", "The core waits for exactly 2 where 1 is signalled.",
          lambda b: edit(b, lambda s: (replace(s, name="noc_semaphore_wait", args=(0, 2)),)
                         if is_op(s, "noc_semaphore_wait_min") else None)),
