@@ -222,10 +222,7 @@ class _Check:
             self.say(f"{LOAD} takes 2 operands (cb, index), not {len(operands)}")
             return None
         reach = self._expression(operands[1])
-        if self.program.thread == "compute":
-            self.say(f"{LOAD} reads L1, which compute programs do with tile ops alone")
-        else:
-            self.place.check_load(operands[0], reach, self.say)
+        self.place.check_load(operands[0], reach, self.say)
         return None
 
     def _pointer(self, operator: str, value: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from simulator.arch import find_arch
-from simulator.formats.dataformat import DataFormat, shape_name
+from simulator.formats.dataformat import DataFormat, is_row, shape_name
 from simulator.formats.errors import FormatError
 from simulator.isa import Operand, OpSpec
 from simulator.plan.facts import MAX_CORES, cells
@@ -47,6 +47,9 @@ NOT_FPU: Final = frozenset({*EITHER,
     "unary_bcast_init", "unary_bcast", "unary_bcast_uninit",
 })  # fmt: skip
 """Consuming compute ops that leave the matrix unit alone, so that 32-bit datums pass whole."""
+
+OF_ROWS: Final = frozenset({LOAD, "cb_wait_front", "cb_pop_front"})
+"""What a compute program may do with a circular buffer of rows: load integers from it."""
 
 MOVERS: Final = frozenset({"copy_tile", "transpose_tile", "unary_bcast"})
 """Ops that unpack tiles of any format and compute nothing."""
@@ -95,6 +98,9 @@ class Place:
             side = "either end" if name in EITHER else "producer" if producing else "consumer"
             say(f"{self.thread} is not the {side} of circular buffer {value}"
                 f" ({cb.producer} to {cb.consumer})", "CBEndpoint")  # fmt: skip
+        elif self.thread == "compute" and is_row(cb.tile_shape) and name not in OF_ROWS:
+            say(f"circular buffer {value} has rows {list(cb.tile_shape)}; unpacker and packer know"
+                " tiles", "ShapeMismatch")  # fmt: skip
         elif cb.unpack_to_dest and not producing and name not in NOT_FPU:
             say(f"circular buffer {value} is unpacked to DST and cannot feed the matrix unit;"
                 " the result would silently be wrong")  # fmt: skip

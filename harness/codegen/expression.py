@@ -37,12 +37,14 @@ class Scope:
         ranges: known values of names in scope.
         pointer: text of a pointer operator and its literal id.
         helpers: collects the helpers and includes the text needs.
+        compute: whether it is a compute program's, whose three RISCs load as one.
     """
 
     names: Mapping[str, str]
     ranges: dict[str, Range]
     pointer: Callable[[str, Any], str]
     helpers: set[str] = field(default_factory=set)
+    compute: bool = False
 
     def print(self, expr: Any) -> str:
         """``expr`` as C++.
@@ -71,6 +73,10 @@ class Scope:
         if operator in POINTERS:
             return self.pointer(operator, operands[0]), _ATOM
         if operator == LOAD:
+            if self.compute:  # the unpacker's, which math and packer get by their mailboxes
+                cb = self.pointer(LOAD, operands[0])
+                datum = f"read_tile_value({cb}, 0, {self.print(operands[1])})"
+                return f"static_cast<int32_t>({datum})", _ATOM
             start = self.pointer("get_read_ptr", operands[0])
             datums = f"reinterpret_cast<volatile tt_l1_ptr int32_t*>({start})"
             return f"{datums}[{self.print(operands[1])}]", _ATOM

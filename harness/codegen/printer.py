@@ -47,7 +47,8 @@ class _Printer:
         ranges: dict[str, Range] = dict.fromkeys(
             (*program.compile_args, *program.common_args, *program.runtime_args), ARGUMENT
         )
-        self.scope = Scope(local_names(program), ranges, self._pointer)
+        self.scope = Scope(local_names(program), ranges, self._pointer,
+                           compute=program.thread == "compute")  # fmt: skip
         self.includes: set[str] = set()
         self.used_cbs: set[int] = set()
         self.used_names: set[str] = set()
@@ -150,7 +151,8 @@ class _Printer:
             return f"get_semaphore({number})"
         if number not in self.cbs:
             raise CodegenError(f"{operator}: circular buffer {number} is not in the plan")
-        return f"{operator}({self.cbs[number][1]})"
+        name = self.cbs[number][1]
+        return str(name) if operator == LOAD else f"{operator}({name})"
 
     # --- everything around them -------------------------------------------------------------
 

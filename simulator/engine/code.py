@@ -15,6 +15,7 @@ from simulator.engine.group import Diverge, Group
 from simulator.engine.semaphores import semaphore_address
 from simulator.engine.violation import Violation
 from simulator.engine.waits import Wait
+from simulator.formats.dataformat import is_row, shape_name
 from simulator.program import INFINITIES, Op
 
 if TYPE_CHECKING:
@@ -188,6 +189,9 @@ class OpContext:
         found = self.machine.cbs.get(number) if isinstance(number, int) else None
         if found is None:
             raise ExprError(f"there is no circular buffer {number!r}")
+        rows = self.code.thread == "compute" and is_row(found.tile)
+        if rows and self.op.name not in ("cb_wait_front", "cb_pop_front"):
+            raise ExprError(f"circular buffer {number} has {shape_name(found.tile)}, no tiles")
         return found
 
     def tensor(self, operand: int) -> Tensor:

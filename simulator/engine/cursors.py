@@ -37,5 +37,7 @@ def link(groups: Iterable[Group]) -> None:
     for trio in found.values():
         unpack, math, pack = (trio[part].local for part in ("unpack", "math", "pack"))
         unpack.src = math.src = Src()
+        math.mail, pack.mail = ([],), ([],)
+        unpack.mail = (*math.mail, *pack.mail)
         pack.queue = math.queue
         math.partner, pack.partner = pack, math

@@ -1,4 +1,8 @@
-"""Integers a data movement RISC loads from L1: datums of a row that it has waited for."""
+"""Integers that RISCs load from L1: datums of a row that they have waited for.
+
+A data movement RISC loads for itself. Of the compute trio the unpacker does, and sends the value to
+math and packer by their mailboxes, so that all three go the same way.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from simulator.engine.carriers import BYTES
-from simulator.engine.code import Names, Step, refusal
+from simulator.engine.code import BLOCKED, Names, Step, refusal
 from simulator.engine.expr import ExprError, Poly, poly_of
 from simulator.engine.group import Group
 from simulator.engine.segs import UNHELD
@@ -19,6 +23,9 @@ from simulator.program import LOAD
 
 _SIZE = 4
 """Bytes of a datum."""
+
+MAILBOX = 4
+"""Values that a mailbox between two RISCs holds; its writer waits for room."""
 
 
 def build_load(
@@ -35,7 +42,7 @@ def build_load(
     cb = names.machine.cbs.get(number) if type(number) is int else None
     if cb is None:
         raise ExprError(f"there is no circular buffer {number!r}")
-    value = names.compile(poly_of(index, scope))
+    value, cursor = names.compile(poly_of(index, scope)), names.code.cursor
     if cb.consumer != names.code.thread:
         return refusal("CBEndpoint", f"{LOAD} on {names.code.thread} from circular buffer"
                        f" {number}, whose consumer is {cb.consumer}")  # fmt: skip
@@ -43,8 +50,13 @@ def build_load(
         return refusal("ShapeMismatch", f"{LOAD} from circular buffer {number} of {cb.fmt.value}"
                        f" {shape_name(cb.tile)}: loads are of rows of Int32")  # fmt: skip
     width = cb.tile[1]
+    if cursor in ("math", "pack"):
+        return _received(register, following)
 
     def step(group: Group) -> int:
+        mail = group.local.mail if cursor == "unpack" else ()
+        if any(len(box) >= MAILBOX for box in mail):
+            return BLOCKED
         lanes, at = group.lanes, np.asarray(value(group.regs))
         outside = (at < 0) | (at >= width)
         if outside.any():
@@ -70,7 +82,22 @@ def build_load(
                             f" buffer {number}: nobody wrote it", lanes.ids[lost])  # fmt: skip
         found = np.take_along_axis(page.data, span, axis=1)
         datums = np.ascontiguousarray(found).view("<i4")[:, 0]
-        group.regs[register] = squeeze(datums.astype(np.int64))
+        group.regs[register] = loaded = squeeze(datums.astype(np.int64))
+        for box in mail:
+            box.append(loaded)
+        return following
+
+    return step
+
+
+def _received(register: int, following: int) -> Step:
+    """What math and packer do of a load: take what the unpacker has sent."""
+
+    def step(group: Group) -> int:
+        (box,) = group.local.mail
+        if not box:
+            return BLOCKED
+        group.regs[register] = box.pop(0)
         return following
 
     return step

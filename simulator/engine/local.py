@@ -24,6 +24,7 @@ class Local:
         partner: of math the packer's state and the other way round, where a compute program has a
             cursor per part; the queue is shared then.
         src: what unpacker and math share then.
+        mail: mailboxes then: those that the unpacker fills, or the one that math or packer empties.
         late: writes that a late NoC holds back, and whether each is a multicast; only groups of
             one lane have any.
         late_reads: reads that a late NoC lets happen at their barrier.
@@ -34,6 +35,7 @@ class Local:
         "flushed",
         "late",
         "late_reads",
+        "mail",
         "math",
         "packing",
         "partner",
@@ -63,6 +65,7 @@ class Local:
         self.late_reads: list[Callable[[], None]] = []
         self.partner: Local | None = None
         self.src: Any = None
+        self.mail: tuple[list[Any], ...] = ()
 
     def held(self) -> int:
         """DST sections that are committed and not released."""

@@ -30,7 +30,7 @@ from simulator.engine.values import Value
 from simulator.engine.violation import Violation
 from simulator.errors import ArtifactError
 from simulator.findings import Finding, finding
-from simulator.formats.dataformat import DataFormat, is_row
+from simulator.formats.dataformat import DataFormat, rows_refused
 from simulator.formats.errors import FormatError
 from simulator.formats.host import quantise_host
 from simulator.memory.dram import Tensor
@@ -146,11 +146,9 @@ class Machine:
                     [finding("InvalidPlan", f"page_bytes is {spec.page_bytes}, a"
                              f" {fmt.value} tile has {size}", location=where)]
                 )  # fmt: skip
-            if is_row(spec.tile_shape) and "compute" in (spec.producer, spec.consumer):
-                raise ArtifactError(
-                    [finding("InvalidPlan", "unpacker and packer know tiles, no rows",
-                             location=f"{where}.tile_shape")]
-                )  # fmt: skip
+            why = rows_refused(fmt, spec.tile_shape, spec.producer, spec.consumer)
+            if why is not None:
+                raise ArtifactError([finding("InvalidPlan", why, location=f"{where}.tile_shape")])
             self.cbs[spec.id] = CircularBuffer(
                 spec.id, spec.depth, fmt, spec.tile_shape, bases.get(spec.id, self.arch.l1_base),
                 self._lanes(spec.core_ranges), self.table, self.pool, self.l1,

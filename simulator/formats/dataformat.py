@@ -137,6 +137,16 @@ def is_row(tile: tuple[int, int]) -> bool:
     return tile[0] == 1 and 0 < tile[1] <= MAX_ROW and tuple(tile) not in LEGAL_TILES
 
 
+def rows_refused(
+    fmt: DataFormat, tile: tuple[int, int], producer: str, consumer: str
+) -> str | None:
+    """Why a circular buffer cannot have these ends; rows may be integers to load from L1."""
+    loaded = fmt is DataFormat.Int32 and producer != "compute"
+    if not is_row(tile) or loaded or "compute" not in (producer, consumer):
+        return None
+    return "unpacker and packer know tiles, and of rows only integers that are loaded from L1"
+
+
 def shape_name(tile: tuple[int, int]) -> str:
     """The shape of a page, for messages."""
     return f"rows of {tile[1]}" if is_row(tile) else f"tiles {tuple(tile)}"

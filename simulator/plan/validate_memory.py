@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from simulator.formats.dataformat import LEGAL_TILES, MAX_ROW, DataFormat, is_row
+from simulator.formats.dataformat import (
+    LEGAL_TILES,
+    MAX_ROW,
+    DataFormat,
+    is_row,
+    rows_refused,
+)
 from simulator.formats.errors import FormatError
 from simulator.plan.coords import Core
 from simulator.plan.facts import MAX_CORES, Facts, cells, check_placed
@@ -53,9 +59,9 @@ def _format(cb: CircularBuffer, path: str, report: Report) -> None:
                    expected="height of 1, 2, 4, 8, 16, 32 by width of 16, 32, or a row"
                    f" [1, up to {MAX_ROW}] of a format without shared exponents")  # fmt: skip
         return
-    if row and "compute" in (cb.producer, cb.consumer):
-        report.add(f"{path}.tile_shape", "unpacker and packer know tiles, no rows",
-                   found=list(cb.tile_shape), expected="a tile shape")  # fmt: skip
+    why = rows_refused(data_format, cb.tile_shape, cb.producer, cb.consumer) if row else None
+    if why is not None:
+        report.add(f"{path}.tile_shape", why, found=list(cb.tile_shape), expected="a tile shape")
     want = data_format.tile_bytes(cb.tile_shape)
     if cb.page_bytes != want:
         report.add(f"{path}.page_bytes",

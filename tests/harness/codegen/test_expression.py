@@ -107,3 +107,10 @@ def test_a_load_takes_the_datum_the_simulator_takes(tmp_path: Path) -> None:
     std::printf("%d %d", page, {use});
 }}"""
     assert run(source, tmp_path) == "-7 -13"
+
+
+def test_a_compute_program_loads_by_the_unpackers_mailboxes() -> None:
+    """A compute thread has no pointers: the datum comes by read_tile_value, signed."""
+    names = Scope({"a": "a"}, {"a": None}, lambda _, i: f"cb{i}", compute=True)
+    found = names.print(["load_l1", 2, ["-", "a", 1]])
+    assert found == "static_cast<int32_t>(read_tile_value(cb2, 0, a - 1))"
