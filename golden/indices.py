@@ -13,6 +13,7 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
+from golden.decisions import deciding_values, neighbours
 from golden.source import COPY, Kernel, calls, constant, dtype_of, is_scalar, statements
 
 Array = npt.NDArray[Any]
@@ -63,14 +64,23 @@ def _placed(kernel: Kernel) -> Iterator[tuple[Any, int]]:
 
 
 def drawn_indices(kernel: Kernel, seed: int) -> dict[str, Array]:
-    """Values in range for every tensor of indices, by name."""
-    out = {}
-    for number, (name, (low, high)) in enumerate(sorted(index_ranges(kernel).items())):
+    """Values in range for every tensor of indices, and of what decides, by name.
+
+    Where sequences begin, as told by reading a tensor at ``b`` and ``b + 1``, is in order.
+    """
+    out, ranges, deciding = {}, index_ranges(kernel), deciding_values(kernel)
+    ordered = neighbours(kernel) if ranges or deciding else set()
+    for number, name in enumerate((*sorted(ranges), *sorted(deciding.keys() - ranges.keys()))):
+        low, high = ranges.get(name, (0, 0))
         if low > high:
             continue  # evaluation says which copy cannot be
         rng = np.random.default_rng([seed, number])
         info = kernel.tensor(name)
-        out[name] = rng.integers(low, high + 1, info.shape).astype(info.dtype)
+        if name in ranges:
+            values: Array = rng.integers(low, high + 1, info.shape)
+        else:
+            values = rng.choice(np.array(deciding[name]), info.shape)
+        out[name] = (np.sort(values) if name in ordered else values).astype(info.dtype)
     return out
 
 

@@ -59,6 +59,12 @@ class Planes:
     def load(self, index: Index) -> Approx:
         """Elements at an index; views where the index is basic."""
         parts = {name: plane[index] for name, plane in self.extra.items()}
+        for name in ("taint", "bound"):
+            # What only other blocks are unsure of would keep these from being known as exact.
+            part = parts.get(name)
+            free = name == "taint" or "value2" not in parts
+            if free and part is not None and len(part) < len(self.value) and not part.any():
+                del parts[name]
         return Approx(self.value[index], grain=self.grain, peak=self.peak, **parts)
 
     def store(

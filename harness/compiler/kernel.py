@@ -5,7 +5,7 @@ Everything is read from IR: roles come from what the body reads and writes, neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import MappingProxyType
@@ -204,7 +204,11 @@ def calls(stmt: Any) -> Iterator[Call]:
 
 
 def accesses(stmt: Any) -> Iterator[Access]:
-    """Every buffer access below, in program order, reads of a statement before its writes."""
+    """Every buffer access below, in program order, reads of a statement before its writes.
+
+    What bounds of loops, and conditions on tile ops, ask tensors is not among them, as what places
+    of copies ask is not: :mod:`harness.compiler.lookups` says what they may ask.
+    """
     for node in statements(stmt):
         kind = type(node)
         if kind is tirx.Evaluate:
@@ -217,10 +221,22 @@ def accesses(stmt: Any) -> Iterator[Access]:
         elif kind is tirx.Bind:
             yield from loads(node.value)
         elif kind is tirx.IfThenElse:
-            yield from loads(node.condition)
+            inside = loads(node.condition)
+            yield from inside if of_elements(node) else _onchip(inside)
         elif kind is tirx.For:
-            yield from loads(node.min)
-            yield from loads(node.extent)
+            yield from _onchip((*loads(node.min), *loads(node.extent)))
+
+
+def of_elements(stmt: tirx.IfThenElse) -> bool:
+    """Whether a condition is one on elements, in T.Parallel or on scalars, and not on tile ops."""
+    return not any(
+        type(s) is tirx.Evaluate or (type(s) is tirx.For and s.kind == tirx.ForKind.PARALLEL)
+        for s in statements(stmt)
+    )
+
+
+def _onchip(found: Iterable[Access]) -> Iterator[Access]:
+    return (access for access in found if access.buffer.ty.storage_scope not in TENSORS)
 
 
 def loads(expr: Any) -> Iterator[Access]:

@@ -1,8 +1,11 @@
-"""Blocks and rows that a tensor of indices chooses: ``T.copy(KV[table[b, k], :, :], block)``.
+"""What tensors of indices decide: blocks and rows, conditions, and how often loops run.
 
-The reader loads the index from L1 and makes a page number of it, or of the rows it chooses inside
-pages. What cores do does not depend on data, so nothing asks whether the page exists; where an
-index is out of range, the page is none of the tensor's, which is found.
+``T.copy(KV[table[b, k], :, :], block)``: the reader loads the index from L1 and makes a page number
+of it, or of the rows it chooses inside pages. Nothing asks whether the page exists; where an index
+is out of range, the page is none of the tensor's, which is found.
+
+``if mask[b, k]:`` and ``for k in range(count[b]):`` around tile ops: every thread that takes part
+loads the datum itself and decides alike.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, loads, loads_of, statements
+from harness.compiler.kernel import Kernel, check_placed, loads, loads_of, statements
 from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY
 from harness.language.tensors import VAR
@@ -35,31 +38,41 @@ def gathers(kernel: Kernel) -> Iterator[tuple[Any, list[Any], Any]]:
                     yield access.buffer, list(access.starts), access.node
 
 
+def decisions(kernel: Kernel) -> Iterator[tuple[TensorLoad, Any]]:
+    """What bounds of loops and conditions read, and the loop or condition."""
+    for stmt in statements(kernel.body):
+        asked = {tirx.For: ("min", "extent"), tirx.IfThenElse: ("condition",)}.get(type(stmt), ())
+        for load in (v for name in asked for v in loads_of(getattr(stmt, name))):
+            if load.source.ty.storage_scope != VAR:
+                yield load, stmt
+
+
 def index_tensors(kernel: Kernel) -> dict[str, Any]:
-    """Names of tensors that choose what is read, each with the first that asks it."""
+    """Names of tensors that choose what is read and done, each with the first that asks it."""
     out: dict[str, Any] = {}
     for _, starts, node in gathers(kernel):
         for load in loads_of(*starts):
             if load.source.ty.storage_scope != VAR:
                 out.setdefault(str(load.source.name), node)
+    for load, node in decisions(kernel):
+        out.setdefault(str(load.source.name), node)
     return out
 
 
 def check_control(kernel: Kernel) -> None:
-    """Refuse loops and conditions that memory decides, other than of places in T.Parallel.
+    """Refuse loops and conditions that blocks decide, or tensors that hold no indices.
 
     Raises:
         CompileError: at the loop or condition.
     """
-    for stmt in statements(kernel.body):
-        asked = {tirx.For: ("min", "extent"), tirx.IfThenElse: ("condition",)}.get(type(stmt), ())
-        for load in (v for name in asked for v in loads_of(getattr(stmt, name))):
-            if load.source.ty.storage_scope != VAR:
-                what = "a loop" if isinstance(stmt, tirx.For) else "a condition"
-                refuse(f"{what} depends on {load.source.name!r}: what cores do cannot depend on"
-                       " data", node=stmt, code="DataDependent",
-                       next_step="do it for every value and choose between results in"
-                       " T.Parallel")  # fmt: skip
+    for load, stmt in decisions(kernel):
+        if load.source not in kernel.params:
+            what = "a loop" if isinstance(stmt, tirx.For) else "a condition"
+            refuse(f"{what} depends on {load.source.name!r}, and what cores do cannot depend on"
+                   " what they compute", node=stmt, code="DataDependent",
+                   next_step="do it for every value and choose between results in"
+                   " T.Parallel")  # fmt: skip
+        check_placed(load.indices, stmt)
 
 
 def check_gathers(kernel: Kernel) -> None:
@@ -82,18 +95,20 @@ def check_gathers(kernel: Kernel) -> None:
                     "pass the tensor with that dimension first")  # fmt: skip
             for load in found:
                 _check_table(load, written, copied, call)
+    for load, stmt in decisions(kernel):
+        _check_table(load, written, copied, stmt)
 
 
-def _check_table(load: TensorLoad, written: Any, copied: Any, call: Call) -> None:
+def _check_table(load: TensorLoad, written: Any, copied: Any, node: Any) -> None:
     table, name = load.source, load.source.name
     if dtype_of(table) != "int32":
-        _no(f"{name!r} holds {dtype_of(table)}, and indices are loaded as int32", call,
+        _no(f"{name!r} holds {dtype_of(table)}, and indices are loaded as int32", node,
             "pass the indices as int32")  # fmt: skip
     if table in written:
-        _no(f"indices are read from {name!r}, which the kernel also writes", call,
+        _no(f"indices are read from {name!r}, which the kernel also writes", node,
             "compute the indices in another kernel")  # fmt: skip
     if table in copied:
-        _no(f"{name!r} is read as indices, row by row, and used as data, tile by tile", call,
+        _no(f"{name!r} is read as indices, row by row, and used as data, tile by tile", node,
             "take it as two parameters, one per use")  # fmt: skip
 
 

@@ -55,9 +55,25 @@ def looked_up(
     Raises:
         CompileError: an index of the tensor of indices that may lie outside it.
     """
-    found = loads_of(*region.starts)
-    if not found:
+    asked, starts = answered(region.starts, names, ana, conditions, node)
+    if not asked:
         return [], region
+    return asked, replace(region, starts=starts, indices=tuple(a.var for a in asked))
+
+
+def answered(
+    exprs: Sequence[Any], names: Names, ana: Any, conditions: Sequence[Any], node: Any
+) -> tuple[list[Lookup], list[Any]]:
+    """What expressions ask tensors of indices, and the expressions with variables for the answers.
+
+    ``ana`` knows the variables in scope, and ``conditions`` hold there.
+
+    Raises:
+        CompileError: an index of the tensor of indices that may lie outside it.
+    """
+    found = loads_of(*exprs)
+    if not found:
+        return [], list(exprs)
     with ExitStack() as known:
         for condition in conditions:
             known.enter_context(ana.constraint_scope(condition))
@@ -67,9 +83,8 @@ def looked_up(
         same = tvm_ffi.structural_equal
         return next((a.var for a in asked if same(a.load, load)), load)
 
-    starts = [tvm_ffi.structural_map(s, [(TensorLoad, answer)], order="pre")
-              if loads_of(s) else s for s in region.starts]  # fmt: skip
-    return asked, replace(region, starts=starts, indices=tuple(a.var for a in asked))
+    return asked, [tvm_ffi.structural_map(e, [(TensorLoad, answer)], order="pre")
+                   if loads_of(e) else e for e in exprs]  # fmt: skip
 
 
 def page_if_inside(region: Region, page: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 import tvm
 from tvm import tirx
 
-from harness.compiler.block.lookup import looked_up, page_if_inside
+from harness.compiler.block.lookup import answered, looked_up, page_if_inside
 from harness.compiler.block.model import IndexTiles, Load, Region, Scaler, Store
 from harness.compiler.block.names import Names
 from harness.compiler.block.pieces import Pieces, Span
@@ -64,6 +64,12 @@ class TransferEmitter:
         for var, start, extent in self.ranges:
             ana.bind(var, tvm.ir.Range.from_min_extent(start, extent))
         return ana
+
+    def ask(self, exprs: list[Any], node: Any) -> tuple[list[Any], list[Any]]:
+        """What tells the threads what tensors of indices decide, and expressions of the answers."""
+        asked, told = answered(exprs, self.names, self._analyzer(), self.conditions, node)
+        span = getattr(node, "span", None)
+        return [s for a in asked for s in (thread("reader", a.fetch(span)), a.bind())], told
 
     def _lead(self, region: Region, node: Any) -> tuple[list[tuple[Any, int, int]], Any | None]:
         """Leading dimensions (start, extent, size), and a condition.

@@ -17,6 +17,7 @@ from harness.compiler.kernel import read_kernel
 from harness.compiler.passes.persistent import GridToPersistentTT, circular_buffers
 from harness.compiler.pipeline import kernels_of
 from harness.compiler.runtime_plan import emit_tt_plan
+from harness.compiler.split.answers import answered
 from harness.compiler.split.tree import parse
 from harness.errors import CompileError, HarnessError
 from harness.language.regions import is_buffer
@@ -105,7 +106,9 @@ def circular(func: tirx.PrimFunc) -> Facts:
     """The attributes of memory_space_lower_tt, from the plan's own allocation."""
     kernel = read_kernel(func)
     options = GridToPersistentTT().options_for(func)
-    found = circular_buffers(func, kernel, parse(kernel.body, block_ranges(kernel)), options)
+    found = circular_buffers(
+        func, kernel, answered(parse(kernel.body, block_ranges(kernel))), options
+    )
     return {
         "tt_circular_buffers": [
             {

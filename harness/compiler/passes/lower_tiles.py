@@ -7,6 +7,7 @@ it is for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +37,7 @@ from harness.compiler.block.read import read_block
 from harness.compiler.block.spans import check_spans
 from harness.compiler.block.transfer import TransferEmitter
 from harness.compiler.diagnostics import TTPass, refuse
-from harness.compiler.kernel import Kernel, read_kernel, statements, with_body
+from harness.compiler.kernel import Kernel, loads_of, read_kernel, statements, with_body
 from harness.compiler.masks import keeps
 from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.passes.propagate_layout import describe_onchip
@@ -187,14 +188,7 @@ class _Lowering:
         if isinstance(stmt, For):
             return self.loop(stmt)
         if isinstance(stmt, If):
-            test = stmt.node.condition
-            then = self.under(test, stmt.then)
-            orelse = self.under(tvm.sym.Analyzer().simplify(tirx.Not(test)), stmt.orelse)
-            if not then and not orelse:
-                return []
-            if not then:
-                return [tirx.IfThenElse(tirx.Not(test), seq(orelse), None)]
-            return [tirx.IfThenElse(test, seq(then), seq(orelse) if orelse else None)]
+            return self.branch(stmt, stmt.node.condition)
         if isinstance(stmt, Accumulate):
             base = 0
             for acc in stmt.accs:
@@ -206,10 +200,29 @@ class _Lowering:
             return [self.compute.accumulate_step(stmt, self.bases[stmt.c])]
         return [self.compute.statement(stmt)]
 
-    def under(self, condition: Any, body: list[Statement]) -> list[Any]:
+    def branch(self, stmt: If, test: Any) -> list[Any]:
+        """A condition, behind what it asks tensors of indices.
+
+        Of ``a and b``, b asks only where a holds, which may be what keeps its index in range.
+        """
+        if isinstance(test, tirx.And) and loads_of(test) and not stmt.orelse:
+            inner = self.under(test.a, lambda: self.branch(stmt, test.b))
+            before, (a,) = self.transfer.ask([test.a], stmt.node)
+            return [*before, tirx.IfThenElse(a, seq(inner), None)] if inner else []
+        before, (test,) = self.transfer.ask([test], stmt.node)
+        then = self.under(test, lambda: self.body(stmt.then))
+        denied = tvm.sym.Analyzer().simplify(tirx.Not(test))
+        orelse = self.under(denied, lambda: self.body(stmt.orelse))
+        if not then and not orelse:
+            return []
+        if not then:
+            return [*before, tirx.IfThenElse(tirx.Not(test), seq(orelse), None)]
+        return [*before, tirx.IfThenElse(test, seq(then), seq(orelse) if orelse else None)]
+
+    def under(self, condition: Any, body: Callable[[], list[Any]]) -> list[Any]:
         """Statements that run where a condition holds."""
         self.transfer.conditions.append(condition)
-        done = self.body(body)
+        done = body()
         self.transfer.conditions.pop()
         return done
 
@@ -217,13 +230,15 @@ class _Lowering:
         node = stmt.node
         if node.step is not None and constant(node.step) != 1:
             refuse(f"loop step {node.step}", node=node, next_step="use a step of 1")
-        start = 0 if constant(node.min) == 0 else node.min
-        extent = constant(node.extent)
-        extent = node.extent if extent is None else extent
+        before, (first, trips) = self.transfer.ask([node.min, node.extent], node)
+        start = 0 if constant(first) == 0 else first
+        extent = constant(trips)
+        extent = trips if extent is None else extent
         self.ranges.append((node.loop_var, start, extent))
         inner = self.body(stmt.body)
         self.ranges.pop()
         if not inner or (isinstance(extent, int) and extent <= 0):
             return []
-        return [tirx.For(node.loop_var, node.min, node.extent, tirx.ForKind.SERIAL, seq(inner),
+        return [*before,
+                tirx.For(node.loop_var, first, trips, tirx.ForKind.SERIAL, seq(inner),
                          annotations=node.annotations, span=node.span)]  # fmt: skip

@@ -20,6 +20,7 @@ from harness.compiler.matching import tensor_bytes
 from harness.compiler.options import CompileOptions, chosen, in_force
 from harness.compiler.partition import expand
 from harness.compiler.runtime_plan import emit_tt_plan
+from harness.compiler.split.answers import answered
 from harness.compiler.split.bind import bind
 from harness.compiler.split.buffers import Circular, allocate, processor
 from harness.compiler.split.configure import configure, startup
@@ -88,7 +89,7 @@ class GridToPersistentTT(TTPass):
                    next_step="run LowerTTTileIntrinsics first")  # fmt: skip
         name, kernel, options = str(var.name_hint), read_kernel(func), self.options_for(func)
         form = work_form(list(attrs.get(func, attrs.TT_WORK_DESCRIPTORS).values()))
-        nodes = parse(kernel.body, block_ranges(kernel))
+        nodes = answered(parse(kernel.body, block_ranges(kernel)))
         circular = circular_buffers(func, kernel, nodes, options)
         shared = self._multicast(func, kernel, nodes) if options.multicast else NO_MULTICAST
         by_buffer = {c.buffer: c for c in circular}

@@ -17,6 +17,7 @@ from harness.compiler.affine import mentions
 from harness.compiler.attrs import CoreRange
 from harness.compiler.block.names import is_index_row
 from harness.compiler.diagnostics import refuse
+from harness.compiler.split.answers import told
 from harness.compiler.split.persistent import free_name
 from harness.compiler.split.tree import Block, Cond, Loop, Node, calls
 from harness.compiler.tt_ops import TILE_ADDR, address, call, seq
@@ -75,7 +76,7 @@ def multicast(
         )
     names = [free_name(name, "own_", tensors) for name in ("core_x", "core_y")]
     own = {name: tirx.Var(name, "int32") for name in names}
-    places = _Places(ranges[0], items, block_vars, tuple(own.values()))
+    places = _Places(ranges[0], items, block_vars, tuple(own.values()), tuple(told(nodes)))
     found = _loads(nodes, [], places)
     if not found:
         _refuse(
@@ -129,10 +130,11 @@ class _Places:
     items: Items
     block_vars: Sequence[Any]
     own: tuple[Any, ...]
+    told: tuple[Any, ...]
 
     def varies(self, expr: Any) -> bool:
         """Whether a value may differ between cores at the same step."""
-        return mentions(expr, [v for v in self.block_vars if v is not None])
+        return mentions(expr, [*(v for v in self.block_vars if v is not None), *self.told])
 
     def direction(self, block: Block) -> str | None:
         """Row or column, if all its cores read the same pages at every step."""

@@ -20,6 +20,8 @@ from harness.language.regions import is_buffer
 
 THREADS = ("reader", "compute", "writer")
 """Threads of a core, in the order their functions are emitted."""
+EVERY = "every"
+"""Thread of what the threads that decide by a datum of a row all load, until they are known."""
 _WRITES_L1 = ("tt.pack_tile", "tt.noc_async_read_page", "tt.noc_async_read_partial_page",
               "tt.fill_tile_l1", "tt.generate_reduce_scaler",
               "tt.index_tile_l1")  # fmt: skip
@@ -82,13 +84,15 @@ def parse(stmt: Any, ranges: Sequence[Bounds]) -> list[Node]:
     if isinstance(stmt, tirx.AllocBuffer):
         return []
     if isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == attrs.TT_THREAD:
-        return [_block(str(stmt.node.value), stmt.body)]
+        return [block(str(stmt.node.value), stmt.body)]
     if isinstance(stmt, tirx.For):
         around = (*ranges, (stmt.loop_var, stmt.min, stmt.extent))
         return [Loop(stmt, parse(stmt.body, around), surely_runs(stmt, ranges))]
     if isinstance(stmt, tirx.IfThenElse):
         orelse = [] if stmt.else_case is None else parse(stmt.else_case, ranges)
         return [Cond(stmt, parse(stmt.then_case, ranges), orelse)]
+    if isinstance(stmt, tirx.Bind):
+        return [block(EVERY, stmt)]
     raise TypeError(f"{type(stmt).__name__} is no part of a block program")
 
 
@@ -99,7 +103,8 @@ def calls(stmt: Any) -> Iterator[Call]:
             yield node.value
 
 
-def _block(thread: str, stmt: Any) -> Block:
+def block(thread: str, stmt: Any) -> Block:
+    """A block op of a thread: what it touches is read from its statement."""
     defs: dict[Any, None] = {}
     uses: dict[Any, None] = {}
     for bound in statements(stmt):
