@@ -12,10 +12,11 @@ import tvm_ffi
 from tvm import tirx
 from tvm.ir import TensorLoad
 
+from harness.compiler.affine import mentions
 from harness.compiler.block.model import Region
-from harness.compiler.block.names import Names
+from harness.compiler.block.names import Names, is_index_row
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import loads_of
+from harness.compiler.kernel import loads_of, statements
 from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call
 from harness.language.regions import constant
 from simulator.arch import TILE
@@ -39,6 +40,11 @@ class Lookup:
         where = address(TILE_ADDR, self.row, 0)
         return [call("noc_async_read_page", self.page, self.load.source, where, span=span),
                 call("noc_async_read_barrier", span=span)]  # fmt: skip
+
+    def same_row(self, other: Lookup) -> bool:
+        """Whether another datum lies in the row that this one's is read to."""
+        return bool(self.load.source.same_as(other.load.source)
+                    and tvm_ffi.structural_equal(self.page, other.page))  # fmt: skip
 
     def bind(self) -> Any:
         """Load the datum."""
@@ -85,6 +91,23 @@ def answered(
 
     return asked, [tvm_ffi.structural_map(e, [(TensorLoad, answer)], order="pre")
                    if loads_of(e) else e for e in exprs]  # fmt: skip
+
+
+def reads_row(stmt: Any, ana: Any, var: Any) -> bool:
+    """Whether a statement reads a row for what is asked below it, the same for every ``var``.
+
+    ``ana`` knows what holds without the loop over ``var``.
+    """
+    if not isinstance(stmt, tirx.AttrStmt):
+        return False
+    first = next((s for s in statements(stmt.body) if isinstance(s, tirx.Evaluate)), None)
+    if first is None or first.value.op.name != "tt.noc_async_read_page":
+        return False
+    page, tensor, where = first.value.args
+    if where.op.name != TILE_ADDR or not is_index_row(where.args[0]) or mentions(page, [var]):
+        return False
+    rows = math.prod(constant(d) or 0 for d in tensor.ty.shape[:-1])
+    return bool(ana.can_prove(tirx.all(page >= 0, page < rows)))
 
 
 def page_if_inside(region: Region, page: Any) -> Any:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import tvm
 from tvm import tirx
 
-from harness.compiler.block.lookup import answered, looked_up, page_if_inside
+from harness.compiler.block.lookup import Lookup, answered, looked_up, page_if_inside, reads_row
 from harness.compiler.block.model import IndexTiles, Load, Region, Scaler, Store
 from harness.compiler.block.names import Names
 from harness.compiler.block.pieces import Pieces, Span
@@ -68,8 +68,29 @@ class TransferEmitter:
     def ask(self, exprs: list[Any], node: Any) -> tuple[list[Any], list[Any]]:
         """What tells the threads what tensors of indices decide, and expressions of the answers."""
         asked, told = answered(exprs, self.names, self._analyzer(), self.conditions, node)
+        rows: list[Lookup] = []
+        binds = []
+        for ask in asked:
+            same = next((r for r in rows if r.same_row(ask)), None)
+            rows += [ask] if same is None else []
+            binds.append((ask if same is None else replace(ask, row=same.row)).bind())
         span = getattr(node, "span", None)
-        return [s for a in asked for s in (thread("reader", a.fetch(span)), a.bind())], told
+        return [*(thread("reader", row.fetch(span)) for row in rows), *binds], told
+
+    def ahead(self, inner: list[Any], var: Any) -> tuple[list[Any], list[Any]]:
+        """A loop's body without reads of rows that are the same in every iteration, and those.
+
+        A row is read ahead only where its page is surely one of its tensor even if the loop never
+        runs; ``var`` is the loop's, which is out of scope already.
+        """
+        ana = self._analyzer()
+        out: tuple[list[Any], list[Any]] = ([], [])
+        with ExitStack() as known:
+            for condition in self.conditions:
+                known.enter_context(ana.constraint_scope(condition))
+            for stmt in inner:
+                out[reads_row(stmt, ana, var)].append(stmt)
+        return out
 
     def _lead(self, region: Region, node: Any) -> tuple[list[tuple[Any, int, int]], Any | None]:
         """Leading dimensions (start, extent, size), and a condition.

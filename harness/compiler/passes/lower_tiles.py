@@ -239,6 +239,7 @@ class _Lowering:
         self.ranges.pop()
         if not inner or (isinstance(extent, int) and extent <= 0):
             return []
-        return [*before,
+        inner, ahead = self.transfer.ahead(inner, node.loop_var)
+        return [*before, *ahead,
                 tirx.For(node.loop_var, first, trips, tirx.ForKind.SERIAL, seq(inner),
                          annotations=node.annotations, span=node.span)]  # fmt: skip

@@ -8,7 +8,7 @@ its own and loads the datum itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeGuard
 
 import tvm
 import tvm_ffi
@@ -18,16 +18,21 @@ from harness.compiler.affine import mentions
 from harness.compiler.split.tree import EVERY, THREADS, Block, Cond, Loop, Node, block, walk
 
 Ends = dict[Any, set[str]]
+Rows = dict[Any, dict[str, Any]]
 
 
 def answered(nodes: list[Node]) -> list[Node]:
     """The tree with every question as block ops of the threads it decides for."""
+    if not any(map(_asks, walk(nodes))):
+        return nodes
     users: Ends = {}
     for node in walk(nodes):
         if isinstance(node, Block):
             for buffer in node.uses:
                 users.setdefault(buffer, set()).add(node.thread)
-    return _answered(nodes, users) if any(map(_asks, walk(nodes))) else nodes
+    rows: Rows = {}
+    _decide(nodes, users, rows)
+    return _told(nodes, rows)
 
 
 def told(nodes: list[Node]) -> list[Any]:
@@ -36,20 +41,40 @@ def told(nodes: list[Node]) -> list[Any]:
     return list(dict.fromkeys(bind.var for bind in binds))
 
 
-def _answered(nodes: list[Node], users: Ends) -> list[Node]:
-    out: list[Node] = []
+def _decide(nodes: list[Node], users: Ends, rows: Rows) -> None:
+    """The rows that are asked, each with the row of every thread that decides by it."""
     for position, node in enumerate(nodes):
         if isinstance(node, Loop):
-            node.body = _answered(node.body, users)
+            _decide(node.body, users, rows)
         elif isinstance(node, Cond):
-            node.then, node.orelse = (_answered(s, users) for s in (node.then, node.orelse))
-        if isinstance(node, Block) and _asks(node):
-            fetch = out.pop()  # the block op that reads the row
-            deciding = _deciding(nodes[position + 1 :], node.stmt.var, users)
-            for number, thread in enumerate(t for t in THREADS if t in deciding):
-                out += _told(node, fetch, thread, number)
-        else:
-            out.append(node)
+            _decide([*node.then, *node.orelse], users, rows)
+        elif _asks(node):
+            (row,), deciding = node.uses, _deciding(nodes[position + 1 :], node.stmt.var, users)
+            own = rows.setdefault(row, {})
+            for thread in (t for t in THREADS if t in deciding and t not in own):
+                own[thread] = row if not own else tirx.decl_buffer(
+                    row.ty.shape, row.ty.dtype, name=f"{row.name}_{thread}",
+                    scope=row.ty.storage_scope)  # fmt: skip
+
+
+def _told(nodes: list[Node], rows: Rows) -> list[Node]:
+    """Rows read for each thread, and data loaded by each."""
+    out: list[Node] = []
+    for node in nodes:
+        if isinstance(node, Loop):
+            node.body = _told(node.body, rows)
+        elif isinstance(node, Cond):
+            node.then, node.orelse = (_told(side, rows) for side in (node.then, node.orelse))
+        elif len(node.defs) == 1 and node.defs[0] in rows:
+            (row,) = node.defs
+            out += [block(node.thread, _with(node.stmt, row, own)) for own in rows[row].values()]
+            continue
+        elif _asks(node):
+            (row,), bind = node.uses, node.stmt
+            out += [block(thread, tirx.Bind(bind.var, _with(bind.value, row, own)))
+                    for thread, own in rows[row].items()]  # fmt: skip
+            continue
+        out.append(node)
     return out
 
 
@@ -82,24 +107,14 @@ def _taking_part(nodes: Iterable[Node], users: Ends) -> set[str]:
     return out
 
 
-def _asks(node: Node) -> bool:
+def _asks(node: Node) -> TypeGuard[Block]:
     return isinstance(node, Block) and node.thread == EVERY
 
 
-def _told(ask: Block, fetch: Node, thread: str, number: int) -> list[Node]:
-    """A row read for a thread, and the datum loaded there."""
-    if not isinstance(fetch, Block):
-        raise TypeError("nothing reads the row that is asked")
-    (row,), bind = ask.uses, ask.stmt
-    if not number:
-        return [fetch, block(thread, bind)]
-    own = tirx.decl_buffer(row.ty.shape, row.ty.dtype, name=f"{row.name}_{thread}",
-                           scope=row.ty.storage_scope)  # fmt: skip
-
-    def renamed(stmt: Any) -> Any:
-        return tvm_ffi.structural_map(
-            stmt, [(tvm.ir.Var, lambda v: own if v.same_as(row) else v)], order="pre"
-        )
-
-    value = renamed(bind.value)
-    return [block(fetch.thread, renamed(fetch.stmt)), block(thread, tirx.Bind(bind.var, value))]
+def _with(node: Any, row: Any, own: Any) -> Any:
+    """A statement or expression with one row in place of another."""
+    if own.same_as(row):
+        return node
+    return tvm_ffi.structural_map(
+        node, [(tvm.ir.Var, lambda v: own if v.same_as(row) else v)], order="pre"
+    )
