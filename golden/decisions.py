@@ -9,7 +9,7 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
-from golden.source import Kernel, constant, is_scalar, statements
+from golden.source import Kernel, constant, is_scalar, lists, statements
 
 _FEW: Final = 4
 """Values from 0 on for what is compared with no number, as bounds of loops are."""
@@ -22,13 +22,15 @@ def deciding_values(kernel: Kernel) -> dict[str, tuple[int, ...]]:
     Those next to the numbers a condition compares with, so that both outcomes are drawn.
     """
     named = {s.var: s.value for s in statements(kernel.body) if isinstance(s, tirx.Bind)}
+    known = lists(kernel)
     out: dict[str, set[int]] = {}
     for stmt in statements(kernel.body):
         for expr in _decisive(stmt):
-            numbers, tables = _parts(expr, named)
+            numbers, sources = _parts(expr, named)
+            tables = {name for source in sources for name in known.get(source, {source.name})}
             near = {n + d for n in numbers for d in (-1, 0, 1)}
             values = near if near and isinstance(stmt, tirx.IfThenElse) else set(range(_FEW))
-            for name in tables:
+            for name in tables & {info.name for info in kernel.tensors}:
                 out.setdefault(name, set()).update(values)
     return {name: tuple(sorted(values)) for name, values in out.items()}
 
@@ -62,14 +64,14 @@ def _is_parallel(stmt: Any) -> bool:
     return isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL
 
 
-def _parts(expr: Any, named: dict[Any, Any]) -> tuple[set[int], set[str]]:
-    """Numbers compared with and tensors read, names followed to what they stand for."""
+def _parts(expr: Any, named: dict[Any, Any]) -> tuple[set[int], set[Any]]:
+    """Numbers compared with and buffers read, names followed to what they stand for."""
     numbers: set[int] = set()
-    tables: set[str] = set()
+    tables: set[Any] = set()
 
     def load(node: Any) -> None:
         if not is_scalar(node.source):
-            tables.add(str(node.source.name))
+            tables.add(node.source)
 
     def name(var: Any) -> None:
         if var in named:

@@ -14,7 +14,7 @@ import tvm_ffi
 from tvm import tirx
 
 from golden.decisions import deciding_values, neighbours
-from golden.source import COPY, Kernel, calls, constant, dtype_of, is_scalar, statements
+from golden.source import COPY, Kernel, calls, constant, dtype_of, is_scalar, lists, statements
 
 Array = npt.NDArray[Any]
 Interval = tuple[int, int]
@@ -38,8 +38,9 @@ def index_ranges(kernel: Kernel) -> dict[str, Interval]:
     for var, extent in kernel.grid:
         named[var] = range(extent)
     out: dict[str, Interval] = {}
+    known = lists(kernel)
     for start, last in _placed(kernel):
-        tables = _tables(start, named)
+        tables = _tables(start, named, known)
         found = _fitting(start, last, named) if tables else (0, -1)
         for name in tables:
             before = out.get(name, found)
@@ -84,19 +85,20 @@ def drawn_indices(kernel: Kernel, seed: int) -> dict[str, Array]:
     return out
 
 
-def _tables(expr: Any, named: Mapping[Any, Any]) -> set[str]:
-    """Tensors an index is read from, directly, by a name or through a scalar."""
+def _tables(expr: Any, named: Mapping[Any, Any], known: Mapping[Any, set[str]]) -> set[str]:
+    """Tensors an index is read from, directly, by a name, a list or through a scalar."""
     loads: list[Any] = []
     names: list[Any] = []
     if isinstance(expr, tvm.ir.Expr):
         tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, loads.append),
                                        (tvm.ir.Var, names.append)])  # fmt: skip
-    out = {str(load.source.name) for load in loads if not is_scalar(load.source)}
+    out = {name for load in loads if not is_scalar(load.source)
+           for name in known.get(load.source, {str(load.source.name)})}  # fmt: skip
     for name in names:
         value = named.get(name)
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, tvm.ir.Expr):
-                out |= _tables(one, _without(named, name))
+                out |= _tables(one, _without(named, name), known)
     return out
 
 

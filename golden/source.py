@@ -144,6 +144,23 @@ def statements(body: Any) -> Iterator[Any]:
     yield from found
 
 
+def lists(kernel: Kernel) -> dict[Any, set[str]]:
+    """Names of the tensors that on-chip buffers are copied from, by elements or whole."""
+    tensors = {info.var for info in kernel.tensors}
+    out: dict[Any, set[str]] = {}
+
+    def add(target: Any, source: Any) -> None:
+        if source in tensors and target not in tensors:
+            out.setdefault(target, set()).add(str(source.name))
+
+    for stmt in statements(kernel.body):
+        if isinstance(stmt, tirx.BufferStore) and isinstance(stmt.value, tvm.ir.TensorLoad):
+            add(stmt.buffer, stmt.value.source)
+    for call in calls(kernel.body, COPY):
+        add(call.args[1].source, call.args[0].source)
+    return out
+
+
 def calls(body: Any, name: str) -> list[Any]:
     """Every call statement of the tile op ``name``."""
     return [

@@ -25,6 +25,7 @@ from harness.kernels import (
     quantised,
     selection,
     softmax,
+    sparse,
     splitk,
 )
 
@@ -74,6 +75,16 @@ KERNELS: Final = MappingProxyType(
         "column_max": Packaged(elementary.column_max, lambda a: a.max(0), {"N": 100}),
         "rotary": Packaged(elementary.rotary, elementary.rotary_reference, {"M": 100}),
         "moe_gate": Packaged(elementary.moe_gate, _moe_gate, {"tokens": 100}, ("float32",)),
+        "block_sparse_gemm": Packaged(
+            sparse.block_sparse_gemm,
+            sparse.block_sparse_gemm_reference,
+            {"M": 100, "N": 70, "K": 50},
+        ),
+        "block_sparse_attention": Packaged(
+            sparse.block_sparse_attention,
+            sparse.block_sparse_attention_reference,
+            {"seq": 100, "dim": 48},
+        ),
         "paged_attention": Packaged(
             gathered.paged_attention,
             gathered.paged_attention_reference,

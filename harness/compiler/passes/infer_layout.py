@@ -20,6 +20,7 @@ from harness.compiler.layouts import Conflict, merged, normalised
 from harness.compiler.lookups import check_control, check_gathers, index_tensors
 from harness.compiler.masks import unmasked
 from harness.compiler.places import placed
+from harness.compiler.recalled import recalled
 from harness.compiler.scalars import without_scalars
 from harness.compiler.staging import staged
 from harness.compiler.views import View, find_views, with_views
@@ -93,7 +94,7 @@ class InferTTLayout(TTPass):
 
         Scalars and masks become expressions first.
         """
-        func = unmasked(interchanged(placed(without_scalars(spread(staged(func))))))
+        func = unmasked(interchanged(placed(without_scalars(spread(staged(recalled(func)))))))
         kernel = read_kernel(func)
         check_control(kernel)
         given = attrs.get(func, attrs.TT_CORE_GRID)

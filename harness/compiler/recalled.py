@@ -1,0 +1,162 @@
+"""On-chip lists of what a tensor of indices holds, asked of the tensor itself.
+
+``for v in T.serial(n): wanted[v] = mask[b, v]``, or a T.copy, before ``if wanted[k]:``. Threads
+load indices from rows of tensors, and from no blocks that compute makes; so every use of such a
+list becomes a use of what it was set to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.ir import Call, TensorLoad, TensorRegion
+
+from harness.compiler.kernel import Kernel, loads_of, read_kernel, with_body
+from harness.compiler.lookups import decisions, gathers
+from harness.compiler.tt_ops import seq
+from harness.language.blockformats import dtype_of
+from harness.language.ops import COPY
+from harness.language.regions import constant
+from harness.language.tensors import VAR
+
+
+@dataclass(frozen=True)
+class _Set:
+    """A list and what its element at ``places`` is set to, by a statement."""
+
+    block: Any
+    places: tuple[Any, ...]
+    value: Any
+    stmt: Any
+
+    def at(self, load: TensorLoad) -> Any:
+        """What an element is."""
+        values = dict(zip(self.places, load.indices, strict=True))
+        return tvm_ffi.structural_map(
+            self.value, [(tvm.ir.Var, lambda v: values.get(v, v))], order="post"
+        )
+
+
+def recalled(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """The function without on-chip lists that decide or place something."""
+    kernel = read_kernel(func)
+    asked = {load.source for load, _ in decisions(kernel)}
+    asked |= {load.source for _, starts, _ in gathers(kernel) for load in loads_of(*starts)}
+    lists = [b for b in kernel.onchip if b in asked and b.ty.storage_scope != VAR]
+    found = [one for one in map(_List(kernel).set_once, lists) if one is not None]
+    return with_body(func, _without(kernel.body, found)) if found else func
+
+
+class _List:
+    """Looks for lists in one kernel."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        """``kernel`` is as its author wrote it."""
+        self.kernel = kernel
+        self.written = {a.buffer for a in kernel.accesses if a.write}
+        body = kernel.body
+        self.steps = list(body.seq) if isinstance(body, tirx.SeqStmt) else [body]
+
+    def set_once(self, block: Any) -> _Set | None:
+        """What sets a block, if one loop or copy does, in any case, from tensors, before uses."""
+        touching = [s for s in self.steps if not _allocates(s) and _mentions(s, block)]
+        if not touching:
+            return None
+        found = self._by_loop(touching[0], block) or self._by_copy(touching[0], block)
+        again = any(a.write and a.buffer.same_as(block) and not _within(a.node, touching[0])
+                    for a in self.kernel.accesses)  # fmt: skip
+        if found is None or again or any(map(self._uses_whole(block), touching[1:])):
+            return None
+        read = loads_of(found.value)
+        steady = all(r.source in self.kernel.params and r.source not in self.written for r in read)
+        return found if read and steady else None
+
+    @staticmethod
+    def _by_loop(stmt: Any, block: Any) -> _Set | None:
+        places: dict[Any, Any] = {}
+        inner = stmt
+        while isinstance(inner, tirx.For) and constant(inner.min) == 0:
+            places[inner.loop_var] = inner.extent
+            inner = inner.body
+        if not isinstance(inner, tirx.BufferStore) or not inner.buffer.same_as(block):
+            return None
+        indices = tuple(inner.indices)
+        whole = len(indices) == len(places) and all(
+            i in places and constant(places[i]) == constant(size)
+            for i, size in zip(indices, block.ty.shape, strict=True)
+        )
+        same = dtype_of(inner.value) == dtype_of(block)
+        return _Set(block, indices, inner.value, stmt) if whole and same else None
+
+    @staticmethod
+    def _by_copy(stmt: Any, block: Any) -> _Set | None:
+        call = stmt.value if isinstance(stmt, tirx.Evaluate) else None
+        if not isinstance(call, Call) or call.op.name != COPY:
+            return None
+        source, target = call.args
+        moved = [r for r in source.region if constant(r.extent) != 1]
+        sizes = [constant(size) for size in block.ty.shape]
+        inside = all(
+            constant(r.min + r.extent) is None or constant(r.min + r.extent) <= size
+            for r, size in zip(source.region, source.source.ty.shape, strict=True)
+        )
+        if (
+            not target.source.same_as(block)
+            or [constant(r.extent) for r in target.region] != sizes
+            or [constant(r.extent) for r in moved] != sizes
+            or not inside
+            or dtype_of(source.source) != dtype_of(block)
+        ):  # fmt: skip
+            return None
+        places = [tirx.Var(f"at_{k}", "int32") for k in range(len(moved))]
+        left = iter(places)
+        indices = [r.min + next(left) if constant(r.extent) != 1 else r.min for r in source.region]
+        return _Set(block, tuple(places), tirx.BufferLoad(source.source, indices), stmt)
+
+    @staticmethod
+    def _uses_whole(block: Any) -> Any:
+        def uses(stmt: Any) -> bool:
+            regions: list[TensorRegion] = []
+            tvm_ffi.structural_walk(stmt, [(TensorRegion, regions.append)])
+            return any(r.source.same_as(block) for r in regions)
+
+        return uses
+
+
+def _without(body: Any, found: list[_Set]) -> Any:
+    """A body without the lists: neither made, nor set, nor read."""
+    known = {one.block: one for one in found}
+    kept = [s for s in _steps(body)
+            if not any(s.same_as(one.stmt) for one in found)
+            and not (_allocates(s) and s.buffer in known)]  # fmt: skip
+
+    def element(load: TensorLoad) -> Any:
+        one = known.get(load.source)
+        return load if one is None else one.at(load)
+
+    return tvm_ffi.structural_map(seq(kept), [(TensorLoad, element)], order="post")
+
+
+def _steps(body: Any) -> Iterator[Any]:
+    yield from body.seq if isinstance(body, tirx.SeqStmt) else (body,)
+
+
+def _allocates(stmt: Any) -> bool:
+    return isinstance(stmt, tirx.AllocBuffer)
+
+
+def _mentions(stmt: Any, block: Any) -> bool:
+    seen: list[Any] = []
+    tvm_ffi.structural_walk(stmt, [(tvm.ir.Var, seen.append)])
+    return any(v.same_as(block) for v in seen)
+
+
+def _within(node: Any, stmt: Any) -> bool:
+    found: list[Any] = []
+    tvm_ffi.structural_walk(stmt, [(type(node), found.append)])
+    return any(f.same_as(node) for f in found)

@@ -1,0 +1,64 @@
+"""On-chip lists of indices: which become questions to their tensor, and which stay blocks."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+import harness
+from harness.compiler.kernel import read_kernel
+from harness.compiler.recalled import recalled
+from harness.errors import CompileError
+from tests.harness.compiler import samples
+
+KERNEL = """
+@T.prim_func
+def main(X: T.Tensor((4, 32, 64), "bfloat16"), t: T.Tensor((2, 4), "int32"),
+         Y: T.Tensor((2, 32, 64), "bfloat16")):
+    with T.Kernel(2) as b:
+        x = T.alloc_shared((32, 64), "bfloat16")
+        wanted = T.alloc_local((4,), "int32")
+        T.clear(x)
+{fill}
+        for k in T.serial(4):
+            if wanted[k] > 0:
+                T.copy(X[k, 0, 0], x)
+        T.copy(x, Y[b, 0, 0])
+"""
+LISTS = [
+    "for v in T.serial(4):\n    wanted[v] = t[b, v]",
+    "for v in T.Parallel(4):\n    wanted[v] = t[b, v]",
+    "for v in T.serial(4):\n    wanted[v] = t[b, 3 - v] - 1",
+    "T.copy(t[b, 0:4], wanted)",
+    "T.copy(t[b, :], wanted)",
+]
+BLOCKS = [
+    "for v in T.serial(3):\n    wanted[v] = t[b, v]",
+    "for v in T.serial(4):\n    wanted[3 - v] = t[b, v]",
+    "T.copy(t[b, 0:4], wanted)\nT.fill(wanted, 1)",
+    "T.fill(wanted, 1)",
+    "if b > 0:\n    T.copy(t[b, 0:4], wanted)",
+]
+
+
+def kernel(fill: str) -> object:
+    """A kernel whose list is filled by some lines."""
+    return samples.from_text(KERNEL.format(fill=textwrap.indent(fill, " " * 8)), "main")
+
+
+@pytest.mark.parametrize("fill", LISTS)
+def test_a_list_of_indices_is_asked_of_its_tensor(fill: str) -> None:
+    """No list is left on chip, and what is decided is what the list would have said."""
+    func = kernel(fill)
+    assert [str(b.name) for b in read_kernel(recalled(func)).onchip] == ["x"]
+    verdict = harness.check(func, oracle="exact")
+    assert verdict.passed, (verdict.reason, verdict.findings)
+
+
+@pytest.mark.parametrize("fill", BLOCKS)
+def test_what_is_no_list_of_indices_decides_nothing(fill: str) -> None:
+    """Lists set in part, in another order, twice, or perhaps stay blocks, and are refused."""
+    with pytest.raises(CompileError) as caught:
+        harness.compile(kernel(fill))
+    assert caught.value.code in ("DataDependent", "UnsupportedIndex", "UninitialisedBuffer")
