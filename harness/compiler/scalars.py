@@ -117,7 +117,7 @@ class _Scalars:
             if access.buffer in self.steady:
                 continue
             refuse(f"scalar {stmt.buffer.name!r} is assigned from {access.buffer.name!r}: what"
-                   " cores do cannot depend on data", node=stmt, code="DataDependent",
+                   " cores do cannot depend on what they compute", node=stmt, code="DataDependent",
                    next_step="keep the value in a block of one column, compute it from indices, or"
                    " give an index of blocks a name instead: page = table[b, k]")  # fmt: skip
         return _short(value, stmt.buffer, stmt)
@@ -132,9 +132,11 @@ class _Scalars:
         for scalar in changed:
             a, b = (side[scalar] for side in sides)
             for access in loads(test):
-                refuse(f"scalar {scalar.name!r} depends on {access.buffer.name!r}: what cores do"
-                       " cannot depend on data", node=stmt, code="DataDependent",
-                       next_step="choose between values in T.Parallel")  # fmt: skip
+                if access.buffer not in self.steady:
+                    refuse(f"scalar {scalar.name!r} depends on {access.buffer.name!r}: what cores"
+                           " do cannot depend on what they compute", node=stmt,
+                           code="DataDependent",
+                           next_step="choose between values in T.Parallel")  # fmt: skip
             value = None if a is None or b is None else tirx.Select(test, a, b)
             env[scalar] = None if value is None else _short(value, scalar, stmt)
         for scalar in env:
