@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from harness.fuzz.decided import condition
 from harness.fuzz.expressions import LIMITS, elementwise, update
 from harness.fuzz.scene import Scene
 
@@ -11,7 +12,7 @@ from harness.fuzz.scene import Scene
 def _of_blocks(draw: st.DrawFn, scene: Scene) -> str:
     tests = ["by > 0", "by == 0", "by % 2 == 1"]
     tests += [] if scene.axes == 1 else ["bx > 0", "bx != by", "(bx + by) % 2 == 0"]
-    return draw(st.sampled_from(tests))
+    return draw(st.sampled_from(tests)) if draw(st.integers(0, 3)) else condition(draw, scene)
 
 
 def guard(draw: st.DrawFn, scene: Scene) -> None:

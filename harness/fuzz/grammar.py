@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from harness.fuzz import computed, lines, parts
+from harness.fuzz import computed, decided, lines, parts
 from harness.fuzz.branches import guard, masked
 from harness.fuzz.expressions import elementwise, update, vector_update
 from harness.fuzz.placed import placed
@@ -24,10 +24,11 @@ KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop
                 "column", "row_reload", "guard", "cumsum", "turned", "part", "planes", "direct",
                 "number", "odd", "wide", "whole", "gather", "patches", "scattered", "moved",
                 "shifted", "picked", "placed", "masked", "conditions", "viewed", "staged",
-                "lone", "layers", "scalars", "narrow", "pages")  # fmt: skip
+                "lone", "layers", "scalars", "narrow", "pages", "skipped",
+                "counted")  # fmt: skip
 """Kinds of statements a swarm chooses from."""
 _WHOLE: Final = ("turned", "part", "planes", "number", "odd", "wide", "gather", "patches",
-                 "scattered", "layers", "scalars", "pages")  # fmt: skip
+                 "scattered", "layers", "scalars", "pages", "skipped", "counted")  # fmt: skip
 """Kinds for blocks of whole tiles; where blocks are joined, places are asked for instead."""
 MOST: Final = 120
 """Numbers to choose from at most: of more, Hypothesis takes what it found in loaded modules."""
@@ -249,7 +250,8 @@ _STATEMENTS: Final[dict[str, Any]] = {
     "moved": computed.moved, "shifted": computed.shifted, "picked": computed.picked,
     "placed": placed, "masked": masked, "conditions": parts.conditions, "viewed": viewed,
     "staged": staged, "lone": lone, "layers": lines.layers, "scalars": lines.scalars,
-    "narrow": lines.narrow, "pages": lines.pages,
+    "narrow": lines.narrow, "pages": lines.pages, "skipped": decided.skipped,
+    "counted": decided.counted,
 }  # fmt: skip
 
 

@@ -188,16 +188,21 @@ class Scene:
         """Add statements."""
         self.lines += lines
 
-    def add_up(self, turns: int, region: str, stages: int = 0, before: Sequence[str] = ()) -> None:
+    def add_up(
+        self, turns: int | str, region: str, stages: int = 0, before: Sequence[str] = (),
+        test: str = "",
+    ) -> None:  # fmt: skip
         """Blocks copied from a tensor's ``region``, which may name turn ``k``, added up.
 
-        ``before`` are statements of the loop ahead of the copy.
+        ``before`` are statements of the loop ahead of the copy, which happens where ``test`` holds.
         """
         block = self.alloc("h", (self.bm, self.bn), self.dtype, "shared")
         total = self.alloc("g", (self.bm, self.bn), "float32", "fragment")
         head = f"T.Pipelined({turns}, num_stages={stages})" if stages else f"T.serial({turns})"
         added = self.parallel(f"{total}[i, j] += {block}[i, j]")
         body = [*before, f"T.copy({region}, {block})", *added]
+        if test:
+            body = [f"if {test}:", *(f"    {line}" for line in body)]
         self.emit(f"T.clear({total})", f"for k in {head}:", *(f"    {line}" for line in body))
         self.blocks.append((total, "float32"))
 

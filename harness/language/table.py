@@ -48,7 +48,7 @@ _WORKS: Final = {
     " updates where it holds",
     "Persistent": "the places of a domain, dealt to cores as blocks of the grid are",
     "Pipelined": "a loop whose copies may run ahead of its computation",
-    "serial": "a sequential loop, with a step if wanted; bounds of it, and `if` around tile ops, may"
+    "serial": "a sequential loop, with a step if wanted; its bounds, and `if` around tile ops, may"
     " depend on indices and on elements of int32 tensors that are only read",
     "Serial": "as T.serial",
     "unroll": "a sequential loop; unrolling changes no value",
