@@ -185,7 +185,8 @@ class _Block:
             return self.run(s.body)
         if name not in ("serial", "Pipelined", "range") or not isinstance(s.target, ast.Name):
             raise NotPlainError(ast.unparse(call))
-        for i in range(sizes[0]):
+        bounds = sizes if name != "Pipelined" else sizes[:1]
+        for i in range(*map(int, bounds)):
             self.names[s.target.id] = i
             self.run(s.body)
         return None

@@ -50,7 +50,6 @@ def validate(artifact: Any, seed: int = 0, kind: str = "auto") -> Blame:
                             options.fp32_dest)  # fmt: skip
     inputs, golden = _inputs(artifact.source, contract, seed, kind)
     after = [function(p.module, artifact.name) for p in artifact.compilation.passes[:4]]
-    source = read_kernel(artifact.source)
     found = [attributes(f) for f in after]
     views = _views(found[0])
     written = {n: stored(t.written, views.get(n, ())) for n, t in golden.outputs.items()}
@@ -58,7 +57,7 @@ def validate(artifact: Any, seed: int = 0, kind: str = "auto") -> Blame:
     reason = _inferred(artifact.source, after[0], inputs, golden, contract)
     if reason:
         return Blame(PASSES[0], reason)
-    reason = claims.propagate_layout(source, found[1])
+    reason = claims.propagate_layout(first, found[1])
     if not reason and not same_body(after[0], after[1]):
         reason = "the body is not what InferTTLayout left"
     if reason:
