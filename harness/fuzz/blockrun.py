@@ -17,6 +17,7 @@ from harness.fuzz.tileops import BINARY, SCALAR, UNARY, UNORDERED
 from simulator.formats.dataformat import DataFormat
 
 F64 = npt.NDArray[np.float64]
+_Reading = Callable[[Mapping[str, int]], int]
 TILE: Final = 32
 DST: Final = 32
 
@@ -61,6 +62,8 @@ class BlockRun:
         self.packed: dict[str, int] = {}
         self.mask: str | None = None
         self.filled: set[int] = set()
+        self._known: dict[int, tuple[Any, _Reading]] = {}
+        """Expressions read before, by identity, and kept so that it stays theirs."""
 
     def run(self) -> None:
         """Every block of the grid, in row-major order.
@@ -96,16 +99,35 @@ class BlockRun:
 
     def value(self, expr: Any) -> int:
         """An index expression's value."""
-        if isinstance(expr, int | float):
-            return expr  # type: ignore[return-value]
-        if isinstance(expr, str):
+        if type(expr) is str:
             return self.env[expr]
+        if not isinstance(expr, list | tuple):
+            return expr  # type: ignore[no-any-return]
+        known = self._known.get(id(expr))
+        if known is None:
+            known = self._known[id(expr)] = expr, self._reading(expr)
+        return known[1](self.env)
+
+    def _reading(self, expr: Any) -> _Reading:
+        """An expression as a function of the variables: read once, evaluated often."""
+        if isinstance(expr, int | float):
+            return lambda _: expr  # type: ignore[return-value]
+        if isinstance(expr, str):
+            return lambda env: env[expr]
         operator, *args = expr
-        if operator == "?":
-            return self.value(args[1]) if self.value(args[0]) else self.value(args[2])
         if operator == "load_l1":
-            return self._load(args[0], self.value(args[1]))
-        return int(_INDEX[operator](*(self.value(a) for a in args)))
+            at = self._reading(args[1])
+            return lambda env: self._load(args[0], at(env))
+        read = [self._reading(arg) for arg in args]
+        if operator == "?":
+            cond, then, orelse = read
+            return lambda env: then(env) if cond(env) else orelse(env)
+        apply = _INDEX[operator]
+        if len(read) == 1:
+            only = read[0]
+            return lambda env: int(apply(only(env)))
+        left, right = read
+        return lambda env: int(apply(left(env), right(env)))
 
     def _load(self, buffer: Any, at: int) -> int:
         """A datum of a row in L1."""
