@@ -186,6 +186,11 @@ def _checked(
         conflict(f"{list(whole)} cut into shards of {shape} gives {_by(found)} shards, and the"
                  f" cores are {_by(parts) if parts is not None else cores}",
                  "let every core have a shard")  # fmt: skip
+    uncut = {"height": 1, "width": 0}.get(strategy)
+    if uncut is not None and shape[uncut] != whole[uncut]:
+        conflict(f"{strategy} shards of {shape}, and the tensor is {list(whole)}",
+                 f"let the shard's {('rows', 'columns')[uncut]} be the tensor's"
+                 f" {whole[uncut]}")  # fmt: skip
     return {"strategy": strategy, "core_ranges": [r.to_json() for r in ranges], "shape": shape,
             "orientation": orientation}  # fmt: skip
 

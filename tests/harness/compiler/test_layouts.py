@@ -121,6 +121,8 @@ def test_ragged_tensors_are_sharded_over_their_padding() -> None:
         {"sharding": {"strategy": "height", "grid": [0, 1]}},
         {"sharding": {"strategy": "height", "grid": [4, 1]}},
         {"sharding": {"strategy": "height", "grid": [3, 1], "shape": [48, 64]}},
+        {"sharding": {"strategy": "height", "grid": [3, 1], "shape": [32, 96]}},
+        {"sharding": {"strategy": "width", "grid": [2, 1], "shape": [128, 32]}},
         {"sharding": {"strategy": "block", "grid": [3, 2]}},
         {"sharding": {"strategy": "nd", "grid": [2, 2]}},
         {"memory": "DRAM", **HEIGHT},
