@@ -24,7 +24,7 @@ from harness.verdict import Verdict
 from simulator.artifact import load_artifact
 from simulator.errors import ArtifactError
 from simulator.findings import Finding
-from simulator.run import RunOptions, RunResult, execute
+from simulator.run import RunOptions, RunResult, Workspace, execute
 
 if TYPE_CHECKING:
     from golden import GoldenResult, Judgement, NumericContract
@@ -60,6 +60,7 @@ class _Case:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     completed: bool = False
     timed_otherwise: bool = False
+    workspace: Workspace = field(default_factory=Workspace)
 
     @property
     def source(self) -> Any:
@@ -309,7 +310,7 @@ def _execute(case: _Case, arrays: Mapping[str, Any], options: RunOptions) -> Any
     done: RunResult | Outcome
     written = None
     if case.backend is None:
-        done = case.run = execute(case.plan, case.programs, dict(arrays), options)
+        done = case.run = execute(case.plan, case.programs, dict(arrays), options, case.workspace)
         written = case.run.written
         if not case.timed_otherwise:
             case.timed_otherwise = True
@@ -327,6 +328,7 @@ def _verdict(
     case: _Case, judgements: list[Judgement], *, oracle: str, kind: str,
     seed: int | None,
 ) -> Verdict:  # fmt: skip
+    case.workspace.close()
     errors = [f for f in case.findings if f.severity == "error"]
     passed = bool(judgements) and all(j.passed for j in judgements) and not errors
     passed = passed and case.completed and case.opinions.agreed

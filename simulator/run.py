@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from simulator import depths, determinacy
 from simulator.engine.machine import Machine
-from simulator.engine.reuse import Use, Workspace
+from simulator.engine.reuse import Use, Workspace, take_apart
 from simulator.engine.schedule import RoundRobin
 from simulator.engine.scheduler import Scheduler
 from simulator.errors import ArtifactError
@@ -73,8 +73,8 @@ def execute(
     if machine.starved and options.repair:
         findings = _mended(plan, listed, inputs, options, machine, result.stats.run_seconds)
         return replace(result, findings=findings)
-    if workspace is None and options.observer is None:
-        _take_apart(machine)
+    if options.observer is None and (workspace is None or not workspace.keeps(machine)):
+        take_apart(machine)
     return result
 
 
@@ -199,15 +199,6 @@ def _let_go(machine: Machine) -> None:
         for strand in cb.strands:
             strand.front.clear()
             strand.staged.clear()
-
-
-def _take_apart(machine: Machine) -> None:
-    """Cut the cycles of a machine nobody will use again, so that no collector has to find them."""
-    for group in machine.groups:
-        group.code.steps.clear()
-        group.code.waits.clear()
-    machine.contexts.clear()
-    machine.groups.clear()
 
 
 def l1_high_water(machine: Machine) -> int:

@@ -33,6 +33,15 @@ class Use(NamedTuple):
         )
 
 
+def take_apart(machine: Machine) -> None:
+    """Cut the cycles of a machine nobody will use again, so that no collector has to find them."""
+    for group in machine.groups:
+        group.code.steps.clear()
+        group.code.waits.clear()
+    machine.contexts.clear()
+    machine.groups.clear()
+
+
 class Workspace(Pool):
     """What outlives a run: memory, and the machine of the last run, if it can be used again.
 
@@ -57,6 +66,16 @@ class Workspace(Pool):
         machine.multicast_bytes = 0
         machine.begin()
         return machine
+
+    def keeps(self, machine: Machine) -> bool:
+        """Whether that machine is the one kept."""
+        return self._kept is not None and self._kept[1] is machine
+
+    def close(self) -> None:
+        """Let the machine go: no run follows."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            take_apart(kept[1])
 
     def keep(self, use: Use, machine: Machine) -> None:
         """Keep the machine of a run that ended well, if clearing it is enough."""
