@@ -17,16 +17,11 @@ from simulator.engine.backing import Backing
 from simulator.engine.l1map import L1Map
 from simulator.engine.lanes import Lanes, LaneTable, Vector
 from simulator.engine.pool import Pool
-from simulator.engine.segs import (
-    Seg,
-    join_lanes,
-    join_pages,
-    pages_of,
-    selection,
-)
+from simulator.engine.segs import Seg, join_lanes, join_pages, pages_of, selection
 from simulator.engine.strand import Strand, align, join_strands
 from simulator.engine.values import Value, highest, join, lowest
 from simulator.engine.violation import Violation
+from simulator.formats.bytemap import ByteMap
 from simulator.formats.dataformat import DataFormat
 
 Pair = tuple[Strand, "Vector | None"]
@@ -72,6 +67,7 @@ class CircularBuffer:
         self.fmt = fmt
         self.tile = tile
         self.page_bytes = fmt.tile_bytes(tile)
+        self.map = ByteMap(fmt, tile)
         self.base = base
         self.lanes = lanes
         self.unpack_to_dest = unpack_to_dest

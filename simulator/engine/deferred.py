@@ -1,4 +1,4 @@
-"""Sums of products that are computed when somebody looks at them.
+"""Sums of products, and other blocks, that are computed when somebody looks at them.
 
 A K loop adds one product after the other to the same DST tiles, often by way of a spill buffer.
 Operands never change once they exist, so a product may wait: when the sum is needed, all its K
@@ -9,6 +9,7 @@ program's (D7).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -50,10 +51,24 @@ class Products:
 class Deferred:
     """``before + a @ b`` of some shape; stands where a block would stand.
 
-    ``before`` is a block, another deferred sum, or None for cleared tiles.
+    ``before`` is a block, another deferred sum, or None for cleared tiles. Of a block that is
+    another's work (:meth:`other`) ``a`` makes it, and ``products`` is None.
     """
 
     __slots__ = ("a", "b", "before", "dtype", "products", "result", "shape", "steps")
+    products: Products | None
+    a: Any
+    b: Any
+
+    @classmethod
+    def other(
+        cls, make: Callable[[], Block], shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> Deferred:
+        """A block somebody else makes."""
+        made = cls.__new__(cls)
+        made.products, made.before, made.a, made.b = None, None, make, None
+        made.shape, made.dtype, made.result, made.steps = shape, dtype, None, 1
+        return made
 
     def __init__(
         self, products: Products, before: Any, a: Block, b: Block, shape: tuple[int, ...]
@@ -82,10 +97,13 @@ class Deferred:
         result = self.result
         if result is None:
             result = self.result = self._compute()
-            self.before = self.a = self.b = None  # type: ignore[assignment]
+            self.before = self.a = self.b = None
         return result
 
     def _compute(self) -> Block:
+        products = self.products
+        if products is None:
+            return self.a()  # type: ignore[no-any-return]
         steps: list[tuple[Block, Block]] = []
         at: Any = self
         while isinstance(at, Deferred) and at.result is None:
@@ -95,7 +113,7 @@ class Deferred:
         if start is not None and start.shape != self.shape:
             start = start.reshape(self.shape)
         steps.reverse()
-        products, shape = self.products, self.shape
+        shape = self.shape
         dtype = products.dtype
         out = products.pool.take(shape, dtype)
         axis = 0 if shape[0] > 1 else 1

@@ -16,7 +16,7 @@ from simulator.engine.pointers import misused, pointer_of
 from simulator.engine.segs import UNHELD, Extents, Seg, full, normal
 from simulator.engine.values import spread
 from simulator.engine.violation import Violation
-from simulator.formats.bytemap import WHOLE, ByteMap
+from simulator.formats.bytemap import WHOLE
 
 
 def build_zero_region(c: OpContext) -> Step:
@@ -82,7 +82,7 @@ def _after_zeroing(
         good |= (valid[:, 0, 0] >= rows) & (valid[:, 0, 1] >= columns)
     else:
         height, width = cb.tile
-        held = ByteMap(cb.fmt, cb.tile).datums_of(old.parts[:, 0] != UNHELD)
+        held = cb.map.datums_of(old.parts[:, 0] != UNHELD)
         beyond = (np.arange(height)[:, None] >= rows[:, None, None]) | (
             np.arange(width) >= columns[:, None, None])  # fmt: skip
         good |= (held | beyond).all(axis=(1, 2))

@@ -1,25 +1,27 @@
 """Pages read and written in parts: bytes of tiles, and which of them hold data.
 
-Pages are kept as values. Where a transfer covers part of one, its bytes are made, changed and read
-back as values; from then on the page knows byte by byte who has written it (``Seg.parts``), until
-it is whole.
+Pages are kept as values. Where a transfer covers part of one, its bytes are made and changed, and
+read back as values once somebody looks at those; from then on the page knows byte by byte who has
+written it (``Seg.parts``), until it is whole.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from simulator.engine.deferred import Deferred
 from simulator.engine.segs import NEVER, UNHELD, Extents, Parts, Seg, normal
 from simulator.engine.violation import Violation
-from simulator.formats.bytemap import ByteMap
 from simulator.formats.codec import decode_tiles, encode_tiles
 
 if TYPE_CHECKING:
     from simulator.engine.cb import CircularBuffer
     from simulator.engine.lanes import Vector
+    from simulator.engine.pool import Block
     from simulator.engine.strand import Strand
 
 Bytes = npt.NDArray[np.uint8]
@@ -40,7 +42,9 @@ class Piece(NamedTuple):
 
 
 def page_piece(cb: CircularBuffer, seg: Seg, lanes: int) -> Piece:
-    """All bytes of a segment of one page."""
+    """All bytes of a segment of one page; not to be changed."""
+    if seg.piece is not None:
+        return seg.piece  # type: ignore[no-any-return]
     size = cb.page_bytes
     when: Any = seg.parts
     if seg.block is None:
@@ -50,7 +54,7 @@ def page_piece(cb: CircularBuffer, seg: Seg, lanes: int) -> Piece:
     elif seg.valid is None:
         when = np.full((lanes, size), seg.epoch)
     else:
-        held = ByteMap(cb.fmt, cb.tile).bytes_of(seg.valid[:, 0])
+        held = cb.map.bytes_of(seg.valid[:, 0])
         when = np.where(held, seg.epoch, UNHELD)
     if not cb.pool.arithmetic:
         return Piece(np.zeros((lanes, size), np.uint8), when)
@@ -62,20 +66,26 @@ def page_seg(cb: CircularBuffer, piece: Piece, width: int) -> Seg:
     """The segment of one page that holds these bytes."""
     lanes = len(piece.when)
     shape = (lanes // width, width, 1, 1, *cb.tile)
+    block: Any
     if cb.pool.arithmetic:
-        block = decode_tiles(piece.data, cb.fmt, cb.tile).reshape(shape)
+        block = Deferred.other(partial(_decoded, cb, piece, shape), shape, cb.fmt.value_dtype)
     else:
         block = cb.pool.dummy(shape, cb.fmt.value_dtype)
     held = piece.when != UNHELD
     epoch = int(piece.when.max(initial=NEVER))
     valid: Extents | None = None
     if not held.all():
-        valid = normal(ByteMap(cb.fmt, cb.tile).extents_of(held)[:, None])
+        valid = normal(cb.map.extents_of(held)[:, None])
     seg = Seg(1, block, valid, epoch)
     uneven = (piece.when != epoch) & held
     if valid is not None or uneven.any():
         seg.parts = piece.when[:, None]
+    seg.piece = piece
     return seg
+
+
+def _decoded(cb: CircularBuffer, piece: Piece, shape: tuple[int, ...]) -> Block:
+    return decode_tiles(piece.data, cb.fmt, cb.tile).reshape(shape)
 
 
 def put(cb: CircularBuffer, strand: Strand, at: int, piece: Piece) -> None:

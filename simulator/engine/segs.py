@@ -43,9 +43,11 @@ class Seg:
         parts: of pages written in parts, per byte (lanes, pages, bytes) the epoch of the NoC read
             that writes it, :data:`NEVER` if none is under way, :data:`UNHELD` if nobody did;
             ``valid`` is then the largest rectangle of data in it.
+        piece: of one page written in parts, its bytes (:class:`simulator.engine.parts.Piece`);
+            ``block`` is made of them when somebody looks.
     """
 
-    __slots__ = ("block", "epoch", "masked", "pages", "parts", "rows", "valid")
+    __slots__ = ("block", "epoch", "masked", "pages", "parts", "piece", "rows", "valid")
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class Seg:
         self.epoch = epoch
         self.masked = False
         self.parts: Parts | None = None
+        self.piece: Any = None
 
     def values(self) -> Block:
         """The block of exactly the owner's lanes, computed if it was deferred."""

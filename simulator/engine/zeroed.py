@@ -10,7 +10,6 @@ import numpy as np
 from simulator.engine.actors import Reach
 from simulator.engine.ledger import Ledger, Spot
 from simulator.engine.values import Value, spread
-from simulator.formats.bytemap import ByteMap
 
 if TYPE_CHECKING:
     from simulator.engine.cb import CircularBuffer
@@ -41,7 +40,7 @@ def runs(cb: CircularBuffer, rows: int, columns: int) -> list[tuple[int, int]]:
     Every transfer takes a piece wholly or not at all, so a piece of which some bytes are zeroed is
     one that a transfer of it clashes in.
     """
-    kept = ByteMap(cb.fmt, cb.tile).bytes_of(np.array([rows, columns], np.int16))
+    kept = cb.map.bytes_of(np.array([rows, columns], np.int16))
     touched = np.zeros(cb.page_bytes, np.bool_)
     touched[: len(kept)] = ~kept
     pieces = touched.reshape(-1, cb.grain).any(axis=1)

@@ -13,6 +13,8 @@ from simulator.formats.tilize import from_faces, to_faces
 Flags = npt.NDArray[np.bool_]
 Extents = npt.NDArray[np.int16]
 
+KEPT: Final = 64
+"""Sets of bytes whose extents are remembered: pages are filled piece by piece, one like another."""
 WHOLE: Final = 2**15 - 1
 """Extent that means all rows or columns, in pages of any shape."""
 
@@ -30,6 +32,7 @@ class ByteMap:
         self.block = fmt.is_bfp
         self.per_byte = 8 // fmt.spec.bits if fmt.is_bfp else 1
         self.section = self.size - self.datums // self.per_byte if fmt.is_bfp else 0
+        self._known: dict[tuple[tuple[int, ...], bytes], Extents] = {}
 
     def bytes_of(self, valid: Extents) -> Flags:
         """Valid bytes (..., size) of tiles whose valid rows and columns are ``valid`` (..., 2)."""
@@ -60,6 +63,15 @@ class ByteMap:
 
     def extents_of(self, held: Flags) -> Extents:
         """The largest valid rectangle from the top left, (..., 2), of valid bytes (..., size)."""
+        key = held.shape, np.packbits(held).tobytes()
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            found = self._known[key] = self._extents(held)
+        return found.copy()
+
+    def _extents(self, held: Flags) -> Extents:
         datums = self.datums_of(held)
         height, width = self.tile
         runs: Any = np.minimum.accumulate(np.cumprod(datums, axis=-1).sum(axis=-1), axis=-1)

@@ -28,6 +28,8 @@ Array = npt.NDArray[Any]
 NOBODY: Final = -1
 GARBAGE: Final = 0xFF
 """What bytes nobody wrote hold, in tensors that are written in parts."""
+STILL: Final = 1 << 20
+"""Most bytes of a tensor nobody writes that are made once, where pages are read in parts."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ class Tensor:
         self.reads: dict[tuple[bytes, Extents], set[int]] = {}
         self.read_bytes = 0
         self.written_bytes = 0
+        self._still: tuple[Array, npt.NDArray[np.uint8]] | None = None
+        self._held: tuple[Any, Flags] | None = None
 
     def make_writable(self) -> None:
         """Prepare for writes: an owner per unit."""
@@ -108,6 +112,7 @@ class Tensor:
         for starts in self.reads.values():
             starts.clear()  # ops know the sets of their reads
         self.read_bytes = self.written_bytes = 0
+        self._still = self._held = None
 
     def refine(self, grain: int) -> None:
         """Parts of pages are accessed, in multiples of ``grain`` bytes; before the run."""
@@ -155,10 +160,9 @@ class Tensor:
 
     def put(self, ids: Any, first: int, data: npt.NDArray[np.uint8]) -> None:
         """Write bytes (lanes, size) from ``first`` on of a page per lane."""
-        for page, row in zip(ids.tolist(), data, strict=True):
-            whole = self.page(page)
-            whole[first : first + len(row)] = row
-            self.values[page] = decode_tiles(whole, self.fmt, self.tile)
+        whole = self.page(ids)
+        whole[:, first : first + data.shape[1]] = data
+        self.values[ids] = decode_tiles(whole, self.fmt, self.tile)
 
     def datums(self, units: Flags) -> Flags:
         """Datums (pages, height, width) that lie in such units and hold data."""
@@ -171,7 +175,11 @@ class Tensor:
             held: Flags = self.held[ids]
             return held
         if self.valid is not None:
-            return self._map.bytes_of(self.valid[ids])
+            if not self._is_still():
+                return self._map.bytes_of(self.valid[ids])
+            if self._held is None or self._held[0] is not self.valid:
+                self._held = self.valid, self._map.bytes_of(self.valid)
+            return self._held[1][ids]  # type: ignore[no-any-return]
         whole: Flags = np.broadcast_to(
             np.True_, (*np.shape(self.values[ids])[:-2], self.page_bytes)
         )
@@ -204,7 +212,15 @@ class Tensor:
 
     def page(self, number: Any) -> npt.NDArray[np.uint8]:
         """Bytes of one page as the device would hold them; of several, a row each."""
-        return encode_tiles(self.values[number], self.fmt)
+        if not self._is_still():
+            return encode_tiles(self.values[number], self.fmt)
+        if self._still is None or self._still[0] is not self.values:
+            self._still = self.values, encode_tiles(self.values, self.fmt)
+        return self._still[1][number]  # type: ignore[no-any-return]
+
+    def _is_still(self) -> bool:
+        """Whether no run changes it, and its bytes are few enough to be kept."""
+        return not self.writable and self.pages * self.page_bytes <= STILL
 
     def logical_extents(self) -> npt.NDArray[np.int16] | None:
         """Extents (pages, 2) of the logical shape inside each page; None if it fills all."""

@@ -13,8 +13,9 @@ from simulator.engine.machine import Machine
 from simulator.engine.schedule import LateNoc, RoundRobin, Schedule, Seeded, Turns
 from simulator.engine.scheduler import Scheduler
 from simulator.errors import InputError
+from simulator.program import Program
 from simulator.run import RunOptions, RunResult, Workspace, execute
-from tests.simulator.builders import Sketch, gemm, op
+from tests.simulator.builders import Sketch, gemm, op, rows
 from tests.simulator.eltwise_builder import elementwise
 from tests.simulator.engine.test_collectives import multicast_gemm
 from tests.simulator.engine.test_quick import assert_same
@@ -200,3 +201,29 @@ def test_inputs_refused_leave_no_machine_behind() -> None:
     with pytest.raises(InputError):
         execute(plans.plan, plans.programs, {}, None, workspace)
     assert_same(plans.run(0, workspace), first)
+
+
+def test_a_table_read_in_parts_is_read_anew_by_every_run() -> None:
+    """Bytes kept of a tensor nobody writes are not those of the run before."""
+    size = 224
+    part = (0, "A", ["get_write_ptr", 0], 0, size)
+    programs = {
+        "reader": Program(name="reader", thread="ncrisc", accessors=("A",), body=(
+            op("cb_reserve_back", 0, 1), op("noc_async_read_partial_page", *part),
+            op("noc_async_read_barrier"), op("cb_push_back", 0, 1))),
+        "writer": Program(name="writer", thread="brisc", accessors=("C",), body=(
+            op("cb_wait_front", 0, 1),
+            op("noc_async_write_partial_page", 0, "C", ["get_read_ptr", 0], 0, size),
+            op("noc_async_write_barrier"), op("cb_pop_front", 0, 1))),
+    }  # fmt: skip
+    sketch = Sketch(
+        tensors={"A": rows("bfloat16", (1, 112), "input", 112),
+                 "C": rows("bfloat16", (1, 112), "output", 112)},
+        buffers={0: ("Float16_b", 2, "ncrisc", "brisc")}, shapes={0: (1, 112)}, programs=programs,
+    )  # fmt: skip
+    plan, listed, workspace = sketch.plan(), sketch.listed(), Workspace()
+    for value in (1.0, 2.0):
+        a = np.full((1, 112), value, np.float32)
+        done = execute(plan, listed, {"A": a}, None, workspace)
+        assert done.completed
+        np.testing.assert_array_equal(done.outputs["C"], a)

@@ -75,3 +75,12 @@ def test_a_datum_needs_its_exponent(byte: int, want: list[int]) -> None:
     held = np.ones(found.size, np.bool_)
     held[byte] = False
     assert found.extents_of(held).tolist() == want
+
+
+def test_extents_asked_for_again_are_the_callers_own() -> None:
+    """What one caller does to extents it was told is nothing to the next."""
+    found = ByteMap(DataFormat.Float16_b, (32, 32))
+    held = found.bytes_of(np.array([[3, WHOLE], [WHOLE, 7]], np.int16))
+    found.extents_of(held)[:] = 0
+    assert found.extents_of(held).tolist() == [[3, WHOLE], [WHOLE, 7]]
+    assert found.extents_of(held[:1]).tolist() == [[3, WHOLE]]
