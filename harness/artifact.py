@@ -6,6 +6,7 @@ import hashlib
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,7 @@ class Artifact:
     source: Any = field(repr=False)
     compilation: Compilation = field(repr=False)
 
-    @property
+    @cached_property
     def contract(self) -> NumericContract:
         """The precision owed to source and options; plan and programs have no say in it.
 

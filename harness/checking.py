@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from simulator.program import ProgramFile
 
 _JUDGING: Final = frozenset(
-    ("inputs", "oracle", "input_kind", "seed", "numbers", "run_options", "backend")
+    ("inputs", "oracle", "input_kind", "seed", "numbers", "run_options", "backend", "draws")
 )
 """Keywords of :func:`check` that are not the compiler's."""
 
@@ -61,6 +61,10 @@ class _Case:
     completed: bool = False
     timed_otherwise: bool = False
     workspace: Workspace = field(default_factory=Workspace)
+    draws: drawn.Draws = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.draws = drawn.Draws(self.artifact.source, self.contract)
 
     @property
     def source(self) -> Any:
@@ -90,6 +94,7 @@ def check(
     options: CompileOptions | None = None,
     run_options: RunOptions | None = None,
     backend: Backend | None = None,
+    draws: drawn.Draws | None = None,
     **keywords: Any,
 ) -> Verdict:
     """Does the compiled kernel compute what its source says?
@@ -110,6 +115,8 @@ def check(
         function: which kernel, where a module has several.
         options: compile options as one object.
         backend: what executes instead of the simulator; of ``harness.backends.find_backend``.
+        draws: inputs drawn for this very kernel and these options before, to which this check's
+            are added.
         **keywords: compile options one by one.
 
     Raises:
@@ -137,6 +144,7 @@ def check(
     else:
         made = compile_kernel(kernel, function=function, options=options, **keywords)
     case = _Case(made, made.plan, made.programs, made.contract, backend=backend)
+    case.draws = draws or case.draws
     passes = {f"compile.{p.name}": p.seconds for p in made.compilation.passes}
     if made is kernel:  # compiled before: what its passes took then
         case.timings["compile"] = sum(passes.values())
@@ -216,7 +224,7 @@ def _judged(
     for one in kinds:
         started = time.perf_counter()
         try:
-            rounds.append((one, *drawn.draw(case.artifact.source, one, case.contract, seed)))
+            rounds.append((one, *case.draws.draw(one, seed)))
         except GoldenError as error:
             if error.code != "NoExactRange" or kind is not None or oracle in drawn.EXACT:
                 raise
@@ -245,7 +253,7 @@ def _climbed(
         errors = any(f.severity == "error" for f in case.findings)
         return dict(case.outputs) if case.completed and not errors else None
 
-    asked = Asked(case.source, case.contract, case.artifact.options, seed, run)
+    asked = Asked(case.source, case.contract, case.artifact.options, seed, run, case.draws)
     judged, drew = judge_by(oracle, asked)
     listed = [] if judged is None else [judged]
     return _verdict(case, listed, oracle=oracle if listed else "none", kind=drew, seed=seed)
@@ -274,7 +282,10 @@ def _finish(
         started = time.perf_counter()
         result = known
         if result is None:
-            result = evaluate(case.artifact.source, arrays, case.contract)
+            if seed is None:  # of arrays that were given
+                result = evaluate(case.artifact.source, arrays, case.contract)
+            else:
+                result = case.draws.answer(kind, seed)
             case.timed("golden", started)
         started = time.perf_counter()
         written = _execute(case, arrays, options)

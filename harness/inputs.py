@@ -10,7 +10,7 @@ import numpy.typing as npt
 from harness.errors import OptionError
 
 if TYPE_CHECKING:
-    from golden import GoldenResult, NumericContract
+    from golden import GoldenError, GoldenResult, NumericContract
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -49,6 +49,50 @@ def draw(
         found = tagged_inputs(func, contract)
         return found.inputs, found.golden
     return draw_inputs(func, kind, seed), None
+
+
+class Draws:
+    """Inputs drawn for one kernel, and what golden answers to them: each once, whoever asks again.
+
+    Arrays and answers are shared: nobody may change them.
+    """
+
+    def __init__(self, func: Any, contract: NumericContract) -> None:
+        self.func, self.contract = func, contract
+        self._known: dict[tuple[str, int], tuple[Arrays, GoldenResult | None] | GoldenError] = {}
+
+    def draw(self, kind: str, seed: int) -> tuple[Arrays, GoldenResult | None]:
+        """As :func:`draw`; with the answer also where :meth:`answer` found it.
+
+        Raises:
+            OptionError, golden.GoldenError: as :func:`draw`.
+        """
+        from golden import GoldenError
+
+        known = self._known.get((kind, seed))
+        if known is None:
+            try:
+                known = draw(self.func, kind, self.contract, seed)
+            except GoldenError as error:
+                known = error
+            self._known[kind, seed] = known
+        if isinstance(known, GoldenError):
+            raise known.with_traceback(None)
+        return dict(known[0]), known[1]
+
+    def answer(self, kind: str, seed: int) -> GoldenResult:
+        """What golden answers to such inputs.
+
+        Raises:
+            OptionError, golden.GoldenError: as :func:`draw`, and as ``golden.evaluate``.
+        """
+        from golden import evaluate
+
+        arrays, result = self.draw(kind, seed)
+        if result is None:
+            result = evaluate(self.func, arrays, self.contract)
+            self._known[kind, seed] = arrays, result
+        return result
 
 
 def kinds_for(kind: str | None, oracle: str) -> list[str]:

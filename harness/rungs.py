@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from golden import Judgement, NumericContract
     from golden.products import Product
     from harness.compiler.options import CompileOptions
+    from harness.inputs import Draws
 
 Arrays = Mapping[str, Any]
 Run = Callable[[Arrays, bool], Arrays | None]
@@ -38,13 +39,17 @@ class NoOracleError(HarnessError):
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be judged: source, contract, options, seed of the inputs, and how to run it."""
+    """What is to be judged: source, contract, options, seed of the inputs, and how to run it.
+
+    ``draws`` is where the inputs come from.
+    """
 
     source: Any
     contract: NumericContract
     options: CompileOptions
     seed: int
     run: Run
+    draws: Draws
 
     def product(self, name: str) -> Product:
         """The plain product the kernel is.
@@ -64,9 +69,7 @@ class Asked:
 
     def drawn(self, kind: str) -> tuple[dict[str, Any], Any]:
         """Inputs of a kind, and the golden where drawing told."""
-        from harness.inputs import draw
-
-        return draw(self.source, kind, self.contract, self.seed)
+        return self.draws.draw(kind, self.seed)
 
 
 def judge_by(rung: str, asked: Asked) -> tuple[Judgement | None, str]:

@@ -20,6 +20,7 @@ from harness.fuzz.outcome import Outcome
 from harness.fuzz.refusals import is_needless, refusing_pass
 from harness.fuzz.schedules import machine_schedule
 from harness.fuzz.text import parse_kernel
+from harness.inputs import Draws
 from harness.opinions import ORACLE as LLVM
 
 STEPS: Final = 2_000_000
@@ -110,7 +111,8 @@ def _judge(case: Case, blame: bool) -> Outcome:
         made = compile_kernel(source_of(case), **compile_options(case.options))
         compiled = _since(began)
         options = _run_options(case, case.inputs.get("numbers", "fast"))
-        ask = partial(check, made, oracle=oracle, seed=seed, run_options=options)
+        draws = Draws(made.source, made.contract)
+        ask = partial(check, made, oracle=oracle, seed=seed, run_options=options, draws=draws)
         try:
             verdict = ask(input_kind=None if kind == "auto" else kind)
         except GoldenError as error:
@@ -135,7 +137,7 @@ def _judge(case: Case, blame: bool) -> Outcome:
     facts: dict[str, Any] = {"oracle": verdict.oracle, "ratio": verdict.bound_ratio,
              "timings": dict(verdict.timings), "pipeline": compiled + _worked(verdict)}  # fmt: skip
     if verdict.passed:
-        more = _more(made, case, seed) if blame else Outcome(o.PASS)
+        more = _more(made, case, seed, draws) if blame else Outcome(o.PASS)
         if more.oracle:
             facts["oracle"] = f"{verdict.oracle}+{more.oracle}"
         facts["pipeline"] += more.pipeline
@@ -157,7 +159,7 @@ def _judge(case: Case, blame: bool) -> Outcome:
     if blame:
         from harness.fuzz.stages import first_bad_pass
 
-        found = _with(found, bad_pass=first_bad_pass(made, kind, seed))
+        found = _with(found, bad_pass=first_bad_pass(made, kind, seed, draws))
     return _with(found, **facts)
 
 
@@ -179,7 +181,7 @@ def _since(began: float) -> float:
     return time.perf_counter() - began
 
 
-def _more(made: Any, case: Case, seed: int) -> Outcome:
+def _more(made: Any, case: Case, seed: int, draws: Draws) -> Outcome:
     """The verdict on a case that passed: of some, more is asked, by the kernel's text.
 
     The IR after every pass is checked, another rung of the ladder judges the kernel, its text is
@@ -189,26 +191,26 @@ def _more(made: Any, case: Case, seed: int) -> Outcome:
     number = zlib.crc32(case.kernel.encode())
     share = number % (2 * SAMPLE)
     if share % SAMPLE == 0:
-        return _every_pass(made, case, seed)
+        return _every_pass(made, case, seed, draws)
     if share in READ_TWICE:
         return _read_twice(made, case)
     if number % 128 in LEGACY:
         return _as_before(made, case, LEGACY[number % 128])
     if number % 128 in SECOND:
-        return _asked_twice(made, case, seed)
+        return _asked_twice(case, seed, draws)
     if share in EXECUTED:
-        return _executed(made, case, seed)
+        return _executed(case, seed, draws)
     for rung in RUNGS.get(share, ()):
-        found = _climbed(made, case, seed, rung)
+        found = _climbed(made, case, seed, rung, draws)
         if found is not None:
             return found
     return Outcome(o.PASS)
 
 
-def _every_pass(made: Any, case: Case, seed: int) -> Outcome:
+def _every_pass(made: Any, case: Case, seed: int, draws: Draws) -> Outcome:
     from harness.fuzz.stages import validate
 
-    found = validate(made, seed, str(case.inputs.get("kind", "auto")))
+    found = validate(made, seed, str(case.inputs.get("kind", "auto")), draws)
     if not found.name:
         return Outcome(o.PASS, oracle="passes")
     return Outcome(o.WRONG, "per-pass", found.name, main_op(case.kernel), found.reason)
@@ -235,9 +237,9 @@ def _as_before(made: Any, case: Case, steps: tuple[str, ...]) -> Outcome:
     return Outcome(o.WRONG, "legacy", "compat", main_op(case.kernel), found)
 
 
-def _asked_twice(made: Any, case: Case, seed: int) -> Outcome:
+def _asked_twice(case: Case, seed: int, draws: Draws) -> Outcome:
     began = time.perf_counter()
-    said = second.opinion(made, str(case.inputs.get("kind", "auto")), seed)
+    said = second.opinion(draws, str(case.inputs.get("kind", "auto")), seed)
     if said.verdict == "disagreed":
         return _doubted(case, said.reason)
     if said.verdict == "agreed":
@@ -245,9 +247,9 @@ def _asked_twice(made: Any, case: Case, seed: int) -> Outcome:
     return Outcome(o.PASS, message=said.reason, pipeline=_since(began))
 
 
-def _executed(made: Any, case: Case, seed: int) -> Outcome:
+def _executed(case: Case, seed: int, draws: Draws) -> Outcome:
     began = time.perf_counter()
-    said = second.by_numpy(made, case.kernel, str(case.inputs.get("kind", "auto")), seed)
+    said = second.by_numpy(draws, case.kernel, str(case.inputs.get("kind", "auto")), seed)
     if said.verdict == "disagreed":
         return Outcome(o.WRONG, second.NUMPY, READING, main_op(case.kernel), said.reason)
     oracle = second.NUMPY if said.verdict == "agreed" else ""
@@ -258,14 +260,15 @@ def _doubted(case: Case, reason: str) -> Outcome:
     return Outcome(o.WRONG, LLVM, second.BLAMED, main_op(case.kernel), reason)
 
 
-def _climbed(made: Any, case: Case, seed: int, rung: str) -> Outcome | None:
+def _climbed(made: Any, case: Case, seed: int, rung: str, draws: Draws) -> Outcome | None:
     """The verdict of a rung; None where it does not apply to the kernel."""
     from golden import GoldenError
     from harness.checking import check
     from harness.rungs import NoOracleError
 
     try:
-        verdict = check(made, oracle=rung, seed=seed, run_options=_run_options(case, "exact"))
+        verdict = check(made, oracle=rung, seed=seed, draws=draws,
+                        run_options=_run_options(case, "exact"))  # fmt: skip
     except (NoOracleError, GoldenError):
         return None
     if verdict.passed:

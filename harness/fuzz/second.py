@@ -4,59 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from harness.fuzz.case import Case
-from harness.inputs import draw
 from harness.opinions import ORACLE
 
 if TYPE_CHECKING:
     from golden.second import Opinion
+    from harness.inputs import Draws
 
 NUMPY: Final = "numpy"
 BLAMED: Final = "golden"
 """Who is blamed where they differ; the compiled kernel answered as golden does."""
 
 
-def opinion(made: Any, kind: str, seed: int) -> Opinion:
+def opinion(draws: Draws, kind: str, seed: int) -> Opinion:
     """What LLVM says of the inputs a case draws: of the first kind they differ on, or of the last.
 
     Args:
-        made: the compiled kernel's artifact.
+        draws: inputs of the kernel.
         kind: kind of the case's inputs; ``auto`` is exact, then random.
         seed: their seed.
     """
     from golden.second import NoSecondOpinionError, Opinion, SecondOpinion
 
     try:
-        return _asked(made, kind, seed, SecondOpinion(made.source).ask)
+        return _asked(draws, kind, seed, SecondOpinion(draws.func).ask)
     except NoSecondOpinionError as error:
         return Opinion("not available", error.message)
 
 
-def by_numpy(made: Any, text: str, kind: str, seed: int) -> Opinion:
+def by_numpy(draws: Draws, text: str, kind: str, seed: int) -> Opinion:
     """What NumPy says, which reads the kernel's text and not its IR."""
     from golden.second import Opinion, compared
     from harness.fuzz.plain import NotPlainError, run
 
     try:
-        return _asked(made, kind, seed, lambda arrays, known: compared(
+        return _asked(draws, kind, seed, lambda arrays, known: compared(
             "NumPy", *run(text, arrays), known))  # fmt: skip
     except NotPlainError as error:
         return Opinion("not available", f"no second opinion: {error}")
 
 
-def _asked(made: Any, kind: str, seed: int, ask: Callable[..., Opinion]) -> Opinion:
-    from golden import GoldenError, evaluate
+def _asked(draws: Draws, kind: str, seed: int, ask: Callable[..., Opinion]) -> Opinion:
+    from golden import GoldenError
     from golden.second import Opinion
 
     said = Opinion("not available", "no second opinion: these inputs cannot be drawn")
     for one in ("exact", "random") if kind == "auto" else (kind,):
         try:
-            arrays, known = draw(made.source, one, made.contract, seed)
+            arrays, _ = draws.draw(one, seed)
         except GoldenError:  # no exact range: then there is the other kind
             continue
-        said = ask(arrays, known or evaluate(made.source, arrays, made.contract))
+        said = ask(arrays, draws.answer(one, seed))
         if said.verdict != "agreed":
             break
     return said

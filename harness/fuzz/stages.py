@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.fuzz import claims
 from harness.fuzz.blockrun import BlockRun, tiled, untiled
+from harness.inputs import Draws
 from simulator.plan.views import restored, stored, viewed
 
 PASSES: Final = ("InferTTLayout", "PropagateTTLayout", "TTTilesToCoreMap", "LowerTTTileIntrinsics",
@@ -31,24 +32,27 @@ class Blame:
     reason: str = ""
 
 
-def first_bad_pass(artifact: Any, kind: str = "auto", seed: int = 0) -> str:
+def first_bad_pass(
+    artifact: Any, kind: str = "auto", seed: int = 0, draws: Draws | None = None
+) -> str:  # fmt: skip
     """Name of the first bad pass of a failed case; the last one where the others are right."""
-    return validate(artifact, seed, kind).name or PASSES[-1]
+    return validate(artifact, seed, kind, draws).name or PASSES[-1]
 
 
-def validate(artifact: Any, seed: int = 0, kind: str = "auto") -> Blame:
+def validate(
+    artifact: Any, seed: int = 0, kind: str = "auto", draws: Draws | None = None
+) -> Blame:  # fmt: skip
     """Check the IR after each of the first four passes against the source.
+
+    ``draws`` has inputs drawn for the artifact before.
 
     The fifth pass yields the plan and programs, which the simulator executes.
     """
-    from golden import contract_for
     from golden.source import read_kernel
     from harness.compiler.inspect import attributes, function, same_body
 
-    options = artifact.options
-    contract = contract_for(artifact.source, options.arch.family, options.fidelity,
-                            options.fp32_dest)  # fmt: skip
-    inputs, golden = _inputs(artifact.source, contract, seed, kind)
+    contract = artifact.contract
+    inputs, golden = _inputs(draws or Draws(artifact.source, contract), seed, kind)
     after = [function(p.module, artifact.name) for p in artifact.compilation.passes[:4]]
     found = [attributes(f) for f in after]
     views = _views(found[0])
@@ -73,7 +77,7 @@ def validate(artifact: Any, seed: int = 0, kind: str = "auto") -> Blame:
 
 def infers_wrongly(source: Any, func: Any, contract: Any) -> str:
     """What is wrong with what the first pass made of a source; empty if nothing is."""
-    return _inferred(source, func, *_inputs(source, contract, 0, "auto"), contract)
+    return _inferred(source, func, *_inputs(Draws(source, contract), 0, "auto"), contract)
 
 
 def _inferred(source: Any, func: Any, inputs: Any, golden: Any, contract: Any) -> str:
@@ -91,17 +95,16 @@ def _views(found: Mapping[str, Any]) -> dict[str, Any]:
     return {n: d.get("view", ()) for n, d in found.get("tt.layout_desc", {}).items()}
 
 
-def _inputs(source: Any, contract: Any, seed: int, kind: str) -> tuple[dict[str, Any], Any]:
+def _inputs(draws: Draws, seed: int, kind: str) -> tuple[dict[str, Any], Any]:
     """Exact inputs where the kernel has them, else those the case drew."""
-    from golden import GoldenError, evaluate
-    from harness.inputs import draw
+    from golden import GoldenError
 
     for one in dict.fromkeys(("tagged" if kind == "tagged" else "exact", "random")):
         try:
-            arrays, golden = draw(source, one, contract, seed)
+            arrays, _ = draws.draw(one, seed)
         except GoldenError:
             continue
-        return arrays, golden or evaluate(source, arrays, contract)
+        return arrays, draws.answer(one, seed)
     raise AssertionError("random inputs can always be drawn")
 
 

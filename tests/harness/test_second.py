@@ -25,6 +25,7 @@ from harness.fuzz.case import Case, load_case
 from harness.fuzz.draw import batch, size
 from harness.fuzz.judge import SECOND, run_case
 from harness.fuzz.units import Unit
+from harness.inputs import Draws
 from harness.kernels.table import KERNELS, SEQUENCES
 from tests.harness.fuzz.shares import with_share
 
@@ -191,10 +192,10 @@ def test_a_campaign_asks_for_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_case(case).oracle == "exact+bound+llvm"
     true = second.opinion
 
-    def spoilt(*args: Any) -> Any:
+    def spoilt(draws: Draws, *args: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
             misread(patch)
-            return true(*args)
+            return true(Draws(draws.func, draws.contract), *args)
 
     monkeypatch.setattr(second, "opinion", spoilt)
     assert run_case(case).key == ("wrong", "llvm", "golden", "copy")
