@@ -245,7 +245,7 @@ def loads(expr: Any) -> Iterator[Access]:
         return
     found: list[TensorLoad] = []
     tvm_ffi.structural_walk(expr, [(TensorLoad, found.append)])
-    if any(loads_of(*load.indices) for load in found):
+    if any(loads_of(*load.indices[:]) for load in found):
         found = _outermost(expr)
     for load in found:
         indices = tuple(load.indices[:])

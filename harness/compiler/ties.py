@@ -46,11 +46,16 @@ class Ties:
 
     @staticmethod
     def key(region: TensorRegion, dim: int) -> Dim:
+        """One dimension of a region; of several ask :meth:`owner` once."""
+        return (Ties.owner(region), dim)
+
+    @staticmethod
+    def owner(region: TensorRegion) -> Any:
         """Tensors are tied per access: two accesses of one tensor may move differently."""
         source = region.source
         if source.ty.storage_scope in ("", "global"):
-            return ("@" + source.name + str([str(r.min) for r in region.region]), dim)
-        return (source, dim)
+            return "@" + source.name + str([str(r.min) for r in region.region[:]])
+        return source
 
 
 @dataclass(frozen=True)
@@ -108,22 +113,22 @@ def places(kernel: Kernel) -> Iterator[Place]:
     for call in calls(kernel.body):
         for region in (a for a in call.args if isinstance(a, TensorRegion)):
             if region.source in params:
-                rank = len(region.region)
-                for dim, rng in enumerate(region.region):
-                    extent, key = constant(rng.extent) or 0, Ties.key(region, dim)
-                    yield Place(region.source, dim, dim >= rank - 2, rng.min, extent, key, call)
+                ranges, owner = region.region[:], Ties.owner(region)
+                for dim, rng in enumerate(ranges):
+                    yield Place(region.source, dim, dim >= len(ranges) - 2, rng.min,
+                                constant(rng.extent) or 0, (owner, dim), call)  # fmt: skip
     for store, around in nests(kernel):
         for tensor, indices, node in elements(store):
             if tensor not in params or is_gathered(indices, list(around)):
                 continue
+            owner = f"@{tensor.name}{[str(i) for i in indices]}"
             for dim, index in enumerate(indices):
                 moving = [v for v in around if step_of(index, v)]
                 extent = around[moving[0]] if len(moving) == 1 else 1
                 start = index
                 if moving:
                     start = tvm.sym.Analyzer().simplify(index - moving[0])
-                tied: Dim = ("loop", moving[0]) if len(moving) == 1 else (
-                    f"@{tensor.name}{[str(i) for i in indices]}", dim)  # fmt: skip
+                tied: Dim = ("loop", moving[0]) if len(moving) == 1 else (owner, dim)
                 yield Place(tensor, dim, dim >= len(indices) - 2, start, extent, tied, node)
 
 
@@ -160,24 +165,27 @@ def _tie_op(call: Call, ties: Ties) -> None:
         a, b = args[0], args[1]
         if name == CUMSUM:
             ties.summed.append((ties.key(a, constant(args[2]) or 0), call))
+        one, other = ties.owner(a), ties.owner(b)
         for i, j in _aligned(a, b):
-            ties.join(ties.key(a, i), ties.key(b, j))
+            ties.join((one, i), (other, j))
     elif name == GEMM:
         a, b, c = args[:3]
         ta, tb = bool(constant(args[3])), bool(constant(args[4]))
         ra, rb, rc = len(a.region), len(b.region), len(c.region)
         m, k = (ra - 1, ra - 2) if ta else (ra - 2, ra - 1)
         k2, n = (rb - 1, rb - 2) if tb else (rb - 2, rb - 1)
-        ties.join(ties.key(a, m), ties.key(c, rc - 2))
-        ties.join(ties.key(b, n), ties.key(c, rc - 1))
-        ties.join(ties.key(a, k), ties.key(b, k2))
-        ties.summed.append((ties.key(a, k), call))
+        of_a, of_b, of_c = (ties.owner(x) for x in (a, b, c))
+        ties.join((of_a, m), (of_c, rc - 2))
+        ties.join((of_b, n), (of_c, rc - 1))
+        ties.join((of_a, k), (of_b, k2))
+        ties.summed.append(((of_a, k), call))
     elif name == REDUCE:
         src, dst, dim = args[0], args[1], constant(args[3]) or 0
         kept = [i for i in range(len(src.region)) if i != dim]
-        ties.summed.append((ties.key(src, dim), call))
+        taken, put = ties.owner(src), ties.owner(dst)
+        ties.summed.append(((taken, dim), call))
         for i, j in zip(reversed(kept), reversed(range(len(dst.region))), strict=False):
-            ties.join(ties.key(src, i), ties.key(dst, j))
+            ties.join((taken, i), (put, j))
     elif name != FILL:
         refuse(f"{name} on blocks smaller than a tile", node=call)
 
