@@ -71,10 +71,12 @@ class Approx:
 
     def map(self, function: Callable[[Any], Any]) -> Approx:
         """The same rearrangement (indexing, reshaping, transposing) of every array."""
-        parts: dict[str, Any] = {
-            p: None if getattr(self, p) is None else function(getattr(self, p)) for p in PLANES
-        }
-        return replace(self, value=function(self.value), **parts)
+        bound, taint, jumped, value2, bound2 = (
+            None if plane is None else function(plane)
+            for plane in (self.bound, self.taint, self.jumped, self.value2, self.bound2)
+        )
+        value = function(self.value)
+        return Approx(value, bound, taint, jumped, value2, bound2, self.grain, self.peak)
 
     def tightened(self) -> Approx:
         """With ``peak`` read from the values; costs one pass."""

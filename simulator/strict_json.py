@@ -114,6 +114,11 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 def compact(value: Any) -> str:
     """``value`` on one line."""
+    kind = type(value)  # numbers and plain names are most there are, and are spelt as they stand
+    if kind is int:
+        return str(value)
+    if kind is str and value.isidentifier() and value.isascii():
+        return f'"{value}"'
     return _ENCODER.encode(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,12 @@ from tvm.tirx.stmt import BufferRegionType
 
 from harness.errors import LanguageError
 from harness.language.blockformats import dtype_of
+
+
+@functools.cache
+def _analyzer() -> Any:
+    """One that knows of no variable, and so says the same whenever it is asked."""
+    return tvm.sym.Analyzer()
 
 
 def is_buffer(value: object) -> bool:
@@ -29,7 +36,7 @@ def constant(expr: Any) -> int | None:
         return None
     if not isinstance(expr, tvm.ir.Expr) or is_buffer(expr):
         return None
-    simplified = tvm.sym.Analyzer().simplify(expr)
+    simplified = _analyzer().simplify(expr)
     return int(simplified) if isinstance(simplified, tirx.IntImm) else None
 
 

@@ -77,7 +77,7 @@ class Part:
         ids = page_ids(pattern, start, *ONE)
         place = tensor.placement.base + offset  # pages lie a multiple of the alignment apart
         apart = (cb.base + first - place) % self._align
-        if np.any(apart):
+        if apart if type(apart) is int else apart.any():
             raise Violation(
                 "Misaligned",
                 f"{self.name} between byte {offset} of page {ids[0, 0]} of tensor {tensor.name} and"
