@@ -20,6 +20,7 @@ import numpy as np
 import tvm
 import tvm_ffi
 from tvm import tirx
+from tvm.ir import TensorLoad
 
 from harness.compiler.affine import affine, mentions
 from harness.compiler.block.gather import is_gathered
@@ -124,8 +125,10 @@ def _unread(kernel: Kernel, variables: Sequence[Any]) -> Iterator[Any]:
         rank = len(access.starts)
         for dim, start in enumerate(access.starts):
             matters = dim >= rank - 2 or access.buffer in written
-            if matters and mentions(start, variables) and not _is_affine(start):
-                yield start
+            if matters and mentions(start, variables):
+                known = _without_loads(start)  # what a tensor is asked for numbers no blocks
+                if mentions(known, variables) and not _is_affine(known):
+                    yield start
 
 
 def _plain(body: Any) -> Iterator[Access]:
@@ -135,6 +138,13 @@ def _plain(body: Any) -> Iterator[Access]:
     for access in accesses(body):
         if access.write or not is_gathered(access.starts, parallel):
             yield access
+
+
+def _without_loads(expr: Any) -> Any:
+    """An index with a variable of its own for everything it asks a tensor."""
+    return tvm_ffi.structural_map(
+        expr, [(TensorLoad, lambda load: tirx.Var("asked", str(load.ty.dtype)))], order="pre"
+    )
 
 
 def _is_affine(expr: Any) -> bool:
@@ -294,7 +304,7 @@ def _only(expr: Any, variables: Mapping[Any, Any]) -> bool:
     """Whether an expression is of these variables alone, and of one at least."""
     used: list[Any] = []
     loads: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, used.append), (tvm.ir.TensorLoad, loads.append)])
+    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, used.append), (TensorLoad, loads.append)])
     return bool(used) and not loads and all(v in variables for v in used)
 
 

@@ -136,6 +136,30 @@ def test_cores_that_choose_their_own_blocks_share_none() -> None:
     assert result.stats.dram_read_bytes["W"] == 4 * 4 * 2048
 
 
+MODULO = """
+@T.prim_func
+def main(G: T.Tensor((64, 64), "bfloat16"), rows: T.Tensor((2, 1), "int32"),
+         Y: T.Tensor((64, 64), "bfloat16")):
+    with T.Kernel(1, 2) as (bx, by):
+        g = T.alloc_shared((32, 64), "bfloat16")
+        for k in T.serial(1):
+            row = rows[by, k] % 2
+            T.copy(G[row * 32, bx * 64], g)
+        T.copy(g, Y[by * 32, bx * 64])
+"""
+
+
+def test_a_partition_of_ones_own_is_of_the_grid_as_written() -> None:
+    """What a table is asked for numbers no blocks: axes of one block stay where they are."""
+    func = samples.from_text(MODULO, "main")
+    items = {"(0,0)": [{"io": 1, "jo": 0}], "(1,0)": [{"io": 0, "jo": 0}]}
+    dealt = annotate_tt_schedule(func, {"work_partition": items})
+    made = harness.compile(dealt, grid=(2, 1))
+    assert made.plan.kernel_grid == (1, 2, 1)
+    assert [[i.io for i in found] for found in made.plan.work_partition.values()] == [[1], [0]]
+    assert harness.check(dealt, grid=(2, 1)).passed
+
+
 def test_a_gather_in_a_loop_the_block_bounds() -> None:
     """Cores in one group look up different entries, different numbers of times."""
     text = """
