@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from typing import Any, Final
 
 from harness.fuzz import second
@@ -28,8 +29,9 @@ MEMORY = "TT_FUZZ_MEMORY_MB"
 """Environment variable: address space of a worker, in MiB."""
 PARENT_DEATH: Final = 1
 """Linux's prctl option PR_SET_PDEATHSIG."""
-SWEEP: Final = 8
-"""Cases between two collections of garbage: looking for it within a case costs a tenth of it."""
+SWEEP: Final = 0.5
+"""Seconds of cases between two collections of garbage: looking for it within a case costs a tenth
+of it, and after every few plans a twentieth."""
 
 
 def main() -> int:
@@ -69,14 +71,16 @@ def end_with_supervisor() -> None:
 
 
 def _batch(unit: Unit, skip: int, tell: Any) -> None:
+    swept = time.perf_counter()
     for index, case in enumerate(batch(unit)):
         if index < skip:
             continue
         tell(e="begin", i=index, case=case.to_json())
         found = run_case(case)
         tell(e="end", i=index, outcome=found.to_json(), cells=sorted(cells(case)))
-        if index % SWEEP == 0:
+        if time.perf_counter() - swept > SWEEP:
             gc.collect()
+            swept = time.perf_counter()
 
 
 def _shrink(unit: Unit, index: int, key: tuple[str, ...], tell: Any) -> None:
