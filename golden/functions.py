@@ -86,7 +86,7 @@ class Functions:
             error = error + self._accuracy_error(np.abs(value) + error, row.ulps(self._dest()))
             if broadcast:
                 error = error + (np.abs(value) + error) * 2.0**-8
-        top = np.abs(value) + error
+            top = np.abs(value) + error
         huge = find_format("float32").huge
         bad = ~(least > 0) | ~(top < huge)
         taint = merged_taint(x, y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -103,14 +104,12 @@ def compare(kind: str, x: Approx, y: Approx) -> Truth:
         if x.is_exact and y.is_exact:
             return Truth(value, None, free)
         unsure = np.zeros(value.shape, np.bool_)
-        for second in (False, True):
-            a, b = one_branch(x, second), one_branch(y, second)
+        for first, second in itertools.product((False, True), repeat=2):
+            a, b = one_branch(x, first), one_branch(y, second)
             reach = np.asarray(a.error + b.error)
             gap = np.abs(a.value - b.value)
             unsure |= (gap <= reach) & (reach > 0)
             unsure |= _OPS[kind](a.value, b.value) != value
-        if x.value2 is not None and y.value2 is not None:
-            unsure |= (x.value2 != x.value) & (y.value2 != y.value)
     return Truth(value, unsure, free)
 
 
