@@ -141,17 +141,19 @@ def _ties(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 EXPONENTIALS: Final = ("exp", "exp2", "exp10")
 
 
-def overflowing(func: Any) -> str | None:
-    """The kind of inputs on which a kernel's exponentials overflow unless a maximum is taken off.
+def overflowing(*funcs: Any) -> str | None:
+    """The kind of inputs on which exponentials overflow unless a maximum is taken off.
 
-    None for a source that takes no exponential.
+    None for sources that take no exponential. Several are kernels of one sequence: the products may
+    be in one, and the exponentials in another.
     """
     found: list[str] = []
 
     def seen(call: tvm.ir.Call) -> None:
         found.append(str(getattr(call.op, "name", "")).rpartition(".")[2])
 
-    tvm_ffi.structural_walk(func.body, [(tvm.ir.Call, seen)])
+    for func in funcs:
+        tvm_ffi.structural_walk(func.body, [(tvm.ir.Call, seen)])
     if not any(name in EXPONENTIALS for name in found):
         return None
     return "hilly" if "gemm" in found else "steep"

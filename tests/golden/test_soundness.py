@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from golden import contract_for, evaluate, judge
+from golden.approx import exact
+from golden.matmul import Operand, multiply_accumulate
 from harness.kernels.gemm import matmul
 from simulator.formats.dataformat import DataFormat
 from simulator.numerics.sfpu import sfpu
@@ -115,3 +120,32 @@ def test_exactness_of_integers(
     if wide and fidelity == "HiFi4" and bits0 + bits1 <= 10:
         assert golden.is_exact
         np.testing.assert_array_equal(actual, a.astype(np.float64) @ b.astype(np.float64))
+
+
+@pytest.mark.parametrize("fidelity", ["LoFi", "HiFi2", "HiFi3", "HiFi4"])
+@pytest.mark.parametrize("wide", [True, False])
+def test_the_edge_of_exactness(fidelity: str, wide: bool) -> None:
+    """Whole numbers of every width, with neighbours an alignment would cut, onto every sum.
+
+    Where golden says that nothing rounds the machine must be right to the last bit; and it must say
+    so for all that ``docs/oracles.md`` promises.
+    """
+    contract = contract_for(matmul(32, 32, 32, 32, 32, 32), "blackhole", fidelity, wide)
+    mode = mode_for("blackhole", fidelity, contract.dest)
+    for bits0, bits1, start in itertools.product(range(1, 9), range(1, 9), (0, 7, 23, 24)):
+        a, b = np.zeros((32, 32), np.float32), np.zeros((32, 32), np.float32)
+        a[:, 0], a[:, 1] = 2**bits0 - 1, -1
+        b[0, :], b[1, :] = 2**bits1 - 1, 1
+        old = np.full((1, 32, 32), 2.0**start if start else 0.0)
+        in0, in1 = (Operand(exact(x[None].astype(np.float64)), "bfloat16") for x in (a, b))
+        golden = multiply_accumulate(exact(old), in0, in1, contract)
+        left, right = (MODEL.matmul_operand(x, DataFormat.Float16_b, mode, i, True)
+                       for i, x in enumerate((a, b)))  # fmt: skip
+        actual = MODEL.matmul(old[0].astype(np.float32), left, right, mode)
+        if golden.is_exact:
+            np.testing.assert_array_equal(actual, golden.value[0])
+        largest = 2.0**start * bool(start) + (2**bits0 - 1) * (2**bits1 - 1) + 1
+        fits = bits1 <= (5 if fidelity == "LoFi" else 8)
+        fits &= bits0 <= (7 if fidelity in ("LoFi", "HiFi2") else 8)
+        fits &= bits0 + bits1 <= 12 and largest <= 2.0 ** (24 if wide else 8)
+        assert golden.is_exact or not fits, (bits0, bits1, start)
