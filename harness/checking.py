@@ -136,7 +136,7 @@ def check(
         return check_sequence(
             kernel, order, inputs, drawn.kinds_for(input_kind, oracle), oracle=oracle, seed=seed,
             artifact=_directory(artifact), numbers=numbers, options=options, backend=backend,
-            run_options=run_options, **keywords,
+            run_options=run_options, overflow=input_kind is None and oracle == "auto", **keywords,
         )  # fmt: skip
     started = time.perf_counter()
     if isinstance(kernel, Artifact):

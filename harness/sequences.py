@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import OptionError
 from harness.verdict import Verdict
 
+if TYPE_CHECKING:
+    from golden import NumericContract
+
 
 def check_sequence(
     module: Any, order: tuple[str, ...], inputs: Mapping[str, Any] | None, kinds: list[str], *,
-    artifact: Path | str | None = None, oracle: str = "auto", seed: int = 0, **settings: Any,
+    artifact: Path | str | None = None, oracle: str = "auto", seed: int = 0,
+    overflow: bool = False, **settings: Any,
 ) -> Verdict:  # fmt: skip
     """The verdict of all steps, in order; it stops at the first that fails.
 
@@ -25,10 +29,13 @@ def check_sequence(
         module: the kernels.
         order: their names.
         inputs: arrays the caller gives; the others are drawn.
-        kinds: kinds of inputs to draw, one run of the whole sequence for each.
+        kinds: kinds of inputs to draw, one run of the whole sequence for each; where a kernel has
+            no exact inputs, reals of many magnitudes are drawn in their place.
         artifact: a directory with an artifact per kernel, in directories of their names.
         oracle: of every step.
         seed: of drawn inputs.
+        overflow: draw inputs as well on which exponentials overflow without their maximum, if
+            there are exponentials and they tell something.
         **settings: what ``harness.check`` takes, for every step alike.
 
     Raises:
@@ -46,12 +53,17 @@ def check_sequence(
                           next_step=f"ask of one kernel: {', '.join(order)}")  # fmt: skip
     steps: list[Verdict] = []
     ran: list[str] = []
-    for kind in ["given"] if inputs is not None else kinds:
+    rounds = list(kinds) if inputs is None else ["given"]
+    alone = len(rounds) == 1
+    if inputs is None and overflow:
+        rounds += _overflowing(module, order, seed, settings)
+    for kind in rounds:
         try:
             made = _run(module, order, inputs, kind, seed, artifact, oracle, settings)
         except GoldenError as error:
-            if error.code != "NoExactRange" or len(kinds) == 1:
+            if error.code != "NoExactRange" or alone:
                 raise
+            rounds.append("scaled")
             continue
         ran.append(kind)
         steps += made
@@ -85,23 +97,57 @@ def _arrays(
     func: Any, known: Mapping[str, Any], kind: str, seed: int, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """A step's inputs: what is known, and what has to be drawn for it."""
-    from golden import contract_for
     from golden.source import read_kernel
     from harness import inputs as drawn
-    from harness.compiler.options import CompileOptions
 
     kernel = read_kernel(func)
     wanted = [n for n in kernel.inputs if n not in known]
     found = {n: known[n] for n in (t.name for t in kernel.tensors) if n in known}
     if wanted and kind != "given":
-        fields = CompileOptions.__dataclass_fields__
-        chosen = settings.get("options") or CompileOptions(
-            **{k: v for k, v in settings.items() if k in fields}
-        )
-        contract = contract_for(func, chosen.arch.family, chosen.fidelity, chosen.fp32_dest)
-        arrays, _ = drawn.draw(func, kind, contract, seed)
+        arrays, _ = drawn.draw(func, kind, _contract(func, settings), seed)
         found |= {n: arrays[n] for n in wanted}
     return found
+
+
+def _contract(func: Any, settings: Mapping[str, Any]) -> NumericContract:
+    """The precision a step owes its source."""
+    from golden import contract_for
+    from harness.compiler.options import CompileOptions
+
+    fields = CompileOptions.__dataclass_fields__
+    chosen = settings.get("options") or CompileOptions(
+        **{k: v for k, v in settings.items() if k in fields}
+    )
+    return contract_for(func, chosen.arch.family, chosen.fidelity, chosen.fp32_dest)
+
+
+def _overflowing(
+    module: Any, order: tuple[str, ...], seed: int, settings: Mapping[str, Any]
+) -> list[str]:
+    """The kind of inputs on which exponentials overflow without their maximum, if that tells.
+
+    It does not where golden, step after step on its own answers, rightly has much that is not
+    finite.
+    """
+    from golden import evaluate
+    from golden.inputs import as_parameter, overflowing
+    from harness.compiler.sequence import kernel_of
+    from harness.inputs import tells
+
+    funcs = [kernel_of(module, name) for name in order]
+    kind = overflowing(*funcs)
+    arrays: dict[str, Any] = {}
+    if kind is None:
+        return []
+    for func in funcs:
+        given = _arrays(func, arrays, kind, seed, settings)
+        result = evaluate(func, given, _contract(func, settings))
+        if not tells(result):
+            return []
+        arrays |= given | {
+            n: as_parameter(t.answer.value, t.dtype) for n, t in result.outputs.items()
+        }
+    return [kind]
 
 
 def _joined(order: tuple[str, ...], steps: list[Verdict], kind: str, seed: int | None) -> Verdict:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import harness
 import harness.language as T
+from golden import GoldenError
+from harness.artifact import compile_all
 from harness.kernels.elementary import moe_gate
 from harness.kernels.elementwise import add
 from harness.kernels.linear import linear_attention
@@ -98,3 +101,43 @@ def test_inputs_that_overflow_are_drawn_where_they_tell_something(kernel: Any, k
     verdict = harness.check(kernel)
     assert verdict.passed
     assert verdict.input_kind == kinds
+
+
+def doubled() -> Any:
+    """A is twice X: what comes before a softmax in a kernel of its own."""
+
+    @T.prim_func
+    def first(X: T.Tensor((64, 64), "float32"), A: T.Tensor((64, 64), "float32")):
+        with T.Kernel(2) as by:
+            x = T.alloc_fragment((32, 64), "float32")
+            T.copy(X[by * 32, 0], x)
+            for i, j in T.Parallel(32, 64):
+                x[i, j] = x[i, j] * 2.0
+            T.copy(x, A[by * 32, 0])
+
+    return first
+
+
+def test_a_sequence_is_judged_on_inputs_that_overflow(tmp_path: Path) -> None:
+    """An exponential in its second kernel is reached by what the first makes of steep numbers."""
+    right, wrong = (harness.sequence(doubled(), gate(stable)) for stable in (True, False))
+    for one in compile_all(wrong):
+        one.save(tmp_path / one.name)
+    for kind in ("exact", "random"):
+        assert harness.check(right, artifact=tmp_path, input_kind=kind).passed
+    verdict = harness.check(right, artifact=tmp_path)
+    assert not verdict.passed
+    assert verdict.input_kind == "exact+random+steep"
+    assert [s.passed for s in verdict.steps] == [True] * 5 + [False]
+    assert harness.check(right).passed
+    assert harness.check(wrong).input_kind == "exact+random"  # its infinities are its own
+
+
+def test_a_sequence_without_exact_inputs_is_judged_on_many_magnitudes() -> None:
+    """As a single kernel is: normal numbers alone forgive too much."""
+    module = harness.sequence(attention(stable=True))
+    verdict = harness.check(module)
+    assert verdict.passed
+    assert verdict.input_kind == "random+hilly+scaled"
+    with pytest.raises(GoldenError, match="exact"):
+        harness.check(module, input_kind="exact")
