@@ -49,9 +49,9 @@ def top(x: Approx) -> Doubles:
     return np.asarray(np.abs(x.value) + x.error)
 
 
-def close(got: Doubles, limit: Doubles, room: float = ROOM) -> bool:
-    """Whether bounds are what their terms add up to, but for powers of two in the roundings."""
-    return bool(((got <= room * limit + 2.0**-90) & (got >= limit / (2 * room) - 2.0**-90)).all())
+def close(got: Doubles, limit: Doubles, room: float) -> bool:
+    """Whether bounds are what their terms add up to."""
+    return bool(((got <= room * limit + 2.0**-90) & (got >= limit / room - 2.0**-90)).all())
 
 
 @functools.cache
