@@ -40,6 +40,12 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "mixed": ("mixed", {"M": 64, "N": 64}, {"grid": (2, 1)}),
     "column_max": ("column_max", {"M": 64, "N": 64, "block_N": 32}, {"grid": (2, 1)}),
     "gemv": ("gemv", {"M": 64, "K": 70, "block_K": 32}, {"grid": (1, 1)}),
+    "attention": ("causal_attention", {"heads": 2, "seq_len": 64, "dim": 32, "block_M": 32,
+                                       "block_N": 32}, {"grid": (2, 1)}),
+    "argmax": ("argmax", {"M": 64, "N": 64, "block_M": 32}, {"grid": (2, 1)}),
+    "sharded": ("sharded_copy", {"M": 64, "N": 64, "block_M": 32, "block_N": 32},
+                {"grid": (2, 2)}),
+    "gathered": ("expert_gemm", {"M": 128, "N": 32, "K": 64, "experts": 4}, {"grid": (2, 1)}),
 }  # fmt: skip
 BUDGET: dict[str, Any] = {"max_steps": 400_000, "max_seconds": 20.0, "repair": False}
 SCHEDULES = (RoundRobin(), Seeded(1), LateNoc(2), LateNoc(3))

@@ -60,6 +60,17 @@ def test_relu_leaves_nothing_negative(seed: int, fmt: DataFormat, mode: Mode) ->
         assert not (words_of(packed) >> np.uint32(31)).any()
 
 
+def test_a_maximum_on_the_wide_path_is_compared_by_nineteen_bits() -> None:
+    """Float32 out of a wide DST is capped by its high bits, a narrower one by all."""
+    limit, above = np.float32(1.0), np.float32(1.0 + 2.0**-11)
+    dst = np.full((32, 32), above, np.float32)
+    dst[:, 16:] = 1.0 + 2.0**-10
+    packed = pack(dst, DataFormat.Float32, Mode(), Relu(maximum=1.0))
+    assert (packed[:, :16] == above).all()
+    assert (packed[:, 16:] == limit).all()
+    assert (pack(dst, B16, Mode(), Relu(maximum=1.0)) == limit).all()
+
+
 @given(seed=seeds)
 def test_fast_rounding_is_the_packers_on_normal_numbers(seed: int) -> None:
     """Fast and exact packing to bfloat16 differ in denormals and signs of zero at most."""
