@@ -10,6 +10,7 @@ import pytest
 
 from golden.approx import CLEAN, FREE, INFINITE, exact
 from golden.arithmetic import Arithmetic
+from golden.contract import NumericContract
 from golden.functions import Functions
 from golden.reduction import Reducer
 from tests.golden.intervals import NARROW, WIDE, error_of
@@ -76,14 +77,31 @@ def test_exponentials_of_infinities_are_known() -> None:
 def test_a_line_of_one_of_several_planes_is_cut_on_its_way() -> None:
     """What is repeated to reach its row passes the matrix unit, which keeps eleven bits."""
     reducer = Reducer(Arithmetic(WIDE, bounded=True))
-    rows = np.ones((1, 2, 4, 8))
-    rows[:, :, 0] = 2046.0
-    assert reducer.reduce("sum", exact(rows[:, 0] // 2), 1, "float32", None).is_exact
-    for x in (rows, rows // 2):
-        moved = reducer.reduce("sum", exact(x), 2, "float32", None)
-        odd = moved.value % 2 == 1
-        assert (error_of(moved)[odd & (moved.value > 2048)] >= 1).all()
-    assert reducer.reduce("max", exact(rows + 1), 2, "float32", None).is_exact
+    rows = np.full((1, 2, 4, 8), 342.0)
+    rows[:, :, 0] = 1023.0
+    assert reducer.reduce("sum", exact(rows[:, 0]), 1, "float32", None).is_exact
+    moved = reducer.reduce("sum", exact(rows), 2, "float32", None)
+    assert (moved.value == 2049).all()
+    assert (error_of(moved) >= 1).all()
+    assert reducer.reduce("max", exact(rows), 2, "float32", None).is_exact
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "dtype", "largest"),
+    [("LoFi", "bfloat16", 31), ("HiFi2", "bfloat16", 127), ("HiFi3", "bfloat16", 255),
+     ("HiFi4", "bfloat16", 255), ("HiFi4", "float32", 1023), ("LoFi", "float32", 31)],
+)  # fmt: skip
+def test_sums_of_whole_numbers_are_exact_up_to_what_the_multiplier_takes(
+    fidelity: str, dtype: str, largest: int
+) -> None:
+    """Up to the bits a fidelity multiplies, and to sums the destination holds, and no further."""
+    held = NumericContract("wormhole", fidelity, True, "float32", "tfloat32")
+    reducer = Reducer(Arithmetic(held, bounded=True))
+    for count in (1, 64, 2**24 // largest, 2**24 // largest + 1):
+        for value in (largest, 2 * largest + 1):
+            row = exact(np.full((1, 1, count), float(value)))
+            fits = value == largest and value * count <= 2**24
+            assert reducer.reduce("sum", row, 2, dtype, None).is_exact == fits, (count, value)
 
 
 def test_a_number_of_the_source_may_be_rounded_to_its_type() -> None:
