@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from golden import contract_for, evaluate, judge
 from golden.approx import exact
+from golden.arithmetic import Arithmetic
 from golden.matmul import Operand, multiply_accumulate
 from harness.kernels.gemm import matmul
 from simulator.formats.dataformat import DataFormat
@@ -149,3 +150,25 @@ def test_the_edge_of_exactness(fidelity: str, wide: bool) -> None:
         fits &= bits0 <= (7 if fidelity in ("LoFi", "HiFi2") else 8)
         fits &= bits0 + bits1 <= 12 and largest <= 2.0 ** (24 if wide else 8)
         assert golden.is_exact or not fits, (bits0, bits1, start)
+
+
+@pytest.mark.parametrize("fidelity", ["LoFi", "HiFi2", "HiFi3", "HiFi4"])
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("op", ["add", "mul"])
+def test_the_edge_of_exact_elementwise_work(op: str, fidelity: str, wide: bool) -> None:
+    """Whole numbers of every width on the matrix unit: what golden calls exact is, to the bit."""
+    contract = contract_for(matmul(32, 32, 32, 32, 32, 32), "blackhole", fidelity, wide)
+    mode = mode_for("blackhole", fidelity, contract.dest)
+    arithmetic = Arithmetic(contract, bounded=True)
+    for bits0, bits1 in itertools.product(range(1, 9), repeat=2):
+        values = [np.full((32, 32), 2.0**bits - 1) for bits in (bits0, bits1)]
+        x, y = (exact(v[None]) for v in values)
+        golden = getattr(arithmetic, op)(x, y, "bfloat16" if not wide else "float32", False,
+                                         "bfloat16")  # fmt: skip
+        left, right = (MODEL.to_src(v.astype(np.float32), DataFormat.Float16_b, mode, True)
+                       for v in values)  # fmt: skip
+        actual = MODEL.eltwise(op, left, right, mode)
+        if golden.is_exact:
+            np.testing.assert_array_equal(actual, golden.value[0])
+        if wide and fidelity == "HiFi4":
+            assert golden.is_exact
