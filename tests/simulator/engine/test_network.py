@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from msgspec import structs
 
 from simulator.engine.local import Local
 from simulator.engine.schedule import LateNoc, RoundRobin, Seeded
@@ -333,3 +334,31 @@ def test_what_a_late_noc_lets_arrive() -> None:
     local.arrive()
     assert seen == ["a", "c", "b"]
     assert local.late == []
+
+
+@pytest.mark.parametrize("name", ["noc_semaphore_inc", "noc_semaphore_inc_multicast"])
+@pytest.mark.parametrize(
+    ("who", "whom"),
+    [
+        (["==", "x", 0], plus(1, ["%", "t", 2])),  # in turn
+        (["==", "x", times(3, ["%", "t", 2])], plus(1, ["//", "x", 3])),  # another each time
+    ],
+)
+def test_operands_name_other_cores_each_time(name: str, who: Any, whom: Any) -> None:
+    """Whom an op reaches follows its operands from step to step, and its cores."""
+    steps = 6
+    ends = (whom, 0) if name == "noc_semaphore_inc" else (0, whom, 0, whom, 0)
+    tell = op(name, *ends, *((0, 1) if name == "noc_semaphore_inc" else (1, 1)))
+    body = (
+        op("cb_reserve_back", 0, 1),
+        op("noc_async_read_page", plus(times("x", steps), "t"), "A", ["get_write_ptr", 0]),
+        op("noc_async_read_barrier"),
+        when(who, tell),
+        op("cb_push_back", 0, 1),
+    )
+    sketch = network((4, 1), steps, body, 4 * steps, extra={"semaphores": everywhere((4, 1), 0)})
+    reader = sketch.programs["reader"]
+    told = ["==", ["//", plus("x", 1), 2], 1]
+    heard = when(told, op("noc_semaphore_wait", 0, steps // 2))
+    sketch.programs["reader"] = structs.replace(reader, body=(*reader.body, heard))
+    assert codes(run(sketch)) == []
