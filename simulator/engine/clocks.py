@@ -59,7 +59,8 @@ class Clocks:
     """The clocks of all agents. ``wide`` ones know other cores too: semaphores tell of them.
 
     Only the ``acting`` agents touch memory that is watched, so only they are known of; the others
-    pass on what they know.
+    pass on what they know. Of those ``alone`` wide clocks need no column: nobody hears of them, nor
+    they of anybody.
 
     Attributes:
         known: by agent, what each core's knows: a row per core, and a column per acting agent of
@@ -67,17 +68,20 @@ class Clocks:
             is 0. What an agent did itself it knows, up to transfers under way.
         width: columns of ``known``.
         time: by agent, the number of each core's next release.
-        who: by acting agent, a number for each core's that is its column in wide clocks.
+        who: by acting agent, a number for each core's that is its column in wide clocks, or is
+            beyond the columns.
         flat: ``known``, each agent's laid flat.
     """
 
     def __init__(
-        self, cores: int, table: LaneTable, acting: tuple[int, ...], *, wide: bool
-    ) -> None:
+        self, cores: int, table: LaneTable, acting: tuple[int, ...], alone: tuple[int, ...] = (),
+        *, wide: bool,
+    ) -> None:  # fmt: skip
         self.cores = cores
         self.wide = wide
         self.table = table
-        self.acting = acting
+        self.alone = alone = alone if wide else ()
+        acting = self.acting = tuple(agent for agent in acting if agent not in alone)
         stride = self.stride = len(acting)
         self.known: list[Times] = [
             np.zeros((cores, 1 + stride * (cores if wide else 1)), np.int32) for _ in AGENTS
@@ -95,11 +99,16 @@ class Clocks:
             self.who[agent] = every * stride + column
             self._own[agent] = self.who[agent] if wide else np.full(cores, column)
             self.known[agent][every, self._own[agent]] = COMING - 1
+        for column, agent in enumerate(alone):
+            self.who[agent] = self.width + every * len(alone) + column
 
     def named(self, who: int) -> tuple[int, int]:
         """(core, agent) of a number; core -1 for nobody."""
-        core, column = divmod(who - 1, self.stride)
-        return core, self.acting[column]
+        agents, number = self.acting, who - 1
+        if self.wide and who >= self.width:
+            agents, number = self.alone, who - self.width
+        core, column = divmod(number, len(agents))
+        return core, agents[column]
 
     def release(self, agent: int, lanes: Lanes, covers: tuple[Covered, ...] = ()) -> Event:
         """What the agent knows now, itself included; what it does from here on is not in it."""
@@ -184,8 +193,14 @@ class Clocks:
 
     def reaches(self, agent: int, me: Any, rows: Any, who: Any, time: Any) -> Any:
         """The same where the cores' rows begin at ``rows`` of the agent's array, laid flat."""
-        if self.wide:
+        if self.wide and not self.alone:
             return self.flat[agent].take(rows + who) >= time
+        if self.wide:
+            known = who < self.width
+            after = known & (self.flat[agent].take(rows + np.where(known, who, 0)) >= time)
+            if agent in self.alone:
+                after |= (who == self.who[agent][me]) & (time < COMING)
+            return after
         column = who - me * self.stride
         here = (column > 0) & (column <= self.stride)
         held = self.flat[agent].take(rows + np.where(here, column, 0))

@@ -9,7 +9,7 @@ and have no hooks. What is left out changes no answer of the clocks.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 Edge = tuple[int, int]
 """From one agent to another."""
@@ -17,6 +17,22 @@ Handed = tuple[str, int]
 """What makes edges within a core: an op and its circular buffer."""
 FROM_UNPACK: Final[Handed] = ("unpack", -1)
 FROM_MATH: Final[Handed] = ("math", -1)
+
+
+class Roles(NamedTuple):
+    """Who does what to watched memory.
+
+    Attributes:
+        taught: what makes edges that teach somebody something; no clock has to follow the others.
+        acting: agents that touch watched memory.
+        alone: those of them that touch pages of tensors only, tell nobody, and hear of nobody.
+        hearing: agents that ever hear of others.
+    """
+
+    taught: frozenset[Handed]
+    acting: frozenset[int]
+    alone: frozenset[int]
+    hearing: frozenset[int]
 
 
 def reached(starts: Iterable[int], edges: Collection[Edge]) -> set[int]:

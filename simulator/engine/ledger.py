@@ -7,7 +7,7 @@ cores where both meet, and which these are is remembered.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from simulator.engine.actors import Access, Actor, Clash, Reach, Stamp
 from simulator.engine.clocks import COMING, GOING, Times
 from simulator.engine.judge import Judge
 from simulator.engine.lanes import Vector, ids_of, mask_of
+
+if TYPE_CHECKING:
+    from simulator.engine.standing import Standing
 
 NOBODY: Final = -1
 
@@ -84,6 +87,13 @@ class Ledger:
         found = tuple((cell, mask, begin) for cell in self._cells if cell.units & units)
         self._spots[first, size, mask] = found
         return found
+
+    def describe(self, standing: Standing) -> None:
+        """What is held, for :class:`~simulator.engine.standing.Standing`."""
+        for cell in self._cells:
+            writes = tuple((mask, standing.access(stamp)) for mask, stamp in cell.writes)
+            reads = tuple((mask, standing.access(stamp)) for mask, stamp in cell.reads)
+            standing.tell((cell.units, writes, reads))
 
     # --- what happens ----------------------------------------------------------------------
 

@@ -21,8 +21,8 @@ from simulator.engine.gather import Patterns
 from simulator.engine.group import Group
 from simulator.engine.l1map import L1Map
 from simulator.engine.lanes import Lanes, LaneTable, Vector
+from simulator.engine.listener import Listener
 from simulator.engine.observer import Observer
-from simulator.engine.order import Order
 from simulator.engine.ordering import make_order
 from simulator.engine.pool import Pool
 from simulator.engine.semaphores import Semaphores
@@ -84,7 +84,7 @@ class Machine:
         self.waiters: dict[int, set[str]] = {item.id: set() for item in plan.semaphores}
         self.raisers: dict[int, list[tuple[str, str]]] = {}
         self.contexts: list[OpContext] = []
-        self.order: Order | None = None
+        self.order: Listener | None = None
         self._found: dict[tuple[str, str | None, int], Finding] = {}
         self._kernels: dict[str, Kernel] = {}
         self._threads: dict[str, str] = {}

@@ -16,15 +16,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from simulator.engine.actors import Access, Actor, Clash, Reach, Stamp
-from simulator.engine.clocks import AGENT, AGENTS, COMING, GOING, PACK, UNPACK, Clocks, Event
-from simulator.engine.flows import Handed
-from simulator.engine.group import Group
+from simulator.engine.actors import Actor, Clash, Stamp
+from simulator.engine.clocks import (
+    AGENT,
+    COMING,
+    GOING,
+    MATH,
+    PACK,
+    UNPACK,
+    Clocks,
+    Event,
+)
+from simulator.engine.flows import Roles
 from simulator.engine.judge import Judge
-from simulator.engine.lanes import Lanes, Vector
+from simulator.engine.lanes import Vector
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import Records, Touch
 from simulator.engine.releases import Queue
+from simulator.engine.sides import Sides
+from simulator.engine.speaker import Speaker
 from simulator.engine.told import Told
 from simulator.engine.transfers import (
     FILLED,
@@ -36,11 +46,13 @@ from simulator.engine.transfers import (
     Transfers,
 )
 from simulator.engine.violation import Violation
-from simulator.engine.zeroed import Kept, zeroed
+from simulator.engine.zeroed import zeroed
 
 if TYPE_CHECKING:
     from simulator.engine.cb import CircularBuffer
     from simulator.engine.machine import Machine
+    from simulator.engine.standing import Standing
+    from simulator.engine.values import Value
     from simulator.memory.dram import Tensor
 
 KEPT: Final = 1024
@@ -54,16 +66,18 @@ class Order:
 
     Attributes:
         news: bits of the cores whose unpacker has learned of others since its last tile op.
-        taught: edges that teach somebody something; no clock has to follow the others.
-        writer: (group, place, agent, rows and columns kept if it zeroes the rest of a page) of the
-            op being executed, while it may write to L1 itself.
     """
 
-    def __init__(self, machine: Machine, tensors: list[Tensor], far: list[CircularBuffer]) -> None:
+    def __init__(
+        self, machine: Machine, tensors: list[Tensor], far: list[CircularBuffer], roles: Roles
+    ) -> None:
         self.machine = machine
         cores = len(machine.cores)
         wide = bool(machine.semaphores.values)
-        self.clocks = Clocks(cores, machine.table, self._acting(tensors, far), wide=wide)
+        self.roles = roles
+        self.clocks = Clocks(
+            cores, machine.table, tuple(sorted(roles.acting)), tuple(sorted(roles.alone)), wide=wide
+        )
         self.pushed = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
         self.popped = {n: Queue(self.clocks, cb.depth) for n, cb in machine.cbs.items()}
         self.tensors = {t.name: Records(self.clocks, len(t.owner)) for t in tensors}  # type: ignore[arg-type]
@@ -77,94 +91,36 @@ class Order:
         self.sections = Queue(self.clocks, SECTIONS), np.zeros((2, cores), np.int64)
         self.transfers = Transfers()
         self.news = 0
-        self.taught: set[Handed] = set()
-        self.writer: tuple[Group, int, int, Kept | None] | None = None
-        self._places: list[tuple[str, str, str]] = []
-        self._numbers: dict[tuple[str, int], int] = {}
-        self._actors: dict[tuple[str, int, int, Lanes], Actor] = {}
-        self._reaches: dict[Lanes, Reach] = {}
+        self.sides = Sides(machine, self.clocks)
         self._tellings: dict[tuple[Actor, bytes, bytes], tuple[Told, Actor, Actor]] = {}
-
-    def _acting(self, tensors: list[Tensor], far: list[CircularBuffer]) -> tuple[int, ...]:
-        """Agents that touch what is watched."""
-        threads = {thread for t in tensors for _, thread in self.machine.accesses[t.name]}
-        threads |= self.machine.senders
-        acting = {AGENT[thread] for thread in threads}
-        acting |= {self.end_of(cb.producer, producer=True) for cb in far}
-        return tuple(sorted(acting))
-
-    # --- who and where ---------------------------------------------------------------------
-
-    def actor(self, group: Group, at: int, agent: int | None = None) -> Actor:
-        """The group at op ``at``; by default as the RISC its program runs on."""
-        code = group.code
-        if agent is None:
-            agent = AGENT[code.thread]
-        key = code.key, at, agent, group.lanes
-        found = self._actors.get(key)
-        if found is None:
-            reach = self._reaches.get(group.lanes)
-            if reach is None:
-                reach = self._reaches[group.lanes] = Reach(group.lanes.ids)
-            found = self._actors[key] = Actor(self.clocks, agent, reach, self._place(group, at))
-        return found
-
-    def _place(self, group: Group, at: int) -> int:
-        code = group.code
-        key = (code.key, at)
-        place = self._numbers.get(key)
-        if place is None:
-            spot = code.places[at]
-            place = self._numbers[key] = len(self._places)
-            self._places.append((code.program, spot.text, spot.loc or spot.path))
-        return place
-
-    def _side(self, access: Access, verbs: tuple[str, str]) -> str:
-        program, text, where = self._places[access.place]
-        kind = verbs[access.write]
-        return (
-            f"{kind} by {text} of {program} ({AGENTS[access.agent]}) on core"
-            f" {self.machine.cores[access.core]} at {where}"
-        )
-
-    def violation(
-        self, clash: Clash, actor: Actor, what: str, *, write: bool, code: str = "Race",
-        verbs: tuple[str, str] = ("read", "written"),
-    ) -> Violation:  # fmt: skip
-        """The finding: both sides, with their places."""
-        me = int(actor.cores[clash.row])
-        here = self._side(Access(me, actor.agent, actor.place, write), verbs)
-        there = self._side(clash.other, verbs)
-        text = f"{what} is {here} and was {there}; nothing orders the two"
-        if clash.other.core != me:
-            text += " cores"
-        return Violation(code, text, actor.cores[clash.rows])
 
     # --- tensors ---------------------------------------------------------------------------
 
-    def read_page(self, tensor: Tensor, group: Group, ids: Any, at: int) -> None:
+    def read_page(self, group: Speaker, tensor: Tensor, ids: Any, at: int) -> None:
         """Units (lanes, n) are read."""
         records = self.tensors.get(tensor.name)
         if records is None:
             return
-        actor = self.actor(group, at)
+        actor = self.sides.actor(group, at)
         try:
             records.read(actor, ids, COMING)
         except Clash as clash:
-            raise self.violation(clash, actor, tensor.named(clash.page), write=False) from None
+            raise self.sides.violation(
+                clash, actor, tensor.named(clash.page), write=False
+            ) from None
         self._begun(READ, Touch(records, actor, ids, write=False), group)
 
-    def write_page(self, tensor: Tensor, group: Group, ids: Any, at: int) -> bool:
+    def write_page(self, group: Speaker, tensor: Tensor, ids: Any, at: int) -> bool:
         """Units (lanes, n) are written; whether this is for the clocks to judge."""
         records = self.tensors.get(tensor.name)
         if records is None:
             return False
-        actor = self.actor(group, at)
+        actor = self.sides.actor(group, at)
         try:
             records.write(actor, ids, GOING)
         except Clash as clash:
             twice = clash.other.write and clash.other.core != int(actor.cores[clash.row])
-            raise self.violation(clash, actor, tensor.named(clash.page), write=True,
+            raise self.sides.violation(clash, actor, tensor.named(clash.page), write=True,
                                  code="DoubleWrite" if twice else "Race") from None  # fmt: skip
         lost = records.writes.lost(actor, ids)
         if lost is not None:
@@ -174,7 +130,7 @@ class Order:
         return True
 
     def _begun(
-        self, kind: int, access: Touch | Stamp, group: Group, receivers: Vector | None = None
+        self, kind: int, access: Touch | Stamp, group: Speaker, receivers: Vector | None = None
     ) -> None:
         agent = access.actor.agent
         self.transfers.open[agent].append(Transfer(kind, agent, access, group.lanes, receivers))
@@ -190,14 +146,14 @@ class Order:
     def _there(
         self, cb: CircularBuffer, clash: Clash, actor: Actor, *, write: bool = True
     ) -> Violation:
-        return self.violation(clash, actor, self._what(cb, clash.page), write=write)
+        return self.sides.violation(clash, actor, self._what(cb, clash.page), write=write)
 
-    def sent(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
+    def sent(self, group: Speaker, cb: CircularBuffer, first: Any, size: int, at: int) -> None:
         """Bytes of the own window are read by a NoC write."""
-        self._read(cb, group, self.actor(group, at), first, size, SENT)
+        self._read(cb, group, self.sides.actor(group, at), first, size, SENT)
 
     def _read(
-        self, cb: CircularBuffer, group: Group, actor: Actor, first: Any, size: int, kind: int
+        self, cb: CircularBuffer, group: Speaker, actor: Actor, first: Any, size: int, kind: int
     ) -> None:
         ledger = self.buffers[cb.number]
         try:
@@ -207,15 +163,15 @@ class Order:
         self._begun(kind, stamp, group)
 
     def delivered(
-        self, cb: CircularBuffer, group: Group, pairs: tuple[Vector, Vector], first: int,
-        size: int, at: int, *, multicast: bool,
+        self, group: Speaker, cb: CircularBuffer, pairs: tuple[Vector, Vector], first: int,
+        size: int, at: int, multicast: bool,
     ) -> None:  # fmt: skip
         """Bytes of receiving cores are written; ``pairs`` are rows of senders and receivers."""
         rows, cores = pairs
         if not len(cores):
             return
         ledger = self.buffers[cb.number]
-        actor = self.actor(group, at).of(rows.tobytes(), cores.tobytes())
+        actor = self.sides.actor(group, at).of(rows.tobytes(), cores.tobytes())
         try:
             stamp = ledger.write(actor, ledger.at(actor.reach, first, size), GOING, (GOING,))
         except Clash as clash:
@@ -223,19 +179,19 @@ class Order:
         self._begun(WRITE, stamp, group, cores if multicast else None)
 
     def fetched(
-        self, cb: CircularBuffer, group: Group, cores: Vector, first: int, size: int, at: int
+        self, group: Speaker, cb: CircularBuffer, cores: Vector, first: int, size: int, at: int
     ) -> None:
         """Bytes of other cores are read."""
         rows = np.arange(len(cores)).tobytes()
-        actor = self.actor(group, at).of(rows, cores.tobytes())
+        actor = self.sides.actor(group, at).of(rows, cores.tobytes())
         self._read(cb, group, actor, first, size, READ)
 
-    def filled(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
+    def filled(self, group: Speaker, cb: CircularBuffer, first: Any, size: int, at: int) -> None:
         """Bytes of the own window are written by a NoC read under way."""
         ledger = self.buffers.get(cb.number)
         if ledger is None:
             return
-        actor = self.actor(group, at)
+        actor = self.sides.actor(group, at)
         try:
             stamp = ledger.write(actor, ledger.at(actor.reach, first, size), COMING)
         except Clash as clash:
@@ -243,42 +199,43 @@ class Order:
         self._begun(FILLED, stamp, group)
 
     def reserved(
-        self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int
+        self, group: Speaker, cb: CircularBuffer, agent: int, first: Any, count: int, at: int
     ) -> None:
         """Slots came into the producer's hand: nobody else may be writing there."""
-        ledger, actor = self.buffers[cb.number], self.actor(group, at, agent)
+        ledger, actor = self.buffers[cb.number], self.sides.actor(group, at, agent)
         spots = ledger.at(actor.reach, first * cb.page_bytes, count * cb.page_bytes)
         try:
             ledger.take(actor, spots, self.clocks.time[agent].take(actor.cores))
         except Clash as clash:
             raise self._there(cb, clash, actor) from None
 
-    def overwritten(self, cb: CircularBuffer, lanes: Lanes, start: int, pages: int) -> None:
-        """The op at :attr:`writer` writes pages of the own window: no transfer may touch them."""
-        if self.writer is None:
-            return  # a NoC read, see :meth:`filled`
-        group, at, agent, kept = self.writer
-        actor, ledger = self.actor(group, at, agent), self.buffers[cb.number]
-        first: Any = (cb.phase(lanes, write=True) + start) * cb.page_bytes
+    def overwritten(
+        self, group: Speaker, cb: CircularBuffer, agent: int, first: Any, pages: int, at: int,
+        kept: tuple[Value, Value] | None,
+    ) -> None:  # fmt: skip
+        """Pages of the own window, or all but the ``kept`` rows and columns of one, are written.
+
+        No transfer may touch them.
+        """
+        actor, ledger = self.sides.actor(group, at, agent), self.buffers[cb.number]
         if kept is None:
             spots = ledger.at(actor.reach, first, pages * cb.page_bytes)
         else:
-            rows, columns = (keep(group.regs) for keep in kept)
-            spots = zeroed(cb, ledger, actor.reach, first, rows, columns)
+            spots = zeroed(cb, ledger, actor.reach, first, *kept)
         try:
             ledger.judge(actor, spots)
             ledger.judge_reads(actor, spots)
         except Clash as clash:
             raise self._there(cb, clash, actor) from None
 
-    def pushed_pages(
-        self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int
+    def handed(
+        self, group: Speaker, cb: CircularBuffer, agent: int, first: Any, count: int, at: int
     ) -> None:
         """Slots are handed over: what was written into them must have come."""
         ledger = self.buffers.get(cb.number)
         if ledger is None or not count:
             return
-        actor = self.actor(group, at, agent)
+        actor = self.sides.actor(group, at, agent)
         spots = ledger.at(actor.reach, first * cb.page_bytes, count * cb.page_bytes)
         try:
             ledger.judge(actor, spots, (COMING,))
@@ -289,7 +246,35 @@ class Order:
 
     # --- edges -----------------------------------------------------------------------------
 
-    def barrier(self, group: Group, kinds: tuple[int, ...]) -> None:
+    def told(self, group: Speaker, agent: int, queue: Queue, slot: Value, count: int) -> None:
+        """The agent hands on slots of a queue: whoever takes them is after what it did."""
+        queue.put(group.lanes, slot, count, self.clocks.release(agent, group.lanes))
+
+    def heard(self, group: Speaker, agent: int, queue: Queue, slot: Value) -> None:
+        """The agent takes slots, up to this one."""
+        queue.join(agent, group.lanes, slot)
+        if agent == UNPACK:
+            self.news |= group.lanes.mask
+
+    def computed(self, group: Speaker) -> None:
+        """A tile op: math is after the unpacker."""
+        lanes = group.lanes
+        if self.news & lanes.mask:
+            self.clocks.join(MATH, lanes, self.clocks.release(UNPACK, lanes))
+            self.news &= ~lanes.mask
+
+    def section(self, group: Speaker, end: int) -> None:
+        """Math commits (end 0) or pack has waited for (end 1) a section of DST."""
+        queue, count = self.sections
+        ids = group.lanes.ids
+        slot: Any = count[end][ids] % SECTIONS
+        if end:
+            queue.join(PACK, group.lanes, slot)
+        else:
+            queue.put(group.lanes, slot, 1, self.clocks.release(MATH, group.lanes))
+        count[end][ids] += 1
+
+    def barrier(self, group: Speaker, kinds: tuple[int, ...]) -> None:
         """Transfers of these kinds are complete on the group's cores."""
         agent = AGENT[group.code.thread]
         self.transfers.complete(agent, group.lanes, kinds, self.clocks.time[agent])
@@ -297,13 +282,13 @@ class Order:
     def _changed(self, number: int, clash: Clash, actor: Actor, *, replaces: bool) -> Violation:
         """A semaphore's change clashes with another."""
         what = f"semaphore {number} of core {self.machine.cores[clash.page]}"
-        return self.violation(clash, actor, what, write=replaces, verbs=("changed", "set"))
+        return self.sides.violation(clash, actor, what, write=replaces, verbs=("changed", "set"))
 
     def _telling(
-        self, group: Group, rows: bytes, cores: bytes, at: int
+        self, group: Speaker, rows: bytes, cores: bytes, at: int
     ) -> tuple[Told, Actor, Actor]:
         """Whom rows of the group signal to, as whom, and the last of them to reach each core."""
-        key = self.actor(group, at), rows, cores
+        key = self.sides.actor(group, at), rows, cores
         found = self._tellings.get(key)
         if found is None:
             told = Told.of(self.machine.table, group.lanes, rows, cores)
@@ -313,7 +298,7 @@ class Order:
                 self._tellings[key] = found
         return found
 
-    def signal(self, number: int, group: Group, rows: Vector, cores: Vector, at: int) -> None:
+    def signal(self, group: Speaker, number: int, rows: Vector, cores: Vector, at: int) -> None:
         """Cores' semaphore is incremented: whoever waits for it is after the senders."""
         if not len(cores):
             return
@@ -328,9 +313,9 @@ class Order:
         self.clocks.advance(actor.agent, group.lanes)
         self.flags[number].add(told.lanes, known, stamp)
 
-    def reset(self, number: int, group: Group, at: int) -> None:
+    def reset(self, group: Speaker, number: int, at: int) -> None:
         """The group sets its own cores' semaphore: what it told before is gone."""
-        actor, lanes, flags = self.actor(group, at), group.lanes, self.flags[number]
+        actor, lanes, flags = self.sides.actor(group, at), group.lanes, self.flags[number]
         word = self.words[number]
         time = self.clocks.time[actor.agent]
         try:
@@ -342,7 +327,7 @@ class Order:
         else:
             flags.put(lanes, 0, 1, self.clocks.release(actor.agent, lanes, (stamp,)))
 
-    def spread(self, number: int, group: Group, rows: Vector, cores: Vector, at: int) -> None:
+    def spread(self, group: Speaker, number: int, rows: Vector, cores: Vector, at: int) -> None:
         """Cores' semaphore is set by multicast: what it told before is gone."""
         if not len(cores):
             return
@@ -372,16 +357,27 @@ class Order:
         self.clocks.advance(agent, group.lanes)
         self.flags[number].put(told.lanes, 0, 1, Event(told.lanes, known, covers))
 
-    def signalled(self, number: int, group: Group) -> None:
+    def signalled(self, group: Speaker, number: int) -> None:
         """The group has waited for its semaphore."""
         agent = AGENT[group.code.thread]
         self.flags[number].join(agent, group.lanes, 0)
 
-    def end_of(self, thread: str, *, producer: bool) -> int:
-        """The agent that acts as an end of a circular buffer."""
-        if thread == "compute":
-            return PACK if producer else UNPACK
-        return AGENT[thread]
+    def describe(self, standing: Standing) -> None:
+        """What verdicts depend on, for :class:`~simulator.engine.standing.Standing`."""
+        sections, counts = self.sections
+        for queue in (*self.pushed.values(), *self.popped.values(), *self.flags.values(), sections):
+            queue.describe(standing)
+        for ledger in (*self.buffers.values(), *self.words.values()):
+            ledger.describe(standing)
+        self.transfers.describe(standing, self.roles.alone)
+        standing.tell((self.news, (counts % SECTIONS).tobytes()))
+
+
+def end_of(thread: str, *, producer: bool) -> int:
+    """The agent that acts as an end of a circular buffer."""
+    if thread == "compute":
+        return PACK if producer else UNPACK
+    return AGENT[thread]
 
 
 def _units(cb: CircularBuffer) -> int:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from simulator.engine.clocks import AGENT, MATH, PACK, UNPACK
 from simulator.engine.code import OpContext, Step
-from simulator.engine.flows import FROM_MATH, FROM_UNPACK, Edge, Handed, useful
+from simulator.engine.flows import FROM_MATH, FROM_UNPACK, Edge, Handed, Roles, useful
 from simulator.engine.group import Group
-from simulator.engine.order import SECTIONS, Order
+from simulator.engine.listener import Listener
+from simulator.engine.order import Order, end_of
 from simulator.engine.transfers import FILLED, READ, SENT, WRITE
 from simulator.isa import OPS
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from simulator.engine.segs import Seg
     from simulator.memory.dram import Tensor
 
-Hook = Callable[[Order, OpContext, Step], Step]
+Hook = Callable[[Listener, OpContext, Step], Step]
 
 ENDS: Final = MappingProxyType(
     {"cb_push_back": True, "cb_pop_front": False, "cb_wait_front": False, "cb_reserve_back": True}
@@ -37,7 +38,7 @@ HANDS: Final = MappingProxyType(
 """From what op to what op they lead."""
 
 
-def make_order(machine: Machine) -> Order | None:
+def make_order(machine: Machine) -> Listener | None:
     """The clocks a machine needs, with hooks around its steps; None if it needs none."""
     accesses = machine.accesses
     semaphores = bool(machine.semaphores.values)
@@ -50,30 +51,42 @@ def make_order(machine: Machine) -> Order | None:
     far = [cb for cb in machine.cbs.values() if cb.watched]
     if not shared and not far:
         return None
-    order = Order(machine, shared, far)
-    edges = _edges(order)
-    of_use = useful(set().union(*edges.values()), _signals(machine), _touching(order, shared, far))
-    order.taught = {handed for handed, some in edges.items() if some & of_use}
+    order = Order(machine, shared, far, _roles(machine, shared, far))
+    listener = Listener(order, repeats=not machine.cursors)
     for cb in far:
-        _watch(order, cb)
+        _watch(listener, cb)
     for context in machine.contexts:
         hook = HOOKS.get(context.op.name)
         if hook is not None:
             steps = context.code.steps
-            steps[context.number] = hook(order, context, steps[context.number])
-    return order
+            steps[context.number] = hook(listener, context, steps[context.number])
+    return listener
 
 
-def _edges(order: Order) -> dict[Handed, set[Edge]]:
+def _roles(machine: Machine, tensors: list[Tensor], far: list[CircularBuffer]) -> Roles:
+    edges, signals = _edges(machine), _signals(machine)
+    near = {end_of(cb.producer, producer=True) for cb in far}
+    near |= {AGENT[thread] for thread in machine.senders}
+    touching = [{AGENT[thread] for _, thread in machine.accesses[t.name]} for t in tensors]
+    acting = near.union(*touching)
+    of_use = useful(set().union(*edges.values()), signals, [*touching, near])
+    met = near.union(*of_use, *signals)
+    taught = frozenset(handed for handed, some in edges.items() if some & of_use)
+    hearing = {target for handed in taught for _, target in edges[handed]}
+    hearing |= {AGENT[thread] for waiters in machine.waiters.values() for thread in waiters}
+    return Roles(taught, frozenset(acting), frozenset(acting - met), frozenset(hearing))
+
+
+def _edges(machine: Machine) -> dict[Handed, set[Edge]]:
     """The edges within a core, by what makes them."""
     ends: dict[tuple[str, int], set[int]] = {}
-    for context in order.machine.contexts:
+    for context in machine.contexts:
         name, thread = context.op.name, context.code.thread
         if name in ENDS:
-            agent = order.end_of(thread, producer=ENDS[name])
+            agent = end_of(thread, producer=ENDS[name])
             ends.setdefault((name, context.cb(0).number), set()).add(agent)
     edges: dict[Handed, set[Edge]] = {FROM_UNPACK: {(UNPACK, MATH)}, FROM_MATH: {(MATH, PACK)}}
-    for number in order.machine.cbs:
+    for number in machine.cbs:
         for giving, taking in HANDS.items():
             edges[giving, number] = {
                 (source, target)
@@ -81,16 +94,6 @@ def _edges(order: Order) -> dict[Handed, set[Edge]]:
                 for target in ends.get((taking, number), ())
             }
     return edges
-
-
-def _touching(order: Order, tensors: list[Tensor], far: list[CircularBuffer]) -> list[set[int]]:
-    """Who touches each tensor; and circular buffers and semaphores, all of them taken together."""
-    ends = {order.end_of(cb.producer, producer=True) for cb in far}
-    accesses, senders = order.machine.accesses, order.machine.senders
-    return [
-        *({AGENT[thread] for _, thread in accesses[tensor.name]} for tensor in tensors),
-        ends | {AGENT[thread] for thread in senders},
-    ]
 
 
 def _signals(machine: Machine) -> set[Edge]:
@@ -103,7 +106,7 @@ def _signals(machine: Machine) -> set[Edge]:
     }
 
 
-def _watch(order: Order, cb: CircularBuffer) -> None:
+def _watch(order: Listener, cb: CircularBuffer) -> None:
     """Have the clocks see what a thread itself writes to a circular buffer of transfers."""
     plain = cb.write
 
@@ -114,14 +117,14 @@ def _watch(order: Order, cb: CircularBuffer) -> None:
     cb.write = write  # type: ignore[method-assign]  # other buffers pay nothing
 
 
-def _writes(order: Order, c: OpContext, step: Step) -> Step:
+def _writes(order: Listener, c: OpContext, step: Step) -> Step:
     """Ops by which a thread writes L1 itself.
 
     Zeroing some of a page leaves the rest alone, and may go with transfers of parts elsewhere.
     """
     zeroing = c.op.name == "zero_tile_region"
     kept = (c.scalar(2), c.scalar(3)) if zeroing else None
-    agent = order.end_of(c.code.thread, producer=True)
+    agent = end_of(c.code.thread, producer=True)
 
     def hooked(group: Group) -> int:
         order.writer = group, c.number, agent, kept
@@ -136,26 +139,27 @@ def _writes(order: Order, c: OpContext, step: Step) -> Step:
     return hooked if any(cb.fetched for cb in c.machine.cbs.values()) else step
 
 
-def _push(order: Order, c: OpContext, step: Step) -> Step:
-    cb, pages = c.cb(0), c.scalar(1)
-    agent, queue = order.end_of(c.code.thread, producer=True), order.pushed[cb.number]
-    taught, watched = ("cb_push_back", cb.number) in order.taught, cb.number in order.buffers
+def _push(order: Listener, c: OpContext, step: Step) -> Step:
+    cb, pages, at = c.cb(0), c.scalar(1), c.number
+    agent, queue = end_of(c.code.thread, producer=True), order.order.pushed[cb.number]
+    taught, watched = ("cb_push_back", cb.number) in order.taught, order.judges(cb)
 
     def hooked(group: Group) -> int:
         count, first = pages(group.regs), cb.phase(group.lanes, write=True)
         following = step(group)
         if type(count) is int and count > 0:
-            order.pushed_pages(cb, group, agent, first, count, c.number)
+            if watched:
+                order.handed(cb, group, agent, first, count, at)
             if taught:
-                queue.put(group.lanes, first, count, order.clocks.release(agent, group.lanes))
+                order.told(queue, group, agent, first, count, at)
         return following
 
     return hooked if taught or watched else step
 
 
-def _pop(order: Order, c: OpContext, step: Step) -> Step:
-    cb, pages = c.cb(0), c.scalar(1)
-    agent, queue = order.end_of(c.code.thread, producer=False), order.popped[cb.number]
+def _pop(order: Listener, c: OpContext, step: Step) -> Step:
+    cb, pages, at = c.cb(0), c.scalar(1), c.number
+    agent, queue = end_of(c.code.thread, producer=False), order.order.popped[cb.number]
     if ("cb_pop_front", cb.number) not in order.taught:
         return step
 
@@ -163,15 +167,15 @@ def _pop(order: Order, c: OpContext, step: Step) -> Step:
         count, first = pages(group.regs), cb.phase(group.lanes, write=False)
         following = step(group)
         if type(count) is int and count > 0:
-            queue.put(group.lanes, first, count, order.clocks.release(agent, group.lanes))
+            order.told(queue, group, agent, first, count, at)
         return following
 
     return hooked
 
 
-def _wait(order: Order, c: OpContext, step: Step) -> Step:
-    cb, pages = c.cb(0), c.scalar(1)
-    agent, queue = order.end_of(c.code.thread, producer=False), order.pushed[cb.number]
+def _wait(order: Listener, c: OpContext, step: Step) -> Step:
+    cb, pages, at = c.cb(0), c.scalar(1), c.number
+    agent, queue = end_of(c.code.thread, producer=False), order.order.pushed[cb.number]
     if ("cb_push_back", cb.number) not in order.taught:
         return step
 
@@ -180,17 +184,15 @@ def _wait(order: Order, c: OpContext, step: Step) -> Step:
         count = pages(group.regs)
         if following >= 0 and type(count) is int and count > 0:
             last = (cb.phase(group.lanes, write=False) + count - 1) % cb.depth
-            queue.join(agent, group.lanes, last)
-            if agent == UNPACK:
-                order.news |= group.lanes.mask
+            order.heard(queue, group, agent, last, at)
         return following
 
     return hooked
 
 
-def _reserve(order: Order, c: OpContext, step: Step) -> Step:
-    cb, pages = c.cb(0), c.scalar(1)
-    agent, queue = order.end_of(c.code.thread, producer=True), order.popped[cb.number]
+def _reserve(order: Listener, c: OpContext, step: Step) -> Step:
+    cb, pages, at = c.cb(0), c.scalar(1), c.number
+    agent, queue = end_of(c.code.thread, producer=True), order.order.popped[cb.number]
     taught = ("cb_pop_front", cb.number) in order.taught
 
     def hooked(group: Group) -> int:
@@ -200,62 +202,52 @@ def _reserve(order: Order, c: OpContext, step: Step) -> Step:
         if following >= 0 and type(count) is int and count > 0:
             first = cb.phase(group.lanes, write=True)
             if taught:
-                queue.join(agent, group.lanes, (first + count - 1) % cb.depth)
+                order.heard(queue, group, agent, (first + count - 1) % cb.depth, at)
             if cb.watched and count > before:
-                order.reserved(cb, group, agent, first + before, count - before, c.number)
+                order.reserved(cb, group, agent, first + before, count - before, at)
         return following
 
     return hooked if taught or cb.watched else step
 
 
-def _computed(order: Order, c: OpContext, step: Step) -> Step:
+def _computed(order: Listener, c: OpContext, step: Step) -> Step:
     if c.code.cursor != "all" or FROM_UNPACK not in order.taught:
         return step  # where cursors differ the banks of Src hand over what the unpacker knows
 
     def hooked(group: Group) -> int:
-        lanes = group.lanes
-        if order.news & lanes.mask:
-            order.clocks.join(MATH, lanes, order.clocks.release(UNPACK, lanes))
-            order.news &= ~lanes.mask
+        order.computed(group)
         return step(group)
 
     return hooked
 
 
-def _commit(order: Order, _: OpContext, step: Step) -> Step:
-    queue, count = order.sections
+def _commit(order: Listener, _: OpContext, step: Step) -> Step:
     if FROM_MATH not in order.taught:
         return step
 
     def hooked(group: Group) -> int:
         following = step(group)
-        ids = group.lanes.ids
-        slot: Any = count[0][ids] % SECTIONS
-        queue.put(group.lanes, slot, 1, order.clocks.release(MATH, group.lanes))
-        count[0][ids] += 1
+        order.section(group, 0)
         return following
 
     return hooked
 
 
-def _pack_wait(order: Order, _: OpContext, step: Step) -> Step:
-    queue, count = order.sections
+def _pack_wait(order: Listener, _: OpContext, step: Step) -> Step:
     if FROM_MATH not in order.taught:
         return step
 
     def hooked(group: Group) -> int:
         following = step(group)
         if following >= 0:
-            ids = group.lanes.ids
-            queue.join(PACK, group.lanes, count[1][ids] % SECTIONS)
-            count[1][ids] += 1
+            order.section(group, 1)
         return following
 
     return hooked
 
 
 def _barrier(*kinds: int) -> Hook:
-    def hook(order: Order, _: OpContext, step: Step) -> Step:
+    def hook(order: Listener, _: OpContext, step: Step) -> Step:
         def hooked(group: Group) -> int:
             following = step(group)
             order.barrier(group, kinds)

@@ -10,6 +10,7 @@ from simulator.engine.clocks import Clocks, Covered, Event, Times
 from simulator.engine.lanes import Lanes
 
 if TYPE_CHECKING:
+    from simulator.engine.standing import Standing
     from simulator.engine.values import Value
 
 COVERED: Final = 8
@@ -66,6 +67,11 @@ class Queue:
         for some, at in self._by_slot(lanes, slot):
             for part, event in self._of(self._slots[at], some):
                 self._learn(agent, part, event)
+
+    def describe(self, standing: Standing) -> None:
+        """What is held, for :class:`~simulator.engine.standing.Standing`."""
+        for held in self._slots:
+            standing.tell(tuple((lanes, standing.event(event)) for lanes, event in held.items()))
 
     def _learn(self, agent: int, part: Lanes, event: Event) -> None:
         self._clocks.learn(agent, part, self._rows(part, event))

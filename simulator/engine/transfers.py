@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
 from simulator.engine.clocks import AGENTS, COMING, GOING, Times
 from simulator.engine.lanes import Lanes, Vector
+
+if TYPE_CHECKING:
+    from simulator.engine.standing import Standing
 
 READ: Final = 0
 """Completes at the read barrier."""
@@ -103,6 +106,16 @@ class Transfers:
             if others is not None:
                 left.append(others)
         self.open[agent] = left
+
+    def describe(self, standing: Standing, alone: frozenset[int]) -> None:
+        """What is under way, but of those ``alone``; see simulator.engine.standing."""
+        for agent, some in enumerate(self.open):
+            if agent not in alone:
+                standing.tell(tuple(
+                    (one.kind, standing.access(one.access), one.lanes,
+                     *(None if ids is None else ids.tobytes() for ids in (one.receivers, one.rows)))
+                    for one in some
+                ))  # fmt: skip
 
     def overtaken(self, agent: int, lanes: Lanes, receivers: Vector, times: Times) -> list[Pending]:
         """A semaphore multicast: multicast data sent before it has come to these receivers.

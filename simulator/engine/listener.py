@@ -1,0 +1,185 @@
+"""What ops tell the clocks: each thing once, though loops tell it again and again.
+
+Every method is one call of :class:`~simulator.engine.order.Order`, named by a key that holds all
+that its verdict depends on but the clocks themselves: the program, its cores, the op, and what the
+op touches. :class:`~simulator.engine.refrain.Refrain` knows the calls whose outcome is known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.engine.clocks import AGENT
+from simulator.engine.refrain import Refrain
+from simulator.engine.speaker import Speaker
+
+if TYPE_CHECKING:
+    from simulator.engine.cb import CircularBuffer
+    from simulator.engine.group import Group
+    from simulator.engine.lanes import Lanes, Vector
+    from simulator.engine.order import Order
+    from simulator.engine.releases import Queue
+    from simulator.engine.values import Value
+    from simulator.engine.zeroed import Kept
+    from simulator.memory.dram import Tensor
+
+
+def _plain(value: Any) -> Any:
+    """A value that can be compared: vectors as bytes."""
+    return value if type(value) is int else np.asarray(value).tobytes()
+
+
+class Listener:
+    """The clocks of a machine, as its ops speak to them.
+
+    Attributes:
+        writer: (group, place, agent, rows and columns kept if it zeroes the rest of a page) of the
+            op being executed, while it may write to L1 itself.
+    """
+
+    def __init__(self, order: Order, *, repeats: bool) -> None:
+        """``repeats``: calls that come again are known; only if all calls are made here."""
+        self.order = order
+        self.clocks = order.clocks
+        self.taught = order.roles.taught
+        self.tensors = order.tensors
+        self.refrain = Refrain(order, deaf=not repeats)
+        self.writer: tuple[Group, int, int, Kept | None] | None = None
+        self._tell = self.refrain.tell
+
+    def judges(self, cb: CircularBuffer) -> bool:
+        """Whether the clocks watch a circular buffer."""
+        return cb.number in self.order.buffers
+
+    # --- tensors: their pages seldom come again --------------------------------------------
+
+    def read_page(self, tensor: Tensor, group: Group, ids: Any, at: int) -> None:
+        """Units (lanes, n) are read."""
+        if tensor.name in self.tensors:
+            self._interrupt(group)
+            self.order.read_page(Speaker(group.code, group.lanes), tensor, ids, at)
+
+    def write_page(self, tensor: Tensor, group: Group, ids: Any, at: int) -> bool:
+        """Units (lanes, n) are written; whether this is for the clocks to judge."""
+        if tensor.name not in self.tensors:
+            return False
+        self._interrupt(group)
+        self.order.write_page(Speaker(group.code, group.lanes), tensor, ids, at)
+        return True
+
+    def _interrupt(self, group: Group) -> None:
+        """A call to come is of no period; of who is alone it does not concern any."""
+        if AGENT[group.code.thread] not in self.order.roles.alone:
+            self.refrain.stop()
+
+    # --- L1 --------------------------------------------------------------------------------
+
+    def sent(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
+        """Bytes of the own window are read by a NoC write."""
+        key = "sent", group.code.key, group.lanes, at, cb.number, _plain(first), size
+        self._tell(key, self.order.sent, group, cb, first, size, at)
+
+    def delivered(
+        self, cb: CircularBuffer, group: Group, pairs: tuple[Vector, Vector], first: int,
+        size: int, at: int, *, multicast: bool,
+    ) -> None:  # fmt: skip
+        """Bytes of receiving cores are written; ``pairs`` are rows of senders and receivers."""
+        rows, cores = pairs
+        if len(cores):
+            key = ("delivered", group.code.key, group.lanes, at, cb.number, first, size,
+                   rows.tobytes(), cores.tobytes())  # fmt: skip
+            self._tell(key, self.order.delivered, group, cb, pairs, first, size, at, multicast)
+
+    def fetched(
+        self, cb: CircularBuffer, group: Group, cores: Vector, first: int, size: int, at: int
+    ) -> None:
+        """Bytes of other cores are read."""
+        key = "fetched", group.code.key, group.lanes, at, cb.number, first, size, cores.tobytes()
+        self._tell(key, self.order.fetched, group, cb, cores, first, size, at)
+
+    def filled(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
+        """Bytes of the own window are written by a NoC read under way."""
+        key = "filled", group.code.key, group.lanes, at, cb.number, _plain(first), size
+        self._tell(key, self.order.filled, group, cb, first, size, at)
+
+    def reserved(
+        self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int
+    ) -> None:
+        """Slots came into the producer's hand: nobody else may be writing there."""
+        key = "reserved", group.code.key, group.lanes, at, _plain(first), count
+        self._tell(key, self.order.reserved, group, cb, agent, first, count, at)
+
+    def overwritten(self, cb: CircularBuffer, lanes: Lanes, start: int, pages: int) -> None:
+        """The op at :attr:`writer` writes pages of the own window: no transfer may touch them."""
+        if self.writer is None:
+            return  # a NoC read, see :meth:`filled`
+        group, at, agent, kept = self.writer
+        first: Any = (cb.phase(lanes, write=True) + start) * cb.page_bytes
+        left = None if kept is None else (kept[0](group.regs), kept[1](group.regs))
+        plain = None if left is None else (_plain(left[0]), _plain(left[1]))
+        key = ("overwritten", group.code.key, group.lanes, at, cb.number, _plain(first), pages,
+               plain)  # fmt: skip
+        self._tell(key, self.order.overwritten, group, cb, agent, first, pages, at, left)
+
+    def handed(
+        self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int
+    ) -> None:
+        """Slots are handed over: what was written into them must have come."""
+        key = "handed", group.code.key, group.lanes, at, _plain(first), count
+        self._tell(key, self.order.handed, group, cb, agent, first, count, at)
+
+    # --- edges -----------------------------------------------------------------------------
+
+    def told(
+        self, queue: Queue, group: Group, agent: int, first: Value, count: int, at: int
+    ) -> None:
+        """The agent hands on slots of a queue."""
+        key = "told", group.code.key, group.lanes, at, _plain(first), count
+        self._tell(key, self.order.told, group, agent, queue, first, count)
+
+    def heard(self, queue: Queue, group: Group, agent: int, slot: Value, at: int) -> None:
+        """The agent takes slots, up to this one."""
+        key = "heard", group.code.key, group.lanes, at, _plain(slot)
+        self._tell(key, self.order.heard, group, agent, queue, slot)
+
+    def computed(self, group: Group) -> None:
+        """A tile op: math is after the unpacker."""
+        self._tell(("computed", group.lanes), self.order.computed, group)
+
+    def section(self, group: Group, end: int) -> None:
+        """Math commits (end 0) or pack has waited for (end 1) a section of DST."""
+        self._tell(("section", group.lanes, end), self.order.section, group, end)
+
+    def barrier(self, group: Group, kinds: tuple[int, ...]) -> None:
+        """Transfers of these kinds are complete on the group's cores."""
+        if AGENT[group.code.thread] in self.order.roles.alone:
+            self.order.barrier(Speaker(group.code, group.lanes), kinds)
+            return
+        key = "barrier", group.code.key, group.lanes, kinds
+        self._tell(key, self.order.barrier, group, kinds)
+
+    # --- semaphores ------------------------------------------------------------------------
+
+    def signal(self, number: int, group: Group, rows: Vector, cores: Vector, at: int) -> None:
+        """Cores' semaphore is incremented: whoever waits for it is after the senders."""
+        if len(cores):
+            key = ("signal", group.code.key, group.lanes, at, rows.tobytes(), cores.tobytes())
+            self._tell(key, self.order.signal, group, number, rows, cores, at)
+
+    def reset(self, number: int, group: Group, at: int) -> None:
+        """The group sets its own cores' semaphore: what it told before is gone."""
+        key = "reset", group.code.key, group.lanes, at
+        self._tell(key, self.order.reset, group, number, at)
+
+    def spread(self, number: int, group: Group, rows: Vector, cores: Vector, at: int) -> None:
+        """Cores' semaphore is set by multicast: what it told before is gone."""
+        if len(cores):
+            key = ("spread", group.code.key, group.lanes, at, rows.tobytes(), cores.tobytes())
+            self._tell(key, self.order.spread, group, number, rows, cores, at)
+
+    def signalled(self, number: int, group: Group) -> None:
+        """The group has waited for its semaphore."""
+        key = "signalled", group.code.key, group.lanes, number
+        self._tell(key, self.order.signalled, group, number)
