@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from simulator.engine import machine, ordering
 from simulator.engine.listener import Listener
 from simulator.engine.schedule import RoundRobin
 from simulator.program import If, Loop, Program, Stmt
 from simulator.run import RunOptions, RunResult
-from tests.simulator.builders import Sketch, when
+from tests.simulator.builders import Sketch, layout, loop, op, plus, when
 from tests.simulator.engine.loops import looping
 from tests.simulator.engine.test_collectives import multicast_gemm
-from tests.simulator.engine.test_network import multicast
+from tests.simulator.engine.test_network import everywhere, multicast, network
 from tests.simulator.pipes import codes, run
 
 STEPS = 40
@@ -70,23 +71,68 @@ def test_a_long_product_makes_few_calls() -> None:
     assert skipped > 1000
 
 
+def test_news_under_way_when_calls_began_to_repeat_arrives() -> None:
+    """What a core hears in each round is seven rounds old; a page stored before is read at last."""
+    width = 8
+    rounds = loop(
+        "k", STEPS,
+        when(["!=", "x", width - 1], op("noc_semaphore_inc", plus("x", 1), 0, 0, 1)),
+        when(["!=", "x", 0],
+             op("noc_semaphore_wait", 0, 1), op("noc_semaphore_set", 0, 0),
+             op("noc_semaphore_inc", plus("x", -1), 0, 1, 1)),
+        when(["!=", "x", width - 1],
+             op("noc_semaphore_wait", 1, 1), op("noc_semaphore_set", 1, 0)),
+        *[op("noc_semaphore_set", 2, 0)] * 12,
+    )  # fmt: skip
+    own = ["get_write_ptr", 2]
+    through = (op("noc_async_read_barrier"), op("cb_push_back", 2, 1), op("cb_wait_front", 2, 1))
+    store = (
+        op("cb_reserve_back", 2, 1), op("noc_async_read_page", 0, "A", own), *through,
+        op("noc_async_write_page", 0, "Z", ["get_read_ptr", 2]),
+        op("noc_async_write_barrier"), op("cb_pop_front", 2, 1),
+    )  # fmt: skip
+    fetch = (
+        op("cb_reserve_back", 2, 1), op("noc_async_read_page", 0, "Z", own), *through,
+        op("cb_pop_front", 2, 1),
+    )  # fmt: skip
+    body = (
+        op("cb_reserve_back", 0, 1),
+        op("noc_async_read_page", "x", "A", ["get_write_ptr", 0]),
+        op("noc_async_read_barrier"),
+        rounds,
+        when(["==", "x", 0], *store),
+        rounds,
+        when(["==", "x", width - 1], *fetch),
+        op("cb_push_back", 0, 1),
+    )
+    semaphores = everywhere((width, 1), 0, 0, 0)
+    sketch = network((width, 1), 1, body, width, extra={"semaphores": semaphores})
+    sketch.buffers[2] = ("Float16_b", 1, "ncrisc", "ncrisc")
+    sketch.tensors["Z"] = layout("bfloat16", (32, 32), "inout")
+    reader = sketch.programs["reader"]
+    sketch.programs["reader"] = structs.replace(reader, accessors=("A", "Z"))
+    result, skipped = _judged(sketch, repeats=True)
+    assert codes(result) == []
+    assert skipped > 2 * STEPS
+
+
 def _in_step(sketch: Sketch, now: int, name: str) -> Sketch:
     """Without the sender's ops of a name in one step of the loop."""
     reader = sketch.programs["reader"]
-    (loop,) = reader.body
-    assert isinstance(loop, Loop)
-    (branch,) = loop.body
+    (steps,) = reader.body
+    assert isinstance(steps, Loop)
+    (branch,) = steps.body
     assert isinstance(branch, If)
     send = tuple(
         part
         for item in branch.then
-        for part in ((when(["!=", loop.var, now], item),) if _is(item, name) else (item,))
+        for part in ((when(["!=", steps.var, now], item),) if _is(item, name) else (item,))
     )
     body: tuple[Stmt, ...] = (when(branch.cond, *send, orelse=branch.orelse),)
     sketch.programs["reader"] = Program(
         name="reader", thread="ncrisc", accessors=reader.accessors,
         runtime_args=reader.runtime_args,
-        body=(Loop(var=loop.var, start=0, stop=loop.stop, body=body),),
+        body=(Loop(var=steps.var, start=0, stop=steps.stop, body=body),),
     )  # fmt: skip
     return sketch
 
