@@ -316,8 +316,8 @@ class CircularBuffer:
         if highest(strand.rd) + high >= self.depth:
             raise rules.wrap(self, strand, strand.rd, high + 1)
 
-    def write(self, lanes: Lanes, start: int, seg: Seg) -> None:
-        """Write a segment at page ``start`` from the write pointer."""
+    def write(self, lanes: Lanes, start: int, seg: Seg, *, patched: bool = False) -> None:
+        """Write a segment at page ``start`` from the write pointer; see :meth:`Strand.stage`."""
         pages = seg.pages
         if self.partners:
             check_partners(self, lanes, start, pages)
@@ -330,11 +330,11 @@ class CircularBuffer:
                 or (type(wr) is not int or wr + start + pages > self.depth)
             ):
                 self.check_writable(strand, start, pages)
-            strand.stage(start, seg)
+            strand.stage(start, seg, patched=patched)
             return
         for strand, rows in self.at(lanes):
             self.check_writable(strand, start, pages)
-            strand.stage(start, seg if rows is None else seg.take(rows))
+            strand.stage(start, seg if rows is None else seg.take(rows), patched=patched)
 
     def check_writable(self, strand: Strand, start: int, pages: int) -> None:
         """Raise unless the pages lie in the reserved window and before the buffer's end."""

@@ -12,8 +12,9 @@ from simulator.engine.code import Builders, OpContext, Step
 from simulator.engine.expr import ExprError
 from simulator.engine.group import Group
 from simulator.engine.lanes import Vector
+from simulator.engine.parts import know, page_piece
 from simulator.engine.pointers import misused, pointer_of
-from simulator.engine.segs import UNHELD, Extents, Seg, full, normal
+from simulator.engine.segs import NEVER, UNHELD, Extents, Seg, full, normal
 from simulator.engine.values import spread
 from simulator.engine.violation import Violation
 from simulator.formats.bytemap import WHOLE
@@ -45,7 +46,6 @@ def build_zero_region(c: OpContext) -> Step:
             )
         at, _, _ = pointer.pages(group)
         old = cb.written(lanes, at, 1)
-        _there(c, old, group)
         if (keep_r == height).all() and (keep_c == width).all():
             return following
         shape = (lanes.n // lanes.width, lanes.width, 1, 1, height, width)
@@ -57,17 +57,41 @@ def build_zero_region(c: OpContext) -> Step:
             keep = down < keep_r[:, None, None]
             keep = keep & (across < keep_c[:, None, None])
             block = np.where(keep.reshape(shape), old.values().reshape(shape), zero)
-        cb.write(lanes, at, Seg(1, block, _after_zeroing(cb, old, keep_r, keep_c)))
+        seg = Seg(1, block)
+        if _under_way(old, group):
+            _beside_reads(c, cb, old, seg, (keep_r, keep_c), group)
+        else:
+            seg.valid = _after_zeroing(cb, old, keep_r, keep_c)
+        cb.write(lanes, at, seg, patched=True)
         return following
 
     return step
 
 
-def _there(c: OpContext, old: Seg, group: Group) -> None:
-    """Raise while a NoC read may still fill what is about to be written."""
-    if old.block is not None and old.epoch > group.local.reads_done:
-        raise Violation("Unbarriered", f"{c.op.name} before the barrier of the read that fills the"
-                        " tile")  # fmt: skip
+def _under_way(old: Seg, group: Group) -> bool:
+    """Whether a NoC read may still fill some of a page."""
+    return old.block is not None and old.epoch > group.local.reads_done
+
+
+def _early(c: OpContext, lanes: Vector | None = None) -> Violation:
+    text = f"{c.op.name} before the barrier of the read that fills the tile"
+    return Violation("Unbarriered", text, lanes)
+
+
+def _beside_reads(
+    c: OpContext, cb: CircularBuffer, old: Seg, seg: Seg, keep: tuple[Vector, Vector], group: Group
+) -> None:
+    """What is known of the page ``seg`` after zeroing while reads are under way into it.
+
+    Raises:
+        Violation: one may still fill what is zeroed; what is kept is as far as it was.
+    """
+    kept = cb.map.bytes_of(np.stack(keep, axis=1).astype(np.int16))
+    when = page_piece(cb, old, group.lanes.n).when
+    early = ((when > group.local.reads_done) & ~kept).any(axis=1)
+    if early.any():
+        raise _early(c, group.lanes.ids[early])
+    know(cb, seg, np.where(kept, when, NEVER))
 
 
 def _after_zeroing(
@@ -109,7 +133,8 @@ def build_fill_l1(c: OpContext) -> Step:
     def step(group: Group) -> int:
         lanes = group.lanes
         at, _, _ = pointer.pages(group)
-        _there(c, cb.written(lanes, at, 1), group)
+        if _under_way(cb.written(lanes, at, 1), group):
+            raise _early(c)
         shape = (lanes.n // lanes.width, lanes.width, 1, 1, *cb.tile)
         cb.write(lanes, at, Seg(1, np.broadcast_to(one, shape)))
         return following

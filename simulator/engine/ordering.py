@@ -110,9 +110,9 @@ def _watch(order: Listener, cb: CircularBuffer) -> None:
     """Have the clocks see what a thread itself writes to a circular buffer of transfers."""
     plain = cb.write
 
-    def write(lanes: Lanes, start: int, seg: Seg) -> None:
+    def write(lanes: Lanes, start: int, seg: Seg, *, patched: bool = False) -> None:
         order.overwritten(cb, lanes, start, seg.pages)
-        plain(lanes, start, seg)
+        plain(lanes, start, seg, patched=patched)
 
     cb.write = write  # type: ignore[method-assign]  # other buffers pay nothing
 

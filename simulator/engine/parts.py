@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.engine.deferred import Deferred
-from simulator.engine.segs import NEVER, UNHELD, Extents, Parts, Seg, normal
+from simulator.engine.segs import NEVER, UNHELD, Parts, Seg, normal
 from simulator.engine.violation import Violation
 from simulator.formats.codec import decode_tiles, encode_tiles
 
@@ -71,21 +71,25 @@ def page_seg(cb: CircularBuffer, piece: Piece, width: int) -> Seg:
         block = Deferred.other(partial(_decoded, cb, piece, shape), shape, cb.fmt.value_dtype)
     else:
         block = cb.pool.dummy(shape, cb.fmt.value_dtype)
-    held = piece.when != UNHELD
-    epoch = int(piece.when.max(initial=NEVER))
-    valid: Extents | None = None
-    if not held.all():
-        valid = normal(cb.map.extents_of(held)[:, None])
-    seg = Seg(1, block, valid, epoch)
-    uneven = (piece.when != epoch) & held
-    if valid is not None or uneven.any():
-        seg.parts = piece.when[:, None]
+    seg = Seg(1, block)
+    know(cb, seg, piece.when)
     seg.piece = piece
     return seg
 
 
 def _decoded(cb: CircularBuffer, piece: Piece, shape: tuple[int, ...]) -> Block:
     return decode_tiles(piece.data, cb.fmt, cb.tile).reshape(shape)
+
+
+def know(cb: CircularBuffer, seg: Seg, when: Parts) -> None:
+    """Of a segment of one page, what its bytes are, a row per lane."""
+    held = when != UNHELD
+    seg.epoch = int(when.max(initial=NEVER))
+    if not held.all():
+        seg.valid = normal(cb.map.extents_of(held)[:, None])
+    uneven = (when != seg.epoch) & held
+    if seg.valid is not None or uneven.any():
+        seg.parts = when[:, None]
 
 
 def put(cb: CircularBuffer, strand: Strand, at: int, piece: Piece) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec import structs
 
@@ -45,6 +46,11 @@ def page(number: int, target: Any) -> Stmt:
     return op("noc_async_read_page", number, "A", target)
 
 
+def bytes_of(number: int, first: int, size: int = 512) -> Stmt:
+    """Read some bytes of a page of A to their place in the first page of the window."""
+    return op("noc_async_read_partial_page", number, "A", plus(A, first), first, size)
+
+
 def store(source: Any) -> Stmt:
     """Write a page of the window to the tensor Z."""
     return op("noc_async_write_page", 0, "Z", source)
@@ -56,6 +62,7 @@ def part(source: Any) -> Stmt:
 
 
 ZERO, FILL = op("zero_tile_region", 0, A, 16, 16), op("fill_tile_l1", 0, A, 3.0)
+NONE = op("zero_tile_region", 0, A, 32, 32)
 
 RACES: dict[str, tuple[Stmt, ...]] = {
     "write, then read into it": (send(B, A), page(2, A), WRITES, READS, PUSH),
@@ -91,6 +98,10 @@ EARLY: dict[str, tuple[Stmt, ...]] = {
     "fill what is being read": (page(2, A), FILL, READS, PUSH),
     "zero what is being read": (page(2, A), ZERO, READS, PUSH),
     "fill what is being fetched": (fetch(B, A), FILL, READS, PUSH),
+    "fill where some bytes are being read": (bytes_of(2, 0), FILL, READS, PUSH),
+    "zero bytes that are being read": (bytes_of(2, 512), ZERO, READS, PUSH),
+    "zero some of the bytes that are being read": (bytes_of(2, 448, 128), ZERO, READS, PUSH),
+    "push bytes that are being read beside zeros": (bytes_of(2, 0), ZERO, PUSH, READS),
 }
 ORDERED: dict[str, tuple[Stmt, ...]] = {
     "write, barrier, read into it": (send(B, A), WRITES, page(2, A), READS, PUSH),
@@ -107,6 +118,8 @@ ORDERED: dict[str, tuple[Stmt, ...]] = {
     "fill, then store": (FILL, store(A), WRITES, PUSH),
     "write some bytes, zero others": (some(B, A, 0), ZERO, WRITES, PUSH),
     "send some bytes, zero others": (some(A, B, 0), ZERO, WRITES, PUSH),
+    "read some bytes, zero others": (bytes_of(2, 0), ZERO, READS, PUSH),
+    "read a page, zero none of it": (page(2, A), NONE, READS, PUSH),
     "both barriers": (send(A, C), fetch(A, B), READS, FLUSHED, page(2, A), WRITES, READS, PUSH),
 }
 
@@ -162,3 +175,14 @@ def test_barriers_order_transfers_of_one_thread(name: str, device: str) -> None:
         assert codes(result) == []
         answers.add(result.outputs["C"].tobytes() + result.outputs["Z"].tobytes())
     assert len(answers) == 1
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
+def test_bytes_read_beside_zeros_arrive(schedule: Any) -> None:
+    """Zeroing leaves what is kept to the read that fills it, and the rest is zero."""
+    moves = (bytes_of(2, 0), ZERO, READS, PUSH)
+    result = run(alone(*moves, device="wormhole_n150"), RunOptions(schedule=schedule))
+    counting = (np.arange(32 * 32 * PAGES).reshape(32, -1) % 251).astype(np.float32)
+    want = np.zeros((32, 32), np.float32)
+    want[:16, :16] = counting[:16, 64:80]
+    np.testing.assert_array_equal(result.outputs["C"][:, :32], want)
