@@ -32,6 +32,7 @@ PRODUCERS: Final = frozenset(
         "generate_reduce_scaler",
         "index_tile_l1",
         "fill_tile_l1",
+        "copy_l1",
         "get_write_ptr",
     }
 )

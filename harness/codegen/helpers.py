@@ -128,6 +128,18 @@ inline void index_tile_l1(uint32_t l1, int32_t base, int32_t row_step, int32_t c
 }
 """
 
+_COPY = """\
+// Copies whole words within L1, past the cache: NoC reads brought what is copied.
+inline void copy_l1(uint32_t to, uint32_t from, uint32_t bytes) {
+    auto* into = reinterpret_cast<volatile tt_l1_ptr uint32_t*>(to);
+    auto* source = reinterpret_cast<volatile tt_l1_ptr uint32_t*>(from);
+    invalidate_l1_cache();
+    for (uint32_t i = 0; i < bytes / 4; ++i) {
+        into[i] = source[i];
+    }
+}
+"""
+
 _CORES = """\
 // NoC coordinates of the logical columns and rows of cores: only the host knows them.
 constexpr uint8_t noc_columns[] = {NOC_COLUMNS};
@@ -142,6 +154,7 @@ HELPERS: Final[Mapping[str, str]] = MappingProxyType(
         "fill_tile_l1": _FILL,
         "generate_reduce_scaler": _SCALER,
         "index_tile_l1": _INDEX,
+        "copy_l1": _COPY,
         "zero_tile_region": _ZERO,
         "zero_tile_region_4bit": _ZERO_NIBBLES,
     }

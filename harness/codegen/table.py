@@ -83,6 +83,7 @@ def _data_movement() -> dict[str, Line]:
         "index_tile_l1": line(
             "index_tile_l1<{tile_shape}>({l1}, {base}, {row_step}, {col_step});", "index_tile_l1"
         ),
+        "copy_l1": line("copy_l1({l1}, {src}, {bytes});", "copy_l1"),
     }
 
 

@@ -160,20 +160,28 @@ class BlockRun:
         self, page: Any, tensor: Any, address: Any, offset: Any, count: Any, *, write: bool
     ) -> None:  # fmt: skip
         """Bytes of a page to as many of a tile, or back, both face by face: as they lie there."""
-        where, further = (address, 0) if address[0] == "tile_addr" else address[1:]
-        size = DataFormat.from_ir(self.buffers[where[1][1]][1]).tile_bytes() // TILE**2
-        spans = []
-        for start in (self.value(offset), self.value(further)):
-            first, rest = divmod(start, size)
-            end = first + self.value(count) // size
-            if rest or self.value(count) % size or not 0 <= first < end <= TILE**2:
-                raise BlockError(f"{count} bytes from byte {start} of a tile of {tensor[1]}")
-            spans.append(_by_face(first, end))
+        where, further = _parted(address)
+        mine, theirs = (self._datums(where, start, count) for start in (further, offset))
         inside, there = self.at(where), self.page(tensor, page)
         if write:
-            there[spans[0]] = inside[spans[1]]
+            there[theirs] = inside[mine]
         else:
-            inside[spans[1]] = there[spans[0]]
+            inside[mine] = there[theirs]
+
+    def _copy(self, _: Any, target: Any, source: Any, count: Any) -> None:
+        """Bytes of a tile to as many of another."""
+        (into, at), (out, start) = _parted(target), _parted(source)
+        self.at(into)[self._datums(into, at, count)] = self.at(out)[
+            self._datums(out, start, count)]  # fmt: skip
+
+    def _datums(self, where: Any, start: Any, count: Any) -> Any:
+        """Rows and columns of the datums that bytes of a tile are."""
+        size = DataFormat.from_ir(self.buffers[where[1][1]][1]).tile_bytes() // TILE**2
+        first, rest = divmod(self.value(start), size)
+        end = first + self.value(count) // size
+        if rest or self.value(count) % size or not 0 <= first < end <= TILE**2:
+            raise BlockError(f"{count} bytes from byte {start} of a tile of {where[1][1]}")
+        return _by_face(first, end)
 
     def _op(self, name: str, args: list[Any]) -> None:
         if name in UNORDERED:
@@ -192,6 +200,8 @@ class BlockRun:
         elif name == "index_tile_l1":
             base, down, right = (self.value(a) for a in args[2:5])
             self.at(args[1])[:] = base + np.arange(TILE)[:, None] * down + np.arange(TILE) * right
+        elif name == "copy_l1":
+            self._copy(*args[:4])
         elif name == "tile_regs_acquire":
             self.dst[:] = 0.0
             self.filled = set()
@@ -279,6 +289,11 @@ class BlockRun:
             dst[at[3]] = np.where(dst[at[0]] != 0, dst[at[1]], dst[at[2]])
         elif name != "typecast":
             raise BlockError(f"no meaning for {name}")
+
+
+def _parted(address: Any) -> tuple[Any, Any]:
+    """An address as that of a tile, and how many bytes further."""
+    return (address, 0) if address[0] == "tile_addr" else (address[1], address[2])
 
 
 def _by_face(first: int, end: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""Blocks that a tensor of indices chooses: attention over a paged cache, products by expert."""
+"""What a tensor of indices chooses: pages of a cache, matrices of experts, rows of words."""
 
 from __future__ import annotations
 
@@ -118,3 +118,27 @@ def expert_gemm_reference(X: F64, W: F64, expert: F64, block_M: int = 32) -> Any
     """The product of every row with its block's matrix, in float64."""
     rows = np.repeat(expert.astype(int), block_M)[: len(X)]
     return np.einsum("mk,mkn->mn", X, W[rows])
+
+
+def embedding(tokens: int = 128, words: int = 77, dim: int = 80, block: int = 64,
+              dtype: str = "bfloat16") -> Any:  # fmt: skip
+    """Y[t] = W[ids[t]]: the rows of a table of words that tokens choose."""
+
+    @T.prim_func
+    def main(
+        W: T.Tensor((words, dim), dtype),
+        ids: T.Tensor((1, T.ceildiv(tokens, block) * block), "int32"),
+        Y: T.Tensor((tokens, dim), dtype),
+    ):
+        with T.Kernel(T.ceildiv(tokens, block), threads=128) as bx:
+            rows = T.alloc_shared((block, dim), dtype)
+            for i, j in T.Parallel(block, dim):
+                rows[i, j] = W[ids[0, bx * block + i], j]
+            T.copy(rows, Y[bx * block, 0])
+
+    return main
+
+
+def embedding_reference(W: F64, ids: F64, tokens: int = 128) -> Any:
+    """The rows themselves."""
+    return W[ids[0].astype(int)][:tokens]

@@ -93,6 +93,11 @@ KERNELS: Final = MappingProxyType(
         "expert_gemm": Packaged(
             gathered.expert_gemm, gathered.expert_gemm_reference, {"M": 100, "N": 70, "K": 50}
         ),
+        "embedding": Packaged(
+            gathered.embedding,
+            gathered.embedding_reference,
+            {"words": 50, "dim": 48},
+        ),
         "softmax": Packaged(softmax.softmax, softmax.reference, {"M": 100}),
         "online_softmax": Packaged(softmax.online_softmax, softmax.reference, {"M": 100}),
         "cross_entropy": Packaged(loss.cross_entropy, loss.cross_entropy_reference, {"M": 100}),

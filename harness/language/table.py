@@ -80,8 +80,7 @@ _WORKS: Final = {
     " shape is T.Tensor(shape, dtype, x.data)",
     "view": "as T.reshape, in the block's own dtype",
     "im2col": "patches of an image as rows of a block; channels and columns of the block are"
-    " multiples of 16, and read in runs of 16, which Blackhole reads of float32 tensors or from L1"
-    " only",
+    " multiples of 16, and read in runs of 16",
     "c2d_im2col": "as T.im2col",
     "if_then_else": "elementwise choice; both sides are evaluated",
     "If": "with T.If(condition): the statement if, its parts in T.Then and T.Else",

@@ -8,6 +8,7 @@ from typing import Final
 from simulator.engine import (
     ops_cb,
     ops_config,
+    ops_copy,
     ops_fill,
     ops_forms,
     ops_l1,
@@ -34,6 +35,7 @@ BUILDERS: Final[Builders] = MappingProxyType(
         **ops_fill.BUILDERS,
         **ops_forms.BUILDERS,
         **ops_l1.BUILDERS,
+        **ops_copy.BUILDERS,
         **ops_sem.BUILDERS,
     }
 )

@@ -198,6 +198,20 @@ class Order:
             raise self._there(cb, clash, actor) from None
         self._begun(FILLED, stamp, group)
 
+    def stored(self, group: Speaker, cb: CircularBuffer, first: Any, size: int, at: int) -> None:
+        """The RISC itself writes bytes of the own window: no transfer may touch them."""
+        ledger = self.buffers.get(cb.number)
+        if ledger is not None:
+            actor = self.sides.actor(group, at)
+            self._stored(cb, ledger, actor, ledger.at(actor.reach, first, size))
+
+    def _stored(self, cb: CircularBuffer, ledger: Ledger, actor: Actor, spots: Any) -> None:
+        try:
+            ledger.judge(actor, spots)
+            ledger.judge_reads(actor, spots)
+        except Clash as clash:
+            raise self._there(cb, clash, actor) from None
+
     def reserved(
         self, group: Speaker, cb: CircularBuffer, agent: int, first: Any, count: int, at: int
     ) -> None:
@@ -222,11 +236,7 @@ class Order:
             spots = ledger.at(actor.reach, first, pages * cb.page_bytes)
         else:
             spots = zeroed(cb, ledger, actor.reach, first, *kept)
-        try:
-            ledger.judge(actor, spots)
-            ledger.judge_reads(actor, spots)
-        except Clash as clash:
-            raise self._there(cb, clash, actor) from None
+        self._stored(cb, ledger, actor, spots)
 
     def handed(
         self, group: Speaker, cb: CircularBuffer, agent: int, first: Any, count: int, at: int

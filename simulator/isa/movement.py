@@ -177,6 +177,14 @@ def data_movement() -> tuple[OpSpec, ...]:
             "l1_write",
             "Write a tile of one value in the CB's format.",
         ),
+        op(
+            "copy_l1",
+            "cb:cb l1:l1 src:l1 bytes:expr",
+            DATA_MOVEMENT,
+            "dm",
+            "l1_write",
+            "Copy bytes of another CB, whole words, within local L1 to the window of cb.",
+        ),
     )
 
 

@@ -18,6 +18,7 @@ import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.affine import Bounds, mentions
+from harness.compiler.block.bounce import Bounce, Move, Piece, anew, directly
 from harness.compiler.block.lookup import looked_up, page_if_inside
 from harness.compiler.block.model import Buffer, Leaf, Load, Region, Statement
 from harness.compiler.block.names import Names
@@ -101,9 +102,7 @@ class _Gather:
         if dtype in BLOCK_FORMATS:
             self.no(f"{dtype} keeps exponents apart from the values", "store it as bfloat16")
         self.bytes = DataFormat.from_ir(dtype).tile_bytes() // TILE**2
-        if self.bytes * RUN % align:
-            self.no(f"{RUN} elements are {self.bytes * RUN} bytes, and this device reads memory at"
-                    f" multiples of {align}", "keep the tensor in L1, or use float32")  # fmt: skip
+        self.align = align
         if self.dst.shape[1] % RUN:
             self.no(f"the block has {self.dst.shape[1]} columns",
                     f"use a multiple of {RUN}")  # fmt: skip
@@ -124,20 +123,35 @@ class _Gather:
                                       self.node)  # fmt: skip
         self.zeroed = any(extent % TILE for extent in self.dst.shape)
 
-        def line(r: Any) -> list[Any]:
-            place = {row: r}
-            bound = [tirx.Bind(a.var, address(LOAD_L1, a.row, self.at(a.index, place)))
-                     for a in asked]  # fmt: skip
-            return [*bound, *loop("c", self.dst.shape[1] // RUN, lambda c: self.run(r, c))]
+        def lines(move: Move) -> list[Any]:
+            def line(r: Any) -> list[Any]:
+                place = {row: r}
+                bound = [tirx.Bind(a.var, address(LOAD_L1, a.row, self.at(a.index, place)))
+                         for a in asked]  # fmt: skip
+                return [*bound, *loop("c", self.dst.shape[1] // RUN,
+                                      lambda c: self.run(r, c, move))]  # fmt: skip
 
-        reads = loop("r", self.dst.shape[0], line)
-        before = zeros(self.buffer, self.dst.tiles, self.span) if self.zeroed else []
-        barrier = call("noc_async_read_barrier", span=self.span)
+            return loop("r", self.dst.shape[0], line)
+
         fetched = [thread("reader", a.fetch(self.span)) for a in asked]
-        return seq([*fetched, thread("reader", [*before, *reads, barrier])])
+        barrier = call("noc_async_read_barrier", span=self.span)
+        if self.bytes * RUN % self.align == 0:
+            reads = lines(directly("noc_async_read_partial_page", self.tensor, self.span))
+            return seq([*fetched, thread("reader", [*self.zeros(), *reads, barrier])])
+        count = self.dst.shape[0] * (self.dst.shape[1] // RUN)
+        spans = self.names.spans(self.tensor, count, self.align)
+        bounce = Bounce(self.tensor, spans, self.align, self.analyzer.simplify)
+        reads = [*lines(bounce.fetch(self.span)), barrier]
+        copies = lines(bounce.settle(self.buffer, self.span))
+        return seq([*fetched, thread("reader", reads),
+                    thread("reader", anew([*self.zeros(), *copies], asked))])  # fmt: skip
 
-    def run(self, r: Any, c: Any) -> list[Any]:
-        """The read of one run: ``c`` of row ``r``."""
+    def zeros(self) -> list[Any]:
+        """The block made zero, where not every element is read."""
+        return zeros(self.buffer, self.dst.tiles, self.span) if self.zeroed else []
+
+    def run(self, r: Any, c: Any, move: Move) -> list[Any]:
+        """The move of one run: ``c`` of row ``r``."""
         for var, extent in ((r, self.dst.shape[0]), (c, self.dst.shape[1] // RUN)):
             if isinstance(var, tvm.ir.Var):
                 self.analyzer.bind(var, tvm.ir.Range.from_min_extent(0, extent))
@@ -165,11 +179,11 @@ class _Gather:
         self.zeroed |= bool(tests)
         if any(self.analyzer.can_prove(tirx.Not(t)) for t in tests):
             return []
-        read = self.read(at, own)
+        read = move(self.piece(at, own))
         return [tirx.IfThenElse(tirx.all(*tests), read, None)] if tests else [read]
 
-    def read(self, at: Sequence[Any], own: Sequence[Any]) -> Any:
-        """The read of the run at ``at`` in the tensor to ``own`` row and column of the block."""
+    def piece(self, at: Sequence[Any], own: Sequence[Any]) -> Piece:
+        """The run at ``at`` in the tensor, and at ``own`` row and column of the block."""
         page: Any = 0
         for index, size in zip(at[:-2], self.sizes[:-2], strict=True):
             page = page * size + index
@@ -179,9 +193,10 @@ class _Gather:
         tile = self.analyzer.simplify(tile_of(own[0]) * self.dst.cols + tile_of(own[1]))
         where = address(TILE_ADDR, self.buffer, tile) + self.analyzer.simplify(
             datum_of(own) * self.bytes)  # fmt: skip
-        return call("noc_async_read_partial_page", page, self.tensor, where,
-                    self.analyzer.simplify(datum_of(at[-2:]) * self.bytes), self.bytes * RUN,
-                    span=self.span)  # fmt: skip
+        number = own[0] * (self.dst.shape[1] // RUN) + tirx.FloorDiv(
+            own[1], tirx.const(RUN, "int32"))  # fmt: skip
+        return Piece(page, self.analyzer.simplify(datum_of(at[-2:]) * self.bytes), where,
+                     self.bytes * RUN, self.analyzer.simplify(number))  # fmt: skip
 
     def at(self, expr: Any, place: dict[Any, Any]) -> Any:
         """An expression at the first place of a run."""

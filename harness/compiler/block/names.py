@@ -9,6 +9,7 @@ from tvm import tirx
 
 from harness.compiler.block.model import Buffer
 from harness.language.blockformats import carried, dtype_of
+from simulator.formats.dataformat import DataFormat
 
 L1_SCOPE: Final = "tt.l1"
 """Storage scope of a named L1 tile array, shape (tiles, 32, 32); a row of indices is (1, 1, n)."""
@@ -18,9 +19,9 @@ class Names:
     """Declares a TIR buffer per block buffer, once."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
-        """Nothing declared yet; ``taken`` are names that no row may have."""
+        """Nothing declared yet; ``taken`` are names that nothing else may have."""
         self._known: dict[Buffer, Any] = {}
-        self._rows: list[Any] = []
+        self._extra: list[Any] = []
         self._taken = set(taken)
 
     def __getitem__(self, buffer: Buffer) -> Any:
@@ -33,18 +34,27 @@ class Names:
 
     def row(self, tensor: Any) -> Any:
         """A TIR variable for one row of a tensor of indices, each time another."""
-        stem = name = f"{tensor.name}_row"
-        while name in self._taken:
-            name = f"{stem}_{len(self._rows)}_{len(self._taken)}"
-        self._taken.add(name)
         width = int(tensor.ty.shape[-1])
-        made = tirx.decl_buffer((1, 1, width), dtype_of(tensor), name=name, scope=L1_SCOPE)
-        self._rows.append(made)
+        return self._make(f"{tensor.name}_row", (1, 1, width), dtype_of(tensor))
+
+    def spans(self, tensor: Any, count: int, size: int) -> Any:
+        """A TIR variable for ``count`` pieces of a tensor of ``size`` bytes, each time another."""
+        dtype = dtype_of(tensor)
+        tiles = -(-count * size // DataFormat.from_ir(dtype).tile_bytes())
+        return self._make(f"{tensor.name}_spans", (tiles, 32, 32), dtype)
+
+    def _make(self, stem: str, shape: tuple[int, ...], dtype: str) -> Any:
+        name = stem
+        while name in self._taken:
+            name = f"{stem}_{len(self._extra)}_{len(self._taken)}"
+        self._taken.add(name)
+        made = tirx.decl_buffer(shape, dtype, name=name, scope=L1_SCOPE)
+        self._extra.append(made)
         return made
 
     def allocations(self) -> list[Any]:
         """Allocation statements of everything declared, in order of declaration."""
-        return [tirx.AllocBuffer(b) for b in (*self._known.values(), *self._rows)]
+        return [tirx.AllocBuffer(b) for b in (*self._known.values(), *self._extra)]
 
 
 def is_index_row(buffer: Any) -> bool:

@@ -14,9 +14,10 @@ from typing import Any, Final, NoReturn
 import tvm
 from tvm import tirx
 
+from harness.compiler.block.bounce import Move, Piece
 from harness.compiler.block.model import Buffer
 from harness.compiler.diagnostics import refuse
-from harness.compiler.tt_ops import TILE_ADDR, address, call, loop
+from harness.compiler.tt_ops import TILE_ADDR, address, loop
 from harness.language.blockformats import BLOCK_FORMATS, dtype_of
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
@@ -81,14 +82,13 @@ class Pieces:
         """Whether a dimension surely ends inside the tensor, or with it."""
         return span.given or self.proves(span.start + span.extent <= span.size)
 
-    def check_reads(self, align: int) -> None:
-        """Refuse rows that a NoC read cannot fetch: both its ends are alike modulo ``align``."""
-        line = FACE * self.bytes
-        if not self._divides(self.rows.start * line, align):
-            self.no(f"{self._at(self.rows)}, where {FACE} elements of a row are {line} bytes, and"
-                    f" this device reads memory at multiples of {align}",
-                    f"start at multiples of {align // line} rows, use float32, or keep the tensor"
-                    " in L1")  # fmt: skip
+    def is_read_at_once(self, align: int) -> bool:
+        """Whether NoC reads fetch the pieces as they are: both ends are alike modulo ``align``."""
+        return self._divides(self.rows.start * FACE * self.bytes, align)
+
+    def count(self, planes: int) -> int:
+        """How many pieces that many planes of the region have."""
+        return planes * self.rows.extent // self.lines * -(-self.cols.extent // FACE)
 
     def check_writes(self) -> None:
         """Refuse columns that end inside a row of a face, where others begin."""
@@ -118,21 +118,21 @@ class Pieces:
         return keep
 
     def moves(
-        self, op: str, names: Any, buffer: Buffer, outer: tuple[Any, Any],
+        self, move: Move, names: Any, buffer: Buffer, outer: tuple[Any, Any],
         paged: Callable[[Any], Any] = lambda page: page,
     ) -> list[Any]:  # fmt: skip
-        """One transfer per piece of a plane, where it lies in the tensor.
+        """``move`` of each piece of a plane, where it lies in the tensor.
 
         ``outer`` is the plane's number in the tensor and in the block; ``paged`` says what page
         to name for the one that was computed.
         """
-        wide = -(-self.cols.extent // FACE)
-        return loop("r", self.rows.extent // self.lines, lambda r: loop(
-            "c", wide, lambda c: self._move(op, names, buffer, outer, (r, c), paged)))  # fmt: skip
+        down, wide = self.rows.extent // self.lines, -(-self.cols.extent // FACE)
+        return loop("r", down, lambda r: loop("c", wide, lambda c: self._move(
+            move, names, buffer, outer, (r, c), paged)))  # fmt: skip
 
     def _move(
-        self, op: str, names: Any, buffer: Buffer, outer: tuple[Any, Any], piece: tuple[Any, Any],
-        paged: Callable[[Any], Any],
+        self, move: Move, names: Any, buffer: Buffer, outer: tuple[Any, Any],
+        piece: tuple[Any, Any], paged: Callable[[Any], Any],
     ) -> list[Any]:  # fmt: skip
         counts = self.rows.extent // self.lines, -(-self.cols.extent // FACE)
         for var, count in zip(piece, counts, strict=True):
@@ -151,10 +151,9 @@ class Pieces:
         tile = (outer[1] * buffer.rows + tile_of(own[0])) * buffer.cols + tile_of(own[1])
         where = address(TILE_ADDR, names[buffer], simplify(tile)) + simplify(
             datum_of(own) * self.bytes)  # fmt: skip
-        size = self.lines * FACE * self.bytes
-        offset = simplify(datum_of(there) * self.bytes)
-        done = call(op, paged(simplify(page)), self.tensor, where, offset, size,
-                    span=getattr(self.node, "span", None))  # fmt: skip
+        number = (outer[1] * counts[0] + piece[0]) * counts[1] + piece[1]
+        done = move(Piece(paged(simplify(page)), simplify(datum_of(there) * self.bytes), where,
+                          self.lines * FACE * self.bytes, simplify(number)))  # fmt: skip
         return [tirx.IfThenElse(tirx.all(*tests), done, None)] if tests else [done]
 
 

@@ -8,7 +8,7 @@ pages instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,8 +17,9 @@ from typing import Any
 import tvm
 from tvm import tirx
 
+from harness.compiler.block.bounce import Bounce, Move, anew, directly
 from harness.compiler.block.lookup import Lookup, answered, looked_up, page_if_inside, reads_row
-from harness.compiler.block.model import IndexTiles, Load, Region, Scaler, Store
+from harness.compiler.block.model import Buffer, IndexTiles, Load, Region, Scaler, Store
 from harness.compiler.block.names import Names
 from harness.compiler.block.pieces import Pieces, Span
 from harness.compiler.diagnostics import refuse
@@ -187,8 +188,7 @@ class TransferEmitter:
         before = [thread("reader", lookup.fetch(span)) for lookup in asked]
         bound = [lookup.bind() for lookup in asked]
         if rows is None or cols is None:
-            moved = self._read_pieces(stmt, region, lead, inside)
-            return seq([*before, thread("reader", [*bound, *moved])])
+            return seq([*before, *self._read_pieces(stmt, region, lead, inside, asked)])
 
         def read(page: Any, index: Any, i: Any, j: Any) -> list[Any]:
             where = address(TILE_ADDR, buffer, ana.simplify(index))
@@ -224,22 +224,42 @@ class TransferEmitter:
             out += self._tiles(lead, rows, cols, zero)
         return seq([*before, thread("reader", [*bound, *out])])
 
-    def _read_pieces(self, stmt: Load, region: Region, lead: Any, inside: Any) -> list[Any]:
-        """Zeros where not every element is read, pieces, wait, and zeros beside the columns."""
-        span, dst = getattr(stmt.node, "span", None), stmt.dst
-        pieces = self._pieces(region, stmt.node)
-        pieces.check_reads(self.align(region.tensor))
+    def _read_pieces(
+        self, stmt: Load, region: Region, lead: Any, inside: Any, asked: Sequence[Lookup]
+    ) -> list[Any]:  # fmt: skip
+        """Zeros where not every element is read, pieces, wait, and zeros beside the columns.
+
+        Pieces that are not read as they are come in spans, which are there before they are copied.
+        """
+        span, dst, tensor = getattr(stmt.node, "span", None), stmt.dst, region.tensor
+        pieces, align = self._pieces(region, stmt.node), self.align(region.tensor)
+        bound = [lookup.bind() for lookup in asked]
         whole = inside is None and pieces.inside()
         out = [] if whole else zeros(self.names[dst], dst.tiles, span)
         if inside is not None and _proves(self._analyzer(), tirx.Not(inside)):
-            return out
-        op = "noc_async_read_partial_page"
-        out += _where(inside, _planes(lead, lambda page, index: pieces.moves(
-            op, self.names, dst, (page, index), partial(page_if_inside, region))))  # fmt: skip
-        out.append(call("noc_async_read_barrier", span=span))
+            return [thread("reader", [*bound, *out])]
+        barrier = call("noc_async_read_barrier", span=span)
+        ends = self._zero_columns(pieces, dst, span)
+
+        def moved(move: Move) -> list[Any]:
+            paged = partial(page_if_inside, region)
+            return _where(inside, _planes(lead, lambda page, index: pieces.moves(
+                move, self.names, dst, (page, index), paged)))  # fmt: skip
+
+        if pieces.is_read_at_once(align):
+            reads = moved(directly("noc_async_read_partial_page", tensor, span))
+            return [thread("reader", [*bound, *out, *reads, barrier, *ends])]
+        spans = self.names.spans(tensor, pieces.count(dst.lead), align)
+        bounce = Bounce(tensor, spans, align, pieces.analyzer.simplify)
+        fetched = [*bound, *moved(bounce.fetch(span)), barrier]
+        settled = [*bound, *out, *moved(bounce.settle(self.names[dst], span)), *ends]
+        return [thread("reader", fetched), thread("reader", anew(settled, asked))]
+
+    def _zero_columns(self, pieces: Pieces, dst: Buffer, span: Any) -> list[Any]:
+        """Zeros beside the columns of what pieces bring."""
         keep = pieces.keep_columns()
         if keep is None:
-            return out
+            return []
 
         def zero(t: Any) -> list[Any]:
             kept = keep(tirx.FloorMod(t, tirx.const(dst.cols, "int32")))
@@ -247,7 +267,7 @@ class TransferEmitter:
             cut = call("zero_tile_region", self.names[dst], where, TILE, kept, span=span)
             return [tirx.IfThenElse(kept < TILE, cut, None)]
 
-        return [*out, *loop("t", dst.tiles, zero)]
+        return loop("t", dst.tiles, zero)
 
     def _keep(self, ana: Any, axis: Axis) -> Any | None:
         """Elements of tile ``i`` that are inside region and tensor; None where always all 32."""
@@ -308,9 +328,9 @@ class TransferEmitter:
         if rows is None or cols is None or not all(_ends_tiles(ana, a) for a in (rows, cols)):
             pieces = self._pieces(stmt.region, stmt.node)
             pieces.check_writes()
-            op = "noc_async_write_partial_page"
+            move = directly("noc_async_write_partial_page", tensor, span)
             moved = _planes(lead, lambda page, index: pieces.moves(
-                op, self.names, stmt.src, (page, index)))  # fmt: skip
+                move, self.names, stmt.src, (page, index)))  # fmt: skip
             return thread("writer", [*_where(inside, moved), barrier])
 
         def write(page: Any, index: Any, i: Any, j: Any) -> list[Any]:

@@ -15,7 +15,7 @@ from harness.compiler import attrs
 from harness.compiler.affine import Bounds, surely_runs
 from harness.compiler.block.names import L1_SCOPE
 from harness.compiler.kernel import statements
-from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR
+from harness.compiler.tt_ops import COPIES, LOAD_L1, TILE_ADDR
 from harness.language.regions import is_buffer
 
 THREADS = ("reader", "compute", "writer")
@@ -24,7 +24,7 @@ EVERY = "every"
 """Thread of what the threads that decide by a datum of a row all load, until they are known."""
 _WRITES_L1 = ("tt.pack_tile", "tt.noc_async_read_page", "tt.noc_async_read_partial_page",
               "tt.fill_tile_l1", "tt.generate_reduce_scaler",
-              "tt.index_tile_l1")  # fmt: skip
+              "tt.index_tile_l1", *COPIES)  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -111,10 +111,10 @@ def block(thread: str, stmt: Any) -> Block:
         if isinstance(bound, tirx.Bind):
             uses.update(dict.fromkeys(l1_buffers(bound.value)))
     for call in calls(stmt):
-        writes = call.op.name in _WRITES_L1
-        for arg in call.args[:]:
+        writes, source = call.op.name in _WRITES_L1, COPIES.get(call.op.name)
+        for at, arg in enumerate(call.args[:]):
             for buffer in l1_buffers(arg):
-                (defs if writes else uses)[buffer] = None
+                (defs if writes and at != source else uses)[buffer] = None
     for buffer in defs:  # zero_tile_region finishes what the same block reads in
         if thread == "reader":
             uses.pop(buffer, None)

@@ -68,8 +68,8 @@ def address_of(buffer: str) -> int:
 def executed(plan: Plan, kernel: Kernel, program: Program, core: str, at: Path) -> list[str]:
     """What the printed kernel issues on a core."""
     text = print_kernel(plan, kernel, program)
-    for name in ("fill_tile_l1", "generate_reduce_scaler", "index_tile_l1", "zero_tile_region",
-                 "zero_tile_region_4bit"):  # fmt: skip
+    for name in ("fill_tile_l1", "generate_reduce_scaler", "index_tile_l1", "copy_l1",
+                 "zero_tile_region", "zero_tile_region_4bit"):  # fmt: skip
         text = text.replace(HELPERS[name], "")
     text = "\n".join(line for line in text.splitlines() if not line.startswith("#include"))
     args = arguments_of(kernel, program)

@@ -148,6 +148,15 @@ def test_packaged_kernels_pass_on_both_architectures(name: str, ragged: bool) ->
         assert report.ok, str(report)
 
 
+def test_what_the_risc_copies_passes() -> None:
+    """Rows of 16 bits come in spans on Blackhole, and the helper that copies them compiles."""
+    root()
+    (compiled,) = lower(KERNELS["embedding"].factory(), device="blackhole_p150").kernels
+    assert "copy_l1(" in print_kernels(compiled)["reader"]
+    report = gate(compiled, headers=headers())
+    assert report.ok, str(report)
+
+
 @pytest.mark.nightly
 def test_a_sample_of_generated_kernels_passes() -> None:
     """Drawn shapes, formats, strategies and devices."""

@@ -42,6 +42,7 @@ def executed(op: Op, fmt: DataFormat, tile: tuple[int, int], start: bytes, at: P
 #include <sys/mman.h>
 static uint8_t* memory;
 static uint32_t get_write_ptr(uint32_t) {{ return (uint32_t)(uintptr_t)memory; }}
+static uint32_t get_read_ptr(uint32_t) {{ return (uint32_t)(uintptr_t)memory; }}
 static void invalidate_l1_cache() {{}}
 {text}
 int main() {{
@@ -118,6 +119,15 @@ def test_index_tile_l1(tmp_path: Path) -> None:
     expected = (-(2**24) + rows * (2**20 + 1) + cols * 3)[None]
     assert np.abs(expected).max() <= 2**24
     assert found == encode_tiles(expected.astype(np.float32), form).tobytes()
+
+
+def test_copy_l1(tmp_path: Path) -> None:
+    """Whole words, and no byte more, from one place to another."""
+    form = DataFormat("Float16_b")
+    start = encode_tiles(values(form, (32, 32)), form).tobytes()
+    op = Op(name="copy_l1", args=(0, ["+", WINDOW, 64], ["+", ["get_read_ptr", 0], 1024], 32))
+    found = executed(op, form, (32, 32), start, tmp_path)
+    assert found == start[:64] + start[1024:1056] + start[96:]
 
 
 def test_helpers_come_in_the_tables_order() -> None:
