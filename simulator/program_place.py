@@ -33,6 +33,7 @@ PRODUCERS: Final = frozenset(
         "index_tile_l1",
         "fill_tile_l1",
         "copy_l1",
+        "copy_datums_l1",
         "get_write_ptr",
     }
 )

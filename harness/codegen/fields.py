@@ -120,6 +120,12 @@ class Fields(dict[str, str]):
     def _cast(self) -> str:
         return ", ".join(f"(uint32_t){self[name]}" for name in ("from_format", "to_format"))
 
+    def _datum(self) -> str:
+        fmt = DataFormat.from_name(self._circular(self.args["cb"])[0].data_format)
+        if fmt.is_bfp:
+            raise CodegenError(f"{self.spec.name} of {fmt.value} tiles")
+        return _DATUM[fmt.spec.bits // 8]
+
     def _zero_tile_region(self) -> str:
         cb = self._circular(self.args["cb"])[0]
         fmt, (height, width) = DataFormat.from_name(cb.data_format), cb.tile_shape

@@ -140,6 +140,43 @@ inline void copy_l1(uint32_t to, uint32_t from, uint32_t bytes) {
 }
 """
 
+_COPY_DATUMS = """\
+// Where the datum of a row and a column is in a block of 32 x 32 tiles, width tiles wide.
+inline int32_t datum_of(int32_t row, int32_t col, int32_t width) {
+    const int32_t face = (row / 32 * width + col / 32) * 4 + row % 32 / 16 * 2 + col % 32 / 16;
+    return face * 256 + row % 16 * 16 + col % 16;
+}
+
+// Copies a lattice of datums within L1, past the cache, from one block of tiles to another.
+template <typename Datum>
+inline void copy_datums_l1(
+    uint32_t to,
+    uint32_t from,
+    int32_t rows,
+    int32_t cols,
+    int32_t to_row,
+    int32_t to_col,
+    int32_t down,
+    int32_t right,
+    int32_t to_width,
+    int32_t row,
+    int32_t col,
+    int32_t row_down,
+    int32_t col_down,
+    int32_t col_right,
+    int32_t width) {
+    auto* into = reinterpret_cast<volatile tt_l1_ptr Datum*>(to);
+    auto* source = reinterpret_cast<volatile tt_l1_ptr Datum*>(from);
+    invalidate_l1_cache();
+    for (int32_t m = 0; m < rows; ++m) {
+        for (int32_t n = 0; n < cols; ++n) {
+            into[datum_of(to_row + m * down, to_col + n * right, to_width)] =
+                source[datum_of(row + m * row_down, col + m * col_down + n * col_right, width)];
+        }
+    }
+}
+"""
+
 _CORES = """\
 // NoC coordinates of the logical columns and rows of cores: only the host knows them.
 constexpr uint8_t noc_columns[] = {NOC_COLUMNS};
@@ -155,6 +192,7 @@ HELPERS: Final[Mapping[str, str]] = MappingProxyType(
         "generate_reduce_scaler": _SCALER,
         "index_tile_l1": _INDEX,
         "copy_l1": _COPY,
+        "copy_datums_l1": _COPY_DATUMS,
         "zero_tile_region": _ZERO,
         "zero_tile_region_4bit": _ZERO_NIBBLES,
     }

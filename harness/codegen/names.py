@@ -25,8 +25,8 @@ _TAKEN: Final = """
 Args DataFormat PoolType ReduceDim SrcOrder TensorAccessor TensorAccessorArgs std main kernel_main
 get_arg_val get_common_arg_val get_compile_time_arg_val get_noc_addr get_noc_multicast_addr
 get_read_ptr get_write_ptr get_semaphore noc_columns noc_rows noc_index floor_div floor_mod
-invalidate_l1_cache float_bits zero_tile_region_4bit tt_l1_ptr BroadcastType MATH PACK UNPACK ALWI
-APPROX DST_ACCUM_MODE MATH_FIDELITY int32_t uint8_t uint16_t uint32_t uint64_t
+invalidate_l1_cache float_bits zero_tile_region_4bit datum_of tt_l1_ptr BroadcastType MATH PACK
+UNPACK ALWI APPROX DST_ACCUM_MODE MATH_FIDELITY int32_t uint8_t uint16_t uint32_t uint64_t
 """
 """Names the printed text itself uses, and macros of the headers it includes."""
 

@@ -84,6 +84,11 @@ def _data_movement() -> dict[str, Line]:
             "index_tile_l1<{tile_shape}>({l1}, {base}, {row_step}, {col_step});", "index_tile_l1"
         ),
         "copy_l1": line("copy_l1({l1}, {src}, {bytes});", "copy_l1"),
+        "copy_datums_l1": line(
+            "copy_datums_l1<{datum}>({l1}, {src}, {rows}, {cols}, {to_row}, {to_col}, {down},"
+            " {right}, {to_width}, {row}, {col}, {row_down}, {col_down}, {col_right}, {width});",
+            "copy_datums_l1",
+        ),
     }
 
 

@@ -300,7 +300,7 @@ class Join:
             for buffer, indices, node in elements(store):
                 for dim, index in enumerate(indices if buffer in onchip else ()):
                     plain = any(index.same_as(v) for v in grown)
-                    along = self.is_grown((buffer, dim)) or any(step_of(index, v) for v in grown)
+                    along = self.is_grown((buffer, dim)) or mentions(index, grown)
                     if along and not plain:
                         self.no(f"part of buffer {buffer.name!r} is used", node)
 

@@ -20,7 +20,7 @@ POINTERS: Final = ("tt.get_write_ptr", "tt.get_read_ptr")
 LOAD_L1: Final = "tt.load_l1"
 """``(buffer or cb, index)``: a datum of a row in L1, the value of a bind."""
 
-COPIES: Final = {"tt.copy_l1": 2}
+COPIES: Final = {"tt.copy_l1": 2, "tt.copy_datums_l1": 2}
 """Ops that write L1 and read it too: the operand that they read."""
 
 MATMUL_TRANSPOSED: Final = "tt.matmul_tiles_transposed"

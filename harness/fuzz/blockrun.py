@@ -174,6 +174,20 @@ class BlockRun:
         self.at(into)[self._datums(into, at, count)] = self.at(out)[
             self._datums(out, start, count)]  # fmt: skip
 
+    def _lattice(self, target: Any, source: Any, of: list[int]) -> None:
+        """Datum by datum from one block of tiles to another."""
+        rows, cols, to_row, to_col, down, right, to_width = of[:7]
+        row, col, row_down, col_down, col_right, width = of[7:]
+        into, out = self.l1[target[1][1]], self.l1[source[1][1]]
+        to, since = self.value(target[2]), self.value(source[2])
+        for m, n in np.ndindex(rows, cols):
+            r, c = to_row + m * down, to_col + n * right
+            i, j = row + m * row_down, col + m * col_down + n * col_right
+            if min(r, c, i, j) < 0 or c >= to_width * TILE or j >= width * TILE:
+                raise BlockError(f"row {i}, column {j} to row {r}, column {c}")
+            value = out[since + i // TILE * width + j // TILE, i % TILE, j % TILE]
+            into[to + r // TILE * to_width + c // TILE, r % TILE, c % TILE] = value
+
     def _datums(self, where: Any, start: Any, count: Any) -> Any:
         """Rows and columns of the datums that bytes of a tile are."""
         size = DataFormat.from_ir(self.buffers[where[1][1]][1]).tile_bytes() // TILE**2
@@ -202,6 +216,8 @@ class BlockRun:
             self.at(args[1])[:] = base + np.arange(TILE)[:, None] * down + np.arange(TILE) * right
         elif name == "copy_l1":
             self._copy(*args[:4])
+        elif name == "copy_datums_l1":
+            self._lattice(args[1], args[2], [self.value(a) for a in args[3:]])
         elif name == "tile_regs_acquire":
             self.dst[:] = 0.0
             self.filled = set()

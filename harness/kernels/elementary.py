@@ -89,6 +89,34 @@ def rotary(M: int = 128, D: int = 128, block_M: int = 32, dtype: str = "bfloat16
     return main
 
 
+def interleaved_rotary(M: int = 128, D: int = 128, block_M: int = 32,
+                       dtype: str = "bfloat16") -> Any:  # fmt: skip
+    """Rotary embedding, pairs convention: what is turned lies side by side."""
+    half = D // 2
+
+    @T.prim_func
+    def main(
+        X: T.Tensor((M, D), dtype),
+        Cos: T.Tensor((M, half), dtype),
+        Sin: T.Tensor((M, half), dtype),
+        Y: T.Tensor((M, D), dtype),
+    ):
+        with T.Kernel(T.ceildiv(M, block_M), threads=128) as bx:
+            x = T.alloc_shared((block_M, D), dtype)
+            c = T.alloc_shared((block_M, half), dtype)
+            s = T.alloc_shared((block_M, half), dtype)
+            y = T.alloc_fragment((block_M, D), "float32")
+            T.copy(X[bx * block_M, 0], x)
+            T.copy(Cos[bx * block_M, 0], c)
+            T.copy(Sin[bx * block_M, 0], s)
+            for i, j in T.Parallel(block_M, half):
+                y[i, 2 * j] = x[i, 2 * j] * c[i, j] - x[i, 2 * j + 1] * s[i, j]
+                y[i, 2 * j + 1] = x[i, 2 * j] * s[i, j] + x[i, 2 * j + 1] * c[i, j]
+            T.copy(y, Y[bx * block_M, 0])
+
+    return main
+
+
 def moe_gate(tokens: int = 128, experts: int = 64, block: int = 32, threshold: float = 0.05,
              dtype: str = "float32") -> Any:  # fmt: skip
     """Gate weights: softmax over experts, those below the threshold set to zero."""
@@ -111,6 +139,13 @@ def moe_gate(tokens: int = 128, experts: int = 64, block: int = 32, threshold: f
             T.copy(x, Gate[bx * block, 0])
 
     return main
+
+
+def interleaved_rotary_reference(X: Array, Cos: Array, Sin: Array) -> Array:
+    """Rotary embedding of pairs in float64."""
+    x1, x2 = X[:, ::2], X[:, 1::2]
+    pairs = [x1 * Cos - x2 * Sin, x1 * Sin + x2 * Cos]
+    return np.stack(pairs, axis=-1).reshape(X.shape)
 
 
 def rotary_reference(X: Array, Cos: Array, Sin: Array) -> Array:

@@ -74,6 +74,11 @@ KERNELS: Final = MappingProxyType(
         "row_sum": Packaged(elementary.row_sum, lambda a: a.sum(1), {"M": 100}),
         "column_max": Packaged(elementary.column_max, lambda a: a.max(0), {"N": 100}),
         "rotary": Packaged(elementary.rotary, elementary.rotary_reference, {"M": 100}),
+        "interleaved_rotary": Packaged(
+            elementary.interleaved_rotary,
+            elementary.interleaved_rotary_reference,
+            {"M": 100, "D": 72},
+        ),
         "moe_gate": Packaged(elementary.moe_gate, _moe_gate, {"tokens": 100}, ("float32",)),
         "block_sparse_gemm": Packaged(
             sparse.block_sparse_gemm,

@@ -10,16 +10,18 @@ from typing import Any, Final
 
 import numpy as np
 
+from simulator.arch import TILE
 from simulator.engine.carriers import BYTES
 from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Builders, OpContext, Step, refusal, uniform
 from simulator.engine.expr import ExprError
 from simulator.engine.group import Group
 from simulator.engine.lanes import Vector
-from simulator.engine.parts import Piece
+from simulator.engine.parts import Piece, page_seg
 from simulator.engine.pointers import Pointer, grain_of, misused, pointer_of
 from simulator.engine.segs import NEVER, UNHELD
 from simulator.engine.violation import Violation
+from simulator.formats.dataformat import FACE_SIDE as FACE
 
 WORD: Final = 4
 """Bytes of what the RISC loads and stores; it cannot at other places."""
@@ -67,8 +69,12 @@ def check_still(cb: CircularBuffer, group: Group, at: int, size: int, name: str)
                           - at // cb.page_bytes + 1)  # fmt: skip
         there = BYTES.taken(cb, strand, at, size, write=True)
         if (there.when > group.local.reads_done).any():
-            raise Violation("Unbarriered", f"{name} before the barrier of the read that fills the"
-                            " same bytes")  # fmt: skip
+            raise _early(name)
+
+
+def _early(name: str) -> Violation:
+    return Violation("Unbarriered", f"{name} before the barrier of the read that fills the same"
+                     " bytes")  # fmt: skip
 
 
 def build_copy(c: OpContext) -> Step:
@@ -108,5 +114,97 @@ def build_copy(c: OpContext) -> Step:
     return step
 
 
-BUILDERS: Final[Builders] = MappingProxyType({"copy_l1": build_copy})
+def datum_places(rows: Vector, cols: Vector, width: int) -> Vector:
+    """Which datums of a block of tiles in memory its rows and columns are."""
+    tile = rows // TILE * width + cols // TILE
+    face = rows % TILE // FACE * 2 + cols % TILE // FACE
+    return (tile * 4 + face) * FACE * FACE + rows % FACE * FACE + cols % FACE
+
+
+class _Lattice:
+    """Operands 3 on of copy_datums_l1: datums in memory, where they go and where they come from."""
+
+    def __init__(self, c: OpContext) -> None:
+        self._of = [c.scalar(operand) for operand in range(3, 16)]
+        self.name = c.op.name
+
+    def of(self, group: Group) -> tuple[Vector, Vector]:
+        """Targets and sources, (rows * cols), of one execution.
+
+        Raises:
+            Violation: nothing, or before the first of the datums.
+        """
+        given = [uniform(group, value(group.regs)) for value in self._of]
+        rows, cols, to_row, to_col, down, right, to_width = given[:7]
+        row, col, row_down, col_down, col_right, width = given[7:]
+        if rows <= 0 or cols <= 0 or to_width <= 0 or width <= 0:
+            raise Violation("OutOfBounds", f"{self.name} of {rows} rows and {cols} columns, in"
+                            f" blocks {width} and {to_width} tiles wide")  # fmt: skip
+        m, n = (part.reshape(-1) for part in np.mgrid[:rows, :cols])
+        target, source = (
+            (to_row + m * down, to_col + n * right),
+            (row + m * row_down, col + m * col_down + n * col_right),
+        )
+        for (r, c), wide in ((target, to_width), (source, width)):
+            bad = (r < 0) | (c < 0) | (c >= wide * TILE)
+            if bad.any():
+                raise Violation("OutOfBounds", f"{self.name} of row {int(r[bad][0])}, column"
+                                f" {int(c[bad][0])} of a block {wide} tiles wide")  # fmt: skip
+        return datum_places(*target, to_width), datum_places(*source, width)
+
+
+def build_copy_datums(c: OpContext) -> Step:
+    """copy_datums_l1: datums of the readable window of one buffer to the reserved one of another.
+
+    The clocks take the pages from the first one written to the last as written.
+    """
+    into, source, refused = ends(c)
+    if refused is not None:
+        return refused
+    cb, other, following, machine, name = into.cb, source.cb, c.next, c.machine, c.op.name
+    if cb.tile != (TILE, TILE) or cb.tile != other.tile:
+        return refusal("ShapeMismatch", f"{name} between circular buffers {other.number} and"
+                       f" {cb.number}: it knows tiles of {TILE}x{TILE}")  # fmt: skip
+    lattice, page = _Lattice(c), cb.page_bytes
+    size = cb.fmt.spec.bits // 8
+
+    def step(group: Group) -> int:
+        at, start = (end.pages(group)[0] for end in (into, source))
+        targets, sources = lattice.of(group)
+        per = TILE * TILE
+        low, high = (int(f(targets)) // per for f in (np.min, np.max))
+        first, last = (int(f(sources)) // per for f in (np.min, np.max))
+        lanes = group.lanes
+        piece = taken(other, group, (start + first) * page, (last + 1 - first) * page, name)
+        span = (sources - first * per)[:, None] * size + np.arange(size)
+        data, when = piece.data[:, span], piece.when[:, span]
+        lost = (when == UNHELD).any(axis=(1, 2))
+        if lost.any():
+            raise Violation("UninitialisedRead", f"{name} of datums of circular buffer"
+                            f" {other.number} of which some were never written",
+                            lanes.ids[lost])  # fmt: skip
+        if machine.order is not None:
+            begin: Any = (cb.phase(lanes, write=True) + at + low) * page
+            machine.order.stored(cb, group, begin, (high + 1 - low) * page, c.number)
+        there = (targets - low * per)[:, None] * size + np.arange(size)
+        for strand, rows in cb.at(lanes):
+            cb.check_writable(strand, at + low, high + 1 - low)
+            old = BYTES.taken(cb, strand, (at + low) * page, (high + 1 - low) * page, write=True)
+            if (old.when[:, there] > group.local.reads_done).any():
+                raise _early(name)
+            bytes_, marks = old.data.copy(), old.when.copy()
+            bytes_[:, there] = data if rows is None else data[rows]
+            marks[:, there] = NEVER
+            for number in range(high + 1 - low):
+                part = Piece(bytes_, marks).of(number * page, page)
+                strand.stage(at + low + number, page_seg(cb, part, strand.lanes.width),
+                             patched=True)  # fmt: skip
+        return following
+
+    return step
+
+
+BUILDERS: Final[Builders] = MappingProxyType(
+    {"copy_l1": build_copy, "copy_datums_l1": build_copy_datums}
+)
 """Op name to builder."""

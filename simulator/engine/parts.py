@@ -40,6 +40,11 @@ class Piece(NamedTuple):
         """Some of the rows."""
         return Piece(self.data[rows], self.when[rows])
 
+    def of(self, start: int, count: int) -> Piece:
+        """Some of the bytes."""
+        span = slice(start, start + count)
+        return Piece(self.data[:, span], self.when[:, span])
+
 
 def page_piece(cb: CircularBuffer, seg: Seg, lanes: int) -> Piece:
     """All bytes of a segment of one page; not to be changed."""

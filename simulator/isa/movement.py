@@ -185,6 +185,18 @@ def data_movement() -> tuple[OpSpec, ...]:
             "l1_write",
             "Copy bytes of another CB, whole words, within local L1 to the window of cb.",
         ),
+        op(
+            "copy_datums_l1",
+            "cb:cb l1:l1 src:l1 rows:expr cols:expr to_row:expr to_col:expr down:expr right:expr"
+            " to_width:expr row:expr col:expr row_down:expr col_down:expr col_right:expr"
+            " width:expr",
+            DATA_MOVEMENT,
+            "dm",
+            "l1_write",
+            "Copy rows x cols datums within L1, between blocks of tiles that are to_width and width"
+            " tiles wide: datum (m, n) goes to row to_row + m * down and column to_col + n * right,"
+            " from row + m * row_down and col + m * col_down + n * col_right.",
+        ),
     )
 
 

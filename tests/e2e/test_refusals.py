@@ -105,8 +105,8 @@ STATEMENTS = [
      "        T.copy(s, f)"), 2, "UnsupportedConstruct"),
     ("op in Parallel", "for i, j in T.Parallel(32, 32):\n    T.clear(s)", 1,
      "UnsupportedConstruct"),
-    ("offset of part of a tile", ('x = T.alloc_shared((64, 32), "bfloat16")\nT.clear(x)\n'
-     "for i, j in T.Parallel(32, 32):\n    s[i, j] = x[i + 16, j]"), 3, "UnalignedBlock"),
+    ("places at no even steps", ('x = T.alloc_shared((64, 32), "bfloat16")\nT.clear(x)\n'
+     "for i, j in T.Parallel(32, 32):\n    s[i, j] = x[i, i * j % 31]"), 3, "UnsupportedIndex"),
     ("part of a tile written", ('x = T.alloc_shared((64, 32), "bfloat16")\nT.clear(x)\n'
      "for i, j in T.Parallel(16, 32):\n    x[i, j] = 1.0"), 3, "UnalignedBlock"),
     ("slice across tiles", ('x = T.alloc_shared((64, 32), "bfloat16")\nT.clear(x)\n'
@@ -125,7 +125,7 @@ STATEMENTS = [
     ("scalar without closed form", ('x = T.alloc_var("int32", 1)\nfor k in T.serial(bx + 1):\n'
      "    x = x * 2\nfor i, j in T.Parallel(32, 32):\n    s[i, j] = x"), 1, "DataDependent"),
     ("scalar of another type", 'x = T.alloc_var("float64")', 0, "UnsupportedDtype"),
-    ("gather", "for i, j in T.Parallel(32, 32):\n    s[i, j] = A[i, j * 2]", 1,
+    ("gather", "for i, j in T.Parallel(32, 32):\n    s[i, j] = A[i, i * j % 61]", 1,
      "UnsupportedIndex"),
     ("indirect index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[s[i, j], j]", 1, None),
     ("shifted index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[i + 1, j]", 1,

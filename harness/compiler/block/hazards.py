@@ -28,6 +28,7 @@ from harness.compiler.block.model import (
     Store,
     walk,
 )
+from harness.compiler.block.moved import Moved
 from harness.compiler.diagnostics import refuse
 from harness.language.regions import constant
 
@@ -102,6 +103,10 @@ class _Clocks:
                 self._store(stmt, at)
             elif isinstance(stmt, IndexTiles | Scaler):
                 self.data.update(dict.fromkeys(stmt.defs(), self.reader))
+            elif isinstance(stmt, Moved):
+                for buffer in stmt.uses():
+                    self.reader |= self.data.get(buffer, frozenset())
+                self.data[stmt.dst] = self.reader
             elif isinstance(stmt, For):
                 for step in self._steps(stmt.node):
                     self.run(stmt.body, {**at, stmt.node.loop_var: step})

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.compiler.affine import Bounds, surely_runs
 from harness.compiler.block.model import BlockProgram, Buffer, Const, Eltwise, For, Statement
+from harness.compiler.block.moved import Moved
 from harness.compiler.block.parts import Insert
 from harness.compiler.diagnostics import refuse
 
@@ -21,7 +22,7 @@ def initialise(program: BlockProgram, ranges: Sequence[Bounds]) -> None:
         for buffer in stmt.uses():
             if buffer in written:
                 continue
-            if isinstance(stmt, Insert) and buffer is stmt.base:
+            if isinstance(stmt, (Insert, Moved)) and buffer is stmt.base:
                 parts.setdefault(buffer, stmt)
                 continue
             refuse(f"buffer {buffer.name!r} is read before it is written", node=stmt.node,

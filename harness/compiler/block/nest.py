@@ -11,6 +11,7 @@ from tvm.ir import Call, TensorLoad
 
 from harness.compiler.affine import mentions
 from harness.compiler.block.choose import Pick, picked, picks, window
+from harness.compiler.block.computed import is_moved, moved_leaf, moved_store, moved_tensor
 from harness.compiler.block.conditions import condition, is_truth, whole
 from harness.compiler.block.fold import RING, binary, is_real
 from harness.compiler.block.gather import Gathered, gathers_into, is_gathered
@@ -63,6 +64,7 @@ class Nest:
         self.before = self.parts.before
         self.node: Any = None
         self.target: Buffer | None = None
+        self.guards: list[Any] = []  # conditions under which an operand is chosen
 
     def store(self, stmt: tirx.BufferStore) -> list[Statement]:
         """The statements of one store."""
@@ -70,6 +72,8 @@ class Nest:
 
         self.node = stmt
         buffer, indices = stmt.buffer, list(stmt.indices)
+        if buffer.name in self.reader.buffers and is_moved(self, buffer, indices):
+            return moved_store(self, stmt)
         if buffer.name in self.reader.buffers:
             starts, extents, access = self._access(buffer, indices, stmt)
             if access != "full":
@@ -113,16 +117,14 @@ class Nest:
             return None, index
         start = tvm.sym.Analyzer().simplify(index - self.variables[used[0]])
         if len(used) > 1 or mentions(start, self.variables):
-            self._index(buffer, node)
+            self.no_index(buffer, node)
         return used[0], start
 
-    def _index(self, buffer: Any, node: Any) -> NoReturn:
-        refuse(
-            f"{buffer.name!r} is indexed in a way that is neither elementwise nor a broadcast",
-            node=node,
-            code="UnsupportedIndex",
-            next_step="index by the loop variables in order, or by one of them",
-        )
+    def no_index(self, buffer: Any, node: Any) -> NoReturn:
+        """Refuse an index."""
+        refuse(f"{buffer.name!r} is indexed in a way that is neither elementwise nor a broadcast",
+               node=node, code="UnsupportedIndex",
+               next_step="index by the loop variables in order, or by one of them")  # fmt: skip
 
     def _access(
         self, buffer: Any, indices: list[Any], node: Any
@@ -157,11 +159,13 @@ class Nest:
             alone = constant(buffer.ty.shape[len(indices) - 2 + places.index(None)]) == 1
             access = "full" if alone else "line"
         if access is None:
-            self._index(buffer, node)
+            self.no_index(buffer, node)
         return starts, extents, access
 
     def leaf(self, buffer: Any, indices: list[Any], node: Any) -> Expr:
         """The operand an on-chip element is; vectors in the other form are turned first."""
+        if is_moved(self, buffer, indices):
+            return moved_leaf(self, buffer, indices, node)
         starts, extents, access = self._access(buffer, indices, node)
         parts = self.parts
         fixed = [dim for dim in range(max(len(indices) - 2, 0), len(indices))
@@ -233,12 +237,16 @@ class Nest:
                 if mentions(index, [v])]  # fmt: skip
         return len(self.variables) == 2 and used == [1, 0]
 
-    def tensor(self, buffer: Any, indices: list[Any], node: Any) -> Expr:
-        """An element of a tensor: its region is loaded to a block of its own."""
+    def tensor(self, buffer: Any, indices: list[Any], node: Any, inside: Any = None) -> Expr:
+        """An element of a tensor: its region is loaded to a block of its own.
+
+        One at a computed place is zero where ``inside`` does not hold.
+        """
         from harness.compiler.block.read import make_buffer
 
         if is_gathered(indices, self.variables):
-            return self._gathered(buffer, indices, None, node)
+            moved = moved_tensor(self, buffer, indices, node, inside)
+            return self._gathered(buffer, indices, inside, node) if moved is None else moved
         if self._is_turned(indices):
             turned = Nest(self.reader, self.variables[::-1], self.extents[::-1])
             block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
@@ -302,7 +310,7 @@ class Nest:
         from harness.compiler.block.read import make_buffer
 
         if len(self.variables) != 2 or len(indices) < 2:
-            self._index(buffer, node)
+            self.no_index(buffer, node)
         block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
                             tuple(self.extents))  # fmt: skip
         row, column = self.variables
@@ -365,8 +373,16 @@ class Nest:
         if isinstance(a, TensorLoad) and a.source.name in self.reader.params:
             gathered = is_gathered(list(a.indices), self.variables)
             if gathered and self.expr(b) == Const(0.0) and not list(loads(test)):
-                return self._gathered(a.source, list(a.indices), test, a)
-        return Select(condition(self, test), self.expr(a), self.expr(b))
+                return self.tensor(a.source, list(a.indices), a, inside=test)
+        chosen, other = self._under(test, a), self._under(tirx.Not(test), b)
+        return Select(condition(self, test), chosen, other)
+
+    def _under(self, test: Any, value: Any) -> Expr:
+        """An operand that is chosen where a condition holds."""
+        self.guards.append(test)
+        made = self.expr(value)
+        self.guards.pop()
+        return made
 
     def _cast(self, value: tirx.Cast) -> Expr:
         inner, target = value.value, str(value.ty.dtype)

@@ -30,6 +30,7 @@ from harness.compiler.block.model import (
     Transpose,
     walk,
 )
+from harness.compiler.block.moved import Moved
 from harness.compiler.block.padding import pad_combined
 from harness.compiler.block.parts import Extract, Insert
 from harness.compiler.block.paths import separate_exact
@@ -53,6 +54,7 @@ def normalise(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -
     propagate_copies(program)
     pad_combined(program)
     _separate_loads(program)
+    _separate_moves(program)
     _separate_stores(program)
     _retarget(program)
     cut_expressions(program, dst_tiles)
@@ -223,17 +225,37 @@ def _separate_stores(program: BlockProgram) -> None:
 
 def _separate_loads(program: BlockProgram) -> None:
     """A buffer both loaded and computed is loaded into one of its own first."""
-    computed = {b for s in walk(program.body) if not isinstance(s, Load) for b in s.defs()}
+    computed = {b for s in walk(program.body) if not isinstance(s, (Load, Moved))
+                for b in s.defs()}  # fmt: skip
 
     def visit(body: list[Statement]) -> list[Statement]:
         out: list[Statement] = []
         for stmt in body:
-            if isinstance(stmt, Load) and stmt.dst in computed:
+            if isinstance(stmt, (Load, Moved)) and stmt.dst in computed:
                 final = stmt.dst
                 stmt.dst = final.like(program.fresh_name(f"{final.name}_in"))
                 out += [stmt, Eltwise(stmt.node, final, Leaf(stmt.dst))]
             else:
                 out.append(stmt)
+        return out
+
+    rewrite_lists(program, visit)
+
+
+def _separate_moves(program: BlockProgram) -> None:
+    """What the reader moves elements from is for it alone."""
+    everywhere = list(walk(program.body))
+    shared = {b for s in everywhere if not isinstance(s, Moved) for b in s.uses()}
+
+    def visit(body: list[Statement]) -> list[Statement]:
+        out: list[Statement] = []
+        for stmt in body:
+            for buffer in stmt.uses() if isinstance(stmt, Moved) else ():
+                if buffer in shared:
+                    copy = buffer.like(program.fresh_name(f"{buffer.name}_kept"), buffer.dtype)
+                    out.append(Eltwise(stmt.node, copy, Leaf(buffer)))
+                    replace_uses(stmt, buffer, copy)
+            out.append(stmt)
         return out
 
     rewrite_lists(program, visit)

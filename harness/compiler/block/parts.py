@@ -99,7 +99,7 @@ class Parts:
             return whole
         sizes = [constant(d) or 0 for d in var.ty.shape]
         for start, extent, size in list(zip(starts, extents, sizes, strict=True))[-2:]:
-            if extent % TILE and not self._proves(start + extent == size):
+            if extent % TILE and not self.proves(start + extent == size):
                 self._no(f"{extent} elements of {var.name!r} are written, which is part of a tile",
                          node)  # fmt: skip
         part = self._part(whole, extents)
@@ -142,7 +142,7 @@ class Parts:
     def inside(self, var: Any, starts: Sequence[Any], extents: Sequence[int], node: Any) -> None:
         """Refuse a part that may lie outside its buffer."""
         for start, extent, size in zip(starts, extents, var.ty.shape, strict=True):
-            if not self._proves(start >= 0) or not self._proves(start + extent <= size):
+            if not self.proves(start >= 0) or not self.proves(start + extent <= size):
                 refuse(f"{extent} elements of on-chip buffer {var.name!r} from {start} on may lie"
                        f" outside its {size}", node=node, code="OutOfBounds",
                        next_step="allocate as many as are used, or use as many as there"
@@ -154,13 +154,13 @@ class Parts:
 
     def tile_of(self, index: Any) -> Any:
         """The tile an index lies in."""
-        return self._analyzer().simplify(tirx.FloorDiv(index, tirx.const(TILE, "int32")))
+        return self.analyzer().simplify(tirx.FloorDiv(index, tirx.const(TILE, "int32")))
 
     def _first(self, start: Any) -> Any:
         """The tile that begins at an index; None where none is known to."""
         start = tirx.const(start, "int32") if isinstance(start, int) else start
         first = self.tile_of(start)
-        return first if self._analyzer().can_prove_equal(first * TILE, start) else None
+        return first if self.analyzer().can_prove_equal(first * TILE, start) else None
 
     def _tile(self, var: Any, start: Any, node: Any) -> Any:
         first = self._first(start)
@@ -175,14 +175,16 @@ class Parts:
                next_step=f"use parts that begin and end at multiples of {TILE}, or copy from the"
                " tensor into a block of its own")  # fmt: skip
 
-    def _analyzer(self) -> Any:
+    def analyzer(self) -> Any:
+        """An analyzer that knows the variables in scope."""
         analyzer = tvm.sym.Analyzer()
         for var, start, extent in self.ranges:
             analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
         return analyzer
 
-    def _proves(self, condition: Any) -> bool:
+    def proves(self, condition: Any) -> bool:
+        """Whether a condition holds for every value in range."""
         if isinstance(condition, bool):
             return condition
         expr = condition.asobject() if hasattr(condition, "asobject") else condition
-        return bool(self._analyzer().can_prove(expr))
+        return bool(self.analyzer().can_prove(expr))

@@ -11,6 +11,7 @@ from tvm.ir import Call, TensorRegion
 from harness.compiler.affine import block_ranges
 from harness.compiler.block.conditions import check_conditions
 from harness.compiler.block.held import check_whole, computed_integers
+from harness.compiler.block.lattice import Lattice, Run
 from harness.compiler.block.model import (
     BlockProgram,
     Buffer,
@@ -29,16 +30,18 @@ from harness.compiler.block.model import (
     Transpose,
     Unary,
 )
+from harness.compiler.block.moved import Moved, zero
 from harness.compiler.block.nest import Nest
 from harness.compiler.block.parts import Parts
+from harness.compiler.block.pieces import FACE
 from harness.compiler.block.planes import reduced_planes
 from harness.compiler.block.reduced import reduced
 from harness.compiler.block.whole import WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.forms import in_order, infer_forms
-from harness.compiler.kernel import Kernel, region_access
+from harness.compiler.kernel import Kernel, loads_of, region_access
 from harness.compiler.passes.propagate_layout import onchip_dtypes, tile_grid
-from harness.language.blockformats import dtype_of
+from harness.language.blockformats import BLOCK_FORMATS, dtype_of
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant
 from simulator.arch import TILE
@@ -188,10 +191,48 @@ class _Reader:
             raw.dtype = dtype
             return [*self.load(node, raw, region), *self.converted(node, buffer, raw)]
         _fit(region, buffer, node)
+        if self.begins_in_a_run(region, buffer):
+            return self.windowed(node, buffer, region)
         if dtype == buffer.dtype:
             return [Load(node, buffer, region)]
         raw = buffer.like(self.temp(f"{buffer.name}_{region.tensor.name}"), dtype)
         return [Load(node, raw, region), Eltwise(node, buffer, copied(raw, buffer))]
+
+    def begins_in_a_run(self, region: Region, buffer: Buffer) -> bool:
+        """Whether the columns of a region begin inside a row of a face, where no piece does."""
+        start = region.starts[-1]
+        if loads_of(*region.starts) or dtype_of(region.tensor) in BLOCK_FORMATS or buffer.lead > 1:
+            return False
+        return not self.parts().proves(tirx.FloorMod(start, tirx.const(FACE, "int32")).equal(0))
+
+    def window(self, parts: Parts, start: Any, extent: int) -> tuple[Any, Any, int]:
+        """The multiple of 16 before a column, how far it is from there, and whole runs to read."""
+        runs, analyzer = tirx.const(FACE, "int32"), parts.analyzer()
+        first = analyzer.simplify(tirx.FloorDiv(start, runs) * runs)
+        shift = analyzer.simplify(start - first)
+        most = constant(shift)
+        most = FACE - 1 if most is None else most
+        return first, shift, -(-(most + extent) // FACE) * FACE
+
+    def windowed(self, node: Any, buffer: Buffer, region: Region) -> list[Statement]:
+        """A load of columns from anywhere: of the runs they lie in, from which they are moved."""
+        first, shift, wide = self.window(self.parts(), region.starts[-1], region.extents[-1])
+        rows, columns = buffer.shape
+        dtype = dtype_of(region.tensor)
+        wanted = Region(region.tensor, [*region.starts[:-1], first], [*region.extents[:-1], wide])
+        window = self.block_of(f"{region.tensor.name}_window", dtype, (rows, wide))
+        raw = buffer if dtype == buffer.dtype else buffer.like(
+            self.temp(f"{buffer.name}_{region.tensor.name}"), dtype)  # fmt: skip
+        all_of_it = Lattice(Run(0, 1, rows), Run(0, 1, columns), 0, 0, 1, 0, 1)
+        made = [*self.load(node, window, wanted),
+                Moved(node, raw, window, None, (all_of_it,), zero(), shift)]  # fmt: skip
+        return made if raw is buffer else [*made, Eltwise(node, buffer, copied(raw, buffer))]
+
+    def block_of(
+        self, stem: str, dtype: str, shape: tuple[int, ...], form: str = "full"
+    ) -> Buffer:  # fmt: skip
+        """A block of its own for what a statement needs."""
+        return make_buffer(self.temp(stem), dtype, shape, form)
 
     def temp(self, stem: str) -> str:
         name, n = stem, 1

@@ -7,6 +7,7 @@ matrix unit, which keeps 11 bits of a number and 8 beside float16, has to be as 
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Final, NoReturn
 
@@ -33,6 +34,7 @@ from harness.compiler.block.model import (
     Unary,
     walk,
 )
+from harness.compiler.block.moved import Moved
 from harness.compiler.diagnostics import refuse
 from harness.language.ops import REDUCE
 from simulator.arch import TILE
@@ -84,6 +86,9 @@ class _Spans:
             return self.of(stmt.expr)
         if isinstance(stmt, Transpose):
             return self.known.get(stmt.src)
+        if isinstance(stmt, Moved):
+            spans = [self.known[b] for b in stmt.uses() if b in self.known]
+            return functools.reduce(_hull, spans, (0.0, 0.0)) if spans else None
         if isinstance(stmt, Reduce):
             span = self.known.get(stmt.src)
             if stmt.pool == "MAX" or span is None:

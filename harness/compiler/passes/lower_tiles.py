@@ -31,6 +31,7 @@ from harness.compiler.block.model import (
     Statement,
     Store,
 )
+from harness.compiler.block.moved import Moved, emit_moved
 from harness.compiler.block.names import Names
 from harness.compiler.block.normalise import normalise
 from harness.compiler.block.read import read_block
@@ -179,6 +180,8 @@ class _Lowering:
             return [emit_gather(self.names, self.ranges, stmt, align, self.transfer.conditions)]
         if isinstance(stmt, Load):
             return [self.transfer.load(stmt)]
+        if isinstance(stmt, Moved):
+            return [emit_moved(self.names, self.ranges, stmt)]
         if isinstance(stmt, Store):
             return [self.transfer.store(stmt)]
         if isinstance(stmt, Scaler):

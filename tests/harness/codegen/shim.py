@@ -54,6 +54,7 @@ template <class T> T get_common_arg_val(int i) { return (T)common_words[i]; }
 template <class D, int H, int W, unsigned X, class... T> void zero_tile_region(const T&... v) {
     log("zero_tile_region", v...);
 }
+template <class D, class... T> void copy_datums_l1(const T&... v) { log("copy_datums_l1", v...); }
 template <int H, int W, unsigned X, class... T> void zero_tile_region_4bit(const T&... v) {
     log("zero_tile_region_4bit", v...);
 }
@@ -69,13 +70,14 @@ def executed(plan: Plan, kernel: Kernel, program: Program, core: str, at: Path) 
     """What the printed kernel issues on a core."""
     text = print_kernel(plan, kernel, program)
     for name in ("fill_tile_l1", "generate_reduce_scaler", "index_tile_l1", "copy_l1",
-                 "zero_tile_region", "zero_tile_region_4bit"):  # fmt: skip
+                 "copy_datums_l1", "zero_tile_region", "zero_tile_region_4bit"):  # fmt: skip
         text = text.replace(HELPERS[name], "")
     text = "\n".join(line for line in text.splitlines() if not line.startswith("#include"))
     args = arguments_of(kernel, program)
     words = ", ".join(str(word(v)) for v in args.per_core.get(core, ())) or "0"
     common = ", ".join(str(word(v)) for _, v in args.common) or "0"
-    names = sorted({called(op) for op in OPS} - {"zero_tile_region", "zero_tile_region_4bit", ""})
+    names = sorted({called(op) for op in OPS} - {
+        "zero_tile_region", "zero_tile_region_4bit", "copy_datums_l1", ""})  # fmt: skip
     functions = "".join(
         f'template <auto... M, class... T> void {name}(const T&... v) {{ log("{name}", v...); }}\n'
         for name in names

@@ -149,12 +149,13 @@ def test_packaged_kernels_pass_on_both_architectures(name: str, ragged: bool) ->
 
 
 def test_what_the_risc_copies_passes() -> None:
-    """Rows of 16 bits come in spans on Blackhole, and the helper that copies them compiles."""
+    """Spans that Blackhole reads, and datums of pairs: the helpers that copy them compile."""
     root()
-    (compiled,) = lower(KERNELS["embedding"].factory(), device="blackhole_p150").kernels
-    assert "copy_l1(" in print_kernels(compiled)["reader"]
-    report = gate(compiled, headers=headers())
-    assert report.ok, str(report)
+    for name, op in (("embedding", "copy_l1("), ("interleaved_rotary", "copy_datums_l1<")):
+        (compiled,) = lower(KERNELS[name].factory(), device="blackhole_p150").kernels
+        assert op in print_kernels(compiled)["reader"]
+        report = gate(compiled, headers=headers())
+        assert report.ok, str(report)
 
 
 @pytest.mark.nightly

@@ -130,6 +130,26 @@ def test_copy_l1(tmp_path: Path) -> None:
     assert found == start[:64] + start[1024:1056] + start[96:]
 
 
+@pytest.mark.parametrize("fmt", ["Float16_b", "Float32", "Int8"])
+def test_copy_datums_l1(fmt: str, tmp_path: Path) -> None:
+    """Datums of every width, across faces and tiles, backwards and sheared, and no others."""
+    form = DataFormat(fmt)
+    before = np.concatenate([values(form, (32, 32))] * 2)
+    before[1] = before[1][::-1]
+    before = before % 100 if form.is_integer else before
+    start = encode_tiles(before, form).tobytes()
+    numbers = (7, 5, 3, 40, 4, -6, 2, 2, 1, 3, 2, 2, 1)
+    source = ["+", ["get_read_ptr", 0], 0]
+    found = executed(Op(name="copy_datums_l1", args=(0, WINDOW, source, *numbers)), form,
+                     (32, 32), start, tmp_path)  # fmt: skip
+    after = before.copy()
+    for m in range(7):
+        for n in range(5):
+            row, col = 3 + 4 * m, 40 - 6 * n
+            after[col // 32, row, col % 32] = after[0, 2 + 3 * m, 1 + 2 * m + 2 * n]
+    assert found == encode_tiles(after, form).tobytes()
+
+
 def test_helpers_come_in_the_tables_order() -> None:
     """The text does not depend on the order of use."""
     assert helper_text(["floor_mod", "floor_div"]) == helper_text(["floor_div", "floor_mod"])

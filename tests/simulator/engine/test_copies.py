@@ -81,6 +81,48 @@ def test_a_piece_lands_in_another_place() -> None:
     np.testing.assert_array_equal(result.outputs["C"], wanted)
 
 
+def datums(rows: Any, cols: Any, to: Any, source: Any, wide: tuple[Any, Any] = (1, 1)) -> Stmt:
+    """copy_datums_l1 of all datums from circular buffer 2 into 0: see the table for the numbers."""
+    return op("copy_datums_l1", 0, W0, R2, rows, cols, *to, wide[0], *source, wide[1])
+
+
+ALL = (0, 0, 1, 1)
+MAPS: dict[str, tuple[tuple[int, ...], tuple[int, ...], Any]] = {
+    "as they are": (ALL, (0, 0, 1, 0, 1), lambda x: x),
+    "backwards": (ALL, (31, 31, -1, 0, -1), lambda x: x[::-1, ::-1]),
+    "to places backwards": ((31, 31, -1, -1), (0, 0, 1, 0, 1), lambda x: x[::-1, ::-1]),
+    "the first of all": (ALL, (3, 5, 0, 0, 0), lambda x: np.full_like(x, x[3, 5])),
+    "a column": (ALL, (0, 7, 1, 0, 0), lambda x: np.broadcast_to(x[:, 7:8], x.shape)),
+}
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("name", MAPS)
+def test_datums_come_where_they_are_wanted(name: str, late: bool) -> None:
+    """Steps of any sign, none among them, at either end."""
+    to, source, wanted = MAPS[name]
+    result = moved(*TAKE, wait(2), reserve(0), datums(32, 32, to, source), push(0), pop(2),
+                   late=late)  # fmt: skip
+    assert codes(result) == []
+    assert result.determinate
+    np.testing.assert_array_equal(
+        result.outputs["C"], np.concatenate([wanted(DATA), wanted(-DATA)])
+    )
+
+
+def test_datums_leave_others_alone() -> None:
+    """Every other column of every third row, over what a fill left there, sheared."""
+    result = moved(*TAKE, wait(2), reserve(0), op("fill_tile_l1", 0, W0, 7.0),
+                   datums(5, 8, (1, 2, 3, 2), (0, 1, 2, 3, 1)), push(0), pop(2))  # fmt: skip
+    assert codes(result) == []
+    wanted = np.full((64, 32), 7, np.float32)
+    for m in range(5):
+        for n in range(8):
+            value = DATA[2 * m, 1 + 3 * m + n]
+            wanted[1 + 3 * m, 2 + 2 * n], wanted[33 + 3 * m, 2 + 2 * n] = value, -value
+    np.testing.assert_array_equal(result.outputs["C"], wanted)
+
+
 WRONG: dict[str, tuple[tuple[Stmt, ...], str]] = {
     "half a word further": ((*TAKE, wait(2), reserve(0), copy(W0, plus(R2, 2), 32)), "Misaligned"),
     "to half a word": ((*TAKE, wait(2), reserve(0), copy(plus(W0, 2), R2, 32)), "Misaligned"),
@@ -96,6 +138,20 @@ WRONG: dict[str, tuple[tuple[Stmt, ...], str]] = {
     "what is only reserved": ((*TAKE[:3], reserve(0), copy(W0, W2, 32)), "CBWindow"),
     "over a read under way": ((*TAKE, wait(2), reserve(0), fetch("t", W0), copy(W0, R2, 32)),
                               "Unbarriered"),
+    "no rows": ((*TAKE, wait(2), reserve(0), datums(0, 1, ALL, (0, 0, 1, 0, 1))), "OutOfBounds"),
+    "a column too far": ((*TAKE, wait(2), reserve(0), datums(1, 2, ALL, (0, 31, 1, 0, 1))),
+                         "OutOfBounds"),
+    "to before the first": ((*TAKE, wait(2), reserve(0),
+                             datums(1, 2, (0, -1, 1, 1), (0, 0, 1, 0, 1))), "OutOfBounds"),
+    "a row too far": ((*TAKE, wait(2), reserve(0), datums(2, 1, ALL, (31, 0, 1, 0, 1))),
+                      "CBWindow"),
+    "to a row too far": ((*TAKE, wait(2), reserve(0), datums(2, 1, (31, 0, 1, 1), (0, 0, 1, 0, 1))),
+                         "CBWindow"),
+    "datums not waited for": ((*TAKE, reserve(0), datums(1, 1, ALL, (0, 0, 1, 0, 1))), "CBWindow"),
+    "datums over a read": ((*TAKE, wait(2), reserve(0), fetch("t", W0),
+                            datums(1, 1, ALL, (0, 0, 1, 0, 1))), "Unbarriered"),
+    "datums nobody wrote": ((reserve(2), push(2), wait(2), reserve(0),
+                             datums(1, 1, ALL, (0, 0, 1, 0, 1))), "UninitialisedRead"),
     "what nobody wrote": ((reserve(2), push(2), wait(2), reserve(0), copy(W0, R2, 32)),
                           "UninitialisedRead"),
 }  # fmt: skip

@@ -1,0 +1,113 @@
+"""Computed places of a block as lattices: rows and columns at even steps, to places at even steps.
+
+Which element goes where is counted: both numbers of every place are worked out, and rows and
+columns are grouped, by what is left after a division or by stretches, until the other end of every
+group lies at even steps too. ``2 * j`` is one group, ``j + 1 - 2 * (j % 2)`` are two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+Numbers = npt.NDArray[np.int64]
+
+MOST: Final = 64
+"""Groups a block is moved in at most."""
+_REMAINDERS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Numbers of one axis: ``start``, ``start + step`` and so on, ``count`` of them."""
+
+    start: int
+    step: int
+    count: int
+
+    def numbers(self) -> Numbers:
+        """All of them."""
+        return self.start + self.step * np.arange(self.count)
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Places of a block, and where element (m, n) of them is at the other end.
+
+    It is at ``row + m * row_down``, ``col + m * col_down + n * col_right``.
+    """
+
+    rows: Run
+    cols: Run
+    row: int
+    col: int
+    row_down: int
+    col_down: int
+    col_right: int
+
+
+def lattices(row: Numbers, col: Numbers, wanted: npt.NDArray[np.bool_]) -> list[Lattice] | None:
+    """The lattices that hold every ``wanted`` place of a block, (rows, columns) each.
+
+    ``row`` and ``col`` are where each place is at the other end. None where they are too many.
+    """
+    found: list[Lattice] = []
+    for across in _runs(row.T, col.T, wanted.T, along=False):
+        js = across.numbers()
+        part = row[:, js], col[:, js], wanted[:, js]
+        if not part[2].any():
+            continue
+        for down in _runs(*part, along=True):
+            chosen = down.numbers()
+            r, c, asked = row[chosen][:, js], col[chosen][:, js], wanted[chosen][:, js]
+            if not asked.any():
+                continue
+            if not asked.all() or len(found) == MOST:
+                return None
+            found.append(Lattice(down, across, int(r[0, 0]), int(c[0, 0]), _step(r[:, 0]),
+                                 _step(c[:, 0]), _step(c[0])))  # fmt: skip
+    return found
+
+
+def _step(numbers: Numbers) -> int:
+    return int(numbers[1] - numbers[0]) if len(numbers) > 1 else 0
+
+
+def _runs(row: Numbers, col: Numbers, wanted: Any, *, along: bool) -> list[Run]:
+    """Lines grouped so that the other end of each group lies at even steps.
+
+    ``along`` lines the row there may change from one to the next, across them only the column.
+    """
+    best: list[Run] | None = None
+    for modulus in _REMAINDERS:
+        if modulus > max(1, len(row) // 2):
+            break
+        found = [run for first in range(modulus) for run in _stretches(
+            row[first::modulus], col[first::modulus], wanted[first::modulus], first, modulus,
+            along=along)]  # fmt: skip
+        if best is None or len(found) < len(best):
+            best = found
+    return best or []
+
+
+def _stretches(
+    row: Numbers, col: Numbers, wanted: Any, first: int, modulus: int, *, along: bool
+) -> Iterator[Run]:  # fmt: skip
+    begin = 0
+    while begin < len(row):
+        end, step = begin + 1, None
+        while end < len(row):
+            down, right = row[end] - row[end - 1], col[end] - col[end - 1]
+            even = (down == down[0]).all() and (right == right[0]).all()
+            now = int(down[0]), int(right[0])
+            if not even or (not along and now[0]) or (wanted[end] != wanted[begin]).any():
+                break
+            if step not in (None, now):
+                break
+            step, end = now, end + 1
+        yield Run(first + begin * modulus, modulus, end - begin)
+        begin = end
