@@ -228,6 +228,33 @@ def test_vectors(device: str) -> None:
     right(func, device, {"X": X}, {"Y": top[::2] - top[1::2], "Z": best[::-1][::2] * 2})
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_slices_inside_tiles(device: str) -> None:
+    """Parts of a block from anywhere to anywhere: read, filled from a tensor, computed, summed."""
+    func = kernel(
+        "X: T.Tensor((64, 40), 'bfloat16'), Y: T.Tensor((64, 120), 'bfloat16'),"
+        " S: T.Tensor((64,), 'float32')",
+        "with T.Kernel(2) as b:\n"
+        "    y = T.alloc_shared((32, 120), 'bfloat16')\n"
+        "    t = T.alloc_shared((32, 40), 'bfloat16')\n"
+        "    z = T.alloc_shared((20, 24), 'bfloat16')\n"
+        "    s = T.alloc_fragment((32,), 'float32')\n"
+        "    T.copy(X[b * 32, 0], y[:, 0:40])\n"
+        "    for k in T.serial(2):\n"
+        "        T.copy(y[:, k * 40 : k * 40 + 40], t)\n"
+        "        T.copy(t, y[:, k * 40 + 40 : k * 40 + 80])\n"
+        "    T.copy(y[5:25, 70:94], z)\n"
+        "    for i, j in T.Parallel(20, 24):\n"
+        "        y[i + 12, j + 1] = z[i, j] + y[i + 12, j + 1]\n"
+        "    T.reduce_sum(y[:, 3:37], s, dim=1)\n"
+        "    T.copy(y, Y[b * 32, 0])\n"
+        "    T.copy(s, S[b * 32])")  # fmt: skip
+    X = numbers(64, 40)
+    Y = np.concatenate([X, X, X], axis=1).reshape(2, 32, 120)
+    Y[:, 12:32, 1:25] += Y[:, 5:25, 70:94].copy()
+    right(func, device, {"X": X}, {"Y": Y.reshape(64, 120), "S": Y[..., 3:37].sum(-1).reshape(64)})
+
+
 @pytest.mark.parametrize(
     ("store", "code"),
     [("y[i, j] = x[i, 3 * j]", "OutOfBounds"), ("y[i, j] = x[i, j + k]", "OutOfBounds"),

@@ -243,9 +243,10 @@ def _separate_loads(program: BlockProgram) -> None:
 
 
 def _separate_moves(program: BlockProgram) -> None:
-    """What the reader moves elements from is for it alone."""
+    """What the reader moves elements from is for it alone, and not what it moves them to."""
     everywhere = list(walk(program.body))
-    shared = {b for s in everywhere if not isinstance(s, Moved) for b in s.uses()}
+    shared = {b for s in everywhere for b in s.uses()
+              if not isinstance(s, Moved) or b in s.defs()}  # fmt: skip
 
     def visit(body: list[Statement]) -> list[Statement]:
         out: list[Statement] = []

@@ -1,8 +1,8 @@
-"""Parts of on-chip blocks: slices and offsets that cover whole tiles become blocks of their own.
+"""Parts of on-chip blocks: slices and offsets become blocks of their own.
 
-Reading a part extracts it, writing one inserts it. The hardware copies tiles whole, so a part
-starts at multiples of 32 rows and columns, and one that is written also ends there or with its
-block.
+Reading a part extracts it, writing one inserts it. Compute copies tiles whole: a part that starts
+at multiples of 32 rows and columns and, where it is written, ends there or with its block. Other
+parts of a block of one plane the reader moves, element by element.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ import tvm
 from tvm import tirx
 
 from harness.compiler.affine import Bounds
+from harness.compiler.block.lattice import Lattice, Run
 from harness.compiler.block.model import Buffer, Statement
+from harness.compiler.block.moved import Moved, zero
 from harness.compiler.diagnostics import refuse
+from harness.language.blockformats import BLOCK_FORMATS
 from harness.language.regions import constant
 from simulator.arch import TILE
 
@@ -66,6 +69,12 @@ class Insert(Statement):
         return (self.base, self.src)
 
 
+def _all(part: Buffer) -> Lattice:
+    """Every element of a part."""
+    rows, cols = part.shape
+    return Lattice(Run(0, 1, rows), Run(0, 1, cols), 0, 0, 1, 0, 1)
+
+
 class Parts:
     """The parts one source statement uses: what to do ``before`` it and ``after``."""
 
@@ -87,7 +96,10 @@ class Parts:
         key = (var.name, str(list(starts)), str(list(extents)))
         if key not in self._known:
             part = self._part(whole, extents)
-            self.before.append(Extract(node, part, whole, window))
+            if isinstance(window, Window):
+                self.before.append(Extract(node, part, whole, window))
+            else:
+                self.before.append(Moved(node, part, whole, None, (_all(part),), *window))
             self._known[key] = part
         return self._known[key]
 
@@ -97,19 +109,26 @@ class Parts:
         window = self._window(var, starts, extents, node)
         if window is None:
             return whole
-        sizes = [constant(d) or 0 for d in var.ty.shape]
-        for start, extent, size in list(zip(starts, extents, sizes, strict=True))[-2:]:
-            if extent % TILE and not self.proves(start + extent == size):
-                self._no(f"{extent} elements of {var.name!r} are written, which is part of a tile",
-                         node)  # fmt: skip
         part = self._part(whole, extents)
-        self.after.append(Insert(node, whole, whole, part, window))
+        if isinstance(window, Window) and self._ends_tiles(var, starts, extents):
+            self.after.append(Insert(node, whole, whole, part, window))
+            return part
+        if not self._is_moved(var):
+            self._no(f"part of a tile of {var.name!r} is written", node)
+        at = window if isinstance(window, tuple) else self._place(var, starts)
+        self.after.append(Moved(node, whole, part, whole, (_all(part),), *at, scatters=True))
         return part
+
+    def _ends_tiles(self, var: Any, starts: Sequence[Any], extents: Sequence[int]) -> bool:
+        """Whether a part that begins with tiles ends with them, or with its block."""
+        last = list(zip(starts, extents, var.ty.shape, strict=True))[-2:]
+        return all(extent % TILE == 0 or self.proves(start + extent == size)
+                   for start, extent, size in last)  # fmt: skip
 
     def update(self, var: Any, starts: Sequence[Any], extents: Sequence[int], node: Any) -> Buffer:
         """The block that holds part of a buffer's values and gives it new ones."""
         new, old = self.write(var, starts, extents, node), self.read(var, starts, extents, node)
-        if new is not old and isinstance(self.after[-1], Insert):
+        if new is not old and isinstance(self.after[-1], (Insert, Moved)):
             self.after[-1].src = old
         return old
 
@@ -127,17 +146,31 @@ class Parts:
 
     def _window(
         self, var: Any, starts: Sequence[Any], extents: Sequence[int], node: Any
-    ) -> Window | None:  # fmt: skip
+    ) -> Window | tuple[Any, Any] | None:
+        """Where a part lies: in whole tiles, or from a row and a column; None for all of it."""
         sizes = [constant(d) or 0 for d in var.ty.shape]
         if list(extents) == sizes and all(constant(s) == 0 for s in starts):
             return None
         self.inside(var, starts, extents, node)
+        if not all(map(self.is_aligned, starts[-2:])) and self._is_moved(var):
+            return self._place(var, starts)
         tiles = [self._tile(var, start, node) for start in starts[-2:]]
         if len(tiles) == 1:
-            zero = tirx.const(0, "int32")
-            tiles = [*tiles, zero] if self.buffers[var.name].form == "col" else [zero, *tiles]
+            tiles = [*tiles, zero()] if self.buffers[var.name].form == "col" else [zero(), *tiles]
         lead = zip(starts[:-2], extents[:-2], sizes[:-2], strict=True)
         return Window(tuple(lead), *tiles)
+
+    def _is_moved(self, var: Any) -> bool:
+        """Whether elements of a block can be moved one by one."""
+        block = self.buffers[var.name]
+        return block.lead == 1 and block.dtype not in BLOCK_FORMATS
+
+    def _place(self, var: Any, starts: Sequence[Any]) -> tuple[Any, Any]:
+        """The row and the column a part begins at."""
+        pair = [tirx.const(s, "int32") if isinstance(s, int) else s for s in starts[-2:]]
+        if len(pair) == 1:
+            pair = [*pair, zero()] if self.buffers[var.name].form == "col" else [zero(), *pair]
+        return pair[0], pair[1]
 
     def inside(self, var: Any, starts: Sequence[Any], extents: Sequence[int], node: Any) -> None:
         """Refuse a part that may lie outside its buffer."""
