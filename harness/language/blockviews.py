@@ -1,12 +1,14 @@
-"""``T.reshape`` and ``T.view`` of an on-chip block that leave out or add dimensions of extent 1.
+"""``T.reshape`` and ``T.view`` of an on-chip block: its elements under other indices.
 
-Such a view has its block's tiles in its block's order, so it is the block itself: it is parsed
-under the view's shape, and its indices are then rewritten to the block's. A block whose other
-extents change would need its elements in other tiles, and is refused.
+A view is the block itself: it is parsed under the view's shape, and its indices are then rewritten
+to the block's. One that leaves out or adds dimensions of extent 1 has its block's tiles in its
+block's order, so ops take it as they take the block. Where other extents change, elements lie in
+other tiles, and only elements are read and stored.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,10 +27,10 @@ _STEP = "declare the block in the shape it is used in"
 
 
 def reshape(src: Any, shape: Any) -> Any:
-    """``T.reshape(block, shape)``: the block, with dimensions of extent 1 left out or added.
+    """``T.reshape(block, shape)``: the block's elements in row-major order, in another shape.
 
     Raises:
-        LanguageError: no on-chip block, or a shape whose other extents differ.
+        LanguageError: no on-chip block, or a shape of more or fewer elements.
     """
     return _viewed("T.reshape", src, shape)
 
@@ -54,10 +56,9 @@ def _viewed(what: str, src: Any, shape: Any) -> Any:
                             " kernel")  # fmt: skip
     dims = shape if isinstance(shape, (tuple, list, tvm_ffi.Array)) else (shape,)
     sizes, own = [constant(d) for d in dims], [constant(d) for d in src.ty.shape]
-    if not sizes or [d for d in sizes if d != 1] != [d for d in own if d != 1]:
+    if not sizes or None in sizes or math.prod(sizes) != math.prod(own):  # type: ignore[arg-type]
         raise LanguageError(f"{what} of {src.name!r}, of shape {tuple(own)}, to {tuple(sizes)}:"
-                            " only dimensions of extent 1 can be left out or added, since tiles"
-                            " cannot be reinterpreted in place", code="ShapeMismatch",
+                            " a view has as many elements as its block", code="ShapeMismatch",
                             next_step=_STEP)  # fmt: skip
     if sizes == own:
         return src
@@ -65,18 +66,34 @@ def _viewed(what: str, src: Any, shape: Any) -> Any:
 
 
 class _View:
-    """Where a view's dimensions are its block's."""
+    """Where a view's dimensions are its block's, or its elements, where it is ``regrouped``."""
 
     def __init__(self, shape: Sequence[Any], block: Any) -> None:
-        self.block = block
-        wide = [d for d, size in enumerate(shape) if constant(size) != 1]
-        found = iter(wide)
-        self.dims = [next(found) if constant(s) != 1 else None for s in block.ty.shape]
+        self.block, self.shape = block, [constant(size) or 0 for size in shape]
+        self.own = [constant(size) or 0 for size in block.ty.shape]
+        wide = [d for d, size in enumerate(self.shape) if size != 1]
+        self.regrouped = [self.shape[d] for d in wide] != [s for s in self.own if s != 1]
         self.units = [d for d in range(len(shape)) if d not in wide]
+        if not self.regrouped:
+            found = iter(wide)
+            self.dims = [next(found) if s != 1 else None for s in self.own]
 
     def indices(self, given: Sequence[Any], nothing: Any) -> list[Any]:
         """The block's indices, or ranges, of the view's."""
         return [nothing if d is None else given[d] for d in self.dims]
+
+    def element(self, given: Sequence[Any]) -> list[Any]:
+        """The block's indices of an element of the view."""
+        if not self.regrouped:
+            return self.indices(given, tirx.const(0, "int32"))
+        flat: Any = tirx.const(0, "int32")
+        for index, size in zip(given, self.shape, strict=True):
+            flat = flat * size + index
+        found: list[Any] = []
+        for size in reversed(self.own[1:]):
+            found.insert(0, tirx.FloorMod(flat, tirx.const(size, "int32")))
+            flat = tirx.FloorDiv(flat, tirx.const(size, "int32"))
+        return [flat, *found]
 
 
 def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -125,7 +142,14 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
     def operands(node: Call) -> Call:
         for arg in node.args:
             if isinstance(arg, TensorRegion) and arg.source in views:
-                place(node, arg.source, [r.min for r in arg.region])
+                seen = place(node, arg.source, [r.min for r in arg.region])
+                if seen.regrouped:
+                    no(node, f"a view of {seen.block.name!r}, of shape {tuple(seen.own)}, as"
+                       f" {tuple(seen.shape)} is an operand of {node.op.name}: its elements lie in"
+                       " other tiles than a block's of that shape", "UnsupportedConstruct",
+                       "allocate a block of that shape, and fill it in T.Parallel: block[i, j] ="
+                       " view[i, j]")  # fmt: skip
+                    return node
         at = {REDUCE: 3, CUMSUM: 2}.get(getattr(node.op, "name", ""))
         if at is None or node.args[0].source not in views:
             return node
@@ -139,8 +163,8 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
         return Call(node.op, args, ret_ty="void", span=node.span)
 
     def region(node: TensorRegion) -> TensorRegion:
-        if node.source not in views:
-            return node
+        if node.source not in views or views[node.source].regrouped:
+            return node  # refused as an operand
         seen = views[node.source]
         one = Range.from_min_extent(tirx.const(0, "int32"), tirx.const(1, "int32"))
         return TensorRegion(seen.block, seen.indices(node.region, one), node.ty, node.span)
@@ -149,14 +173,13 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
         if node.source not in views:
             return node
         seen = place(node, node.source, node.indices)
-        zero = tirx.const(0, "int32")
-        return tirx.BufferLoad(seen.block, seen.indices(node.indices, zero), span=node.span)
+        return tirx.BufferLoad(seen.block, seen.element(node.indices), span=node.span)
 
     def store(node: tirx.BufferStore) -> tirx.BufferStore:
         if node.buffer not in views:
             return node
         seen = place(node, node.buffer, node.indices)
-        where = seen.indices(node.indices, tirx.const(0, "int32"))
+        where = seen.element(node.indices)
         return tirx.BufferStore(seen.block, node.value, where, span=node.span)
 
     body = tvm_ffi.structural_map(body, [(Call, operands)], order="post")

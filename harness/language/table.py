@@ -76,8 +76,9 @@ _WORKS: Final = {
     "reduce_abssum": "over an axis of a block",
     "cumsum": "running sums along an axis of a block, from either end; a line with an infinity or a"
     " NaN is NaN from end to end",
-    "reshape": "an on-chip block with dimensions of extent 1 left out or added; a tensor's other"
-    " shape is T.Tensor(shape, dtype, x.data)",
+    "reshape": "an on-chip block with dimensions of extent 1 left out or added, or its elements in"
+    " another shape, read and stored in T.Parallel; a tensor's other shape is"
+    " T.Tensor(shape, dtype, x.data)",
     "view": "as T.reshape, in the block's own dtype",
     "im2col": "patches of an image as rows of a block; channels and columns of the block are"
     " multiples of 16, and read in runs of 16",

@@ -112,8 +112,8 @@ def moved_store(nest: Nest, stmt: tirx.BufferStore) -> list[Statement]:
     if len(np.unique(row.numbers * (1 << 32) + col.numbers)) < row.numbers.size:
         refuse(f"several places of a T.Parallel store to one element of {buffer.name!r}", node=stmt,
                code="UnsupportedIndex", next_step="store to each element once")  # fmt: skip
-    found = _found(row, col, everywhere, buffer, stmt)
-    if any(one.col_down for one in found):
+    found = [part for one in _found(row, col, everywhere, buffer, stmt) for part in one.straight()]
+    if len(found) > MOST:
         _irregular(buffer, stmt)
     form = "row" if len(nest.extents) == 1 else "full"
     value = nest.reader.block_of(f"{buffer.name}_new", block.dtype, tuple(nest.extents), form)

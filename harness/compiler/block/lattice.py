@@ -29,6 +29,10 @@ class Run:
     step: int
     count: int
 
+    def one(self, number: int) -> Run:
+        """One of them alone."""
+        return Run(self.start + self.step * number, 1, 1)
+
     def numbers(self) -> Numbers:
         """All of them."""
         return self.start + self.step * np.arange(self.count)
@@ -48,6 +52,14 @@ class Lattice:
     row_down: int
     col_down: int
     col_right: int
+
+    def straight(self) -> list[Lattice]:
+        """The same with the columns of all rows alike: as it is, or row by row."""
+        if not self.col_down:
+            return [self]
+        return [Lattice(self.rows.one(m), self.cols, self.row + m * self.row_down,
+                        self.col + m * self.col_down, 0, 0, self.col_right)
+                for m in range(self.rows.count)]  # fmt: skip
 
 
 def lattices(row: Numbers, col: Numbers, wanted: npt.NDArray[np.bool_]) -> list[Lattice] | None:
