@@ -22,6 +22,7 @@ from harness.language.blockformats import dtype_of
 from harness.language.flat import without_declarations
 from harness.language.ops import CUMSUM, REDUCE
 from harness.language.regions import constant, is_buffer
+from harness.language.unitloops import without_unit_loops
 
 _STEP = "declare the block in the shape it is used in"
 
@@ -99,6 +100,8 @@ class _View:
 def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """The function with every view of a block replaced by the block.
 
+    A block with dimensions of extent 1 between others is a view of one without.
+
     Raises:
         LanguageError: a view used beside its only place along a dimension of extent 1, or reduced
             along one its block does not have.
@@ -119,7 +122,21 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
             lone.add(node.loop_var)
         return node
 
-    callbacks: list[Any] = [(tirx.DeclBuffer, declared), (tirx.For, loop)]
+    def allocated(node: tirx.AllocBuffer) -> tirx.AllocBuffer:
+        block = node.buffer
+        shape = list(block.ty.shape)
+        inner = [d for d in shape[1:-1] if constant(d) != 1]
+        lines = len(inner) + sum(constant(d) != 1 for d in (shape[0], shape[-1])) <= 1
+        if block.ty.storage_scope in ("", "global") or len(inner) == len(shape[1:-1]) or lines:
+            return node
+        plain = tirx.decl_buffer([shape[0], *inner, shape[-1]], str(block.ty.dtype),
+                                 name=block.name, scope=block.ty.storage_scope)  # fmt: skip
+        views[block] = _View(shape, plain)
+        return tirx.AllocBuffer(plain, node.annotations, node.span)
+
+    callbacks: list[Any] = [(tirx.DeclBuffer, declared), (tirx.AllocBuffer, allocated),
+                            (tirx.For, loop)]  # fmt: skip
+    func = without_unit_loops(func)
     body = tvm_ffi.structural_map(func.body, callbacks, order="post")
     if not views:
         return func

@@ -186,3 +186,39 @@ def test_what_is_no_view_is_refused(kind: str, words: str) -> None:
     assert Path(name).name == Path(__file__).name
     assert "T." in text[int(line) - 1] or "b[i, i, j]" in text[int(line) - 1]
     assert "def main" not in text[int(line) - 1]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dims", [("rows", 1, "columns"), (1, "rows", 1, "columns"),
+                                  ("rows", 1, 1, "columns")])  # fmt: skip
+def test_dimensions_of_extent_1_between_others(dims: tuple[Any, ...], device: str) -> None:
+    """One head at a time, of (batch, sequence, heads, dim): copied, computed and summed."""
+    shape = tuple({"rows": 40, "columns": 48}.get(d, 1) for d in dims)
+
+    @T.prim_func
+    def main(A: T.Tensor((2, 80, 3, 48), "bfloat16"), B: T.Tensor((2, 80, 3, 48), "bfloat16")):
+        with T.Kernel(2, 3, 2) as (x, h, b):
+            a = T.alloc_shared(shape, "bfloat16")
+            s = T.alloc_fragment((40,), "float32")
+            T.copy(A[b, x * 40 : x * 40 + 40, h, :], a)
+            if len(shape) == 3:
+                for i, k, j in T.Parallel(*shape):
+                    a[i, k, j] = a[i, k, j] * 2.0
+            elif shape[0] == 1:
+                for z, i, k, j in T.Parallel(*shape):
+                    a[z, i, k, j] = a[z, i, k, j] * 2.0
+            else:
+                for i, k, z, j in T.Parallel(*shape):
+                    a[i, k, z, j] = a[i, k, z, j] * 2.0
+            T.reduce_sum(a, s, dim=len(shape) - 1)
+            flat = T.reshape(a, (40, 48))
+            for i, j in T.Parallel(40, 48):
+                flat[i, j] = flat[i, j] + s[i]
+            T.copy(a, B[b, x * 40 : x * 40 + 40, h, :])
+
+    made = harness.compile(main, device=device)
+    assert max(cb.depth for cb in made.plan.circular_buffers) < 40  # no tile for each row
+    data = np.random.default_rng(1).integers(-1, 2, (2, 80, 3, 48)).astype(np.float32)
+    out = made.run({"A": data}).outputs["B"].astype(np.float32)
+    np.testing.assert_array_equal(out, 2 * data + 2 * data.sum(-1, keepdims=True))
+    assert harness.check(main, device=device).passed

@@ -1,0 +1,45 @@
+"""Loops of extent 1 in T.Parallel beside two others: 0 stands for their variables.
+
+Blocks are rows and columns of tiles, with planes before them. ``T.Parallel(32, 1, 64)`` is written
+for tensors of (rows, heads, columns), one head at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+
+from harness.language.regions import constant
+
+_KEPT: Final = 2
+"""Loops that stay, whatever their extents."""
+
+
+def without_unit_loops(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """The function with no loop of extent 1 in a T.Parallel of more than two."""
+    body = tvm_ffi.structural_map(func.body, [(tirx.For, _trimmed)], order="pre")
+    if body.same_as(func.body):
+        return func
+    return tirx.PrimFunc(func.params, body, func.ret_type, attrs=func.attrs, span=func.span)
+
+
+def _trimmed(loop: tirx.For) -> Any:
+    nest: list[tirx.For] = []
+    body: Any = loop
+    while isinstance(body, tirx.For) and body.kind == tirx.ForKind.PARALLEL:
+        nest.append(body)
+        body = body.body
+    units = [one for one in nest if constant(one.extent) == 1 and constant(one.min) == 0]
+    units = units[: max(len(nest) - _KEPT, 0)]
+    if not units:
+        return loop
+    zero = dict.fromkeys((one.loop_var for one in units), tirx.const(0, "int32"))
+    body = tvm_ffi.structural_map(body, [(tvm.ir.Var, lambda v: zero.get(v, v))])
+    for one in reversed(nest):
+        if one.loop_var not in zero:
+            body = tirx.For(one.loop_var, one.min, one.extent, one.kind, body,
+                            annotations=one.annotations, span=one.span)  # fmt: skip
+    return body
