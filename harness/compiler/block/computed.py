@@ -44,7 +44,7 @@ def is_moved(nest: Nest, buffer: Any, indices: Sequence[Any]) -> bool:
     """Whether an on-chip block is used at places that are no part of it in whole tiles."""
     if is_gathered(indices, nest.variables):
         return True
-    for index, size in zip(indices, buffer.ty.shape, strict=True):
+    for index, size in list(zip(indices, buffer.ty.shape, strict=True))[-2:]:
         used = [k for k, v in enumerate(nest.variables) if mentions(index, [v])]
         if not used:
             continue
