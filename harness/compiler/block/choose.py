@@ -20,7 +20,6 @@ from harness.compiler.block.model import (
     Eltwise,
     IndexTiles,
     Leaf,
-    Region,
     Select,
     Statement,
     Transpose,
@@ -28,6 +27,7 @@ from harness.compiler.block.model import (
 )
 from harness.compiler.block.parts import Parts
 from harness.compiler.block.pool import pooled
+from harness.compiler.block.region import Region
 from harness.compiler.diagnostics import refuse
 from harness.language.regions import constant
 from simulator.arch import TILE

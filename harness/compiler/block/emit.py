@@ -246,8 +246,16 @@ class ComputeEmitter:
             "n", width, lambda n: one(k, m, n))))  # fmt: skip
 
     def accumulate_open(self, stmt: Accumulate) -> Any:
-        """Take DST before the loop."""
-        return thread("compute", [call("tile_regs_acquire", span=getattr(stmt.node, "span", None))])
+        """Take DST before the loop, with zeros where it may stay as it is."""
+        span = getattr(stmt.node, "span", None)
+        zeros: list[Any] = []
+        base = 0
+        for acc in stmt.accs:
+            if acc in stmt.bare:
+                zeros += loop("t", acc.tiles, lambda t, b=base: [
+                    call("fill_tile", b + t, 0.0, span=span)])  # fmt: skip
+            base += acc.tiles
+        return thread("compute", [call("tile_regs_acquire", span=span), *zeros])
 
     def accumulate_step(self, stmt: Gemm, base: int) -> Any:
         """One product into the accumulator at DST ``base``."""

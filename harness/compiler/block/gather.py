@@ -20,9 +20,10 @@ from tvm import tirx
 from harness.compiler.affine import Bounds, mentions
 from harness.compiler.block.bounce import Bounce, Move, Piece, anew, directly
 from harness.compiler.block.lookup import looked_up, page_if_inside
-from harness.compiler.block.model import Buffer, Leaf, Load, Region, Statement
+from harness.compiler.block.model import Buffer, Leaf, Load, Statement
 from harness.compiler.block.names import Names
 from harness.compiler.block.pieces import FACE, datum_of, tile_of
+from harness.compiler.block.region import Region
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads_of
 from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call, loop, seq, thread, zeros

@@ -22,13 +22,13 @@ from harness.compiler.block.model import (
     For,
     IndexTiles,
     Load,
-    Region,
     Scaler,
     Statement,
     Store,
     walk,
 )
 from harness.compiler.block.moved import Moved
+from harness.compiler.block.region import Region
 from harness.compiler.diagnostics import refuse
 from harness.language.regions import constant
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from harness.compiler.block.model import (
+    Accumulate,
     BlockProgram,
     Buffer,
     Convert,
@@ -36,6 +37,11 @@ def check_integers(program: BlockProgram, options: CompileOptions) -> None:
         if isinstance(stmt, Gemm):
             _check_gemm(stmt, options)
             continue
+        bare = [b for b in stmt.bare if _is_integer(b)] if isinstance(stmt, Accumulate) else []
+        if bare:
+            _no(stmt, f"{bare[0].dtype} sums {bare[0].name!r} of products in a loop that may have"
+                " no iteration: nothing fills them with zeros",
+                "run the loop at least once, over zeros")  # fmt: skip
         used = [b for b in (*stmt.defs(), *stmt.uses()) if b.format.is_integer]
         if not used or not isinstance(stmt, (Eltwise, Reduce, Transpose)):
             continue

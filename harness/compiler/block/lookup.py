@@ -13,8 +13,8 @@ from tvm import tirx
 from tvm.ir import TensorLoad
 
 from harness.compiler.affine import mentions
-from harness.compiler.block.model import Region
 from harness.compiler.block.names import Names, is_index_row
+from harness.compiler.block.region import Region
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads_of, statements
 from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call

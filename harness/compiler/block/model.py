@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from harness.compiler.affine import mentions
+from harness.compiler.block.region import Region
 from harness.language.blockformats import BLOCK_FORMATS, VALUES
 from simulator.formats.dataformat import DataFormat
 
@@ -169,23 +169,6 @@ class Statement:
 
 
 @dataclass(eq=False)
-class Region:
-    """A rectangle of a tensor: start expressions and constant extents per dimension.
-
-    ``indices`` are variables loaded from tensors of indices, which place it inside the tensor.
-    """
-
-    tensor: Any
-    starts: list[Any]
-    extents: list[int]
-    indices: tuple[Any, ...] = ()
-
-    def gathered(self, start: Any) -> bool:
-        """Whether a tensor of indices places it there."""
-        return mentions(start, self.indices)
-
-
-@dataclass(eq=False)
 class Load(Statement):
     """Tensor region to buffer; out of bounds reads zero."""
 
@@ -336,12 +319,14 @@ class Gemm(Statement):
 class Accumulate(Statement):
     """Gemms whose accumulators stay in DST over ``body``, packed to ``outs`` at its end.
 
-    ``body`` holds only loops, loads and gemms; ``accs`` are the accumulators, in DST order.
+    ``body`` holds only loops, loads and gemms; ``accs`` are the accumulators, in DST order. Those
+    to which perhaps nothing is added are ``bare``: DST is zero from the first product on only.
     """
 
     body: list[Statement]
     accs: list[Buffer]
     outs: list[Buffer]
+    bare: frozenset[Buffer] = frozenset()
 
     def defs(self) -> tuple[Buffer, ...]:
         """Buffers it writes."""

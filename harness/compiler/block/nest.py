@@ -26,12 +26,12 @@ from harness.compiler.block.model import (
     Expr,
     Leaf,
     Load,
-    Region,
     Select,
     Statement,
     Transpose,
     Unary,
 )
+from harness.compiler.block.region import Region
 from harness.compiler.block.whole import REAL, WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.compiler.affine import Bounds
+from harness.compiler.affine import Bounds, surely_runs
 from harness.compiler.block.cut import cut_expressions
 from harness.compiler.block.initialise import initialise
 from harness.compiler.block.model import (
@@ -47,7 +47,7 @@ def normalise(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -
         CompileError: a construct no rewrite covers, at its source line.
     """
     _transposed_operands(program)
-    _accumulate(program, dst_tiles)
+    _accumulate(program, dst_tiles, ranges)
     initialise(program, ranges)
     _one_scaler(program)
     rename_webs(program)
@@ -146,8 +146,10 @@ def _gemms_only(body: list[Statement]) -> list[Gemm] | None:
     return gemms or None
 
 
-def _accumulate(program: BlockProgram, dst_tiles: int) -> None:
+def _accumulate(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -> None:
     """``clear(acc)`` … gemms into acc: start from the cleared DST instead of from memory."""
+    loops = [s.node for s in walk(program.body) if isinstance(s, For)]
+    around = [*ranges, *((loop.loop_var, loop.min, loop.extent) for loop in loops)]
 
     def visit(body: list[Statement]) -> list[Statement]:
         out = list(body)
@@ -162,7 +164,8 @@ def _accumulate(program: BlockProgram, dst_tiles: int) -> None:
                 if None not in fills and not operands & set(accs):
                     fits = sum(a.tiles for a in accs) <= dst_tiles
                     if fits:
-                        out[index] = Accumulate(stmt.node, [stmt], accs, list(accs))
+                        bare = frozenset(accs) - _added([stmt], around)
+                        out[index] = Accumulate(stmt.node, [stmt], accs, list(accs), bare)
                         for gemm in gemms:
                             gemm.resident = True
                     elif isinstance(stmt, Gemm):
@@ -175,6 +178,17 @@ def _accumulate(program: BlockProgram, dst_tiles: int) -> None:
         return out
 
     rewrite_lists(program, visit)
+
+
+def _added(body: list[Statement], ranges: Sequence[Bounds]) -> set[Buffer]:
+    """Accumulators to which a body of loops surely adds a product."""
+    found: set[Buffer] = set()
+    for stmt in body:
+        if isinstance(stmt, Gemm):
+            found.add(stmt.c)
+        elif isinstance(stmt, For) and surely_runs(stmt.node, ranges):
+            found |= _added(stmt.body, ranges)
+    return found
 
 
 def _fill_before(body: list[Statement], index: int, acc: Buffer) -> int | None:

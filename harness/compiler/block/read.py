@@ -24,7 +24,6 @@ from harness.compiler.block.model import (
     IndexTiles,
     Leaf,
     Load,
-    Region,
     Statement,
     Store,
     Transpose,
@@ -36,6 +35,7 @@ from harness.compiler.block.parts import Parts
 from harness.compiler.block.pieces import FACE
 from harness.compiler.block.planes import reduced_planes
 from harness.compiler.block.reduced import reduced
+from harness.compiler.block.region import Region
 from harness.compiler.block.whole import WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.forms import in_order, infer_forms

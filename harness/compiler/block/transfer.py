@@ -19,9 +19,10 @@ from tvm import tirx
 
 from harness.compiler.block.bounce import Bounce, Move, anew, directly
 from harness.compiler.block.lookup import Lookup, answered, looked_up, page_if_inside, reads_row
-from harness.compiler.block.model import Buffer, IndexTiles, Load, Region, Scaler, Store
+from harness.compiler.block.model import Buffer, IndexTiles, Load, Scaler, Store
 from harness.compiler.block.names import Names
 from harness.compiler.block.pieces import Pieces, Span
+from harness.compiler.block.region import Region
 from harness.compiler.diagnostics import refuse
 from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, seq, thread, zeros
 from harness.language.regions import constant
