@@ -101,7 +101,7 @@ def _draw(kernel: Kernel, top: int, share: float, seed: int) -> dict[str, Array]
         if share < 1:
             values *= rng.random(info.shape) < share
         inputs[info.name] = as_parameter(values, info.dtype)
-    return inputs | drawn_indices(kernel, seed)
+    return inputs | drawn_indices(kernel, seed, empty=True)
 
 
 def _probes(kernel: Kernel) -> list[int] | None:

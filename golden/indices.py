@@ -13,8 +13,9 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
-from golden.decisions import deciding_values, neighbours
+from golden.decisions import deciding_values
 from golden.source import COPY, Kernel, calls, constant, dtype_of, is_scalar, lists, statements
+from golden.told import drawn_bounds, telling
 
 Array = npt.NDArray[Any]
 Interval = tuple[int, int]
@@ -64,14 +65,14 @@ def _placed(kernel: Kernel) -> Iterator[tuple[Any, int]]:
                 yield index, (constant(size) or 0) - 1
 
 
-def drawn_indices(kernel: Kernel, seed: int) -> dict[str, Array]:
+def drawn_indices(kernel: Kernel, seed: int, *, empty: bool = False) -> dict[str, Array]:
     """Values in range for every tensor of indices, and of what decides, by name.
 
-    Where sequences begin, as told by reading a tensor at ``b`` and ``b + 1``, is in order.
+    ``empty`` says whether a loop that a tensor bounds may have no iteration.
     """
     out, ranges, deciding = {}, index_ranges(kernel), deciding_values(kernel)
-    ordered = neighbours(kernel) if ranges or deciding else set()
-    for number, name in enumerate((*sorted(ranges), *sorted(deciding.keys() - ranges.keys()))):
+    chosen = sorted(ranges.keys() - set(telling(kernel)))
+    for number, name in enumerate((*chosen, *sorted(deciding.keys() - ranges.keys()))):
         low, high = ranges.get(name, (0, 0))
         if low > high:
             continue  # evaluation says which copy cannot be
@@ -81,8 +82,8 @@ def drawn_indices(kernel: Kernel, seed: int) -> dict[str, Array]:
             values: Array = rng.integers(low, high + 1, info.shape)
         else:
             values = rng.choice(np.array(deciding[name]), info.shape)
-        out[name] = (np.sort(values) if name in ordered else values).astype(info.dtype)
-    return out
+        out[name] = values.astype(info.dtype)
+    return out | drawn_bounds(kernel, out, seed, empty=empty)
 
 
 def _tables(expr: Any, named: Mapping[Any, Any], known: Mapping[Any, set[str]]) -> set[str]:

@@ -112,6 +112,12 @@ def constant(expr: Any) -> int | None:
     return int(simplified) if isinstance(simplified, tirx.IntImm) else None
 
 
+def divides(expr: Any, number: int) -> bool:
+    """Whether an index expression is a multiple of a number, whatever its variables are."""
+    rest = tirx.FloorMod(expr, tirx.const(number, "int32"))
+    return bool(_analyzer().can_prove(rest.equal(0)))
+
+
 def dtype_of(value: Any) -> str:
     """Dtype of a buffer or expression; TVM spells one it does not know itself ``custom[name]``."""
     text = str(value.ty.dtype)

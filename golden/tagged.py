@@ -31,7 +31,7 @@ def tagged_inputs(func: Any, contract: NumericContract | None = None) -> ExactIn
     """
     kernel = read_kernel(func)
     contract = contract or contract_for(func)
-    indices = drawn_indices(kernel, 0)
+    indices = drawn_indices(kernel, 0, empty=True)
     reason = ""
     for codes in CODES:
         inputs = {

@@ -241,6 +241,8 @@ class Evaluator:
         }
         if kind in simple:
             return simple[kind](a, b, dtype, broadcast)
+        if kind in ("FloorDiv", "FloorMod") and find_format(dtype_of(expr)).is_integer:
+            return exact(_INDEX_OPS[kind](self._whole(a, expr), self._whole(b, expr)).astype(float))
         raise GoldenError(f"{kind} of data has no meaning here", location=location_of(expr))
 
     def _select(self, condition: Any, yes: Any, no: Any) -> Value:

@@ -16,7 +16,7 @@ from golden.interpret.machine import Chunk
 from golden.interpret.memory import Lanes, OnChip
 from golden.matmul import Operand, multiply_accumulate
 from golden.reduction import Reducer
-from golden.source import COPY, CUMSUM, FILL, GEMM, REDUCE, constant, dtype_of, op_name
+from golden.source import COPY, CUMSUM, FILL, GEMM, REDUCE, constant, divides, dtype_of, op_name
 
 _CACHE_ELEMENTS: Final = 1 << 17
 """Accumulator elements multiplied at once, so that operands and sums stay in the cache."""
@@ -71,7 +71,8 @@ class TileOps:
     def region(self, node: Any, evaluator: Evaluator) -> Region:
         """A region operand with its starts evaluated."""
         starts, extents = [], []
-        for part, size in zip(node.region, node.source.ty.shape, strict=True):
+        rank = len(node.region)
+        for dim, (part, size) in enumerate(zip(node.region, node.source.ty.shape, strict=True)):
             evaluator.asked = False
             start = evaluator.integer(part.min)
             if np.ndim(start):
@@ -82,7 +83,8 @@ class TileOps:
             extent = constant(part.extent)
             if extent is None:
                 raise GoldenError("a region's extent is not a constant", location=location_of(node))
-            if evaluator.asked:
+            open_end = dim >= rank - 2 and extent > 1 and not divides(part.min, extent)
+            if evaluator.asked and not open_end:
                 _check_index(start, extent, constant(size) or 0, node)
             starts.append(start)
             extents.append(extent)
@@ -189,7 +191,10 @@ class TileOps:
 
 
 def _check_index(start: Any, extent: int, size: int, node: Any) -> None:
-    """A tensor of indices names only what there is: nothing is zero beyond the edge."""
+    """A tensor of indices names only what there is: nothing is zero beyond the edge.
+
+    Rows and columns that begin anywhere, as those of sequences laid end to end, may go beyond.
+    """
     outside = [v for v in np.ravel(start) if v < 0 or v + extent > size]
     if outside:
         raise GoldenError(

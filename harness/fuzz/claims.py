@@ -16,6 +16,7 @@ import numpy as np
 from golden.decisions import deciding_values
 from golden.indices import index_ranges
 from golden.source import is_scalar, statements
+from golden.told import telling
 from simulator.plan.views import viewed
 
 TILE: Final = 32
@@ -56,7 +57,7 @@ def infer_layout(kernel: Any, inferred: Any, found: Mapping[str, Any]) -> str:
     layouts = found.get("tt.layout_desc", {})
     if set(layouts) != {t.name for t in kernel.tensors}:
         return f"layouts of {sorted(layouts)}, the kernel takes {[t.name for t in kernel.tensors]}"
-    indices = {*index_ranges(kernel), *deciding_values(kernel)}
+    indices = {*index_ranges(kernel), *deciding_values(kernel), *telling(kernel)}
     for tensor in kernel.tensors:
         read, written = tensor.name in kernel.inputs, tensor.name in kernel.outputs
         role = "inout" if read and written else "output" if written else "input"

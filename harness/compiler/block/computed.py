@@ -19,9 +19,10 @@ from harness.compiler.affine import mentions
 from harness.compiler.block.conditions import condition
 from harness.compiler.block.gather import is_gathered
 from harness.compiler.block.lattice import MOST, Lattice, Numbers, lattices
-from harness.compiler.block.model import Buffer, Const, Eltwise, Expr, Region, Select, Statement
+from harness.compiler.block.model import Buffer, Const, Eltwise, Expr, Select, Statement
 from harness.compiler.block.moved import Moved, zero
 from harness.compiler.block.pieces import FACE
+from harness.compiler.block.region import Region
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads_of
 from harness.compiler.values import value_of
