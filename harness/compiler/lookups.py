@@ -1,26 +1,41 @@
-"""What tensors of indices decide: blocks and rows, conditions, and how often loops run.
+"""What tensors of indices decide: blocks and rows, conditions, bounds, and where masks end.
 
 ``T.copy(KV[table[b, k], :, :], block)``: the reader loads the index from L1 and makes a page number
 of it, or of the rows it chooses inside pages. Nothing asks whether the page exists; where an index
 is out of range, the page is none of the tensor's, which is found.
 
 ``if mask[b, k]:`` and ``for k in range(count[b]):`` around tile ops: every thread that takes part
-loads the datum itself and decides alike.
+loads the datum itself and decides alike. ``i < n[b]`` in T.Parallel: the reader loads the bound,
+and writes how far off places are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
+import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
+from harness.compiler.affine import mentions
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, check_placed, loads, loads_of, statements
+from harness.compiler.kernel import (
+    Access,
+    Kernel,
+    accesses,
+    check_placed,
+    children,
+    loads,
+    loads_of,
+    reads_nothing,
+    statements,
+)
 from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY
 from harness.language.tensors import VAR
+
+INDICES: Final = ("int32", "int64")
 
 
 def gathers(kernel: Kernel) -> Iterator[tuple[Any, list[Any], Any]]:
@@ -48,7 +63,10 @@ def decisions(kernel: Kernel) -> Iterator[tuple[TensorLoad, Any]]:
 
 
 def index_tensors(kernel: Kernel) -> dict[str, Any]:
-    """Names of tensors that choose what is read and done, each with the first that asks it."""
+    """Names of tensors that choose what is read or done, each with the first that asks it.
+
+    Where masks end they may say besides.
+    """
     out: dict[str, Any] = {}
     for _, starts, node in gathers(kernel):
         for load in loads_of(*starts):
@@ -60,7 +78,7 @@ def index_tensors(kernel: Kernel) -> dict[str, Any]:
 
 
 def check_control(kernel: Kernel) -> None:
-    """Refuse loops and conditions that blocks decide, or tensors that hold no indices.
+    """Refuse loops and conditions that blocks decide.
 
     Raises:
         CompileError: at the loop or condition.
@@ -75,6 +93,42 @@ def check_control(kernel: Kernel) -> None:
         check_placed(load.indices, stmt)
 
 
+def _data(kernel: Kernel) -> Iterator[Access]:
+    """Reads of tensors as data: what is asked for indices and bounds left out."""
+    for stmt in statements(kernel.body):
+        if isinstance(stmt, (tirx.For, tirx.IfThenElse)):
+            continue
+        if isinstance(stmt, tirx.BufferStore):
+            yield from loads(_without_bounds(stmt.value, kernel))
+        elif not children(stmt):
+            yield from (a for a in accesses(stmt) if not a.write)
+
+
+def _without_bounds(value: Any, kernel: Kernel) -> Any:
+    """An expression with names for integers that places are compared with, the same at each."""
+    variables = _places(kernel)
+
+    def bound(load: TensorLoad) -> Any:
+        mine = load.source in kernel.params and dtype_of(load.source) == "int32"
+        same = mine and not any(mentions(i, variables) for i in load.indices)
+        return tirx.Var("bound", "int32") if same else load
+
+    def compared(node: Any) -> Any:
+        if dtype_of(node.a) not in INDICES:
+            return node
+        return tvm_ffi.structural_map(node, [(TensorLoad, bound)], order="pre")
+
+    if reads_nothing(value):
+        return value
+    kinds = (tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.EQ, tirx.NE)
+    return tvm_ffi.structural_map(value, [(kind, compared) for kind in kinds], order="post")
+
+
+def _places(kernel: Kernel) -> list[Any]:
+    return [s.loop_var for s in statements(kernel.body)
+            if isinstance(s, tirx.For) and s.kind == tirx.ForKind.PARALLEL]  # fmt: skip
+
+
 def check_gathers(kernel: Kernel) -> None:
     """Refuse gathers that no reader can make; tensors are in stored order.
 
@@ -82,7 +136,7 @@ def check_gathers(kernel: Kernel) -> None:
         CompileError: at the copy.
     """
     written = {a.buffer: a.node for a in kernel.accesses if a.write}
-    copied = {a.buffer for a in kernel.accesses if not a.write}
+    copied = {a.buffer for a in _data(kernel)}
     for tensor, starts, call in gathers(kernel):
         name, rank = tensor.name, len(starts)
         if tensor in written:

@@ -19,6 +19,7 @@ from tvm.ir import Call
 
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, statements
+from harness.compiler.lookups import index_tensors
 from harness.compiler.retensor import like, with_tensors
 from harness.compiler.ties import step_of
 from harness.language.blockformats import carried, dtype_of
@@ -46,14 +47,16 @@ class _Use:
 
 
 def find_views(kernel: Kernel) -> dict[str, View]:
-    """The view of every tensor that is not stored in its host's order.
+    """The view of every tensor that is not stored in its host's order; tables lie in rows.
 
     Raises:
         CompileError: one tensor is used along dimensions that cannot both be those of tiles.
     """
     uses: dict[Any, list[_Use]] = {}
+    tables = index_tensors(kernel)
     for use in _uses(kernel):
-        uses.setdefault(use.tensor, []).append(use)
+        if use.tensor.name not in tables:
+            uses.setdefault(use.tensor, []).append(use)
     views: dict[str, View] = {}
     for tensor, found in uses.items():
         view = _along_blocks(len(tensor.ty.shape), found)

@@ -8,10 +8,9 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
 from harness.compiler.block.fold import RING, binary, is_real
-from harness.compiler.block.indices import index_expr
+from harness.compiler.block.indices import index_expr, is_placed
 from harness.compiler.block.model import Binary, Const, Expr, Select, Unary
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import loads_of
 from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY, FILL
 from harness.language.tensors import TRUTH
@@ -60,9 +59,9 @@ def condition(nest: Nest, value: Any) -> Expr:
             if is_truth(value.a):
                 return Unary(op, binary("sub", condition(nest, value.a),
                                         condition(nest, value.b)))  # fmt: skip
-            if loads_of(value):
-                return Unary(op, binary("sub", whole(nest, value.a), whole(nest, value.b)))
-            return Unary(op, index_expr(nest, value.a - value.b))
+            if is_placed(nest, value.a - value.b):
+                return Unary(op, index_expr(nest, value.a - value.b))
+            return Unary(op, binary("sub", whole(nest, value.a), whole(nest, value.b)))
     if isinstance(value, tirx.And):
         return Binary("mul", condition(nest, value.a), condition(nest, value.b))
     if isinstance(value, tirx.Or):
@@ -86,11 +85,11 @@ def condition(nest: Nest, value: Any) -> Expr:
 
 def whole(nest: Nest, value: Any) -> Expr:
     """An integer expression that may read memory, in float32: exact below 2 ** 24."""
-    if isinstance(value, Call) and value.op.name.endswith(".if_then_else") and loads_of(value):
+    if is_placed(nest, value):
+        return index_expr(nest, value)
+    if isinstance(value, Call) and value.op.name.endswith(".if_then_else"):
         test, yes, no = value.args
         return Select(condition(nest, test), whole(nest, yes), whole(nest, no))
-    if not loads_of(value):
-        return index_expr(nest, value)
     if isinstance(value, TensorLoad) or is_truth(value):
         return nest.expr(value)
     if isinstance(value, tirx.Cast) and dtype_of(value) in _WIDER:

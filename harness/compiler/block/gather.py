@@ -19,7 +19,7 @@ from tvm import tirx
 
 from harness.compiler.affine import Bounds, mentions
 from harness.compiler.block.bounce import Bounce, Move, Piece, anew, directly
-from harness.compiler.block.lookup import looked_up, page_if_inside
+from harness.compiler.block.lookup import Scope, looked_up, page_if_inside
 from harness.compiler.block.model import Buffer, Leaf, Load, Statement
 from harness.compiler.block.names import Names
 from harness.compiler.block.pieces import FACE, datum_of, tile_of
@@ -67,7 +67,7 @@ def gathers_into(before: Sequence[Statement], made: Leaf, block: Buffer) -> Load
 
 
 def emit_gather(
-    names: Names, ranges: Sequence[Bounds], stmt: Load, align: int, conditions: Sequence[Any]
+    names: Names, ranges: Sequence[Bounds], stmt: Load, align: int, scope: Scope
 ) -> Any:  # fmt: skip
     """Rows of indices, zeros, then one read per run that is inside, then a barrier.
 
@@ -76,25 +76,24 @@ def emit_gather(
         ranges: of the block and loop variables in scope.
         stmt: a load of :class:`Gathered` elements.
         align: addresses of both ends of a read are alike modulo this many bytes.
-        conditions: that hold there.
+        scope: what holds there.
 
     Raises:
         CompileError: the elements do not come in runs, or the device cannot move one.
     """
-    return _Gather(names, ranges, stmt, align, conditions).emit()
+    return _Gather(names, ranges, stmt, align, scope).emit()
 
 
 class _Gather:
     def __init__(
-        self, names: Names, ranges: Sequence[Bounds], stmt: Load, align: int,
-        conditions: Sequence[Any],
-    ) -> None:  # fmt: skip
+        self, names: Names, ranges: Sequence[Bounds], stmt: Load, align: int, scope: Scope
+    ) -> None:
         region = stmt.region
         if not isinstance(region, Gathered):
             raise TypeError(type(region).__name__)
         self.region, self.node, self.span = region, stmt.node, getattr(stmt.node, "span", None)
         self.dst, self.buffer, self.tensor = stmt.dst, names[stmt.dst], region.tensor
-        self.names, self.conditions = names, conditions
+        self.names, self.scope = names, scope
         self.sizes = [constant(d) or 0 for d in self.tensor.ty.shape]
         self.analyzer = tvm.sym.Analyzer()
         for var, start, extent in ranges:
@@ -120,7 +119,7 @@ class _Gather:
             if mentions(last, [column]) or any(mentions(i, [row, column]) for i in outer):
                 self.no(f"{load.source.name!r} is not asked once per row, along its last dimension",
                         "index the table's last dimension by the block's rows")  # fmt: skip
-        asked, self.found = looked_up(self.region, self.names, self.analyzer, self.conditions,
+        asked, self.found = looked_up(self.region, self.names, self.analyzer, self.scope,
                                       self.node)  # fmt: skip
         self.zeroed = any(extent % TILE for extent in self.dst.shape)
 

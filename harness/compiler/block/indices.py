@@ -11,6 +11,7 @@ from tvm import tirx
 from harness.compiler.block.fold import RING, binary
 from harness.compiler.block.model import Const, Expr, IndexTiles, Leaf, Select, Unary
 from harness.compiler.diagnostics import refuse
+from harness.compiler.kernel import loads_of
 from harness.language.regions import constant
 
 if TYPE_CHECKING:
@@ -21,15 +22,32 @@ EXACT: Final = {True: 1 << 20, False: 1 << 7}
 register of 16 bits, which holds eight bits of a number."""
 
 
+def is_placed(nest: Nest, value: Any) -> bool:
+    """Whether the reader can write an expression: of places, indices, and bounds that it loads."""
+    found = loads_of(value)
+    if any(load.source.name not in nest.reader.tables for load in found):
+        return False
+    return not found or _steps(nest, value) is not None
+
+
+def _steps(nest: Nest, value: Any) -> tuple[list[int], Any] | None:
+    """How an expression moves with each loop, and what is left; None where it is not so plain."""
+    found = tvm.sym.detect_linear_equation(value, nest.variables)
+    steps = [constant(c) for c in found[:-1]] if found else [None]
+    if any(s is None for s in steps):
+        return None
+    return [s for s in steps if s is not None], found[-1]
+
+
 def index_expr(nest: Nest, value: Any) -> Expr:
     """An integer expression of loop variables and indices, as exact float32 tiles."""
     number = constant(value)
     if number is not None:
         return Const(float(number))
-    found = tvm.sym.detect_linear_equation(value, nest.variables)
-    steps = [constant(c) for c in found[:-1]] if found else [None]
-    if any(s is None for s in steps):
+    moves = _steps(nest, value)
+    if moves is None:
         return _composed(nest, value)
+    steps, base = moves
     if len(steps) > 2 and any(steps[:-2]):
         refuse("an index expression uses an outer loop variable of T.Parallel", node=nest.node)
     target = nest.target
@@ -39,7 +57,7 @@ def index_expr(nest: Nest, value: Any) -> Expr:
     row, col = steps[-2], steps[-1]
     if len(nest.variables) == 1 and nest.side(target) == "col":
         row, col = col, 0
-    made = IndexTiles(nest.node, target.like("", "float32"), found[-1], row or 0, col or 0)
+    made = IndexTiles(nest.node, target.like("", "float32"), base, row, col)
     for known in nest.before:
         if isinstance(known, IndexTiles) and _equal(known, made):
             return Leaf(known.dst)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import tvm_ffi
@@ -23,6 +23,19 @@ from simulator.arch import TILE
 from simulator.plan.tensors import padded_shape
 
 Placed = TypeVar("Placed", bound=Region)
+
+
+@dataclass
+class Scope:
+    """What is known where a tensor of indices is asked.
+
+    Attributes:
+        conditions: that hold.
+        told: variables of loops whose bounds a tensor gives, so that nothing is known of them.
+    """
+
+    conditions: list[Any] = field(default_factory=list)
+    told: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -51,28 +64,12 @@ class Lookup:
         return tirx.Bind(self.var, address(LOAD_L1, self.row, self.index))
 
 
-def looked_up(
-    region: Placed, names: Names, ana: Any, conditions: Sequence[Any], node: Any
-) -> tuple[list[Lookup], Placed]:  # fmt: skip
-    """What a region asks tensors of indices, and the region with variables for the answers.
-
-    ``ana`` knows the variables in scope, and ``conditions`` hold there.
-
-    Raises:
-        CompileError: an index of the tensor of indices that may lie outside it.
-    """
-    asked, starts = answered(region.starts, names, ana, conditions, node)
-    if not asked:
-        return [], region
-    return asked, replace(region, starts=starts, indices=tuple(a.var for a in asked))
-
-
-def answered(
-    exprs: Sequence[Any], names: Names, ana: Any, conditions: Sequence[Any], node: Any
-) -> tuple[list[Lookup], list[Any]]:
+def asked_of(
+    exprs: Sequence[Any], names: Names, ana: Any, scope: Scope, node: Any
+) -> tuple[list[Lookup], list[Any]]:  # fmt: skip
     """What expressions ask tensors of indices, and the expressions with variables for the answers.
 
-    ``ana`` knows the variables in scope, and ``conditions`` hold there.
+    ``ana`` knows the variables in scope.
 
     Raises:
         CompileError: an index of the tensor of indices that may lie outside it.
@@ -81,9 +78,9 @@ def answered(
     if not found:
         return [], list(exprs)
     with ExitStack() as known:
-        for condition in conditions:
+        for condition in scope.conditions:
             known.enter_context(ana.constraint_scope(condition))
-        asked = [_lookup(load, names, ana, node) for load in found]
+        asked = [_lookup(load, names, ana, scope.told, node) for load in found]
 
     def answer(load: TensorLoad) -> Any:
         same = tvm_ffi.structural_equal
@@ -91,6 +88,27 @@ def answered(
 
     return asked, [tvm_ffi.structural_map(e, [(TensorLoad, answer)], order="pre")
                    if loads_of(e) else e for e in exprs]  # fmt: skip
+
+
+def looked_up(
+    region: Placed, names: Names, ana: Any, scope: Scope, node: Any
+) -> tuple[list[Lookup], Placed]:  # fmt: skip
+    """What a region asks tensors of indices, and the region with variables for the answers.
+
+    Where its rows or columns begin at no multiple of how many they are, as sequences laid end to
+    end do, they may go beyond the tensor.
+
+    Raises:
+        CompileError: an index of the tensor of indices that may lie outside it.
+    """
+    asked, starts = asked_of(region.starts, names, ana, scope, node)
+    if not asked:
+        return [], region
+    variables = tuple(a.var for a in asked)
+    last = range(max(len(starts) - 2, 0), len(starts))
+    loose = tuple(dim for dim in last if mentions(starts[dim], variables) and not ana.can_prove(
+        tirx.FloorMod(starts[dim], tirx.const(region.extents[dim], "int32")).equal(0)))  # fmt: skip
+    return asked, replace(region, starts=starts, indices=variables, open=loose)
 
 
 def reads_row(stmt: Any, ana: Any, var: Any) -> bool:
@@ -127,11 +145,19 @@ def page_if_inside(region: Region, page: Any) -> Any:
     return tirx.Select(tirx.all(*tests), page, tirx.const(pages, "int32"))
 
 
-def _lookup(load: TensorLoad, names: Names, ana: Any, node: Any) -> Lookup:
+def _lookup(
+    load: TensorLoad, names: Names, ana: Any, told: Sequence[Any], node: Any
+) -> Lookup:  # fmt: skip
+    """The place of a datum, which lies inside its tensor.
+
+    Along a row that is for the data to see to where they say how far a loop goes: what lies beyond
+    is not read from elsewhere, and the load finds that nobody wrote it.
+    """
     table, page = load.source, tirx.const(0, "int32")
     sizes = [constant(d) or 0 for d in table.ty.shape]
-    for index, size in zip(load.indices, sizes, strict=True):
-        if not (ana.can_prove(index >= 0) and ana.can_prove(index < size)):
+    for dim, (index, size) in enumerate(zip(load.indices, sizes, strict=True)):
+        open_end = dim == len(sizes) - 1 and mentions(index, told)
+        if not (ana.can_prove(index >= 0) and (open_end or ana.can_prove(index < size))):
             refuse(f"index {index} of {table.name!r} may lie outside its {size}, where it has no"
                    " indices", node=node, code="OutOfBounds",
                    next_step="ask it under a condition, such as k < n, that proves there is one, or"

@@ -40,6 +40,7 @@ from harness.compiler.block.whole import WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.forms import in_order, infer_forms
 from harness.compiler.kernel import Kernel, loads_of, region_access
+from harness.compiler.lookups import index_tensors
 from harness.compiler.passes.propagate_layout import onchip_dtypes, tile_grid
 from harness.language.blockformats import BLOCK_FORMATS, dtype_of
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
@@ -68,6 +69,7 @@ class _Reader:
         self.buffers: dict[str, Buffer] = {}
         self.whole: set[Buffer] = set()
         self.held = computed_integers(kernel)
+        self.tables = frozenset(index_tensors(kernel))
         self.names: set[str] = set()
         self.ranges = block_ranges(kernel)
         for b in kernel.onchip:

@@ -18,7 +18,14 @@ import tvm
 from tvm import tirx
 
 from harness.compiler.block.bounce import Bounce, Move, anew, directly
-from harness.compiler.block.lookup import Lookup, answered, looked_up, page_if_inside, reads_row
+from harness.compiler.block.lookup import (
+    Lookup,
+    Scope,
+    asked_of,
+    looked_up,
+    page_if_inside,
+    reads_row,
+)
 from harness.compiler.block.model import Buffer, IndexTiles, Load, Scaler, Store
 from harness.compiler.block.names import Names
 from harness.compiler.block.pieces import Pieces, Span
@@ -51,7 +58,7 @@ class TransferEmitter:
     def __init__(
         self, names: Names, ranges: list[tuple[Any, Any, Any]], align: Callable[[Any], int]
     ) -> None:  # fmt: skip
-        """``ranges`` holds (variable, minimum, extent), ``conditions`` what holds besides.
+        """``ranges`` holds (variable, minimum, extent), ``scope`` what holds besides.
 
         The caller keeps them current. ``align`` says for a tensor modulo how many bytes both ends
         of a read of it are alike.
@@ -59,7 +66,7 @@ class TransferEmitter:
         self.names = names
         self.ranges = ranges
         self.align = align
-        self.conditions: list[Any] = []
+        self.scope = Scope()
 
     def _analyzer(self) -> Any:
         ana = tvm.sym.Analyzer()
@@ -69,7 +76,7 @@ class TransferEmitter:
 
     def ask(self, exprs: list[Any], node: Any) -> tuple[list[Any], list[Any]]:
         """What tells the threads what tensors of indices decide, and expressions of the answers."""
-        asked, told = answered(exprs, self.names, self._analyzer(), self.conditions, node)
+        asked, told = asked_of(exprs, self.names, self._analyzer(), self.scope, node)
         rows: list[Lookup] = []
         binds = []
         for ask in asked:
@@ -88,7 +95,7 @@ class TransferEmitter:
         ana = self._analyzer()
         out: tuple[list[Any], list[Any]] = ([], [])
         with ExitStack() as known:
-            for condition in self.conditions:
+            for condition in self.scope.conditions:
                 known.enter_context(ana.constraint_scope(condition))
             for stmt in inner:
                 out[reads_row(stmt, ana, var)].append(stmt)
@@ -139,7 +146,7 @@ class TransferEmitter:
 
         def proves(condition: Any) -> bool:
             with ExitStack() as known:
-                for holds in self.conditions:
+                for holds in self.scope.conditions:
                     known.enter_context(ana.constraint_scope(holds))
                 return _proves(ana, condition)
 
@@ -160,7 +167,7 @@ class TransferEmitter:
         if axis.given:
             return True
         with ExitStack() as known:
-            for condition in self.conditions:
+            for condition in self.scope.conditions:
                 known.enter_context(ana.constraint_scope(condition))
             return _proves(ana, axis.first >= 0)
 
@@ -183,7 +190,7 @@ class TransferEmitter:
             stmt.region.tensor,
         )
         ana = self._analyzer()
-        asked, region = looked_up(stmt.region, self.names, ana, self.conditions, stmt.node)
+        asked, region = looked_up(stmt.region, self.names, ana, self.scope, stmt.node)
         lead, inside = self._lead(region, stmt.node)
         rows, cols = map(self._axis, self._spans(region))
         before = [thread("reader", lookup.fetch(span)) for lookup in asked]
@@ -300,16 +307,20 @@ class TransferEmitter:
     def index_tiles(self, stmt: IndexTiles) -> Any:
         """Tiles of an affine index expression."""
         span, dst = getattr(stmt.node, "span", None), stmt.dst
+        asked, (start,) = asked_of([stmt.base], self.names, self._analyzer(), self.scope,
+                                   stmt.node)  # fmt: skip
 
         def one(b: Any, i: Any, j: Any) -> list[Any]:
-            base = stmt.base + i * (TILE * stmt.row_step) + j * (TILE * stmt.col_step)
+            base = start + i * (TILE * stmt.row_step) + j * (TILE * stmt.col_step)
             where = address(TILE_ADDR, self.names[dst], (b * dst.rows + i) * dst.cols + j)
             base = self._analyzer().simplify(base)
             return [call("index_tile_l1", self.names[dst], where, base, stmt.row_step,
                          stmt.col_step, span=span)]  # fmt: skip
 
-        return thread("reader", loop("b", dst.lead, lambda b: loop("i", dst.rows, lambda i: loop(
-            "j", dst.cols, lambda j: one(b, i, j)))))  # fmt: skip
+        tiles = loop("b", dst.lead, lambda b: loop("i", dst.rows, lambda i: loop(
+            "j", dst.cols, lambda j: one(b, i, j))))  # fmt: skip
+        before = [thread("reader", lookup.fetch(span)) for lookup in asked]
+        return seq([*before, thread("reader", [*(a.bind() for a in asked), *tiles])])
 
     def store(self, stmt: Store) -> Any:
         """Write pages that exist, or pieces of them, wait.

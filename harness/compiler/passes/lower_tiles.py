@@ -15,13 +15,14 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs
-from harness.compiler.affine import block_ranges
+from harness.compiler.affine import block_ranges, mentions
 from harness.compiler.block.emit import ComputeEmitter
 from harness.compiler.block.gather import Gathered, emit_gather
 from harness.compiler.block.hazards import check_in_place
 from harness.compiler.block.integers import check_integers
 from harness.compiler.block.model import (
     Accumulate,
+    BlockProgram,
     For,
     Gemm,
     If,
@@ -87,7 +88,7 @@ class LowerTTTileIntrinsics(TTPass):
         normalise(program, capacity, block_ranges(kernel))
         check_integers(program, options)
         check_in_place(program.body)
-        body = _Lowering(kernel, capacity, program.names, options.arch).run(program.body)
+        body = _Lowering(kernel, capacity, program, options.arch).run()
         func = with_body(func, body)
         config = {
             "math_fidelity": options.math_fidelity,
@@ -153,18 +154,21 @@ def _check_kept(kernel: Kernel, options: CompileOptions) -> None:
 
 
 class _Lowering:
-    def __init__(self, kernel: Kernel, dst_tiles: int, taken: set[str], arch: Arch) -> None:
+    def __init__(
+        self, kernel: Kernel, dst_tiles: int, program: BlockProgram, arch: Arch
+    ) -> None:  # fmt: skip
+        self.program = program.body
         layouts = attrs.get(kernel.func, attrs.TT_LAYOUT_DESC)
         self.memory = {name: desc["memory"] for name, desc in layouts.items()}
         self.arch = arch
-        self.names = Names(taken)
+        self.names = Names(program.names)
         self.ranges = block_ranges(kernel)
         self.compute = ComputeEmitter(self.names, dst_tiles)
         self.transfer = TransferEmitter(self.names, self.ranges, self.align)
         self.bases: dict[Any, int] = {}
 
-    def run(self, body: list[Statement]) -> Any:
-        stmts = self.body(body)
+    def run(self) -> Any:
+        stmts = self.body(self.program)
         return seq([*self.names.allocations(), *stmts])
 
     def align(self, tensor: Any) -> int:
@@ -177,7 +181,7 @@ class _Lowering:
     def statement(self, stmt: Statement) -> list[Any]:
         if isinstance(stmt, Load) and isinstance(stmt.region, Gathered):
             align = self.align(stmt.region.tensor)
-            return [emit_gather(self.names, self.ranges, stmt, align, self.transfer.conditions)]
+            return [emit_gather(self.names, self.ranges, stmt, align, self.transfer.scope)]
         if isinstance(stmt, Load):
             return [self.transfer.load(stmt)]
         if isinstance(stmt, Moved):
@@ -224,9 +228,9 @@ class _Lowering:
 
     def under(self, condition: Any, body: Callable[[], list[Any]]) -> list[Any]:
         """Statements that run where a condition holds."""
-        self.transfer.conditions.append(condition)
+        self.transfer.scope.conditions.append(condition)
         done = body()
-        self.transfer.conditions.pop()
+        self.transfer.scope.conditions.pop()
         return done
 
     def loop(self, stmt: For) -> list[Any]:
@@ -238,8 +242,12 @@ class _Lowering:
         extent = constant(trips)
         extent = trips if extent is None else extent
         self.ranges.append((node.loop_var, start, extent))
+        outer = self.transfer.scope.told
+        if before or any(mentions(bound, outer) for bound in (first, trips)):
+            self.transfer.scope.told = [*outer, node.loop_var]
         inner = self.body(stmt.body)
         self.ranges.pop()
+        self.transfer.scope.told = outer
         if not inner or (isinstance(extent, int) and extent <= 0):
             return []
         inner, ahead = self.transfer.ahead(inner, node.loop_var)

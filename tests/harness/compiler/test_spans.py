@@ -15,7 +15,13 @@ from harness.compiler.block.spans import _combined, _hull
 from harness.errors import CompileError
 
 ENDS = st.tuples(st.integers(-9, 9), st.integers(-9, 9)).map(sorted)
-OPS: dict[str, Any] = {"add": int.__add__, "sub": int.__sub__, "mul": int.__mul__, "max": max, "min": min}
+OPS: dict[str, Any] = {
+    "add": int.__add__,
+    "sub": int.__sub__,
+    "mul": int.__mul__,
+    "max": max,
+    "min": min,
+}
 
 
 @given(a=ENDS, b=ENDS, op=st.sampled_from(sorted(OPS)))
