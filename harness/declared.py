@@ -138,11 +138,12 @@ def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
                           location="$.layouts")  # fmt: skip
             continue
         want, have = known[name], layouts[name]
+        dtype = "uint8" if want.dtype == "bool" else want.dtype  # a byte of 0 or 1
         facts = (
-            ("dtype", have.dtype, want.dtype),
+            ("dtype", have.dtype, dtype),
             ("logical_shape", have.logical_shape, want.shape),
             ("role", have.role, _role(name, kernel)),
-            ("padding", have.padding, _padding(want.dtype)),
+            ("padding", have.padding, _padding(dtype)),
         )
         for fact, found, wanted in facts:
             if found != wanted:

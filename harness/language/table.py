@@ -15,7 +15,7 @@ from harness.language.dtypes import NAMES as DTYPE_NAMES
 from harness.language.hints import REASONS
 from harness.language.names import NAMES
 from harness.language.refusals import FAMILIES, REFUSED
-from harness.language.tensors import DTYPES, INTEGERS, TRUTH
+from harness.language.tensors import DTYPES, INTEGERS, MASKS, TRUTH
 
 Status = Literal["works", "ignored", "refused"]
 
@@ -150,7 +150,12 @@ def _entries() -> dict[str, Entry]:
                     " or are computed from indices and conditions and provably stay that small"
                 )
         elif target == TRUTH:
-            use += "; blocks of conditions, stored from comparisons in T.Parallel"
+            use += (
+                "; blocks of conditions, stored from comparisons in T.Parallel; tensors that are"
+                " only read, of bytes that are zero or not"
+            )
+        elif target in MASKS:
+            use += "; tensors and blocks that are only read, compared or used as real numbers"
         table[name] = Entry(name, "works", f"the dtype {target}: for {use}")
     for name, note in _IGNORED.items():
         table[name] = Entry(name, "ignored", note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import tvm
 from tvm.tirx.script import builder as S
@@ -21,14 +21,12 @@ INTEGERS = ("int8", "int32")
 """Element types of integer products: operands and sums."""
 TRUTH = "bool"
 """Element type of on-chip blocks of conditions."""
-BLOCK_DTYPES = (*DTYPES, *INTEGERS, TRUTH)
+MASKS = ("uint8", TRUTH)
+"""Element types of tensors that are only read, as numbers or conditions; bool is kept as uint8."""
+BLOCK_DTYPES = (*DTYPES, *INTEGERS, *MASKS)
 """Element types of on-chip blocks."""
-TENSOR_DTYPES = (*DTYPES, *INTEGERS, *BLOCK_FORMATS)
+TENSOR_DTYPES = (*DTYPES, *INTEGERS, *MASKS, *BLOCK_FORMATS)
 """Element types of tensors."""
-
-_MASKS: Final = ("bool", "uint8")
-_MASK: Final = ("give a mask as a tensor of int32 or bfloat16, of 0 and 1; on chip, conditions are"
-                " kept in blocks of bool")  # fmt: skip
 
 SHARED, FRAGMENT, LOCAL, VAR = "shared.dyn", "local.fragment", "local", "local.var"
 """Storage scopes of T.alloc_shared, T.alloc_fragment, T.alloc_local and T.alloc_var."""
@@ -54,9 +52,8 @@ def dtype_name(dtype: object, *, accepted: Sequence[str] = DTYPES) -> str:
             raise LanguageError(f"{name} is how a tensor may be stored; no block or value has it",
                                 code="UnsupportedDtype",
                                 next_step=f"use {VALUES}, which holds its values")  # fmt: skip
-        known = f"use one of {', '.join(accepted)}"
         raise LanguageError(f"dtype {name!r} is not supported", code="UnsupportedDtype",
-                            next_step=_MASK if name in _MASKS else known)  # fmt: skip
+                            next_step=f"use one of {', '.join(accepted)}")  # fmt: skip
     return name
 
 

@@ -14,7 +14,12 @@ Array = npt.NDArray[Any]
 
 
 def check_range(values: Array, fmt: DataFormat) -> None:
-    """Raise IntegerRangeError unless every value fits ``fmt``, FormatError for other dtypes."""
+    """Raise IntegerRangeError unless every value fits ``fmt``, FormatError for other dtypes.
+
+    Truths are 0 and 1.
+    """
+    if values.dtype.kind == "b":
+        return
     if values.dtype.kind not in "iu":
         raise FormatError(f"{fmt.value} holds integers, got {values.dtype}")
     if not values.size:

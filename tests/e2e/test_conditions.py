@@ -124,14 +124,6 @@ def test_a_number_is_a_condition_where_it_is_not_zero() -> None:
     assert c.tolist() == np.where((a != 0) == (a > 0), 1.0, -1.0).tolist()
 
 
-def test_masks_from_memory_have_a_dtype_the_device_converts() -> None:
-    """A tensor of bool or uint8 is refused at its line, and says which masks there are."""
-    for dtype in ("bool", "uint8"):
-        with pytest.raises(HarnessError, match="mask") as caught:
-            T.Tensor((32, 32), dtype)
-        assert caught.value.code == "UnsupportedDtype"
-
-
 def _used(op: str) -> Any:
     @T.prim_func
     def main(A: T.Tensor((32, 32), "float32"), C: T.Tensor((32, 32), "float32")):

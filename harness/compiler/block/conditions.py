@@ -100,6 +100,10 @@ def whole(nest: Nest, value: Any) -> Expr:
         return Select(condition(nest, value.condition), whole(nest, value.true_value),
                       whole(nest, value.false_value))  # fmt: skip
     for kind, op in RING:
-        if isinstance(value, kind):
+        if isinstance(value, kind) and dtype_of(value) in _WIDER:
             return binary(op, whole(nest, value.a), whole(nest, value.b))
+        if isinstance(value, kind):
+            refuse(f"arithmetic of {dtype_of(value)}, which ends at its largest number", node=value,
+                   code="UnsupportedDtype",
+                   next_step="cast each operand to int32 or float32 first")  # fmt: skip
     nest.no(f"{type(value).__name__} of whole numbers read from memory", value)

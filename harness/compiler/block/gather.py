@@ -24,10 +24,11 @@ from harness.compiler.block.model import Buffer, Leaf, Load, Statement
 from harness.compiler.block.names import Names
 from harness.compiler.block.pieces import FACE, datum_of, tile_of
 from harness.compiler.block.region import Region
+from harness.compiler.block.whole import stored_dtype
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads_of
 from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call, loop, seq, thread, zeros
-from harness.language.blockformats import BLOCK_FORMATS, dtype_of
+from harness.language.blockformats import BLOCK_FORMATS
 from harness.language.regions import constant
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
@@ -98,7 +99,7 @@ class _Gather:
         self.analyzer = tvm.sym.Analyzer()
         for var, start, extent in ranges:
             self.analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
-        dtype = dtype_of(self.tensor)
+        dtype = stored_dtype(self.tensor)
         if dtype in BLOCK_FORMATS:
             self.no(f"{dtype} keeps exponents apart from the values", "store it as bfloat16")
         self.bytes = DataFormat.from_ir(dtype).tile_bytes() // TILE**2

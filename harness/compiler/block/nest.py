@@ -32,7 +32,7 @@ from harness.compiler.block.model import (
     Unary,
 )
 from harness.compiler.block.region import Region
-from harness.compiler.block.whole import REAL, WHOLE, copied, in_parts, total
+from harness.compiler.block.whole import NUMBERS, REAL, WHOLE, copied, in_parts, stored_dtype, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
@@ -249,7 +249,7 @@ class Nest:
             return self._gathered(buffer, indices, inside, node) if moved is None else moved
         if self._is_turned(indices):
             turned = Nest(self.reader, self.variables[::-1], self.extents[::-1])
-            block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
+            block = make_buffer(self.reader.temp(f"{buffer.name}_block"), stored_dtype(buffer),
                                 tuple(turned.extents))  # fmt: skip
             self.before += self.reader.load(node, block, turned.region(buffer, indices, node))
             return self.operand(block, None, node, turned=True)
@@ -258,7 +258,7 @@ class Nest:
         fixed = [d for d in range(max(len(indices) - 2, 0), len(indices))
                  if not mentions(indices[d], self.variables)
                  and not self.parts.is_aligned(indices[d])]  # fmt: skip
-        rank, text, dtype = len(self.variables), str(region.starts), dtype_of(buffer)
+        rank, text, dtype = len(self.variables), str(region.starts), stored_dtype(buffer)
         way = {(): "SCALAR", (rank - 2,): "COL", (rank - 1,): "ROW" if rank > 1 else "line"}
         exact = way.get(tuple(used)) == "line" and fixed == [len(indices) - 2]  # choosing cuts it
         if tuple(used) in way and (fixed or not used) and not (exact and dtype == "float32"):
@@ -311,7 +311,7 @@ class Nest:
 
         if len(self.variables) != 2 or len(indices) < 2:
             self.no_index(buffer, node)
-        block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype_of(buffer),
+        block = make_buffer(self.reader.temp(f"{buffer.name}_block"), stored_dtype(buffer),
                             tuple(self.extents))  # fmt: skip
         row, column = self.variables
         region = Gathered(buffer, indices, [1] * len(indices), variables=(row, column),
@@ -330,7 +330,8 @@ class Nest:
         if isinstance(value, TensorLoad):
             if value.source.name in self.reader.buffers:
                 return self.leaf(value.source, list(value.indices), value)
-            return self.tensor(value.source, list(value.indices), value)
+            found = self.tensor(value.source, list(value.indices), value)
+            return Unary("nez", found) if is_truth(value) else found
         if dtype_of(value) in BLOCK_FORMATS:
             refuse(f"arithmetic of {dtype_of(value)} values", node=value, code="UnsupportedDtype",
                    next_step=f"cast them to {VALUES} or float32 first")  # fmt: skip
@@ -348,7 +349,7 @@ class Nest:
     def _is_whole(self, load: TensorLoad) -> bool:
         """Whether data are whole numbers to compute with, not to pass on as they are."""
         target = self.target
-        return dtype_of(load) == WHOLE and target is not None and not target.format.is_integer
+        return stored_dtype(load) in NUMBERS and target is not None and not target.format.is_integer
 
     def no(self, what: str, node: Any) -> NoReturn:
         """Refuse what no expression may have."""

@@ -16,9 +16,10 @@ from tvm import tirx
 
 from harness.compiler.block.bounce import Move, Piece
 from harness.compiler.block.model import Buffer
+from harness.compiler.block.whole import stored_dtype
 from harness.compiler.diagnostics import refuse
 from harness.compiler.tt_ops import TILE_ADDR, address, loop
-from harness.language.blockformats import BLOCK_FORMATS, dtype_of
+from harness.language.blockformats import BLOCK_FORMATS
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
 
@@ -54,7 +55,7 @@ class Pieces:
         """
         self.tensor, self.analyzer, self.proves, self.node = tensor, analyzer, proves, node
         self.rows, self.cols = spans
-        dtype = dtype_of(tensor)
+        dtype = stored_dtype(tensor)
         if dtype in BLOCK_FORMATS:
             self.no(f"{self._at(self.rows)}, and {dtype} keeps exponents apart from the values",
                     f"start at multiples of {TILE}, or store it as bfloat16")  # fmt: skip

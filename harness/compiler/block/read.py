@@ -36,7 +36,7 @@ from harness.compiler.block.pieces import FACE
 from harness.compiler.block.planes import reduced_planes
 from harness.compiler.block.reduced import reduced
 from harness.compiler.block.region import Region
-from harness.compiler.block.whole import WHOLE, copied, in_parts, total
+from harness.compiler.block.whole import NUMBERS, copied, in_parts, stored_dtype, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.forms import in_order, infer_forms
 from harness.compiler.kernel import Kernel, loads_of, region_access
@@ -45,6 +45,7 @@ from harness.compiler.passes.propagate_layout import onchip_dtypes, tile_grid
 from harness.language.blockformats import BLOCK_FORMATS, dtype_of
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant
+from harness.language.tensors import TRUTH
 from simulator.arch import TILE
 
 
@@ -168,7 +169,7 @@ class _Reader:
         """``dst = src`` where one lies in a row and the other in a column."""
         made: list[Statement] = []
         parts = [src]
-        if src.dtype == WHOLE and not dst.format.is_integer:
+        if src.dtype in NUMBERS and not dst.format.is_integer:
             made, parts = in_parts(src, node, self.temp)
         turned = [part.turned(self.temp(f"{part.name}_t")) for part in parts]
         made += [Transpose(node, t, part) for t, part in zip(turned, parts, strict=True)]
@@ -187,7 +188,7 @@ class _Reader:
 
         A vector that lies the other way in its tensor is turned once it is there.
         """
-        dtype = dtype_of(region.tensor)
+        dtype = stored_dtype(region.tensor)
         if {buffer.form, lies(region)} == {"row", "col"}:
             raw = buffer.turned(self.temp(f"{buffer.name}_{region.tensor.name}"))
             raw.dtype = dtype
@@ -198,7 +199,12 @@ class _Reader:
         if dtype == buffer.dtype:
             return [Load(node, buffer, region)]
         raw = buffer.like(self.temp(f"{buffer.name}_{region.tensor.name}"), dtype)
-        return [Load(node, raw, region), Eltwise(node, buffer, copied(raw, buffer))]
+        expr = copied(raw, buffer)
+        truth = dtype_of(region.tensor) == TRUTH
+        return [
+            Load(node, raw, region),
+            Eltwise(node, buffer, Unary("nez", expr) if truth else expr),
+        ]
 
     def begins_in_a_run(self, region: Region, buffer: Buffer) -> bool:
         """Whether the columns of a region begin inside a row of a face, where no piece does."""

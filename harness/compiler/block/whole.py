@@ -21,21 +21,34 @@ from harness.compiler.block.model import (
     Statement,
     Unary,
 )
+from harness.language.blockformats import dtype_of
+from harness.language.tensors import TRUTH
 
 WHOLE: Final = "int32"
-"""The dtype of data that may be used as numbers; others go through T.copy and T.gemm alone."""
+"""The dtype of whole numbers that are computed."""
+NUMBERS: Final = (WHOLE, "uint8")
+"""Dtypes of data that may be used as numbers; others go through T.copy and T.gemm alone."""
 REAL: Final = "float32"
 _STEPS: Final = (2.0**16, 2.0**8)
 """What the high and the middle part are multiples of."""
 
 
 def copied(source: Buffer, target: Buffer) -> Expr:
-    """What a copy stores: int32 becomes float32 on its way to real numbers, and is made of them."""
+    """What a copy stores: integers become float32 on their way to real numbers.
+
+    int32 is made of them as well.
+    """
     if target.dtype == WHOLE and not source.format.is_integer:
         return Convert(WHOLE, Leaf(source))
-    if source.dtype == WHOLE and not target.format.is_integer:
+    if source.dtype in NUMBERS and not target.format.is_integer:
         return Convert(REAL, Leaf(source))
     return Leaf(source)
+
+
+def stored_dtype(tensor: Any) -> str:
+    """The dtype a tensor's elements lie in memory in: conditions are bytes of 0 and 1."""
+    dtype = dtype_of(tensor)
+    return "uint8" if dtype == TRUTH else dtype
 
 
 def in_parts(

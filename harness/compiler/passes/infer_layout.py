@@ -13,6 +13,7 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
+from harness.compiler.block.whole import stored_dtype
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.innerloops import interchanged
 from harness.compiler.kernel import Kernel, read_kernel
@@ -28,7 +29,7 @@ from harness.compiler.waves import spread
 from harness.errors import OptionError
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.regions import constant
-from harness.language.tensors import TENSOR_DTYPES
+from harness.language.tensors import MASKS, TENSOR_DTYPES
 from simulator.arch import TILE
 from simulator.plan.tensors import padded_shape
 from simulator.plan.views import restored_shape
@@ -153,6 +154,10 @@ class InferTTLayout(TTPass):
             refuse(f"tensor {name!r} is used along other dimensions than its last, and {dtype}"
                    " shares exponents along the last", code="LayoutConflict", location=where,
                    next_step="pass the tensor with its dimensions in another order")  # fmt: skip
+        if dtype in MASKS and role != "input":
+            refuse(f"tensor {name!r} is written, and {dtype} is for tensors that are only read",
+                   code="UnsupportedDtype", location=where,
+                   next_step=f"write {VALUES}, of 0 and 1")  # fmt: skip
         shape = tuple(constant(d) for d in param.ty.shape)
         if any(d is None or d < 1 for d in shape):
             refuse(f"tensor {name!r} has a dimension that is not a positive constant",
@@ -180,7 +185,7 @@ class InferTTLayout(TTPass):
             conflict(f"tile_shape {user['tile_shape']}",
                      "tiles are 32x32, and tensors of indices row-major")  # fmt: skip
         hosts = restored_shape(shape, view)  # type: ignore[arg-type]
-        facts = {"dtype": dtype, "role": role, "logical_shape": list(hosts),
+        facts = {"dtype": stored_dtype(param), "role": role, "logical_shape": list(hosts),
                  "padded_shape": list(whole), "view": list(view)}  # fmt: skip
         for key, fact in facts.items():
             if key in user and user[key] != fact:
