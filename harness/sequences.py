@@ -16,12 +16,13 @@ from harness.verdict import Verdict
 
 if TYPE_CHECKING:
     from golden import NumericContract
+    from harness.artifact import Artifact
 
 
 def check_sequence(
     module: Any, order: tuple[str, ...], inputs: Mapping[str, Any] | None, kinds: list[str], *,
     artifact: Path | str | None = None, oracle: str = "auto", seed: int = 0,
-    overflow: bool = False, **settings: Any,
+    overflow: bool = False, made: Mapping[str, Artifact] | None = None, **settings: Any,
 ) -> Verdict:  # fmt: skip
     """The verdict of all steps, in order; it stops at the first that fails.
 
@@ -36,6 +37,7 @@ def check_sequence(
         seed: of drawn inputs.
         overflow: draw inputs as well on which exponentials overflow without their maximum, if
             there are exponentials and they tell something.
+        made: the kernels compiled before, by name.
         **settings: what ``harness.check`` takes, for every step alike.
 
     Raises:
@@ -59,14 +61,14 @@ def check_sequence(
         rounds += _overflowing(module, order, seed, settings)
     for kind in rounds:
         try:
-            made = _run(module, order, inputs, kind, seed, artifact, oracle, settings)
+            done = _run(module, order, inputs, kind, seed, artifact, oracle, settings, made or {})
         except GoldenError as error:
             if error.code != "NoExactRange" or alone:
                 raise
             rounds.append("scaled")
             continue
         ran.append(kind)
-        steps += made
+        steps += done
         if not steps[-1].passed:
             break
     return _joined(order, steps, "+".join(ran), None if inputs is not None else seed)
@@ -75,6 +77,7 @@ def check_sequence(
 def _run(
     module: Any, order: tuple[str, ...], inputs: Mapping[str, Any] | None, kind: str, seed: int,
     artifact: Path | str | None, oracle: str, settings: dict[str, Any],
+    made: Mapping[str, Artifact],
 ) -> list[Verdict]:  # fmt: skip
     from harness.checking import check
     from harness.compiler.sequence import kernel_of
@@ -83,9 +86,11 @@ def _run(
     steps: list[Verdict] = []
     for name in order:
         func = kernel_of(module, name)
-        given = _arrays(func, arrays, kind, seed, settings)
+        one = made.get(name)
+        contract = _contract(func, settings) if one is None else one.contract
+        given = step_inputs(func, arrays, kind, seed, contract)
         place = None if artifact is None else Path(artifact) / name
-        verdict = check(func, given, artifact=place, oracle=oracle, **settings)
+        verdict = check(one or func, given, artifact=place, oracle=oracle, **settings)
         steps.append(replace(verdict, input_kind=kind))
         if not verdict.passed:
             break
@@ -93,8 +98,20 @@ def _run(
     return steps
 
 
-def _arrays(
-    func: Any, known: Mapping[str, Any], kind: str, seed: int, settings: Mapping[str, Any]
+def _contract(func: Any, settings: Mapping[str, Any]) -> NumericContract:
+    """The precision owed to a step."""
+    from golden import contract_for
+    from harness.compiler.options import CompileOptions
+
+    fields = CompileOptions.__dataclass_fields__
+    chosen = settings.get("options") or CompileOptions(
+        **{k: v for k, v in settings.items() if k in fields}
+    )
+    return contract_for(func, chosen.arch.family, chosen.fidelity, chosen.fp32_dest)
+
+
+def step_inputs(
+    func: Any, known: Mapping[str, Any], kind: str, seed: int, contract: NumericContract
 ) -> dict[str, Any]:
     """A step's inputs: what is known, and what has to be drawn for it."""
     from golden.source import read_kernel
@@ -104,21 +121,9 @@ def _arrays(
     wanted = [n for n in kernel.inputs if n not in known]
     found = {n: known[n] for n in (t.name for t in kernel.tensors) if n in known}
     if wanted and kind != "given":
-        arrays, _ = drawn.draw(func, kind, _contract(func, settings), seed)
+        arrays, _ = drawn.draw(func, kind, contract, seed)
         found |= {n: arrays[n] for n in wanted}
     return found
-
-
-def _contract(func: Any, settings: Mapping[str, Any]) -> NumericContract:
-    """The precision a step owes its source."""
-    from golden import contract_for
-    from harness.compiler.options import CompileOptions
-
-    fields = CompileOptions.__dataclass_fields__
-    chosen = settings.get("options") or CompileOptions(
-        **{k: v for k, v in settings.items() if k in fields}
-    )
-    return contract_for(func, chosen.arch.family, chosen.fidelity, chosen.fp32_dest)
 
 
 def _overflowing(
@@ -140,8 +145,9 @@ def _overflowing(
     if kind is None:
         return []
     for func in funcs:
-        given = _arrays(func, arrays, kind, seed, settings)
-        result = evaluate(func, given, _contract(func, settings))
+        contract = _contract(func, settings)
+        given = step_inputs(func, arrays, kind, seed, contract)
+        result = evaluate(func, given, contract)
         if not tells(result):
             return []
         arrays |= given | {

@@ -278,9 +278,9 @@ def _store(draw: st.DrawFn, scene: Scene) -> None:
 
 
 @st.composite
-def scenes(draw: st.DrawFn, focus: str | None = None) -> Scene:
-    """A kernel in the making, whole."""
-    scene = draw(_scene(focus))
+def scenes(draw: st.DrawFn, focus: str | None = None, begun: Scene | None = None) -> Scene:
+    """A kernel in the making, whole; of certain extents where it is ``begun``."""
+    scene = begun or draw(_scene(focus))
     swarm = draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=4, unique=True))
     kinds = (*_FOCUSED.get(focus or "", ()), *swarm[: 1 if focus else 4])
     if kinds[0] != "gemm" or draw(st.booleans()):

@@ -6,14 +6,14 @@ import re
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
 from harness.errors import HarnessError
-from harness.fuzz import legacy, second
+from harness.fuzz import inturn, legacy, second
 from harness.fuzz import outcome as o
 from harness.fuzz.case import Case
 from harness.fuzz.outcome import Outcome
@@ -99,8 +99,7 @@ def source_of(case: Case, read: Callable[..., Any] = parse_kernel) -> Any:
 
 def _judge(case: Case, blame: bool) -> Outcome:
     from golden import GoldenError
-    from harness.artifact import compile as compile_kernel
-    from harness.checking import check
+    from harness.artifact import compile_all
     from simulator.errors import SimulatorError
 
     kind = str(case.inputs.get("kind", "auto"))
@@ -108,11 +107,17 @@ def _judge(case: Case, blame: bool) -> Outcome:
     oracle = str(case.inputs.get("oracle", "auto"))
     began = time.perf_counter()
     try:
-        made = compile_kernel(source_of(case), **compile_options(case.options))
+        source = source_of(case)
+        all_made = compile_all(source, **compile_options(case.options))
         compiled = _since(began)
-        options = _run_options(case, case.inputs.get("numbers", "fast"))
-        draws = Draws(made.source, made.contract)
-        ask = partial(check, made, oracle=oracle, seed=seed, run_options=options, draws=draws)
+        made = all_made[-1]
+        draws = Draws(made.source, made.contract) if len(all_made) == 1 else None
+        ask = partial(
+            _asking(source, all_made, draws),
+            oracle=oracle,
+            seed=seed,
+            run_options=_run_options(case, case.inputs.get("numbers", "fast")),
+        )
         try:
             verdict = ask(input_kind=None if kind == "auto" else kind)
         except GoldenError as error:
@@ -120,9 +125,11 @@ def _judge(case: Case, blame: bool) -> Outcome:
                 raise
             kind = "random"
             verdict = ask(input_kind=kind)
-        if verdict.reason.startswith(_NOTHING) and kind != "random":
+        if inturn.step(verdict).reason.startswith(_NOTHING) and kind != "random":
             kind = "random"  # where these leave no number: on others the kernel is judged
             verdict = ask(input_kind=kind)
+        verdict = inturn.step(verdict)
+        made = next(one for one in all_made if one.name == verdict.kernel)
     except GoldenError as error:
         return Outcome(o.UNJUDGED, error.code, message=str(error), pipeline=_since(began))
     except HarnessError as error:
@@ -137,7 +144,10 @@ def _judge(case: Case, blame: bool) -> Outcome:
     facts: dict[str, Any] = {"oracle": verdict.oracle, "ratio": verdict.bound_ratio,
              "timings": dict(verdict.timings), "pipeline": compiled + _worked(verdict)}  # fmt: skip
     if verdict.passed:
-        more = _more(made, case, seed, draws) if blame else Outcome(o.PASS)
+        more = Outcome(o.PASS)
+        if blame:
+            more = _more_in_turn(all_made, source, case, seed) if draws is None else (
+                _more(made, case, seed, draws))  # fmt: skip
         if more.oracle:
             facts["oracle"] = f"{verdict.oracle}+{more.oracle}"
         facts["pipeline"] += more.pipeline
@@ -161,6 +171,15 @@ def _judge(case: Case, blame: bool) -> Outcome:
 
         found = _with(found, bad_pass=first_bad_pass(made, kind, seed, draws))
     return _with(found, **facts)
+
+
+def _asking(source: Any, made: Sequence[Any], draws: Draws | None) -> Callable[..., Any]:
+    """What judges a compiled kernel, or several in turn."""
+    from harness.checking import check
+
+    if draws is None:
+        return partial(inturn.verdict_of, source, made)
+    return partial(check, made[0], draws=draws)
 
 
 def _refusing(case: Case) -> str:
@@ -193,7 +212,7 @@ def _more(made: Any, case: Case, seed: int, draws: Draws) -> Outcome:
     if share % SAMPLE == 0:
         return _every_pass(made, case, seed, draws)
     if share in READ_TWICE:
-        return _read_twice(made, case)
+        return _read_twice(made.source, case)
     if number % 128 in LEGACY:
         return _as_before(made, case, LEGACY[number % 128])
     if number % 128 in SECOND:
@@ -207,6 +226,29 @@ def _more(made: Any, case: Case, seed: int, draws: Draws) -> Outcome:
     return Outcome(o.PASS)
 
 
+def _more_in_turn(made: Sequence[Any], source: Any, case: Case, seed: int) -> Outcome:
+    """The verdict on kernels in turn that passed: each like a kernel alone, or all as one text."""
+    share = zlib.crc32(case.kernel.encode()) % (2 * SAMPLE)
+    found = Outcome(o.PASS)
+    if share % SAMPLE == 0:
+        for one in made:
+            found = _every_pass(one, case, seed, Draws(one.source, one.contract))
+            if found.failed:
+                break
+        return found
+    if share in READ_TWICE:
+        found = _read_twice(source, case)
+        if found.failed:
+            return found
+    began = time.perf_counter()
+    said = inturn.by_numpy(made, case.kernel, seed)
+    if said.verdict == "disagreed":
+        return Outcome(o.WRONG, second.NUMPY, READING, main_op(case.kernel), said.reason)
+    names = [name for name in (found.oracle, second.NUMPY if said.verdict == "agreed" else "")
+             if name]  # fmt: skip
+    return Outcome(o.PASS, oracle="+".join(names), message=said.reason, pipeline=_since(began))
+
+
 def _every_pass(made: Any, case: Case, seed: int, draws: Draws) -> Outcome:
     from harness.fuzz.stages import validate
 
@@ -216,11 +258,11 @@ def _every_pass(made: Any, case: Case, seed: int, draws: Draws) -> Outcome:
     return Outcome(o.WRONG, "per-pass", found.name, main_op(case.kernel), found.reason)
 
 
-def _read_twice(made: Any, case: Case) -> Outcome:
+def _read_twice(source: Any, case: Case) -> Outcome:
     from harness.language.built import NotDrawnError, build, difference
 
     try:
-        found = difference(made.source, source_of(case, build))
+        found = difference(source, source_of(case, build))
     except NotDrawnError:  # a case somebody wrote
         return Outcome(o.PASS)
     if not found:

@@ -8,14 +8,20 @@ from hypothesis import strategies as st
 
 from harness.fuzz.case import Case
 from harness.fuzz.grammar import scenes
-from harness.fuzz.placing import placements, schedules
+from harness.fuzz.pairs import followed
+from harness.fuzz.placing import later, placements, schedules
 from harness.fuzz.recipes import recipes
-from harness.fuzz.scene import render
+from harness.fuzz.scene import render, render_in_turn
+from harness.fuzz.units import ALONE, SEQUENCE
 
 DEVICES: Final = ("wormhole_n150", "blackhole_p100", "wormhole_n300", "blackhole_p150",
                   "grayskull_e150")  # fmt: skip
 INPUTS: Final = ("auto", "auto", "auto", "exact", "tagged", "random", "uniform", "wide", "cancel",
                  "tiny", "huge", "one_hot", "special", "ties")  # fmt: skip
+
+
+IN_TURN: Final = 12
+"""One kernel in so many is followed by a second that reads what it wrote, if any can."""
 
 
 @st.composite
@@ -51,17 +57,28 @@ def cases(draw: st.DrawFn, focus: str | None = None) -> Case:
         timed = "topology" in plan  # a stream is determinate, whatever the schedule
         return Case(plan=plan, schedule=draw(schedules()) if timed else {})
     device = draw(st.sampled_from(DEVICES))
+    follows = focus == SEQUENCE or (focus is None and draw(st.integers(0, IN_TURN - 1)) == 1)
+    focus = None if focus in (SEQUENCE, ALONE) else focus
     scene = draw(scenes(focus))
-    if scene.needs_32_bits and device.startswith("grayskull"):
+    found = draw(followed(scene)) if follows else None
+    both = [scene, found[0]] if found else [scene]
+    wide = any(one.needs_32_bits for one in both)
+    if wide and device.startswith("grayskull"):
         device = DEVICES[0]
-    placed = draw(placements(device, scene, focus))
-    for name in scene.runs if device.startswith("blackhole") else ():
-        placed.layouts.setdefault(name, {"memory": "L1"})  # from DRAM it reads longer runs only
+    placed = draw(placements(device, scene, focus, alike=found is not None))
+    layouts = [placed.layouts, draw(later(device, found[0])) if found else {}]
+    for one, stated in zip(both, layouts, strict=False):
+        for name in one.runs if device.startswith("blackhole") else ():
+            stated.setdefault(name, {"memory": "L1"})  # from DRAM it reads longer runs only
+        if found:
+            stated.pop(found[1], None)  # one tensor, and so one layout: the default
     options = {"device": device} | placed.options | draw(modes(device))
-    if scene.needs_32_bits:
+    if wide:
         options.pop("fp32_dest", None)
+    text = render(scene, layouts[0]) if found is None else (
+        render_in_turn(scene, *found, layouts=(layouts[0], layouts[1])))  # fmt: skip
     return Case(
-        kernel=render(scene, placed.layouts),
+        kernel=text,
         options=options,
         annotate=placed.annotate,
         inputs=draw(inputs()),

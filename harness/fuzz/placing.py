@@ -45,10 +45,12 @@ class Placement:
 
 
 @st.composite
-def placements(draw: st.DrawFn, device: str, scene: Scene, focus: str | None = None) -> Placement:
-    """A placement of a kernel on a device."""
+def placements(
+    draw: st.DrawFn, device: str, scene: Scene, focus: str | None = None, *, alike: bool = False
+) -> Placement:  # fmt: skip
+    """A placement of a kernel on a device; ``alike`` where other kernels are dealt like it."""
     kinds: tuple[str, ...] = _FOCUSED.get(focus or "", KINDS)
-    if scene.numbering:  # the grid is another one, and whose shares are alike is not known
+    if scene.numbering or alike:  # the grid is another one, and whose shares are alike is not known
         kinds = tuple(k for k in kinds if k not in ("match", "shared", "own"))
     full = find_arch(device).grid
     pairs = _sides(scene, full)
@@ -68,6 +70,18 @@ def placements(draw: st.DrawFn, device: str, scene: Scene, focus: str | None = N
             layout = draw(layouts(tensor, full, turned=tensor.name in scene.turned))
             out.layouts |= {tensor.name: layout} if layout else {}
     return out
+
+
+@st.composite
+def later(draw: st.DrawFn, device: str, scene: Scene) -> Layouts:
+    """Layouts of the tensors of a kernel that is placed like the one before it."""
+    found: Layouts = {}
+    for tensor in scene.used() if draw(st.integers(0, 3)) == 3 else ():
+        if tensor.name not in scene.tables:
+            turned = tensor.name in scene.turned
+            layout = draw(layouts(tensor, find_arch(device).grid, turned=turned))
+            found |= {tensor.name: layout} if layout else {}
+    return found
 
 
 @st.composite

@@ -90,17 +90,27 @@ def run(text: str, arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Arrays, Arra
         if arg.arg in arrays:
             data[...] = stored_by_host(arrays[arg.arg], dtype)
         tensors[arg.arg] = Memory(data, dtype in _WHOLE, np.zeros(shape, bool))
-    (grid,) = function.body
-    if not isinstance(grid, ast.With):
-        raise NotPlainError(ast.unparse(grid))
+    for part in function.body:
+        if isinstance(part, ast.With):
+            _grid(part, tensors)
+        elif isinstance(part, ast.Assign) and isinstance(part.targets[0], ast.Name):
+            shape, dtype = _value(part.value, {"T": SimpleNamespace(alloc_global=lambda *a: a)})
+            made = Memory(np.full(shape, np.nan), dtype in _WHOLE, np.zeros(shape, bool))
+            tensors[part.targets[0].id] = made
+        else:
+            raise NotPlainError(ast.unparse(part))
+    return ({n: m.data for n, m in tensors.items()},
+            {n: m.written for n, m in tensors.items() if m.written is not None})  # fmt: skip
+
+
+def _grid(grid: ast.With, tensors: Mapping[str, Memory]) -> None:
+    """One T.Kernel, block after block."""
     call, ids = grid.items[0].context_expr, grid.items[0].optional_vars
     extents = [_value(a, {"T": _T}) for a in call.args]  # type: ignore[attr-defined]
     names = [n.id for n in ast.walk(ids) if isinstance(n, ast.Name)]  # type: ignore[arg-type]
     with np.errstate(all="ignore"):
         for place in itertools.product(*(range(n) for n in extents)):
             _Block({**tensors, "T": _T, **dict(zip(names, place, strict=True))}).run(grid.body)
-    return ({n: m.data for n, m in tensors.items()},
-            {n: m.written for n, m in tensors.items() if m.written is not None})  # fmt: skip
 
 
 def _value(node: Any, names: Mapping[str, Any]) -> Any:

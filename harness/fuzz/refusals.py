@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.errors import HarnessError, OptionError
 
 if TYPE_CHECKING:
+    from harness.compiler.options import CompileOptions
     from harness.fuzz.case import Case
 
 DESERVED: Final = frozenset((
@@ -31,13 +32,22 @@ def is_needless(error: HarnessError, case: Case) -> bool:
 
 def refusing_pass(source: Any, options: dict[str, Any]) -> str:
     """The pass that refuses a kernel, or the first where it made something else of it before."""
+    from harness.compiler.options import CompileOptions
+    from harness.compiler.pipeline import tt_passes
+    from harness.language.inturn import steps
+
+    asked = CompileOptions(**options)
+    found = (_refusing(one, asked) for one in steps(source))
+    return next((name for name in found if name), tt_passes(asked)[-1].name)
+
+
+def _refusing(source: Any, asked: CompileOptions) -> str:
+    """The pass that refuses one kernel; empty where none does."""
     from golden import contract_for
     from harness.compiler.diagnostics import as_module
-    from harness.compiler.options import CompileOptions
     from harness.compiler.pipeline import tt_passes
     from harness.fuzz.stages import infers_wrongly
 
-    asked = CompileOptions(**options)
     first, *others = tt_passes(asked)
     try:
         module = inferred = first(as_module(source))
@@ -50,4 +60,4 @@ def refusing_pass(source: Any, options: dict[str, Any]) -> str:
             contract = contract_for(source, asked.arch.family, asked.fidelity, asked.fp32_dest)
             (func,) = (f for _, f in inferred.functions_items())
             return first.name if infers_wrongly(source, func, contract) else one.name
-    return others[-1].name
+    return ""

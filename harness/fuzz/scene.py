@@ -230,7 +230,29 @@ def _by_hand(way: str, gx: int, gy: int) -> tuple[int, list[str], int]:
 
 def render(scene: Scene, layouts: Mapping[str, Any] | None = None) -> str:
     """The scene as text, with layouts of some of its tensors."""
-    params = [f'    {t.name}: T.Tensor({t.shape!r}, "{t.dtype}"),' for t in scene.used()]
+    return _function(scene.used(), _body(scene, layouts))
+
+
+def render_in_turn(
+    first: Scene, second: Scene, between: str, layouts: tuple[Mapping[str, Any], Mapping[str, Any]]
+) -> str:  # fmt: skip
+    """Two scenes as the text of one function; the tensor between is memory of its own."""
+    tensors = {t.name: t for t in (*second.used(), *first.used())}
+    made = tensors.pop(between)
+    held = f'{between} = T.alloc_global({made.shape!r}, "{made.dtype}")'
+    named = sorted(tensors.values(), key=lambda t: int(t.name[1:]))  # in the order they came up
+    body = [*_body(first, layouts[0]), *_body(second, layouts[1])]
+    return _function(named, [held, *body])
+
+
+def _function(tensors: Sequence[Tensor], body: Sequence[str]) -> str:
+    params = [f'    {t.name}: T.Tensor({t.shape!r}, "{t.dtype}"),' for t in tensors]
+    return "\n".join(["@T.prim_func", "def main(", *params, "):", *(f"    {line}" for line in body),
+                      ""])  # fmt: skip
+
+
+def _body(scene: Scene, layouts: Mapping[str, Any] | None) -> list[str]:
+    """The lines of a T.Kernel."""
     grid = [f"T.ceildiv({scene.M}, {scene.bm})"]
     names = ["by"]
     if scene.axes > 1:
@@ -247,6 +269,4 @@ def render(scene: Scene, layouts: Mapping[str, Any] | None = None) -> str:
         name = "p" if deep else "b"
         head = f"with T.Kernel({extent}, threads=128) as {name}:"
         lines = [*found, *(f"{'    ' * deep}{line}" for line in lines)]
-    body = [*said, *scene.allocations, *lines]
-    return "\n".join(["@T.prim_func", "def main(", *params, "):", f"    {head}",
-                      *(f"        {line}" for line in body), ""])  # fmt: skip
+    return [head, *(f"    {line}" for line in (*said, *scene.allocations, *lines))]

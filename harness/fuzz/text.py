@@ -28,18 +28,21 @@ def as_module(kernel: str, params: Mapping[str, Any] | None = None) -> str:
 
 
 def parse_kernel(kernel: str, params: Mapping[str, Any] | None = None) -> Any:
-    """The PrimFunc of a kernel's text; ``params`` are names it may use.
+    """The PrimFunc of a kernel's text, or the module of several T.Kernel in turn.
+
+    ``params`` are names it may use.
 
     Raises:
         LanguageError: text that is no kernel of the dialect, with its line.
     """
     import harness.language as T
+    from harness.language.inturn import in_turn
     from harness.language.reading import Text, read
 
     body = kernel.replace(IMPORT, "", 1) if kernel.lstrip().startswith(IMPORT) else kernel
     tree = _inspect(body, params or {})
     try:
-        return read(Text(body, tree), {**(params or {}), "T": T})
+        return in_turn(read(Text(body, tree), {**(params or {}), "T": T}))
     except HarnessError:
         raise
     except Exception as error:  # noqa: BLE001  (TVM wraps what the dialect raised)

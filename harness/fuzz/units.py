@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-FOCI: Final = ("gemm", "elementwise", "reduce", "layout", "schedule", "plan")
+SEQUENCE: Final = "sequence"
+"""Kernels that a second follows, which reads what they wrote."""
+FOCI: Final = ("gemm", "elementwise", "reduce", "layout", "schedule", SEQUENCE, "plan")
 """What a campaign may concentrate on."""
+ALONE: Final = "alone"
+"""What no campaign asks for: everything, but kernels that none follows."""
 SHARDS: Final = 64
 """Logical shards; fixed, so that cases do not depend on the number of workers."""
 BATCH: Final = 32

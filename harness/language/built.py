@@ -23,6 +23,7 @@ from tvm.tirx.script import builder as S
 from harness.errors import LanguageError
 from harness.language.elementwise import same_dtype
 from harness.language.frames import ParallelLoop, serial
+from harness.language.inturn import Between, declare_between, declare_made, in_turn
 from harness.language.layouts import declare_layouts
 from harness.language.located import PARSER
 from harness.language.regions import is_buffer
@@ -40,7 +41,9 @@ class NotDrawnError(LanguageError):
 
 
 def build(text: str, params: Mapping[str, Any] | None = None) -> Any:
-    """The PrimFunc of a kernel's text; ``params`` are names it may use.
+    """The PrimFunc of a kernel's text, or the module of several T.Kernel in turn.
+
+    ``params`` are names it may use.
 
     Raises:
         NotDrawnError: a statement or expression that is not of the grammar's.
@@ -62,7 +65,8 @@ def build(text: str, params: Mapping[str, Any] | None = None) -> Any:
                 scope.names[arg.arg] = S.arg(arg.arg, tensor)
             scope.body(function.body)
             declare_layouts(stated)
-        return builder.get()
+            declare_made(stated)
+        return in_turn(builder.get())
     finally:
         PARSER.reset(token)
 
@@ -92,6 +96,9 @@ class _Scope:
                 S.evaluate(call)
         elif isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name):
             name, made = s.targets[0].id, self.value(s.value)
+            if isinstance(made, Between):
+                self.names[name] = declare_between(PARSER.get(), name, made)
+                return
             if not is_buffer(made) and _reads(made):  # what is read is read once
                 if self.parallel:
                     raise _other(s)

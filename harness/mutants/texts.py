@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from harness.fuzz.draw import batch
 from harness.fuzz.text import parse_kernel
-from harness.fuzz.units import units
+from harness.fuzz.units import ALONE, units
 
 DRAWN: Final = "drawn"
 """Their name among kernels."""
@@ -23,7 +23,7 @@ SIZE: Final = 32 * 64
 @lru_cache(maxsize=1)
 def texts() -> tuple[str, ...]:
     """The shortest of the drawn texts that use each name of the dialect, or a flag."""
-    found = [case.kernel for unit in units(1, EXAMPLES, None) for case in batch(unit)]
+    found = [case.kernel for unit in units(1, EXAMPLES, ALONE) for case in batch(unit)]
     using: dict[str, list[str]] = {}
     for text in sorted(found, key=len):
         for name in set(re.findall(r"T\.\w+|\w+=True|\w+=False", text)):

@@ -13,6 +13,7 @@ from harness.compiler import annotate_tt_layout
 from harness.errors import HarnessError, OptionError
 from harness.fuzz.judge import compile_options, source_of
 from harness.fuzz.options import cases
+from harness.fuzz.units import ALONE
 from harness.kernels.table import KERNELS
 from harness.rungs import NoOracleError
 from simulator.run import execute
@@ -85,7 +86,7 @@ def test_a_tagged_answer_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("holds what belongs into" in note for note in verdict.notes), verdict.notes
 
 
-@given(cases())
+@given(cases(ALONE))
 def test_placement_changes_no_bit(case: Any) -> None:
     """Any kernel on other cores, with other buffering and layouts, gives the same bits on reals."""
     try:

@@ -8,13 +8,13 @@ from golden import GoldenError, contract_for, evaluate
 from golden.second import SecondOpinion
 from harness.fuzz.judge import source_of
 from harness.fuzz.options import cases
-from harness.fuzz.units import FOCI
+from harness.fuzz.units import ALONE, FOCI, SEQUENCE
 from harness.inputs import KINDS, draw
 
 
-@pytest.mark.parametrize("focus", [None, *(f for f in FOCI if f != "plan")])
+@pytest.mark.parametrize("focus", [ALONE, *(f for f in FOCI if f not in (SEQUENCE, "plan"))])
 @given(data=st.data())
-def test_golden_and_llvm_agree(focus: str | None, data: st.DataObject) -> None:
+def test_golden_and_llvm_agree(focus: str, data: st.DataObject) -> None:
     """Every drawn kernel is lowered, none refused, and both say the same of any inputs."""
     case = data.draw(cases(focus))
     func = source_of(case)

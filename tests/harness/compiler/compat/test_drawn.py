@@ -15,11 +15,12 @@ from harness.fuzz.case import Case
 from harness.fuzz.judge import source_of
 from harness.fuzz.legacy import STEPS, WHOLE, difference
 from harness.fuzz.options import cases
+from harness.fuzz.units import ALONE
 from tests.harness.compiler import samples
 from tests.harness.compiler.compat import legacy
 
 
-@given(cases())
+@given(cases(ALONE))
 def test_drawn_kernels_have_one_plan(case: Case) -> None:
     """All transforms in one, and all functions in turn, give the pipeline's plan and programs."""
     source = source_of(case)
