@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulator.program import Stmt
+from simulator.engine.schedule import LateNoc, RoundRobin, Seeded
+from simulator.program import Program, Stmt
+from simulator.run import RunOptions
 from tests.simulator.builders import Sketch, layout, loop, op, when
 from tests.simulator.engine.hand import (
     READ_BARRIER,
+    W0,
+    WRITE_BARRIER,
     at_least,
     fetch,
     increment,
@@ -18,6 +22,7 @@ from tests.simulator.engine.hand import (
     push,
     reserve,
     reset,
+    send,
     wait,
 )
 from tests.simulator.pipes import codes, pipe, run
@@ -69,3 +74,24 @@ def test_cores_that_go_on_alone_leave_the_others_their_branch() -> None:
     result = run(on_cores(3, reader=reader))
     assert codes(result) == []
     assert result.written["C"].all()
+
+
+def test_pages_that_another_core_fills_are_waited_for_together() -> None:
+    """The wait for two pages is after both pushes, hence after both transfers."""
+    sender = (at_least(1, 1), loop("t", 2, reserve(0), fetch("t"), READ_BARRIER, send(W0, 1, W0),
+                                   WRITE_BARRIER, increment(1, 0), push(0)))  # fmt: skip
+    receiver = (reserve(0, 2), increment(0, 1), at_least(0, 1), push(0), at_least(0, 2), push(0))
+    sketch = on_cores(2, reader=(when(["==", "x", 0], *sender, orelse=receiver),))
+    tile = (op("tile_regs_acquire"), op("copy_tile", 0, "i", 0), op("tile_regs_commit"),
+            reserve(1), op("tile_regs_wait"), op("pack_tile", 0, 1), op("tile_regs_release"),
+            push(1))  # fmt: skip
+    compute = sketch.programs["compute"]
+    sketch.programs["compute"] = Program(
+        name="compute", thread="compute", runtime_args=compute.runtime_args,
+        body=(*compute.body[:2], wait(0, 2), loop("i", 2, *tile), pop(0, 2)),
+    )  # fmt: skip
+    for schedule in (RoundRobin(), *(Seeded(n) for n in range(6)), LateNoc(0), LateNoc(1)):
+        result = run(sketch, RunOptions(schedule=schedule))
+        assert codes(result) == []
+        left, right = (result.outputs["C"][:, at : at + 64] for at in (0, 64))
+        np.testing.assert_array_equal(left, right)
