@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +59,62 @@ def test_a_product_of_unlike_signs_is_refused_where_it_grows_too_large() -> None
     assert harness.check(product(130)).passed
     with pytest.raises(CompileError, match="may exceed 16,777,216"):
         harness.compile(product(160))
+
+
+def squares(largest: int) -> Any:
+    """Sums of 64 whole numbers up to ``largest``, squared."""
+
+    @T.prim_func
+    def main(A: T.Tensor((32, 64), "float32"), D: T.Tensor((32,), "int32")):
+        with T.Kernel(1):
+            a = T.alloc_fragment((32, 64), "float32")
+            n = T.alloc_fragment((32, 64), "int32")
+            r = T.alloc_fragment((32,), "int32")
+            q = T.alloc_fragment((32,), "int32")
+            T.copy(A, a)
+            for i, j in T.Parallel(32, 64):
+                n[i, j] = T.if_then_else(a[i, j] > 0, largest, 0)
+            T.reduce_sum(n, r, dim=1)
+            for i in T.Parallel(32):
+                q[i] = r[i] * r[i]
+            T.copy(q, D)
+
+    return main
+
+
+def test_a_sum_counts_the_numbers_along_its_own_axis() -> None:
+    """64 of them, where the block has 32 rows."""
+    assert harness.check(squares(60)).passed
+    with pytest.raises(CompileError, match="may exceed 16,777,216"):
+        harness.compile(squares(70))
+
+
+def handed_on(value: int) -> Any:
+    """Computed whole numbers, copied from block to block before they are used."""
+
+    @T.prim_func
+    def main(A: T.Tensor((32, 32), "float32"), D: T.Tensor((32, 32), "int32")):
+        with T.Kernel(1):
+            a = T.alloc_fragment((32, 32), "float32")
+            b = T.alloc_fragment((32, 32), "int32")
+            n = T.alloc_fragment((32, 32), "int32")
+            m = T.alloc_fragment((32, 32), "int32")
+            k = T.alloc_fragment((32, 32), "int32")
+            T.copy(A, a)
+            T.fill(b, value)
+            for i, j in T.Parallel(32, 32):
+                n[i, j] = b[i, j] + T.if_then_else(a[i, j] > 0, i, 0 - j)
+            T.copy(n, m)
+            T.copy(m, k)
+            T.copy(k, D)
+
+    return main
+
+
+def test_copies_of_computed_numbers_are_computed_numbers() -> None:
+    """However many blocks they pass, they are kept alike."""
+    a = np.random.default_rng(0).standard_normal((32, 32)).astype(np.float32)
+    i, j = np.mgrid[:32, :32]
+    got = harness.compile(handed_on(3)).run({"A": a}).outputs["D"]
+    assert np.array_equal(got, 3 + np.where(a > 0, i, -j))
+    assert harness.check(handed_on(3)).passed

@@ -48,10 +48,10 @@ RIGHT: dict[str, tuple[str, tuple[Stmt, ...]]] = {
 WRONG: dict[str, tuple[str, str, tuple[Stmt, ...]]] = {
     "the second page's read is under way": (
         "Unbarriered", "read", (reserve(0, 2), fetch(FIRST), READ_BARRIER, fetch(SECOND, NEXT_W),
-                                push(0, 2))),
+                                push(0, 2), READ_BARRIER)),
     "the first page's read is under way": (
         "Unbarriered", "read", (reserve(0, 2), fetch(SECOND, NEXT_W), READ_BARRIER, fetch(FIRST),
-                                push(0, 2))),
+                                push(0, 2), READ_BARRIER)),
     "popped with the page before what is still read": (
         "Unbarriered", "write", (wait(1, 2), store(FIRST), WRITE_BARRIER, store(SECOND, NEXT_R),
                                  pop(1, 2), WRITE_BARRIER)),
@@ -84,7 +84,7 @@ def test_tiles_packed_together_are_each_looked_at() -> None:
 def counted(stmt: Stmt) -> Stmt:
     """An op of a circular buffer with its count computed, as a loop may do it."""
     if isinstance(stmt, Op) and stmt.name.startswith("cb_"):
-        return op(stmt.name, stmt.args[0], plus(stmt.args[1], times("t", 0)))
+        return op(stmt.name, stmt.args[0], ["max", stmt.args[1], "t"])
     return stmt
 
 
