@@ -124,8 +124,11 @@ class Shift(NamedTuple):
 
     def by(self, periods: int) -> None:
         """So many periods have passed."""
+        done: set[int] = set()
         for part, array in zip(_parts(self.gains, self.arrays), self.arrays, strict=True):
-            np.add(array, periods * part, out=array)
+            if id(array) not in done:  # accesses that one call makes of several cells share theirs
+                np.add(array, periods * part, out=array)
+                done.add(id(array))
 
 
 def shift_between(clocks: Clocks, before: Standing, after: Standing) -> Shift | None:

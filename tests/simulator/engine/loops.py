@@ -193,6 +193,47 @@ def pipeline(pick: Pick) -> Sketch:
     return sketch
 
 
+def ring(pick: Pick) -> Sketch:
+    """Every core sends the first page of two on, its neighbour's second; with a fault."""
+    width, steps, mine = pick([2, 3, 4]), pick([12, 30, 30]), ["get_write_ptr", 0]
+    right, left = (["%", plus("x", far), width] for far in (1, width - 1))
+    asked = plus("t", 1)
+    body: list[Stmt] = [
+        op("cb_reserve_back", 0, 2),
+        op("noc_async_read_page", "x", "A", mine),
+        op("noc_async_read_barrier"),
+        op("noc_semaphore_inc", left, 0, 0, 1),
+        op("noc_semaphore_wait_min", 0, asked),
+        op("noc_async_write", mine, right, 0, plus(mine, PAGE), PAGE),
+        op("noc_async_write_barrier"),
+        op("noc_semaphore_inc", right, 0, 1, 1),
+        op("noc_semaphore_wait_min", 1, asked),
+        op("cb_push_back", 0, 2),
+    ]
+    made = network(
+        (width, 1), steps, _faulty(pick, body, pick(LATE)), width * steps,
+        extra={"semaphores": everywhere((width, 1), 0, 0)},
+    )  # fmt: skip
+    fmt, _, producer, consumer = made.buffers[0]
+    made.buffers[0] = (fmt, pick([2, 4]), producer, consumer)
+    *start, tiles = made.programs["compute"].body
+    assert isinstance(tiles, Loop)
+    both = tuple(TWO.get(getattr(item, "name", ""), item) for item in tiles.body)
+    made.programs["compute"] = Program(
+        name="compute", thread="compute", runtime_args=("x", "y"),
+        body=(*start, loop_of("t", steps, *both)),
+    )  # fmt: skip
+    return made
+
+
+TWO = {
+    "cb_wait_front": op("cb_wait_front", 0, 2),
+    "cb_pop_front": op("cb_pop_front", 0, 2),
+    "copy_tile": op("copy_tile", 0, 1, 0),
+}
+"""What takes two pages of a ring's buffer."""
+
+
 def _named(body: tuple[Stmt, ...], name: str) -> tuple[Stmt, ...]:
     """The statements, with a fault's iteration counted by another loop variable."""
     return tuple(
@@ -210,6 +251,6 @@ def _renamed(cond: Any, name: str) -> Any:
 
 def looping(random: Random) -> tuple[Sketch, Any]:
     """A program, and a schedule to run it under."""
-    sketch = random.choice([window, exchange, pipeline, pipeline])(random.choice)
+    sketch = random.choice([window, exchange, ring, pipeline, pipeline])(random.choice)
     schedules = [RoundRobin()] * 6 + [Seeded(random.randrange(9)), LateNoc(random.randrange(9))]
     return sketch, random.choice(schedules)

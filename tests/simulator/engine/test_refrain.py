@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from random import Random
 from typing import Any
@@ -13,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from simulator.engine import machine, ordering
+from simulator.engine import machine, ordering, refrain
 from simulator.engine.listener import Listener
 from simulator.engine.schedule import RoundRobin
 from simulator.program import If, Loop, Program, Stmt
 from simulator.run import RunOptions, RunResult
 from tests.simulator.builders import Sketch, layout, loop, op, plus, when
-from tests.simulator.engine.loops import looping
+from tests.simulator.engine.loops import CORES, LATE, looping, ring
 from tests.simulator.engine.test_collectives import multicast_gemm
 from tests.simulator.engine.test_network import everywhere, multicast, network
 from tests.simulator.pipes import codes, run
@@ -69,6 +70,24 @@ def test_a_long_product_makes_few_calls() -> None:
     result, skipped = _judged(sketch, repeats=True)
     assert codes(result) == []
     assert skipped > 1000
+
+
+def _barrier_twice(some: Sequence[Any]) -> Any:
+    """A ring that is right, and says something else in its twentieth iteration."""
+    if some is LATE:
+        return 20
+    if isinstance(some, range) and len(some) > CORES:
+        return 2
+    return "twice" if "" in some else some[-1]
+
+
+@pytest.mark.parametrize("alike", range(1, 12))
+def test_clocks_go_on_from_wherever_they_stopped(alike: int) -> None:
+    """Whatever call of the loop the period begins with, what comes after it is judged right."""
+    with mock.patch.object(refrain, "ALIKE", alike):
+        result, skipped = _judged(ring(_barrier_twice), repeats=True)
+    assert codes(result) == []
+    assert skipped > 40
 
 
 def test_news_under_way_when_calls_began_to_repeat_arrives() -> None:

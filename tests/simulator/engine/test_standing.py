@@ -10,7 +10,7 @@ import pytest
 
 from simulator.engine.clocks import BRISC, COMING, NCRISC, Clocks
 from simulator.engine.lanes import LaneTable
-from simulator.engine.standing import shift_between
+from simulator.engine.standing import Shift, shift_between
 
 CLOCKS = Clocks(2, LaneTable(), (BRISC, NCRISC), wide=True)
 COUNTS = 4
@@ -64,3 +64,11 @@ def test_what_is_no_time_has_to_be_equal() -> None:
     times = [3, 3, 3, 3, 2]
     before, after = (_standing(times, [FIRST], shape) for shape in ((1,), (2,)))
     assert shift_between(CLOCKS, before, after) is None
+
+
+def test_times_that_accesses_share_are_shifted_once() -> None:
+    """One array for the pages that a core reserves in one call, which may be told apart."""
+    counters, shared = np.array([5, 3, 3, 3], np.int32), np.array([4], np.int32)
+    Shift([counters, shared, shared], np.array([2, 0, 0, 0, 2, 2], np.int32)).by(10)
+    assert counters.tolist() == [25, 3, 3, 3]
+    assert shared.tolist() == [24]
