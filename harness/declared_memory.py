@@ -126,7 +126,7 @@ def _blocks(
     """Blocks a circular buffer has to hold at least and at most; ``looped`` in a reader's loop."""
     if cb.producer == cb.consumer:
         return 1, None
-    if cb.consumer == "brisc" or looped:
+    if cb.producer == "compute" or looped:
         return (2, None) if options.double_buffer else (1, 1)
     if options.prefetch:
         return 2 if several else 1, None

@@ -164,6 +164,25 @@ def test_stores_to_every_other_column(dtype: str, device: str) -> None:
     right(func, device, {"X": X, "C": C}, {"Y": wanted})
 
 
+@pytest.mark.parametrize("options", [
+    {"grid": (1, 1)}, {"grid": (2, 1), "double_buffer": False}, {"prefetch": False},
+    {"grid": (1, 1), "double_buffer": False, "prefetch": False}, {"fp32_dest": False},
+    {"device": "grayskull_e150", "fp32_dest": False},
+])  # fmt: skip
+def test_whatever_the_options(options: dict[str, Any]) -> None:
+    """The reader waits for compute and compute for it, block after block, at any depth."""
+    func = kernel(
+        "X: T.Tensor((3, 40, 96), 'bfloat16'), Y: T.Tensor((3, 40, 96), 'bfloat16')",
+        "with T.Kernel(2, 3) as (x, b):\n"
+        "    y = T.alloc_fragment((32, 96), 'bfloat16')\n"
+        "    for i, j in T.Parallel(32, 48):\n"
+        "        y[i, 2 * j] = X[b, x * 32 + i, 2 * j + 1] * 2.0\n"
+        "        y[i, 2 * j + 1] = y[i, 2 * j] + X[b, x * 32 + i, 2 * j]\n"
+        "    T.copy(y, Y[b, x * 32, 0])")  # fmt: skip
+    verdict = harness.check(func, **options)
+    assert verdict.passed, (verdict.reason, verdict.findings)
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_store_leaves_the_others_as_they_are(device: str) -> None:
     """What a strided store does not name keeps its value, over steps of a loop too."""
