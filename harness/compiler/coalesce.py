@@ -21,6 +21,7 @@ from harness.compiler.affine import affine, mentions
 from harness.compiler.block.gather import is_gathered
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, calls, read_kernel, with_body
+from harness.compiler.notjoined import APART, NotJoined
 from harness.compiler.rowchoices import chosen_rows
 from harness.compiler.ties import (
     Dim,
@@ -61,8 +62,12 @@ def coalesce(func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, tuple[int, int, int]]:
             func, factors[axis] = _joined(kernel, axis)
         except NotJoined as found:
             if not in_pieces(kernel, kernel.block_vars[axis]):
-                refuse(found.why, node=found.node, code="UnalignedBlock",
-                       next_step="use block extents that are multiples of 32")  # fmt: skip
+                refuse(
+                    found.why,
+                    node=found.node,
+                    code="UnalignedBlock",
+                    next_step=f"use block extents that are multiples of 32{found.else_do}",
+                )
             factors[axis] = turns(kernel, kernel.block_vars[axis])
             func = in_turns(kernel, axis, factors[axis])
     return func, (factors[0], factors[1], factors[2])
@@ -186,14 +191,6 @@ def _advances(step: int, place: Place) -> None:
                         f" {place.dim}, where they cover {place.extent}", place.node)  # fmt: skip
 
 
-class NotJoined(Exception):  # noqa: N818  (steps stay as they are, or are refused)
-    """Why steps cannot be joined, and where that shows."""
-
-    def __init__(self, why: str, node: Any) -> None:
-        super().__init__(why)
-        self.why, self.node = why, node
-
-
 class Join:
     """Rewrites one kernel along one axis, of the grid or a loop, whose steps are below a tile."""
 
@@ -242,13 +239,13 @@ class Join:
         body = self._rewrite(self.kernel.body)
         return with_body(self.kernel.func, body, {self.var: self.steps})
 
-    def no(self, why: str, node: Any) -> NoReturn:
+    def no(self, why: str, node: Any, else_do: str = "") -> NoReturn:
         """Refuse to join.
 
         Raises:
             NotJoined: always.
         """
-        raise NotJoined(f"{self.what} are {self.size} and {why}", node)
+        raise NotJoined(f"{self.what} are {self.size} and {why}", node, else_do)
 
     def _check_place(self, place: Place) -> None:
         found = step_of(place.start, self.var)
@@ -257,7 +254,7 @@ class Join:
             if found is None:
                 self.no(f"tensor {name!r} is read at a place computed for each", place.node)
             if step != self.extent or place.extent != self.extent:
-                self.no(f"tensor {name!r} does not advance with them", place.node)
+                self.no(f"tensor {name!r} does not advance with them", place.node, APART)
             size = constant(place.tensor.ty.shape[place.dim]) or 0
             if self.end is not None and self.end < size and place.tensor in self.written:
                 self.no(f"end inside a tile of tensor {name!r}, at {self.end} of {size}",
@@ -310,7 +307,7 @@ class Join:
             if call.op.name == COPY:
                 source, target = (self._moving(region) for region in call.args[:2])
                 if source != target:
-                    self.no("this copy turns them", call)
+                    self.no("this copy does not move the same dimensions", call, APART)
 
     def _moving(self, region: TensorRegion) -> list[Any]:
         """What the dimensions of a region that will have more than one element are tied to."""

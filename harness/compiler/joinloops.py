@@ -14,8 +14,9 @@ from typing import Any
 from tvm import tirx
 from tvm.ir import Call
 
-from harness.compiler.coalesce import Join, NotJoined
+from harness.compiler.coalesce import Join
 from harness.compiler.kernel import Kernel, accesses, read_kernel, statements
+from harness.compiler.notjoined import NotJoined
 from harness.compiler.ties import Ties, places, step_of
 from harness.compiler.turns import TURNS
 from harness.language.ops import COPY, FILL, GEMM

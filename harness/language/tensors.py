@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import tvm
 from tvm.tirx.script import builder as S
@@ -27,6 +27,11 @@ BLOCK_DTYPES = (*DTYPES, *INTEGERS, *MASKS)
 """Element types of on-chip blocks."""
 TENSOR_DTYPES = (*DTYPES, *INTEGERS, *MASKS, *BLOCK_FORMATS)
 """Element types of tensors."""
+
+_PACKED: Final = ("unpack numbers on the host, or let it store weights as bfloat8_b or bfloat4_b,"
+                  " which T.copy reads as bfloat16")  # fmt: skip
+_INSTEAD: Final = {"uint32": _PACKED}
+"""What to use instead of some dtypes; the others are told what there is."""
 
 SHARED, FRAGMENT, LOCAL, VAR = "shared.dyn", "local.fragment", "local", "local.var"
 """Storage scopes of T.alloc_shared, T.alloc_fragment, T.alloc_local and T.alloc_var."""
@@ -52,8 +57,9 @@ def dtype_name(dtype: object, *, accepted: Sequence[str] = DTYPES) -> str:
             raise LanguageError(f"{name} is how a tensor may be stored; no block or value has it",
                                 code="UnsupportedDtype",
                                 next_step=f"use {VALUES}, which holds its values")  # fmt: skip
+        known = f"use one of {', '.join(accepted)}"
         raise LanguageError(f"dtype {name!r} is not supported", code="UnsupportedDtype",
-                            next_step=f"use one of {', '.join(accepted)}")  # fmt: skip
+                            next_step=_INSTEAD.get(name, known))  # fmt: skip
     return name
 
 

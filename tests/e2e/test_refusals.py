@@ -304,3 +304,40 @@ def test_parts_of_blocks_below_a_tile_are_done_in_turn(what: str) -> None:
     verdict = harness.check(func)
     assert verdict.passed, (verdict.reason, verdict.findings)
     assert harness.compile(func).plan.coalesce == (4, 1, 1)
+
+
+@pytest.mark.parametrize("value", ["q[i, j] & 15", "q[i, j // 2] >> ((j % 2) * 4)", "q[i, j] | 1"])
+def test_packed_numbers_are_unpacked_elsewhere(value: str) -> None:
+    """Bits of numbers are refused where they are asked for, with what holds narrow weights."""
+    error = refusal(kernel(
+        "Q: T.Tensor((32, 32), 'int32'), B: T.Tensor((32, 32), 'float32')",
+        "with T.Kernel(1):\n    q = T.alloc_shared((32, 32), 'int32')\n"
+        "    w = T.alloc_fragment((32, 32), 'float32')\n    T.copy(Q, q)\n"
+        f"    for i, j in T.Parallel(32, 32):\n        w[i, j] = T.cast({value}, 'float32')\n"
+        "    T.copy(w, B)"))  # fmt: skip
+    assert "bfloat4_b" in str(error.next_step)
+    assert error.location
+    assert ":9:" in error.location
+
+
+@pytest.mark.parametrize(("dtype", "word"), [("uint8", "bfloat4_b"), ("uint32", "bfloat8_b"),
+                                             ("bool", "mask")])  # fmt: skip
+def test_dtypes_of_packed_numbers_and_masks(dtype: str, word: str) -> None:
+    """What a tensor of bytes is meant for is not always a mask."""
+    error = refusal(kernel(f"Q: T.Tensor((32, 32), '{dtype}')", "with T.Kernel(1):\n    pass"))
+    assert word in str(error.next_step)
+    assert ("mask" in str(error.next_step)) is (dtype != "uint32")
+
+
+def test_a_row_that_all_blocks_share_is_only_read() -> None:
+    """A product in place of the vector that all rows share: the message says what to write."""
+    error = refusal(kernel(
+        "A: T.Tensor((1, 64), 'float32'), B: T.Tensor((8, 64), 'float32'),"
+        " C: T.Tensor((8,), 'float32')",
+        "with T.Kernel(8) as n:\n    a = T.alloc_local((64,), 'float32')\n"
+        "    b = T.alloc_local((64,), 'float32')\n    s = T.alloc_local((1,), 'float32')\n"
+        "    T.copy(A[0, 0:64], a)\n    T.copy(B[n, 0:64], b)\n"
+        "    for k in T.Parallel(64):\n        a[k] = a[k] * b[k]\n"
+        "    T.reduce_sum(a, s)\n    C[n] = s[0]"))  # fmt: skip
+    assert error.code == "UnalignedBlock"
+    assert "p[k] = a[k] * b[k]" in str(error.next_step)
