@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import harness
 from harness.errors import CompileError
@@ -272,6 +274,45 @@ def test_slices_inside_tiles(device: str) -> None:
     Y = np.concatenate([X, X, X], axis=1).reshape(2, 32, 120)
     Y[:, 12:32, 1:25] += Y[:, 5:25, 70:94].copy()
     right(func, device, {"X": X}, {"Y": Y.reshape(64, 120), "S": Y[..., 3:37].sum(-1).reshape(64)})
+
+
+COLUMNS = st.sampled_from(["j", "C - 1 - j", "(j + 5) % C", "j // 2", "j + 1 - 2 * (j % 2)", "0",
+                           "j * 3 % C", "j // 2 * 2", "k % 4", "j // 8"])  # fmt: skip
+ROWS = st.sampled_from(["i", "R - 1 - i", "(i + 7) % R", "i // 2", "0", "k"])
+TARGETS = st.sampled_from([("i", "j", 1, 1), ("i", "2 * j + k % 2", 1, 2), ("2 * i + 1", "j", 2, 1),
+                           ("R - 1 - i", "C - 1 - j", 1, 1), ("i", "j + 3", 1, 2)])  # fmt: skip
+
+
+@given(
+    st.lists(st.tuples(TARGETS, ROWS, COLUMNS, ROWS, COLUMNS), min_size=1, max_size=3),
+    st.sampled_from([(32, 32), (20, 40), (16, 64)]), st.sampled_from(["bfloat16", "float32"]),
+    st.sampled_from(DEVICES),
+)  # fmt: skip
+@settings(max_examples=settings().max_examples // 10)
+def test_moves_one_after_another(
+    moves: Any, shape: tuple[int, int], dtype: str, device: str
+) -> None:  # fmt: skip
+    """In a loop, between two blocks, over what earlier steps left: the reference answers alike."""
+    R, C = shape
+    body = []
+    for number, ((row, col, down, right), *index) in enumerate(moves):
+        into, out = ("x", "y") if number % 2 else ("y", "x")
+        body.append(
+            f"for i, j in T.Parallel({R // down}, {C // right}):\n"
+            f"    {into}[{row}, {col}] = {out}[{index[0]}, {index[1]}] - {out}[{index[2]},"
+            f" {index[3]}] * 0.5\n"
+        )
+    text = textwrap.indent("".join(body), " " * 8).replace("R", str(R)).replace("C", str(C))
+    verdict = harness.check(kernel(
+        f"X: T.Tensor((2, {R}, {C}), '{dtype}'), Y: T.Tensor((2, {R}, {C}), '{dtype}')",
+        "with T.Kernel(2) as b:\n"
+        f"    x = T.alloc_shared(({R}, {C}), '{dtype}')\n"
+        f"    y = T.alloc_fragment(({R}, {C}), '{dtype}')\n"
+        "    T.copy(X[b, :, :], x)\n"
+        "    T.copy(x, y)\n"
+        f"    for k in T.serial(3):\n{text}"
+        "    T.copy(y, Y[b, :, :])"), device=device)  # fmt: skip
+    assert verdict.passed, (verdict.reason, verdict.findings)
 
 
 @pytest.mark.parametrize(

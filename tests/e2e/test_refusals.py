@@ -341,3 +341,13 @@ def test_a_row_that_all_blocks_share_is_only_read() -> None:
         "    T.reduce_sum(a, s)\n    C[n] = s[0]"))  # fmt: skip
     assert error.code == "UnalignedBlock"
     assert "p[k] = a[k] * b[k]" in str(error.next_step)
+
+
+def test_a_strided_store_to_a_tensor_goes_by_way_of_a_block() -> None:
+    """Writes are of whole runs: the message says where elements may be stored one by one."""
+    error = refusal(kernel(
+        "A: T.Tensor((32, 64), 'float32'), B: T.Tensor((32, 64), 'float32')",
+        "with T.Kernel(1):\n    for i, j in T.Parallel(32, 32):\n"
+        "        B[i, 2 * j] = A[i, 2 * j]"))  # fmt: skip
+    assert error.code == "UnsupportedIndex"
+    assert "on-chip block and T.copy" in str(error.next_step)

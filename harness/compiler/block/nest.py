@@ -225,7 +225,8 @@ class Nest:
             if not positions or mentions(rest, self.variables):
                 refuse(f"tensor {buffer.name!r} is not indexed by start + loop variable in order",
                        node=node, code="UnsupportedIndex",
-                       next_step="index as tensor[start + i, start + j]")  # fmt: skip
+                       next_step="index as tensor[start + i, start + j], or store so to an on-chip"
+                       " block and T.copy that")  # fmt: skip
             starts.append(rest)
             sizes.append(self.extents[positions[0]])
             used = positions[0] + 1
@@ -233,8 +234,7 @@ class Nest:
 
     def _is_turned(self, indices: list[Any]) -> bool:
         """Whether two loops run over a tensor's elements the other way round."""
-        used = [k for index in indices for k, v in enumerate(self.variables)
-                if mentions(index, [v])]  # fmt: skip
+        used = [k for i in indices for k, v in enumerate(self.variables) if mentions(i, [v])]
         return len(self.variables) == 2 and used == [1, 0]
 
     def tensor(self, buffer: Any, indices: list[Any], node: Any, inside: Any = None) -> Expr:
