@@ -28,7 +28,8 @@ def deciding_values(kernel: Kernel) -> dict[str, tuple[int, ...]]:
         for expr in _decisive(stmt):
             numbers, sources = _parts(expr, named)
             tables = {name for source in sources for name in known.get(source, {source.name})}
-            near = {n + d for n in numbers for d in (-1, 0, 1)}
+            truths = tables <= {info.name for info in kernel.tensors if info.dtype == "bool"}
+            near = {0, 1} if truths else {n + d for n in numbers for d in (-1, 0, 1)}
             if not near or not isinstance(stmt, tirx.IfThenElse):
                 bounds |= tables
             for name in tables & tensors:

@@ -120,9 +120,12 @@ def _machine(
 
 
 def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
+    from golden.decisions import deciding_values
+    from golden.indices import index_ranges
     from golden.source import read_kernel
 
     kernel = read_kernel(source)
+    deciding = {*deciding_values(kernel), *index_ranges(kernel)}
     known = {t.name: t for t in kernel.tensors}
     layouts = {n: la for n, la in plan.layouts.items() if la.role != "table"}
     for name in sorted(named_tensors(plan) & set(known) - {*kernel.inputs, *kernel.outputs}):
@@ -139,6 +142,8 @@ def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
             continue
         want, have = known[name], layouts[name]
         dtype = "uint8" if want.dtype == "bool" else want.dtype  # a byte of 0 or 1
+        if name in deciding and dtype == "uint8":
+            dtype = "int32"  # which threads load
         facts = (
             ("dtype", have.dtype, dtype),
             ("logical_shape", have.logical_shape, want.shape),

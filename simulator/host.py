@@ -79,7 +79,7 @@ def check_inputs(plan: Plan, inputs: Mapping[str, Array]) -> None:
 def _fits(array: Array, layout: Layout) -> bool:
     if DataFormat.from_ir(layout.dtype).is_float:
         return array.dtype == np.float32
-    return array.dtype.kind in ("iub" if layout.dtype == "uint8" else "iu")
+    return array.dtype.kind in ("iub" if layout.dtype in ("uint8", "int32") else "iu")
 
 
 def _wanted(layout: Layout) -> str:

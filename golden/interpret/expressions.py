@@ -119,7 +119,7 @@ class Evaluator:
         value = self.value(expr)
         if isinstance(value, Approx):
             return truth_of(value)
-        return value
+        return value if isinstance(value, Truth) else value != 0  # a word that a RISC loaded
 
     def value(self, expr: Any) -> Value:
         """Whatever an expression is."""

@@ -33,7 +33,7 @@ from harness.compiler.kernel import (
 )
 from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY
-from harness.language.tensors import VAR
+from harness.language.tensors import MASKS, VAR
 
 INDICES: Final = ("int32", "int64")
 
@@ -137,6 +137,8 @@ def check_gathers(kernel: Kernel) -> None:
     """
     written = {a.buffer: a.node for a in kernel.accesses if a.write}
     copied = {a.buffer for a in _data(kernel)}
+    for load, stmt in decisions(kernel):
+        _check_table(load, written, copied, stmt)
     for tensor, starts, call in gathers(kernel):
         name, rank = tensor.name, len(starts)
         if tensor in written:
@@ -149,13 +151,11 @@ def check_gathers(kernel: Kernel) -> None:
                     "pass the tensor with that dimension first")  # fmt: skip
             for load in found:
                 _check_table(load, written, copied, call)
-    for load, stmt in decisions(kernel):
-        _check_table(load, written, copied, stmt)
 
 
 def _check_table(load: TensorLoad, written: Any, copied: Any, node: Any) -> None:
     table, name = load.source, load.source.name
-    if dtype_of(table) != "int32":
+    if dtype_of(table) not in ("int32", *MASKS):
         _no(f"{name!r} holds {dtype_of(table)}, and indices are loaded as int32", node,
             "pass the indices as int32")  # fmt: skip
     if table in written:

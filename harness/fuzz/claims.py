@@ -62,7 +62,10 @@ def infer_layout(kernel: Any, inferred: Any, found: Mapping[str, Any]) -> str:
         read, written = tensor.name in kernel.inputs, tensor.name in kernel.outputs
         role = "inout" if read and written else "output" if written else "input"
         stored = viewed(tensor.shape, layouts[tensor.name].get("view", ()))
-        want = {"dtype": tensor.dtype, "role": role, "logical_shape": list(tensor.shape),
+        dtype = "uint8" if tensor.dtype == "bool" else tensor.dtype
+        if tensor.name in indices and dtype == "uint8":
+            dtype = "int32"  # which threads load
+        want = {"dtype": dtype, "role": role, "logical_shape": list(tensor.shape),
                 "padded_shape": _padded(stored)}  # fmt: skip
         if tensor.name in indices:  # rows, aligned when the device is known
             want |= {"padded_shape": [1, *stored][-max(2, len(stored)):],

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harness
+from golden import evaluate
 from golden.formats import round_even
 from harness.errors import CompileError
 from harness.fuzz.stages import validate
@@ -70,6 +71,15 @@ OPTIONS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+TRUTHS = SPARSE.replace('"int32")', '"bool")').replace("k] != 0:", "k] or by > 1:")
+
+LIST = """T.clear(c)
+        wanted = T.alloc_local((4,), "bool")
+        for v in T.serial(4):
+            wanted[v] = mask[by, bx, v]
+"""
+
+
 def run(text: str, given: dict[str, Any], **options: Any) -> Any:
     """The outputs of a simulation without findings, from which schedule does not matter."""
     made = harness.compile(samples.from_text(text, "main"), **options)
@@ -120,7 +130,24 @@ def test_both_sides_of_a_decision_are_stored(keep: list[int], options: dict[str,
         assert (result.outputs["Y"][b] == want).all()
 
 
-@pytest.mark.parametrize("text", [SPARSE, COUNTED, STORED])
+@given(st.lists(st.booleans(), min_size=24, max_size=24), st.booleans())
+def test_masks_may_be_of_bool(mask: list[bool], lists: bool) -> None:
+    """Truths decide as they are, asked of the tensor or of a list on chip, and golden agrees."""
+    text = TRUTHS
+    if lists:
+        text = text.replace("mask[by, bx, k] or", "wanted[k] or").replace("T.clear(c)\n", LIST)
+    rng = np.random.default_rng(0)
+    A, B = (rng.integers(-3, 4, s).astype(np.float32) for s in ((96, 128), (128, 64)))
+    blocks = np.reshape(mask, (3, 2, 4))
+    given = {"A": A, "B": B, "mask": blocks}
+    kept = (blocks | (np.arange(3) > 1)[:, None, None]).repeat(32, 0).repeat(32, 1).repeat(32, 2)
+    want = np.einsum("mk,kn,mnk->mn", A, B, kept)
+    assert (run(text, given).outputs["C"] == want).all()
+    judged = evaluate(samples.from_text(text, "main"), given).outputs["C"]
+    assert (judged.answer.value == want).all()
+
+
+@pytest.mark.parametrize("text", [SPARSE, COUNTED, STORED, TRUTHS])
 @pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
 def test_decisions_are_judged_by_every_oracle(text: str, device: str) -> None:
     """Drawn tables take both ways, and each pass keeps what the source means."""

@@ -316,6 +316,7 @@ def main({params}, Y: T.Tensor((4, 64, 64), "bfloat16")):
 K = 'K: T.Tensor((4, 64, 64), "bfloat16")'
 L = 'L: T.Tensor((256, 256), "bfloat16")'
 TABLE = 't: T.Tensor((4, 4), "int32")'
+MADE = 'i = T.alloc_shared((4, 4), "int32")\nT.fill(i, 1)\n'
 BLOCK = 'i = T.alloc_shared((4, 4), "int32")\nT.copy(t, i)\n'
 CLEAR = "T.clear(k)\n"
 REFUSED = [
@@ -336,9 +337,9 @@ REFUSED = [
     ("scatter", [K, TABLE], "T.copy(K[bx, :, :], k)\nT.copy(k, Y[t[bx, 0], :, :])  #",
      "UnsupportedIndex", "read from 't'"),
     ("loop", [K, TABLE],
-     BLOCK + CLEAR + "for j in T.serial(i[bx, 0]):  #\n    T.copy(K[j, :, :], k)",
+     MADE + CLEAR + "for j in T.serial(i[bx, 0]):  #\n    T.copy(K[j, :, :], k)",
      "DataDependent", "a loop depends on 'i'"),
-    ("condition", [K, TABLE], BLOCK + CLEAR + "if i[bx, 0] > 1:  #\n    T.copy(K[bx, :, :], k)",
+    ("condition", [K, TABLE], MADE + CLEAR + "if i[bx, 0] > 1:  #\n    T.copy(K[bx, :, :], k)",
      "DataDependent", "a condition depends on 'i'"),
     ("condition by what is data", [K, TABLE],
      BLOCK + CLEAR + "p = t[bx, 0]\nif p > 1:  #\n    T.copy(K[p, :, :], k)",

@@ -188,8 +188,6 @@ def test_halves_of_a_tile_are_written_one_after_the_other() -> None:
 
 
 REFUSED = {
-    "columns inside a row of a face": (
-        "x", "T.copy(A[0, x * 32 + 8], s)\n    T.copy(s, B[0, x * 32])", "not a multiple of 16"),
     "columns that move inside rows of faces": (
         "x", "T.copy(A[0, x * 32], s)\n    T.copy(s, B[0, x * 40])", "advance by 40"),
     "a block that may be the one before": (

@@ -18,7 +18,9 @@ from harness.compiler.block.region import Region
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads_of, statements
 from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call
+from harness.language.blockformats import dtype_of
 from harness.language.regions import constant
+from harness.language.tensors import TRUTH
 from simulator.arch import TILE
 from simulator.plan.tensors import padded_shape
 
@@ -83,8 +85,8 @@ def asked_of(
         asked = [_lookup(load, names, ana, scope.told, node) for load in found]
 
     def answer(load: TensorLoad) -> Any:
-        same = tvm_ffi.structural_equal
-        return next((a.var for a in asked if same(a.load, load)), load)
+        var = next(a.var for a in asked if tvm_ffi.structural_equal(a.load, load))
+        return var != 0 if dtype_of(load) == TRUTH else var
 
     return asked, [tvm_ffi.structural_map(e, [(TensorLoad, answer)], order="pre")
                    if loads_of(e) else e for e in exprs]  # fmt: skip

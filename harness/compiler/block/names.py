@@ -8,11 +8,14 @@ from typing import Any, Final
 from tvm import tirx
 
 from harness.compiler.block.model import Buffer
-from harness.language.blockformats import carried, dtype_of
+from harness.compiler.block.whole import stored_dtype
+from harness.language.blockformats import carried
 from simulator.formats.dataformat import DataFormat
 
 L1_SCOPE: Final = "tt.l1"
 """Storage scope of a named L1 tile array, shape (tiles, 32, 32); a row of indices is (1, 1, n)."""
+INDEX: Final = "int32"
+"""What indices are kept as in device memory, and truths that decide: RISCs load words."""
 
 
 class Names:
@@ -35,11 +38,11 @@ class Names:
     def row(self, tensor: Any) -> Any:
         """A TIR variable for one row of a tensor of indices, each time another."""
         width = int(tensor.ty.shape[-1])
-        return self._make(f"{tensor.name}_row", (1, 1, width), dtype_of(tensor))
+        return self._make(f"{tensor.name}_row", (1, 1, width), INDEX)
 
     def spans(self, tensor: Any, count: int, size: int) -> Any:
         """A TIR variable for ``count`` pieces of a tensor of ``size`` bytes, each time another."""
-        dtype = dtype_of(tensor)
+        dtype = stored_dtype(tensor)
         tiles = -(-count * size // DataFormat.from_ir(dtype).tile_bytes())
         return self._make(f"{tensor.name}_spans", (tiles, 32, 32), dtype)
 

@@ -13,6 +13,7 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
+from harness.compiler.block.names import INDEX
 from harness.compiler.block.whole import stored_dtype
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.innerloops import interchanged
@@ -185,7 +186,8 @@ class InferTTLayout(TTPass):
             conflict(f"tile_shape {user['tile_shape']}",
                      "tiles are 32x32, and tensors of indices row-major")  # fmt: skip
         hosts = restored_shape(shape, view)  # type: ignore[arg-type]
-        facts = {"dtype": stored_dtype(param), "role": role, "logical_shape": list(hosts),
+        kept = INDEX if is_index and dtype in MASKS else stored_dtype(param)
+        facts = {"dtype": kept, "role": role, "logical_shape": list(hosts),
                  "padded_shape": list(whole), "view": list(view)}  # fmt: skip
         for key, fact in facts.items():
             if key in user and user[key] != fact:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulator.engine.schedule import LateNoc, RoundRobin, Seeded
+from simulator.engine.schedule import LateNoc, RoundRobin, Schedule, Seeded
 from simulator.program import Program, Stmt
 from simulator.run import RunOptions
 from tests.simulator.builders import Sketch, layout, loop, op, when
@@ -90,7 +90,8 @@ def test_pages_that_another_core_fills_are_waited_for_together() -> None:
         name="compute", thread="compute", runtime_args=compute.runtime_args,
         body=(*compute.body[:2], wait(0, 2), loop("i", 2, *tile), pop(0, 2)),
     )  # fmt: skip
-    for schedule in (RoundRobin(), *(Seeded(n) for n in range(6)), LateNoc(0), LateNoc(1)):
+    schedules: list[Schedule] = [RoundRobin(), LateNoc(0), LateNoc(1)]
+    for schedule in (*schedules, *(Seeded(n) for n in range(6))):
         result = run(sketch, RunOptions(schedule=schedule))
         assert codes(result) == []
         left, right = (result.outputs["C"][:, at : at + 64] for at in (0, 64))
