@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -28,6 +29,12 @@ _LEAST: Final = 4096
 
 def index_ranges(kernel: Kernel) -> dict[str, Interval]:
     """Least and greatest value of every tensor that places copies; (0, -1) where none fits."""
+    return dict(_ranges(kernel))
+
+
+@functools.lru_cache(maxsize=4)
+def _ranges(kernel: Kernel) -> dict[str, Interval]:
+    """A kernel never changes, and every draw of its inputs asks."""
     named: dict[Any, Any] = {}
     for stmt in statements(kernel.body):
         if isinstance(stmt, tirx.Bind):
@@ -54,14 +61,14 @@ def _placed(kernel: Kernel) -> Iterator[tuple[Any, int]]:
     """Where copies start and elements are read, and the last such place in their tensor."""
     for call in calls(kernel.body, COPY):
         region = call.args[0]
-        for part, size in zip(region.region, region.source.ty.shape, strict=True):
+        for part, size in zip(region.region[:], region.source.ty.shape[:], strict=True):
             yield part.min, (constant(size) or 0) - (constant(part.extent) or 0)
     for stmt in statements(kernel.body):
         loads: list[Any] = []
         if isinstance(stmt, tirx.BufferStore):
             tvm_ffi.structural_walk(stmt.value, [(tvm.ir.TensorLoad, loads.append)])
         for load in loads:
-            for index, size in zip(load.indices, load.source.ty.shape, strict=True):
+            for index, size in zip(load.indices[:], load.source.ty.shape[:], strict=True):
                 yield index, (constant(size) or 0) - 1
 
 

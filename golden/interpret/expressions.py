@@ -163,9 +163,9 @@ class Evaluator:
         if not is_buffer(expr.source):
             raise GoldenError("only buffers can be read", location=location_of(expr))
         around, self._placing = self._placing, True
-        indices = [self.integer(i) for i in expr.indices]
+        exprs = expr.indices[:]
+        indices = [self.integer(i) for i in exprs]
         self._placing = around
-        exprs = list(expr.indices)
         data = load(self.space, expr.source, indices, exprs, location_of(expr))
         if is_scalar(expr.source):
             return self._scalar(expr, data)

@@ -48,7 +48,7 @@ class Statements:
 
     def _run(self, stmt: Any, space: Space) -> None:
         if isinstance(stmt, tirx.SeqStmt):
-            for part in stmt.seq:
+            for part in stmt.seq[:]:
                 self.run(part, space)
         elif isinstance(stmt, tirx.AllocBuffer):
             self._allocate(stmt)

@@ -72,7 +72,8 @@ class TileOps:
         """A region operand with its starts evaluated."""
         starts, extents = [], []
         rank = len(node.region)
-        for dim, (part, size) in enumerate(zip(node.region, node.source.ty.shape, strict=True)):
+        parts = zip(node.region[:], node.source.ty.shape[:], strict=True)
+        for dim, (part, size) in enumerate(parts):
             evaluator.asked = False
             start = evaluator.integer(part.min)
             if np.ndim(start):
