@@ -122,6 +122,9 @@ def _value(node: Any, names: Mapping[str, Any]) -> Any:
         raise NotPlainError(f"{ast.unparse(node)}: {error}") from None
 
 
+_COMPUTED: Final = ("T.cast", "T.abs", "T.floor", "T.ceil")
+
+
 class _Folded(ast.NodeTransformer):
     """Zero times anything is zero, of infinities too, as TVM folds it where it is written."""
 
@@ -133,12 +136,14 @@ class _Folded(ast.NodeTransformer):
 
 
 def _is_zero(node: ast.expr) -> bool:
-    """Whether it is a number, and zero."""
-    inner = node
-    while isinstance(inner, ast.Call) and ast.unparse(inner.func) == "T.cast":
-        inner = inner.args[0]
+    """Whether it is a number, also by what TVM computes of numbers, and zero."""
     known = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop)
-    return all(isinstance(n, known) for n in ast.walk(inner)) and not _value(inner, {})
+    calls = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
+    if any(ast.unparse(call.func) not in _COMPUTED for call in calls):
+        return False
+    said = {id(part) for call in calls for part in (call, *ast.walk(call.func))}
+    rest = (n for n in ast.walk(node) if id(n) not in said)
+    return all(isinstance(n, known) for n in rest) and not _value(node, {"T": _T})
 
 
 class _Block:

@@ -72,7 +72,9 @@ def test_whatever_is_drawn_is_executed_and_agrees(kernel: str, seed: int) -> Non
 
 
 @pytest.mark.parametrize("value", ["a[i, j] * 0.0", "(1.0 - 1.0) * a[i, j]", "0.0 / a[i, j]",
-    'T.exp(a[i, j]) * T.cast(T.cast(0.0, "float32"), "float16")', "a[i, j] * -0.0"])  # fmt: skip
+    'T.exp(a[i, j]) * T.cast(T.cast(0.0, "float32"), "float16")', "a[i, j] * -0.0",
+    "a[i, j] * T.floor(0.5)", "T.ceil(-0.5) * a[i, j]",
+    'a[i, j] * T.cast(T.abs(1.0 - 1.0), "float32")'])  # fmt: skip
 def test_products_with_zero_are_zero(value: str) -> None:
     """TVM folds them where they are written, so of infinities and NaN they are zero as well."""
     text = (
