@@ -51,6 +51,7 @@ class _Case:
     plan: Plan
     programs: ProgramFile
     contract: NumericContract
+    draws: drawn.Draws
     timings: dict[str, float] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     run: RunResult | None = None
@@ -61,10 +62,6 @@ class _Case:
     completed: bool = False
     timed_otherwise: bool = False
     workspace: Workspace = field(default_factory=Workspace)
-    draws: drawn.Draws = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.draws = drawn.Draws(self.artifact.source, self.contract)
 
     @property
     def source(self) -> Any:
@@ -115,8 +112,7 @@ def check(
         function: which kernel, where a module has several.
         options: compile options as one object.
         backend: what executes instead of the simulator; of ``harness.backends.find_backend``.
-        draws: inputs drawn for this very kernel and these options before, to which this check's
-            are added.
+        draws: where inputs of this very kernel and these options come from, if not drawn anew.
         **keywords: compile options one by one.
 
     Raises:
@@ -143,8 +139,8 @@ def check(
         made = kernel
     else:
         made = compile_kernel(kernel, function=function, options=options, **keywords)
-    case = _Case(made, made.plan, made.programs, made.contract, backend=backend)
-    case.draws = draws or case.draws
+    draws = draws or drawn.Draws(made.source, made.contract)
+    case = _Case(made, made.plan, made.programs, made.contract, draws, backend=backend)
     passes = {f"compile.{p.name}": p.seconds for p in made.compilation.passes}
     if made is kernel:  # compiled before: what its passes took then
         case.timings["compile"] = sum(passes.values())
@@ -282,10 +278,8 @@ def _finish(
         started = time.perf_counter()
         result = known
         if result is None:
-            if seed is None:  # of arrays that were given
-                result = evaluate(case.artifact.source, arrays, case.contract)
-            else:
-                result = case.draws.answer(kind, seed)
+            result = (evaluate(case.source, arrays, case.contract) if seed is None  # were given
+                      else case.draws.answer(kind, seed))  # fmt: skip
             case.timed("golden", started)
         started = time.perf_counter()
         written = _execute(case, arrays, options)
@@ -386,9 +380,7 @@ def _reason(case: _Case, last: Judgement | None) -> str:
 
 
 def _quality(case: _Case) -> dict[str, Any]:
-    if case.run is None:
-        return {}
-    return quality(case.artifact.source, case.plan, case.run.stats)
+    return {} if case.run is None else quality(case.source, case.plan, case.run.stats)
 
 
 def _tensors(judgement: Judgement) -> dict[str, Any]:
