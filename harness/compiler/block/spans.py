@@ -57,6 +57,9 @@ class _Spans:
     def __init__(self, program: BlockProgram, ranges: list[Bounds]) -> None:
         self.known: dict[Buffer, Span] = {}
         self.program, self.analyzer = program, tvm.sym.Analyzer()
+        self.whole = set(program.held)
+        """Blocks of whole numbers: those kept so, and numbers of rows and columns."""
+        self.whole |= {s.dst for s in walk(program.body) if isinstance(s, IndexTiles)}
         for var, start, extent in ranges:
             self.analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
         for stmt in walk(program.body):
@@ -127,6 +130,27 @@ class _Spans:
             return None if a is None or b is None else _combined(expr.op, a, b)
         return _ANY
 
+    def conditions(self, expr: Expr, *, within: bool = False) -> list[Span | None]:
+        """The intervals of all whole numbers that conditions of an expression compare."""
+        test = isinstance(expr, Unary) and expr.op in _TESTS
+        found = [self.of(expr)] if within and not test and self._whole(expr) else []
+        parts = [(getattr(expr, name), within or test or name == "cond")
+                 for name in ("cond", "a", "b") if hasattr(expr, name)]  # fmt: skip
+        return [*found, *(s for part, inside in parts
+                          for s in self.conditions(part, within=inside))]  # fmt: skip
+
+    def _whole(self, expr: Expr) -> bool:
+        """Whether an expression is made of nothing but whole numbers."""
+        if isinstance(expr, Leaf):
+            return expr.buffer in self.whole
+        if isinstance(expr, Const):
+            return float(expr.value).is_integer()
+        if isinstance(expr, Unary):
+            return expr.op in _TESTS or self._whole(expr.a)
+        if isinstance(expr, Convert):
+            return self._whole(expr.a)
+        return self._whole(expr.a) and self._whole(expr.b)
+
     def steps(self, expr: Expr) -> list[Span | None]:
         """The intervals of an expression and of all numbers it is made of, conditions aside."""
         inner: list[Expr] = []
@@ -143,13 +167,15 @@ def check_spans(program: BlockProgram, ranges: list[Bounds], *, fp32_dest: bool)
     Raises:
         CompileError: at the source line.
     """
-    if not program.held:
+    if not program.held and not any(isinstance(s, IndexTiles) for s in walk(program.body)):
         return
     spans, whole = _Spans(program, ranges), set(program.held)
     half = any(b.format is DataFormat.Float16 for s in walk(program.body)
                for b in (*s.defs(), *s.uses()))  # fmt: skip
     narrow = 2.0**8 if half else 2.0**11
     for stmt in walk(program.body):
+        if isinstance(stmt, Eltwise):
+            _check(stmt, stmt.dst.name, spans.conditions(stmt.expr), EXACT)
         mine = [b for b in (*stmt.defs(), *stmt.uses()) if b in whole]
         if not mine:
             continue

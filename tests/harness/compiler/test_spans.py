@@ -61,8 +61,8 @@ def test_a_product_of_unlike_signs_is_refused_where_it_grows_too_large() -> None
         harness.compile(product(160))
 
 
-def squares(largest: int) -> Any:
-    """Sums of 64 whole numbers up to ``largest``, squared."""
+def sums(largest: int) -> Any:
+    """Sums of 64 whole numbers up to ``largest``, moved to another line."""
 
     @T.prim_func
     def main(A: T.Tensor((32, 64), "float32"), D: T.Tensor((32,), "int32")):
@@ -70,23 +70,20 @@ def squares(largest: int) -> Any:
             a = T.alloc_fragment((32, 64), "float32")
             n = T.alloc_fragment((32, 64), "int32")
             r = T.alloc_fragment((32,), "int32")
-            q = T.alloc_fragment((32,), "int32")
             T.copy(A, a)
             for i, j in T.Parallel(32, 64):
                 n[i, j] = T.if_then_else(a[i, j] > 0, largest, 0)
             T.reduce_sum(n, r, dim=1)
-            for i in T.Parallel(32):
-                q[i] = r[i] * r[i]
-            T.copy(q, D)
+            T.copy(r, D)
 
     return main
 
 
 def test_a_sum_counts_the_numbers_along_its_own_axis() -> None:
     """64 of them, where the block has 32 rows."""
-    assert harness.check(squares(60)).passed
-    with pytest.raises(CompileError, match="may exceed 16,777,216"):
-        harness.compile(squares(70))
+    assert harness.check(sums(30)).passed
+    with pytest.raises(CompileError, match="may exceed 2,048"):
+        harness.compile(sums(40))
 
 
 def handed_on(value: int) -> Any:
@@ -118,3 +115,41 @@ def test_copies_of_computed_numbers_are_computed_numbers() -> None:
     got = harness.compile(handed_on(3)).run({"A": a}).outputs["D"]
     assert np.array_equal(got, 3 + np.where(a > 0, i, -j))
     assert harness.check(handed_on(3)).passed
+
+
+def compared(form: str, step: int) -> Any:
+    """A product of whole numbers against its neighbour: never equal, and always more."""
+
+    @T.prim_func
+    def main(A: T.Tensor((32, 32), "float32"), D: T.Tensor((32, 32), "int32"),
+             Y: T.Tensor((32, 32), "float32")):  # fmt: skip
+        with T.Kernel(1):
+            p = T.alloc_fragment((32, 32), "int32")
+            q = T.alloc_fragment((32, 32), "int32")
+            n = T.alloc_fragment((32, 32), "int32")
+            y = T.alloc_fragment((32, 32), "float32")
+            T.copy(A, y)
+            T.clear(n)
+            for i, j in T.Parallel(32, 32):
+                p[i, j] = i * step + 1
+            for i, j in T.Parallel(32, 32):
+                q[i, j] = j * step + 1
+            for i, j in T.Parallel(32, 32):
+                if form == "chosen":
+                    n[i, j] = T.if_then_else(p[i, j] * q[i, j] + 1 == p[i, j] * q[i, j], 1, 0)
+                if form == "counted":
+                    n[i, j] = T.cast(p[i, j] * q[i, j] > p[i, j] * q[i, j] - 1, "int32")
+                if form == "real":
+                    y[i, j] = T.if_then_else(p[i, j] * q[i, j] > p[i, j] * q[i, j] - 1, 1.0, 0.0)
+            T.copy(n, D)
+            T.copy(y, Y)
+
+    return main
+
+
+@pytest.mark.parametrize("form", ["chosen", "counted", "real"])
+def test_what_a_condition_compares_is_bounded_as_well(form: str) -> None:
+    """Two neighbours beyond 2**24 are one number in float32, which no bound on 0 and 1 tells."""
+    assert harness.check(compared(form, 100)).passed
+    with pytest.raises(CompileError, match="may exceed 16,777,216"):
+        harness.compile(compared(form, 199))
