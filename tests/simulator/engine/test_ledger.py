@@ -73,6 +73,18 @@ class _Table:
      ("send", BRISC, [0] * CORES, 7, True, [0, 1, 1], 1, ()),
      ("fill", NCRISC, [0] * CORES, 7, True, [0, 0, 0], 1, ())],
 )  # fmt: skip
+@example(  # one core has heard of the write, and another reads without
+    [("fill", BRISC, [0] * CORES, 3, True, [0] * CORES, 1, ()),
+     ("fetch", BRISC, [0] * CORES, 4, True, [1] * CORES, 1, (COMING,)),
+     ("tell", BRISC, [0] * CORES, 1, True, [0] * CORES, 1, ()),
+     ("fetch", NCRISC, [0] * CORES, 1, True, [0] * CORES, 1, ()),
+     ("fetch", NCRISC, [0] * CORES, 2, True, [0] * CORES, 1, ())],
+)  # fmt: skip
+@example(  # a read by one agent does not stand for one by another
+    [("fetch", BRISC, [0] * CORES, 1, True, [0] * CORES, 1, ()),
+     ("fetch", NCRISC, [0] * CORES, 1, True, [0] * CORES, 1, (COMING,)),
+     ("fill", NCRISC, [0] * CORES, 1, True, [0] * CORES, 1, (COMING,))],
+)  # fmt: skip
 def test_a_ledger_judges_like_a_table_of_all_units(acts: list[Any]) -> None:
     """An access clashes if and only if some core's does with an earlier one of the same unit."""
     clocks = Clocks(CORES, LaneTable(), (BRISC, NCRISC), wide=True)
