@@ -66,3 +66,28 @@ def test_a_branch_around_a_tensor_is_of_its_row() -> None:
     assert harness.check(main).passed
     x = np.arange(8 * 96, dtype=np.float32).reshape(8, 96) % 5
     np.testing.assert_array_equal(harness.compile(main).run({"X": x}).outputs["S"], [x[0].sum()])
+
+
+def test_a_branch_within_a_branch_takes_both_conditions() -> None:
+    """What the inner one says is asked of no row the outer one leaves out."""
+
+    @T.prim_func
+    def main(X: T.Tensor((40, 64), "float32"), Y: T.Tensor((40, 64), "float32")):
+        with T.Kernel(40) as bx:
+            x = T.alloc_fragment((64,), "float32")
+            T.copy(X[bx, 0:64], x)
+            if bx < 20:
+                if bx % 2 == 0:
+                    for i in T.Parallel(64):
+                        x[i] = x[i] * 2.0
+                elif bx > 7:
+                    for i in T.Parallel(64):
+                        x[i] = x[i] + 1.0
+            T.copy(x, Y[bx, 0:64])
+
+    assert harness.check(main).passed
+    x = np.arange(40 * 64, dtype=np.float32).reshape(40, 64) % 7
+    row = np.arange(40)[:, None]
+    want = np.where((row < 20) & (row % 2 == 0), 2 * x, x)
+    want = np.where((row < 20) & (row % 2 == 1) & (row > 7), x + 1, want)
+    np.testing.assert_array_equal(harness.compile(main).run({"X": x}).outputs["Y"], want)

@@ -11,8 +11,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from harness.codegen.fields import float_literal
 from harness.codegen.printer import print_kernel
 from simulator.isa import OPS
 from simulator.isa.spec import OpSpec
@@ -35,7 +39,7 @@ def operands(spec: OpSpec) -> tuple[Any, ...]:
         elif kind == "format":
             out.append(next(formats))
         elif kind == "float":
-            out.append(0.3)
+            out.append(0.123456789)
         elif kind == "tensor":
             out.append("A")
         else:
@@ -71,3 +75,11 @@ def test_a_call_is_what_tt_metal_declares(name: str) -> None:
 def test_every_op_is_spelled_out() -> None:
     """An op added to the table is spelled out a second time."""
     assert set(known()) == set(OPS)
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_a_number_is_printed_with_all_its_digits(value: float) -> None:
+    """What the compiler reads is the very float32 the program has."""
+    text = float_literal(value)
+    assert text.endswith("f")
+    assert np.float32(float(text[:-1])) == np.float32(value)
