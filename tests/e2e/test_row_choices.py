@@ -77,17 +77,16 @@ def test_a_branch_within_a_branch_takes_both_conditions() -> None:
             x = T.alloc_fragment((64,), "float32")
             T.copy(X[bx, 0:64], x)
             if bx < 20:
-                if bx % 2 == 0:
+                if bx > 7:
                     for i in T.Parallel(64):
                         x[i] = x[i] * 2.0
-                elif bx > 7:
-                    for i in T.Parallel(64):
-                        x[i] = x[i] + 1.0
+            elif bx < 36:
+                for i in T.Parallel(64):
+                    x[i] = x[i] + 1.0
             T.copy(x, Y[bx, 0:64])
 
     assert harness.check(main).passed
     x = np.arange(40 * 64, dtype=np.float32).reshape(40, 64) % 7
     row = np.arange(40)[:, None]
-    want = np.where((row < 20) & (row % 2 == 0), 2 * x, x)
-    want = np.where((row < 20) & (row % 2 == 1) & (row > 7), x + 1, want)
+    want = np.where((row > 7) & (row < 20), 2 * x, np.where((row >= 20) & (row < 36), x + 1, x))
     np.testing.assert_array_equal(harness.compile(main).run({"X": x}).outputs["Y"], want)
