@@ -47,7 +47,7 @@ class Listener:
         self.tensors = order.tensors
         self.refrain = Refrain(order, deaf=not repeats)
         self.writer: tuple[Group, int, int, Kept | None] | None = None
-        self._tell = self.refrain.tell
+        self._again, self._make = self.refrain.again, self.refrain.make
 
     def judges(self, cb: CircularBuffer) -> bool:
         """Whether the clocks watch a circular buffer."""
@@ -71,15 +71,20 @@ class Listener:
 
     def _interrupt(self, group: Group) -> None:
         """A call to come is of no period; of who is alone it does not concern any."""
-        if AGENT[group.code.thread] not in self.order.roles.alone:
+        if not self.alone(group.code.thread):
             self.refrain.stop()
+
+    def alone(self, thread: str) -> bool:
+        """Whether nothing but pages of tensors depends on a thread, nor it on any other."""
+        return AGENT[thread] in self.order.roles.alone
 
     # --- L1 --------------------------------------------------------------------------------
 
     def sent(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
         """Bytes of the own window are read by a NoC write."""
         key = "sent", group.code.key, group.lanes, at, cb.number, _plain(first), size
-        self._tell(key, self.order.sent, group, cb, first, size, at)
+        if not self._again(key):
+            self._make(key, self.order.sent, group, cb, first, size, at)
 
     def delivered(
         self, cb: CircularBuffer, group: Group, pairs: tuple[Vector, Vector], first: int,
@@ -90,19 +95,22 @@ class Listener:
         if len(cores):
             key = ("delivered", group.code.key, group.lanes, at, cb.number, first, size,
                    rows.tobytes(), cores.tobytes())  # fmt: skip
-            self._tell(key, self.order.delivered, group, cb, pairs, first, size, at, multicast)
+            if not self._again(key):
+                self._make(key, self.order.delivered, group, cb, pairs, first, size, at, multicast)
 
     def fetched(
         self, cb: CircularBuffer, group: Group, cores: Vector, first: int, size: int, at: int
     ) -> None:
         """Bytes of other cores are read."""
         key = "fetched", group.code.key, group.lanes, at, cb.number, first, size, cores.tobytes()
-        self._tell(key, self.order.fetched, group, cb, cores, first, size, at)
+        if not self._again(key):
+            self._make(key, self.order.fetched, group, cb, cores, first, size, at)
 
     def filled(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
         """Bytes of the own window are written by a NoC read under way."""
         key = "filled", group.code.key, group.lanes, at, cb.number, _plain(first), size
-        self._tell(key, self.order.filled, group, cb, first, size, at)
+        if not self._again(key):
+            self._make(key, self.order.filled, group, cb, first, size, at)
 
     def stored(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
         """Bytes of the own window are written by the RISC itself."""
@@ -114,7 +122,8 @@ class Listener:
     ) -> None:
         """Slots came into the producer's hand: nobody else may be writing there."""
         key = "reserved", group.code.key, group.lanes, at, _plain(first), count
-        self._tell(key, self.order.reserved, group, cb, agent, first, count, at)
+        if not self._again(key):
+            self._make(key, self.order.reserved, group, cb, agent, first, count, at)
 
     def overwritten(self, cb: CircularBuffer, lanes: Lanes, start: int, pages: int) -> None:
         """The op at :attr:`writer` writes pages of the own window: no transfer may touch them."""
@@ -126,14 +135,16 @@ class Listener:
         plain = None if left is None else (_plain(left[0]), _plain(left[1]))
         key = ("overwritten", group.code.key, group.lanes, at, cb.number, _plain(first), pages,
                plain)  # fmt: skip
-        self._tell(key, self.order.overwritten, group, cb, agent, first, pages, at, left)
+        if not self._again(key):
+            self._make(key, self.order.overwritten, group, cb, agent, first, pages, at, left)
 
     def handed(
         self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int
     ) -> None:
         """Slots are handed over: what was written into them must have come."""
         key = "handed", group.code.key, group.lanes, at, _plain(first), count
-        self._tell(key, self.order.handed, group, cb, agent, first, count, at)
+        if not self._again(key):
+            self._make(key, self.order.handed, group, cb, agent, first, count, at)
 
     # --- edges -----------------------------------------------------------------------------
 
@@ -142,28 +153,34 @@ class Listener:
     ) -> None:
         """The agent hands on slots of a queue."""
         key = "told", group.code.key, group.lanes, at, _plain(first), count
-        self._tell(key, self.order.told, group, agent, queue, first, count)
+        if not self._again(key):
+            self._make(key, self.order.told, group, agent, queue, first, count)
 
     def heard(self, queue: Queue, group: Group, agent: int, slot: Value, at: int) -> None:
         """The agent takes slots, up to this one."""
         key = "heard", group.code.key, group.lanes, at, _plain(slot)
-        self._tell(key, self.order.heard, group, agent, queue, slot)
+        if not self._again(key):
+            self._make(key, self.order.heard, group, agent, queue, slot)
 
     def computed(self, group: Group) -> None:
         """A tile op: math is after the unpacker."""
-        self._tell(("computed", group.lanes), self.order.computed, group)
+        if not self._again(("computed", group.lanes)):
+            self._make(("computed", group.lanes), self.order.computed, group)
 
     def section(self, group: Group, end: int) -> None:
         """Math commits (end 0) or pack has waited for (end 1) a section of DST."""
-        self._tell(("section", group.lanes, end), self.order.section, group, end)
+        if not self._again(("section", group.lanes, end)):
+            self._make(("section", group.lanes, end), self.order.section, group, end)
+
+    def lone_barrier(self, group: Group, kinds: tuple[int, ...]) -> None:
+        """Transfers of these kinds are complete on the group's cores, whose thread is alone."""
+        self.order.barrier(Speaker(group.code, group.lanes), kinds)
 
     def barrier(self, group: Group, kinds: tuple[int, ...]) -> None:
-        """Transfers of these kinds are complete on the group's cores."""
-        if AGENT[group.code.thread] in self.order.roles.alone:
-            self.order.barrier(Speaker(group.code, group.lanes), kinds)
-            return
+        """The same of threads that are not."""
         key = "barrier", group.code.key, group.lanes, kinds
-        self._tell(key, self.order.barrier, group, kinds)
+        if not self._again(key):
+            self._make(key, self.order.barrier, group, kinds)
 
     # --- semaphores ------------------------------------------------------------------------
 
@@ -171,20 +188,24 @@ class Listener:
         """Cores' semaphore is incremented: whoever waits for it is after the senders."""
         if len(cores):
             key = ("signal", group.code.key, group.lanes, at, rows.tobytes(), cores.tobytes())
-            self._tell(key, self.order.signal, group, number, rows, cores, at)
+            if not self._again(key):
+                self._make(key, self.order.signal, group, number, rows, cores, at)
 
     def reset(self, number: int, group: Group, at: int) -> None:
         """The group sets its own cores' semaphore: what it told before is gone."""
         key = "reset", group.code.key, group.lanes, at
-        self._tell(key, self.order.reset, group, number, at)
+        if not self._again(key):
+            self._make(key, self.order.reset, group, number, at)
 
     def spread(self, number: int, group: Group, rows: Vector, cores: Vector, at: int) -> None:
         """Cores' semaphore is set by multicast: what it told before is gone."""
         if len(cores):
             key = ("spread", group.code.key, group.lanes, at, rows.tobytes(), cores.tobytes())
-            self._tell(key, self.order.spread, group, number, rows, cores, at)
+            if not self._again(key):
+                self._make(key, self.order.spread, group, number, rows, cores, at)
 
     def signalled(self, number: int, group: Group) -> None:
         """The group has waited for its semaphore."""
         key = "signalled", group.code.key, group.lanes, number
-        self._tell(key, self.order.signalled, group, number)
+        if not self._again(key):
+            self._make(key, self.order.signalled, group, number)

@@ -247,10 +247,12 @@ def _pack_wait(order: Listener, _: OpContext, step: Step) -> Step:
 
 
 def _barrier(*kinds: int) -> Hook:
-    def hook(order: Listener, _: OpContext, step: Step) -> Step:
+    def hook(order: Listener, c: OpContext, step: Step) -> Step:
+        complete = order.lone_barrier if order.alone(c.code.thread) else order.barrier
+
         def hooked(group: Group) -> int:
             following = step(group)
-            order.barrier(group, kinds)
+            complete(group, kinds)
             return following
 
         return hooked

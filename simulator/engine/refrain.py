@@ -57,6 +57,7 @@ class Refrain:
         self._before: Standing | None = None
         self._begun = 0
         self._period: list[Call] = []
+        self._keys: list[Key] = []
         self._shift: Shift | None = None
         self._at = self._rounds = 0
         self._failures, self._rest = 0, FOR_EVER if deaf else 0
@@ -67,18 +68,21 @@ class Refrain:
         """Calls of whole periods that were never made."""
         return self._skipped + self._rounds * len(self._period)
 
-    def tell(self, key: Key, work: Callable[..., None], group: Group, *args: Any) -> None:
-        """Make a call, unless its outcome is known."""
-        period = self._period
-        if period:
-            at = self._at
-            if period[at].key == key:
-                at += 1
-                if at == len(period):
-                    at = 0
-                    self._rounds += 1
-                self._at = at
-                return
+    def again(self, key: Key) -> bool:
+        """Whether the outcome of a call is known: nothing was found, and it need not be made."""
+        keys, at = self._keys, self._at
+        if not keys or keys[at] != key:
+            return False
+        at += 1
+        if at == len(keys):
+            at = 0
+            self._rounds += 1
+        self._at = at
+        return True
+
+    def make(self, key: Key, work: Callable[..., None], group: Group, *args: Any) -> None:
+        """Make a call that is not :meth:`again`."""
+        if self._shift is not None:
             self.stop()
         if self._rest:
             self._rest -= 1
@@ -100,7 +104,7 @@ class Refrain:
         period, shift = self._period, self._shift
         if shift is not None:
             self._skipped += self._rounds * len(period)
-            self._period, self._shift = [], None
+            self._period, self._keys, self._shift = [], [], None
             shift.by(self._rounds)
             for call in period[: self._at]:
                 call.work(call.group, *call.args)
@@ -146,6 +150,7 @@ class Refrain:
         shift = shift_between(self._order.clocks, self._before, standing)
         if shift is not None:
             self._period, self._shift = self._log[-span:], shift
+            self._keys = [call.key for call in self._period]
             self._at = self._rounds = 0
             return
         self._before, self._begun = standing, now

@@ -37,8 +37,10 @@ class Told:
         rows, cores = np.frombuffer(senders, np.int64), np.frombuffer(receivers, np.int64)
         order = np.argsort(cores, kind="stable")
         rows, cores = rows[order], cores[order]
-        starts = np.flatnonzero(np.diff(cores, prepend=-1))
-        counts = np.diff(starts, append=len(cores))
+        first = np.ones(len(cores), np.bool_)
+        np.not_equal(cores[1:], cores[:-1], out=first[1:])
+        starts = np.flatnonzero(first)
+        counts = np.append(starts[1:], len(cores)) - starts
         each = int(counts[0]) if counts.min() == counts.max() else 0
         ends, ids = rows[starts + counts - 1], group.ids
         lanes = table.of_ids(cores[starts])
