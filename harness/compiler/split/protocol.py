@@ -15,7 +15,7 @@ from typing import Any, Final
 from tvm import tirx
 
 from harness.compiler.split.buffers import Circular
-from harness.compiler.split.tree import THREADS, Block, Cond, Loop, Node, calls, touches
+from harness.compiler.split.tree import THREADS, Block, Cond, Loop, Node, calls, defines, touches
 from harness.compiler.tt_ops import call, seq
 
 NONE: Final = "none"
@@ -112,12 +112,12 @@ class Splitter:
         self, out: Threads, loop: Loop, state: State, rest: list[Node], keep: frozenset[Any]
     ) -> None:  # fmt: skip
         for buffer, now in list(state.items()):
-            if now == READY and touches(loop, buffer) == "use":
+            if now == READY and touches(loop, buffer):  # what replaces it may be used there
                 self._wait(out, state, buffer)
         node = loop.node
         left = frozenset(
             b for b, now in state.items() if now == NONE and (b in keep or _needed(rest, b))
-            and _defines([loop], b)
+            and defines([loop], b)
         )  # fmt: skip
         body = self._list(loop.body, state, left)
         for buffer in reversed(self._order(left)):
@@ -142,11 +142,11 @@ class Splitter:
         self, out: Threads, cond: Cond, state: State, rest: list[Node], keep: frozenset[Any]
     ) -> None:  # fmt: skip
         for buffer, now in list(state.items()):
-            if now == READY and touches(cond, buffer) == "use":
+            if now == READY and touches(cond, buffer):
                 self._wait(out, state, buffer)
         left = frozenset(
             b for b, now in state.items() if now == NONE and (b in keep or _needed(rest, b))
-            and _defines(cond.then, b) and _defines(cond.orelse, b)
+            and defines(cond.then, b) and defines(cond.orelse, b)
         )  # fmt: skip
         then = self._list(cond.then, dict(state), left)
         orelse = self._list(cond.orelse, dict(state), left)
@@ -173,16 +173,4 @@ def _needed(nodes: list[Node], buffer: Any) -> bool:
             return False
         # A loop or branch that replaces it may leave a block for later; if later statements use
         # it, a block must be there on entry too, so that every path agrees.
-    return False
-
-
-def _defines(nodes: list[Node], buffer: Any) -> bool:
-    """Whether a list surely defines a buffer."""
-    for node in nodes:
-        if isinstance(node, Block) and buffer in node.defs:
-            return True
-        if isinstance(node, Loop) and node.sure and _defines(node.body, buffer):
-            return True
-        if isinstance(node, Cond) and _defines(node.then, buffer) and _defines(node.orelse, buffer):
-            return True
     return False

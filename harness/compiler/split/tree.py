@@ -70,8 +70,10 @@ class Cond:
 
     @cached_property
     def first(self) -> dict[Any, str]:
-        """How either branch, the first one first, touches each buffer first."""
-        return _first((*self.then, *self.orelse))
+        """How either branch touches each buffer first: one that uses it needs it."""
+        then, orelse = _first(self.then), _first(self.orelse)
+        used = {b for branch in (then, orelse) for b, how in branch.items() if how == "use"}
+        return {b: "use" if b in used else "def" for b in (*then, *orelse)}
 
 
 Node = Block | Loop | Cond
@@ -152,10 +154,30 @@ def touches(node: Node, buffer: Any) -> str | None:
     return node.first.get(buffer)
 
 
+def defines(nodes: Iterable[Node], buffer: Any) -> bool:
+    """Whether nodes surely define a buffer."""
+    for node in nodes:
+        if isinstance(node, Block) and buffer in node.defs:
+            return True
+        if isinstance(node, Loop) and node.sure and defines(node.body, buffer):
+            return True
+        if isinstance(node, Cond) and defines(node.then, buffer) and defines(node.orelse, buffer):
+            return True
+    return False
+
+
 def _first(nodes: Iterable[Node]) -> dict[Any, str]:
-    """Every buffer some nodes touch, and how first; worked out once, since many ask."""
+    """Every buffer some nodes touch, and how first; worked out once, since many ask.
+
+    A use behind what may leave the buffer as it was is the first on some path.
+    """
     found: dict[Any, str] = {}
+    sure: set[Any] = set()
     for node in nodes:
         for buffer, how in node.first.items():
+            if how == "use" and buffer not in sure:
+                found[buffer] = "use"
             found.setdefault(buffer, how)
+            if buffer not in sure and (isinstance(node, Block) or defines([node], buffer)):
+                sure.add(buffer)
     return found
