@@ -115,7 +115,8 @@ class Listener:
     def stored(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
         """Bytes of the own window are written by the RISC itself."""
         key = "stored", group.code.key, group.lanes, at, cb.number, _plain(first), size
-        self._tell(key, self.order.stored, group, cb, first, size, at)
+        if not self._again(key):
+            self._make(key, self.order.stored, group, cb, first, size, at)
 
     def reserved(
         self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int
