@@ -147,7 +147,8 @@ def _entries() -> dict[str, Entry]:
             if target == "int32":
                 use += (
                     "; tensors and blocks whose numbers are used as real ones, exact below 2**24,"
-                    " or are computed from indices and conditions and provably stay that small"
+                    " or are computed from indices, conditions, bounded data and real numbers that"
+                    " are cut, and provably stay that small"
                 )
         elif target == TRUTH:
             use += (

@@ -105,7 +105,7 @@ def test_computed_whole_numbers_are_exact(statement: str, device: str) -> None:
         ("running", "may exceed 16,777,216"),
         ("real copy", "of real numbers, goes to 'D'"),
         ("real block", "of real numbers, goes to 'n'"),
-        ("real store", "real numbers are stored to 'n'"),
+        ("real store", "may exceed 16,777,216"),
         ("real reduction", "of real numbers, goes to 'r'"),
     ],
 )

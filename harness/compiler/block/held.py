@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import tvm_ffi
-from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
 from harness.compiler.diagnostics import refuse
@@ -48,18 +46,6 @@ def computed_integers(kernel: Kernel) -> set[str]:
 def is_computed(value: Any, held: set[str]) -> bool:
     """Whether a stored value is made of numbers, and not passed on as it lies in memory."""
     return not isinstance(value, TensorLoad) or value.source.name in held
-
-
-def cuts(value: Any) -> bool:
-    """Whether a real number would have to be cut to a whole one."""
-    found: list[Any] = []
-
-    def seen(node: tirx.Cast) -> None:
-        if dtype_of(node) in INDICES and dtype_of(node.value) in DTYPES:
-            found.append(node)
-
-    tvm_ffi.structural_walk(value, [(tirx.Cast, seen)])
-    return bool(found)
 
 
 def check_whole(call: Call) -> None:

@@ -15,7 +15,7 @@ from harness.compiler.block.computed import is_moved, moved_leaf, moved_store, m
 from harness.compiler.block.conditions import condition, is_truth, whole
 from harness.compiler.block.fold import RING, binary, is_real
 from harness.compiler.block.gather import Gathered, gathers_into, is_gathered
-from harness.compiler.block.held import KEPT, cuts, is_computed
+from harness.compiler.block.held import INDICES, KEPT, is_computed
 from harness.compiler.block.lines import side
 from harness.compiler.block.model import (
     Binary,
@@ -102,11 +102,12 @@ class Nest:
         return [*self.before, Eltwise(stmt, block, expr), *self.reader.unload(stmt, region, block)]
 
     def _check_whole(self, stmt: tirx.BufferStore) -> None:
-        """Refuse real numbers where whole ones are stored: nothing cuts them."""
-        if is_real(stmt.value) or cuts(stmt.value):
+        """Refuse real numbers where whole ones are stored, unless they are cut."""
+        if is_real(stmt.value):
             refuse(f"real numbers are stored to {stmt.buffer.name!r} of {WHOLE}", node=stmt,
                    code="UnsupportedDtype",
-                   next_step="keep them in float32, and convert outside the kernel")  # fmt: skip
+                   next_step='cut them, T.cast(T.clamp(x, -1000, 1000), "int32"), or keep them in'
+                   " float32")  # fmt: skip
 
     # Places -----------------------------------------------------------------------------------
 
@@ -395,7 +396,8 @@ class Nest:
             return expr
         if dtype_of(inner) in BLOCK_FORMATS and target == VALUES:
             return expr  # which holds their values
-        if value.same_as(self.node.value) or not is_real(inner):
+        if (value.same_as(self.node.value) and target not in INDICES) or not is_real(inner):
             return expr  # rounding is the store's
-        cut = Convert(target, expr)
-        return Convert(REAL, cut) if target == WHOLE else cut  # real numbers follow
+        if target in INDICES:
+            return Convert(REAL, Convert(WHOLE, expr))  # cut, and a number again
+        return Convert(target, expr)

@@ -26,15 +26,18 @@ from harness.compiler.block.model import (
     For,
     IndexTiles,
     Leaf,
+    Load,
     Reduce,
     Select,
     Statement,
     Store,
     Transpose,
     Unary,
+    operands,
     walk,
 )
 from harness.compiler.block.moved import Moved
+from harness.compiler.block.whole import WHOLE
 from harness.compiler.diagnostics import refuse
 from harness.language.ops import REDUCE
 from simulator.arch import TILE
@@ -46,6 +49,7 @@ EXACT: Final = 2.0**24
 _ROUNDS: Final = 8
 """Numbers that still grow after as many rounds grow with every turn of a loop."""
 _ANY: Final = (-math.inf, math.inf)
+_ROUNDINGS: Final = ("floor", "ceil", "round", "relu")
 _TESTS: Final = ("eqz", "nez", "ltz", "lez", "gtz", "gez")
 _PARTIAL: Final = 255.0
 """Sums of numbers up to this pass the matrix unit without loss."""
@@ -98,6 +102,8 @@ class _Spans:
                 return span
             count = stmt.src.shape[1] if stmt.axis else stmt.src.shape[0]
             return min(0.0, count * span[0]), max(0.0, count * span[1])
+        if isinstance(stmt, Load) and stmt.dst.dtype == "uint8":
+            return 0.0, 255.0
         if isinstance(stmt, IndexTiles):
             base = self.analyzer.const_int_bound(stmt.base)
             steps = ((stmt.row_step, stmt.dst.rows), (stmt.col_step, stmt.dst.cols))
@@ -117,14 +123,11 @@ class _Spans:
         if isinstance(expr, Select):
             a, b = self.of(expr.a), self.of(expr.b)
             return a or b if a is None or b is None else _hull(a, b)
-        if isinstance(expr, Convert):
+        if isinstance(expr, Convert) and expr.dtype != WHOLE:
             return self.of(expr.a)
-        if isinstance(expr, Unary) and expr.op in ("floor", "relu"):
-            a = self.of(expr.a)
-            if a is None or not all(map(math.isfinite, a)):
-                return None if a is None else _ANY
-            return (math.floor(a[0]), math.floor(a[1])) if expr.op == "floor" else (
-                max(a[0], 0.0), max(a[1], 0.0))  # fmt: skip
+        if isinstance(expr, Convert) or (isinstance(expr, Unary) and expr.op in _ROUNDINGS):
+            a, op = self.of(expr.a), "trunc" if isinstance(expr, Convert) else expr.op
+            return None if a is None else (_rounded(op, a[0]), _rounded(op, a[1]))
         if isinstance(expr, Binary):
             a, b = self.of(expr.a), self.of(expr.b)
             return None if a is None or b is None else _combined(expr.op, a, b)
@@ -152,12 +155,20 @@ class _Spans:
         return self._whole(expr.a) and self._whole(expr.b)
 
     def steps(self, expr: Expr) -> list[Span | None]:
-        """The intervals of an expression and of all numbers it is made of, conditions aside."""
+        """The intervals of an expression and of all whole numbers it is made of.
+
+        Conditions aside, and what a real number is made of that is cut. What bounds a block's
+        numbers need not be told how large they were: conversion to float32 keeps their order.
+        """
         inner: list[Expr] = []
         if isinstance(expr, (Select, Binary)):
             inner = [expr.a, expr.b]
+        elif isinstance(expr, Convert) and expr.dtype == WHOLE:
+            inner = []
         elif isinstance(expr, Convert) or (isinstance(expr, Unary) and expr.op not in _TESTS):
             inner = [expr.a]
+        if _bounds(expr):
+            inner = [part for part in inner for part in _unbounded(part)]
         return [self.of(expr), *(span for part in inner for span in self.steps(part))]
 
 
@@ -186,8 +197,10 @@ def check_spans(program: BlockProgram, ranges: list[Bounds], *, fp32_dest: bool)
         if isinstance(stmt, Eltwise):
             if isinstance(stmt.node, Call) and stmt.node.op.name == REDUCE:
                 whole.add(stmt.dst)  # what is reduced in its place
-            if stmt.dst in whole:
+            if stmt.dst in whole and not _given(stmt.expr):
                 _check(stmt, name, spans.steps(stmt.expr), EXACT)
+            elif stmt.dst.dtype == WHOLE and mine:
+                _check(stmt, name, [spans.of(Leaf(b)) for b in mine], EXACT)
         elif isinstance(stmt, (Reduce, Transpose)):
             limit = narrow if isinstance(stmt, Transpose) or stmt.pool == "MAX" else _PARTIAL
             _check(stmt, stmt.src.name, [spans.of(Leaf(stmt.src))], limit)
@@ -198,6 +211,18 @@ def check_spans(program: BlockProgram, ranges: list[Bounds], *, fp32_dest: bool)
                 "use whole blocks of it, or float32")  # fmt: skip
 
 
+def _given(expr: Expr) -> bool:
+    """Whether numbers are taken as memory holds them: what is made of them is checked."""
+    leaf = expr.a if isinstance(expr, Convert) else expr
+    return isinstance(leaf, Leaf) and leaf.buffer.dtype == WHOLE
+
+
+def _cut(expr: Expr) -> bool:
+    """Whether a real number is cut to a whole one, and is a number again."""
+    inner = expr.a if isinstance(expr, Convert) else expr
+    return expr is not inner and isinstance(inner, Convert) and inner.dtype == WHOLE
+
+
 def _check(stmt: Statement, name: str, found: list[Span | None], limit: float) -> None:
     for span in found:
         if span is not None and max(abs(span[0]), abs(span[1])) > limit:
@@ -206,7 +231,35 @@ def _check(stmt: Statement, name: str, found: list[Span | None], limit: float) -
                 " or compute in float32")  # fmt: skip
 
 
+def _bounds(expr: Expr) -> bool:
+    """Whether an expression only chooses between numbers by their order."""
+    ordered = isinstance(expr, Binary) and expr.op in ("max", "min")
+    return ordered or (isinstance(expr, Unary) and expr.op == "relu")
+
+
+def _unbounded(expr: Expr) -> list[Expr]:
+    """What of the operands of a bound is neither a block nor a bound itself."""
+    if isinstance(expr, Leaf) or _given(expr) or _cut(expr):
+        return []
+    return [p for o in operands(expr) for p in _unbounded(o)] if _bounds(expr) else [expr]
+
+
+def _rounded(op: str, value: float) -> float:
+    """One end of an interval of what is rounded, which keeps the order."""
+    if op == "relu":
+        return max(value, 0.0)
+    if not math.isfinite(value):
+        return value
+    down, up = float(math.floor(value)), float(math.ceil(value))
+    return {"floor": down, "ceil": up, "trunc": down if value > 0 else up,
+            "round": float(round(value))}[op]  # fmt: skip
+
+
 def _combined(op: str, a: Span, b: Span) -> Span:
+    if op == "max":
+        return max(a[0], b[0]), max(a[1], b[1])
+    if op == "min":
+        return min(a[0], b[0]), min(a[1], b[1])
     if not all(map(math.isfinite, (*a, *b))):
         return _ANY
     if op == "add":
@@ -216,10 +269,6 @@ def _combined(op: str, a: Span, b: Span) -> Span:
     if op == "mul":
         ends = [x * y for x in a for y in b]
         return min(ends), max(ends)
-    if op == "max":
-        return max(a[0], b[0]), max(a[1], b[1])
-    if op == "min":
-        return min(a[0], b[0]), min(a[1], b[1])
     return _ANY
 
 
