@@ -68,6 +68,9 @@ def drawn_bounds(
         if found is not None and found.max() == max(products):
             found = draw(max(sizes))  # nothing bounds it but where masks end
         if found is not None:
+            if name != names[-1] and found.max() > 1:  # leave something for the others
+                half = draw(int(found.max()) // 2)
+                found = half if _fits(kernel, {**given, **values, name: half}) else found
             values[name] = found.astype(values[name].dtype)
     return values
 

@@ -136,7 +136,8 @@ class _Spans:
     def conditions(self, expr: Expr, *, within: bool = False) -> list[Span | None]:
         """The intervals of all whole numbers that conditions of an expression compare."""
         test = isinstance(expr, Unary) and expr.op in _TESTS
-        found = [self.of(expr)] if within and not test and self._whole(expr) else []
+        computed = not test and not isinstance(expr, Leaf)  # a number alone keeps its sign
+        found = [self.of(expr)] if within and computed and self._whole(expr) else []
         parts = [(getattr(expr, name), within or test or name == "cond")
                  for name in ("cond", "a", "b") if hasattr(expr, name)]  # fmt: skip
         return [*found, *(s for part, inside in parts

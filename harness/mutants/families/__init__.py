@@ -7,6 +7,7 @@ from harness.mutants.families import (
     block,
     compute,
     configuration,
+    decided,
     dialect,
     gathers,
     handshake,
@@ -29,6 +30,6 @@ from harness.mutants.registry import Registry
 def registry() -> Registry:
     """Every mutant."""
     files = (handshake, transfers, compute, configuration, work, passes, block, lowering, pipeline,
-             language, judges, machine, artifact, gathers, places, turned, races,
+             language, judges, machine, artifact, gathers, decided, places, turned, races,
              misread, dialect)  # fmt: skip
     return Registry(mutant for one in files for mutant in one.MUTANTS)
