@@ -71,7 +71,7 @@ class TileOps:
     def region(self, node: Any, evaluator: Evaluator) -> Region:
         """A region operand with its starts evaluated."""
         starts, extents = [], []
-        rank = len(node.region)
+        many = [dim for dim, part in enumerate(node.region) if constant(part.extent) != 1][-2:]
         parts = zip(node.region[:], node.source.ty.shape[:], strict=True)
         for dim, (part, size) in enumerate(parts):
             evaluator.asked = False
@@ -84,7 +84,7 @@ class TileOps:
             extent = constant(part.extent)
             if extent is None:
                 raise GoldenError("a region's extent is not a constant", location=location_of(node))
-            open_end = dim >= rank - 2 and extent > 1 and not divides(part.min, extent)
+            open_end = dim in many and not divides(part.min, extent)
             if evaluator.asked and not open_end:
                 _check_index(start, extent, constant(size) or 0, node)
             starts.append(start)
