@@ -52,11 +52,17 @@ class Circular:
     page: tuple[int, int] = (TILE, TILE)
 
     def may_share(self, other: Circular) -> bool:
-        """Whether two buffers may take turns in one circular buffer of the compute thread."""
-        mine = (self.format, self.tiles, self.blocks, self.unpack_to_dest)
-        theirs = (other.format, other.tiles, other.blocks, other.unpack_to_dest)
-        ends = {self.producer, self.consumer, other.producer, other.consumer}
-        return mine == theirs and ends == {"compute"}
+        """Whether two buffers may take turns in one circular buffer.
+
+        Those of the compute thread may, and rows of indices between the same threads: both ends
+        come to them in one order.
+        """
+        mine = (self.format, self.tiles, self.blocks, self.unpack_to_dest, self.page)
+        theirs = (other.format, other.tiles, other.blocks, other.unpack_to_dest, other.page)
+        ends = (self.producer, self.consumer), (other.producer, other.consumer)
+        alike = set(ends) == {("compute", "compute")} or (
+            ends[0] == ends[1] and is_index_row(self.buffer) and is_index_row(other.buffer))  # fmt: skip
+        return mine == theirs and alike
 
     @property
     def depth(self) -> int:
