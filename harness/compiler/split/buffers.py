@@ -60,8 +60,8 @@ class Circular:
         mine = (self.format, self.tiles, self.blocks, self.unpack_to_dest, self.page)
         theirs = (other.format, other.tiles, other.blocks, other.unpack_to_dest, other.page)
         ends = (self.producer, self.consumer), (other.producer, other.consumer)
-        alike = set(ends) == {("compute", "compute")} or (
-            ends[0] == ends[1] and is_index_row(self.buffer) and is_index_row(other.buffer))  # fmt: skip
+        rows = is_index_row(self.buffer) and is_index_row(other.buffer)
+        alike = set(ends) == {("compute", "compute")} or (rows and ends[0] == ends[1])
         return mine == theirs and alike
 
     @property
