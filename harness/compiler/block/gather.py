@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import tvm
 import tvm_ffi
@@ -20,7 +20,7 @@ from tvm import tirx
 from harness.compiler.affine import Bounds, mentions
 from harness.compiler.block.bounce import Bounce, Move, Piece, anew, directly
 from harness.compiler.block.lookup import Scope, looked_up, page_if_inside
-from harness.compiler.block.model import Buffer, Leaf, Load, Statement
+from harness.compiler.block.model import Buffer, Expr, Leaf, Load, Statement
 from harness.compiler.block.names import Names
 from harness.compiler.block.pieces import FACE, datum_of, tile_of
 from harness.compiler.block.region import Region
@@ -32,6 +32,9 @@ from harness.language.blockformats import BLOCK_FORMATS
 from harness.language.regions import constant
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
+
+if TYPE_CHECKING:
+    from harness.compiler.block.nest import Nest
 
 RUN: Final = FACE
 """Elements of a row of a face."""
@@ -65,6 +68,22 @@ def gathers_into(before: Sequence[Statement], made: Leaf, block: Buffer) -> Load
     if not isinstance(last, Load) or not isinstance(last.region, Gathered):
         return None
     return last if last.dst is made.buffer and last.dst.dtype == block.dtype else None
+
+
+def gathered(nest: Nest, buffer: Any, indices: list[Any], inside: Any, node: Any) -> Expr:
+    """An element of a tensor at a computed place, zero where ``inside`` does not hold.
+
+    Raises:
+        CompileError: a place that does not go with rows and columns of the loops.
+    """
+    if len(nest.variables) != 2 or len(indices) < 2:
+        nest.no_index(buffer, node)
+    block = nest.reader.block_of(f"{buffer.name}_block", stored_dtype(buffer), tuple(nest.extents))
+    row, column = nest.variables
+    region = Gathered(buffer, indices, [1] * len(indices), variables=(row, column),
+                      inside=inside)  # fmt: skip
+    nest.before.append(Load(node, block, region))
+    return nest.operand(block, None, node, turned=False)
 
 
 def emit_gather(

@@ -13,10 +13,10 @@ from tvm import tirx
 from tvm.ir import TensorLoad
 
 from harness.compiler.affine import mentions
-from harness.compiler.block.names import Names, is_index_row
+from harness.compiler.block.names import Names
 from harness.compiler.block.region import Region
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import loads_of, statements
+from harness.compiler.kernel import loads_of
 from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call
 from harness.language.blockformats import dtype_of
 from harness.language.regions import constant
@@ -111,23 +111,6 @@ def looked_up(
     loose = tuple(dim for dim in last if mentions(starts[dim], variables) and not ana.can_prove(
         tirx.FloorMod(starts[dim], tirx.const(region.extents[dim], "int32")).equal(0)))  # fmt: skip
     return asked, replace(region, starts=starts, indices=variables, open=loose)
-
-
-def reads_row(stmt: Any, ana: Any, var: Any) -> bool:
-    """Whether a statement reads a row for what is asked below it, the same for every ``var``.
-
-    ``ana`` knows what holds without the loop over ``var``.
-    """
-    if not isinstance(stmt, tirx.AttrStmt):
-        return False
-    first = next((s for s in statements(stmt.body) if isinstance(s, tirx.Evaluate)), None)
-    if first is None or first.value.op.name != "tt.noc_async_read_page":
-        return False
-    page, tensor, where = first.value.args
-    if where.op.name != TILE_ADDR or not is_index_row(where.args[0]) or mentions(page, [var]):
-        return False
-    rows = math.prod(constant(d) or 0 for d in tensor.ty.shape[:-1])
-    return bool(ana.can_prove(tirx.all(page >= 0, page < rows)))
 
 
 def page_if_inside(region: Region, page: Any) -> Any:

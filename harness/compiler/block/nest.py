@@ -14,7 +14,7 @@ from harness.compiler.block.choose import Pick, picked, picks, window
 from harness.compiler.block.computed import is_moved, moved_leaf, moved_store, moved_tensor
 from harness.compiler.block.conditions import condition, is_truth, whole
 from harness.compiler.block.fold import RING, binary, is_real
-from harness.compiler.block.gather import Gathered, gathers_into, is_gathered
+from harness.compiler.block.gather import gathered, gathers_into, is_gathered
 from harness.compiler.block.held import INDICES, KEPT, is_computed
 from harness.compiler.block.lines import side
 from harness.compiler.block.model import (
@@ -247,7 +247,7 @@ class Nest:
 
         if is_gathered(indices, self.variables):
             moved = moved_tensor(self, buffer, indices, node, inside)
-            return self._gathered(buffer, indices, inside, node) if moved is None else moved
+            return gathered(self, buffer, indices, inside, node) if moved is None else moved
         if self._is_turned(indices):
             turned = Nest(self.reader, self.variables[::-1], self.extents[::-1])
             block = make_buffer(self.reader.temp(f"{buffer.name}_block"), stored_dtype(buffer),
@@ -305,20 +305,6 @@ class Nest:
             turned = self._lies(vector, access)
             found.append(Leaf(self._turned(vector) if turned else vector, _repeated(access)))
         return total(found)
-
-    def _gathered(self, buffer: Any, indices: list[Any], inside: Any, node: Any) -> Expr:
-        """An element of a tensor at a computed place, zero where ``inside`` does not hold."""
-        from harness.compiler.block.read import make_buffer
-
-        if len(self.variables) != 2 or len(indices) < 2:
-            self.no_index(buffer, node)
-        block = make_buffer(self.reader.temp(f"{buffer.name}_block"), stored_dtype(buffer),
-                            tuple(self.extents))  # fmt: skip
-        row, column = self.variables
-        region = Gathered(buffer, indices, [1] * len(indices), variables=(row, column),
-                          inside=inside)  # fmt: skip
-        self.before.append(Load(node, block, region))
-        return self.operand(block, None, node, turned=False)
 
     # Expressions ------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,6 @@ from harness.compiler.block.lookup import (
     asked_of,
     looked_up,
     page_if_inside,
-    reads_row,
 )
 from harness.compiler.block.model import Buffer, IndexTiles, Load, Scaler, Store
 from harness.compiler.block.names import Names
@@ -68,38 +67,12 @@ class TransferEmitter:
         self.align = align
         self.scope = Scope()
 
-    def _analyzer(self) -> Any:
+    def analyzer(self) -> Any:
+        """What knows the variables in scope."""
         ana = tvm.sym.Analyzer()
         for var, start, extent in self.ranges:
             ana.bind(var, tvm.ir.Range.from_min_extent(start, extent))
         return ana
-
-    def ask(self, exprs: list[Any], node: Any) -> tuple[list[Any], list[Any]]:
-        """What tells the threads what tensors of indices decide, and expressions of the answers."""
-        asked, told = asked_of(exprs, self.names, self._analyzer(), self.scope, node)
-        rows: list[Lookup] = []
-        binds = []
-        for ask in asked:
-            same = next((r for r in rows if r.same_row(ask)), None)
-            rows += [ask] if same is None else []
-            binds.append((ask if same is None else replace(ask, row=same.row)).bind())
-        span = getattr(node, "span", None)
-        return [*(thread("reader", row.fetch(span)) for row in rows), *binds], told
-
-    def ahead(self, inner: list[Any], var: Any) -> tuple[list[Any], list[Any]]:
-        """A loop's body without reads of rows that are the same in every iteration, and those.
-
-        A row is read ahead only where its page is surely one of its tensor even if the loop never
-        runs; ``var`` is the loop's, which is out of scope already.
-        """
-        ana = self._analyzer()
-        out: tuple[list[Any], list[Any]] = ([], [])
-        with ExitStack() as known:
-            for condition in self.scope.conditions:
-                known.enter_context(ana.constraint_scope(condition))
-            for stmt in inner:
-                out[reads_row(stmt, ana, var)].append(stmt)
-        return out
 
     def _lead(self, region: Region, node: Any) -> tuple[list[tuple[Any, int, int]], Any | None]:
         """Leading dimensions (start, extent, size), and a condition.
@@ -108,7 +81,7 @@ class TransferEmitter:
         """
         shape = [constant(d) or 0 for d in region.tensor.ty.shape]
         lead = list(zip(region.starts, region.extents, shape, strict=True))[:-2]
-        ana = self._analyzer()
+        ana = self.analyzer()
         inside: Any | None = None
         for start, extent, size in lead:
             for test in (start >= 0, start + extent <= size):
@@ -127,14 +100,14 @@ class TransferEmitter:
         found = [Span(tirx.const(0, "int32"), 1, 1)] if len(sizes) == 1 else []
         for at, extent, size in zip(region.starts, region.extents, sizes, strict=True):
             start = tirx.const(at, "int32") if isinstance(at, int) else at
-            found.append(Span(self._analyzer().simplify(start), extent, size,
+            found.append(Span(self.analyzer().simplify(start), extent, size,
                               region.gathered(start)))  # fmt: skip
         rows, cols = found[-2:]
         return rows, cols
 
     def _axis(self, span: Span) -> Axis | None:
         """A dimension in tiles; None where it does not begin with one."""
-        ana = self._analyzer()
+        ana = self.analyzer()
         first = ana.simplify(tirx.FloorDiv(span.start, tirx.const(TILE, "int32")))
         if not ana.can_prove_equal(first * TILE, span.start):
             return None
@@ -142,7 +115,7 @@ class TransferEmitter:
                     -(-span.size // TILE), span.size, span.given)  # fmt: skip
 
     def _pieces(self, region: Region, node: Any) -> Pieces:
-        ana = self._analyzer()
+        ana = self.analyzer()
 
         def proves(condition: Any) -> bool:
             with ExitStack() as known:
@@ -189,7 +162,7 @@ class TransferEmitter:
             self.names[stmt.dst],
             stmt.region.tensor,
         )
-        ana = self._analyzer()
+        ana = self.analyzer()
         asked, region = looked_up(stmt.region, self.names, ana, self.scope, stmt.node)
         lead, inside = self._lead(region, stmt.node)
         rows, cols = map(self._axis, self._spans(region))
@@ -244,7 +217,7 @@ class TransferEmitter:
         bound = [lookup.bind() for lookup in asked]
         whole = inside is None and pieces.inside()
         out = [] if whole else zeros(self.names[dst], dst.tiles, span)
-        if inside is not None and _proves(self._analyzer(), tirx.Not(inside)):
+        if inside is not None and _proves(self.analyzer(), tirx.Not(inside)):
             return [thread("reader", [*bound, *out])]
         barrier = call("noc_async_read_barrier", span=span)
         ends = self._zero_columns(pieces, dst, span)
@@ -307,13 +280,13 @@ class TransferEmitter:
     def index_tiles(self, stmt: IndexTiles) -> Any:
         """Tiles of an affine index expression."""
         span, dst = getattr(stmt.node, "span", None), stmt.dst
-        asked, (start,) = asked_of([stmt.base], self.names, self._analyzer(), self.scope,
+        asked, (start,) = asked_of([stmt.base], self.names, self.analyzer(), self.scope,
                                    stmt.node)  # fmt: skip
 
         def one(b: Any, i: Any, j: Any) -> list[Any]:
             base = start + i * (TILE * stmt.row_step) + j * (TILE * stmt.col_step)
             where = address(TILE_ADDR, self.names[dst], (b * dst.rows + i) * dst.cols + j)
-            base = self._analyzer().simplify(base)
+            base = self.analyzer().simplify(base)
             return [call("index_tile_l1", self.names[dst], where, base, stmt.row_step,
                          stmt.col_step, span=span)]  # fmt: skip
 
@@ -335,7 +308,7 @@ class TransferEmitter:
         )
         lead, inside = self._lead(stmt.region, stmt.node)
         rows, cols = map(self._axis, self._spans(stmt.region))
-        ana = self._analyzer()
+        ana = self.analyzer()
         barrier = call("noc_async_write_barrier", span=span)
         if rows is None or cols is None or not all(_ends_tiles(ana, a) for a in (rows, cols)):
             pieces = self._pieces(stmt.region, stmt.node)

@@ -16,6 +16,7 @@ from tvm import tirx
 
 from harness.compiler import attrs
 from harness.compiler.affine import block_ranges, mentions
+from harness.compiler.block.asking import ahead, ask
 from harness.compiler.block.emit import ComputeEmitter
 from harness.compiler.block.gather import Gathered, emit_gather
 from harness.compiler.block.hazards import check_in_place
@@ -207,6 +208,10 @@ class _Lowering:
             return [self.compute.accumulate_step(stmt, self.bases[stmt.c])]
         return [self.compute.statement(stmt)]
 
+    def ask(self, exprs: list[Any], node: Any) -> tuple[list[Any], list[Any]]:
+        """What tells the threads what tensors decide, and expressions of the answers."""
+        return ask(exprs, self.names, self.transfer.analyzer(), self.transfer.scope, node)
+
     def branch(self, stmt: If, test: Any) -> list[Any]:
         """A condition, behind what it asks tensors of indices.
 
@@ -214,9 +219,9 @@ class _Lowering:
         """
         if isinstance(test, tirx.And) and loads_of(test) and not stmt.orelse:
             inner = self.under(test.a, lambda: self.branch(stmt, test.b))
-            before, (a,) = self.transfer.ask([test.a], stmt.node)
+            before, (a,) = self.ask([test.a], stmt.node)
             return [*before, tirx.IfThenElse(a, seq(inner), None)] if inner else []
-        before, (test,) = self.transfer.ask([test], stmt.node)
+        before, (test,) = self.ask([test], stmt.node)
         then = self.under(test, lambda: self.body(stmt.then))
         denied = tvm.sym.Analyzer().simplify(tirx.Not(test))
         orelse = self.under(denied, lambda: self.body(stmt.orelse))
@@ -237,7 +242,7 @@ class _Lowering:
         node = stmt.node
         if node.step is not None and constant(node.step) != 1:
             refuse(f"loop step {node.step}", node=node, next_step="use a step of 1")
-        before, (first, trips) = self.transfer.ask([node.min, node.extent], node)
+        before, (first, trips) = self.ask([node.min, node.extent], node)
         start = 0 if constant(first) == 0 else first
         extent = constant(trips)
         extent = trips if extent is None else extent
@@ -250,7 +255,7 @@ class _Lowering:
         self.transfer.scope.told = outer
         if not inner or (isinstance(extent, int) and extent <= 0):
             return []
-        inner, ahead = self.transfer.ahead(inner, node.loop_var)
-        return [*before, *ahead,
+        inner, early = ahead(inner, node.loop_var, self.transfer.analyzer(), self.transfer.scope)
+        return [*before, *early,
                 tirx.For(node.loop_var, first, trips, tirx.ForKind.SERIAL, seq(inner),
                          annotations=node.annotations, span=node.span)]  # fmt: skip

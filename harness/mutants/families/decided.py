@@ -12,7 +12,7 @@ from tvm import tirx
 
 from golden.interpret.statements import Statements
 from harness.compiler import recalled
-from harness.compiler.block import transfer
+from harness.compiler.passes import lower_tiles
 from harness.compiler.split import answers
 from harness.compiler.split.tree import Block, walk
 from harness.mutants.edit import Built, edit, is_op
@@ -142,8 +142,8 @@ def _first_block_s(old: Any) -> Any:
 def _always(old: Any) -> Any:
     """Bounds and conditions of other variables than those that were loaded."""
 
-    def ask(self: Any, exprs: list[Any], node: Any) -> Any:
-        before, told = old(self, exprs, node)
+    def ask(*args: Any) -> Any:
+        before, told = old(*args)
         return before, [tirx.const(True) if str(e.ty.dtype) == "bool" and before else e
                         for e in told]  # fmt: skip
 
@@ -194,7 +194,7 @@ MUTANTS: Final = (
     _other("list-of-the-next", Where.PASS1, "Lists on chip give the element after the one asked.",
            recalled._Set, "at", _next_of_list),  # noqa: SLF001 - what is mutated
     _other("whatever-is-asked", Where.PASS4, "Conditions that ask a table hold.",
-           transfer.TransferEmitter, "ask", _always),
+           lower_tiles, "ask", _always),
     _other("rows-of-page-0", Where.PASS5, "All threads load from the table's first row.",
            answers, "_told", _same_row),
     _other("golden-as-the-first", Where.GOLDEN, "Golden lets the first block decide for all.",
