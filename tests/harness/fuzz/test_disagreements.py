@@ -63,7 +63,7 @@ def test_a_crash_is_a_finding_and_no_refusal(monkeypatch: pytest.MonkeyPatch) ->
     def crashes(*_: Any, **__: Any) -> Any:
         raise KeyError("somewhere")
 
-    monkeypatch.setattr(artifact, "compile", crashes)
+    monkeypatch.setattr(artifact, "compile_all", crashes)
     found = run_case(Case(kernel=PRODUCT))
     assert (found.kind, found.code) == (o.CRASH, "KeyError")
 
