@@ -15,6 +15,7 @@ from golden import evaluate
 from golden.formats import round_even
 from harness.errors import CompileError
 from harness.fuzz.stages import validate
+from simulator.program import ops_of
 from simulator.run import RunOptions, execute
 from tests.harness.compiler import samples
 
@@ -168,6 +169,15 @@ def test_the_parts_of_the_compute_trio_decide_alike() -> None:
     apart = execute(made.plan, made.programs, given, RunOptions(cursors=True))
     assert apart.findings == ()
     assert (apart.outputs["C"][::32, ::32] == 32 * (mask != 0).sum(-1)).all()
+
+
+def test_sums_of_products_that_are_left_out_stay_in_the_destination_register() -> None:
+    """A skipped product costs nothing, and the others no way through memory: packed once."""
+    made = harness.compile(samples.from_text(SPARSE, "main"))
+    compute = next(p for p in made.programs.programs if p.thread == "compute")
+    names = [op.name for op in ops_of(compute.body)]
+    assert "copy_tile" not in names
+    assert (names.count("matmul_tiles"), names.count("pack_tile")) == (1, 1)
 
 
 def test_cores_that_decide_for_themselves_share_nothing() -> None:

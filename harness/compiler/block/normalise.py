@@ -136,14 +136,19 @@ def _transposed_operands(program: BlockProgram) -> None:
 
 
 def _gemms_only(body: list[Statement]) -> list[Gemm] | None:
-    """The gemms of a body of loops, loads and accumulating gemms; None if there is more."""
+    """The gemms of a body of loops, branches, loads and accumulating gemms; None if there is more.
+
+    Sums of integers under a condition stay in memory: nothing fills DST with theirs.
+    """
     gemms: list[Gemm] = []
+    branches = False
     for stmt in walk(body):
+        branches |= isinstance(stmt, If)
         if isinstance(stmt, Gemm) and stmt.acc is stmt.c:
             gemms.append(stmt)
-        elif not isinstance(stmt, (For, Load)):
+        elif not isinstance(stmt, (For, If, Load)):
             return None
-    return gemms or None
+    return None if branches and any(g.c.format.is_integer for g in gemms) else gemms or None
 
 
 def _accumulate(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -> None:
