@@ -37,8 +37,10 @@ _CONTRACT: Final = NumericContract("wormhole", "HiFi4", fp32_dest=True, dest="fl
 """Any: places are exact whatever it is."""
 _MOST: Final = 1 << 20
 """Largest value tried."""
-_STEPS: Final = 1 << 12
+_STEPS: Final = 1 << 14
 """Most statements gone through for one try."""
+_DECIDED: Final = 1 << 9
+"""Most of them within what memory decides: more iterations tell no more."""
 _FEW: Final = 4
 """From as many values on, one of them is none at all."""
 
@@ -210,17 +212,18 @@ class _Walk(Statements):
     Attributes:
         deep: loops and conditions around that memory decides.
         left: whether something lay outside its tensor.
-        steps: statements that were run.
+        steps: statements that were run. decided: those under a bound or condition of memory.
     """
 
     def __init__(self, chunk: Chunk) -> None:
         super().__init__(chunk)
-        self.deep, self.left, self.steps = 0, False, 0
+        self.deep, self.left, self.steps, self.decided = 0, False, 0, 0
 
     def run(self, stmt: Any, space: Space) -> None:
         """See Statements; too many are none that fit."""
         self.steps += 1
-        if self.steps > _STEPS:
+        self.decided += self.deep > 0
+        if self.steps > _STEPS or self.decided > _DECIDED:
             raise GoldenError("loops that go on too long")
         super().run(stmt, space)
 
