@@ -171,7 +171,9 @@ MUTANTS: Final = (
          lambda b: edit(b, lambda s: (replace(s, name={"tile_regs_commit": "tile_regs_wait",
                                                        "tile_regs_wait": "tile_regs_commit"}
                                               [s.name]),)
-                        if is_op(s, "tile_regs_commit", "tile_regs_wait") else None)),
+                        if is_op(s, "tile_regs_commit", "tile_regs_wait") else None),
+         "math commits and the packer waits, each on a RISC of its own: their calls do not order"
+         " each other"),
     _one(D, "dst-off-by-one", "Products go to the next DST tile.",
          _arg("matmul_tiles", 4, lambda d: ["+", d, 1])),
     _one(D, "dst-constant", "Products all go to DST tile 0.",

@@ -46,9 +46,13 @@ def _exchanged(*programs: str) -> Any:
 
 
 def _whole_exchange(built: Built) -> Any:
-    """Two cores' work exchanged everywhere: partition, descriptors, arguments."""
+    """Two cores' work exchanged everywhere: partition, descriptors, arguments.
+
+    Cores that signal each other, or work on shards in place, cannot do each other's.
+    """
     busy, plan = _busy(built), built.plan
-    if len(busy) < 2 or plan.semaphores:
+    in_place = any(cb.tensor is not None for cb in plan.circular_buffers)
+    if len(busy) < 2 or plan.semaphores or in_place:
         return None
     a, b = busy[:2]
     moved = with_plan(
