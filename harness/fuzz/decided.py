@@ -23,8 +23,8 @@ def asked(draw: st.DrawFn, scene: Scene, turns: int = 0) -> str:
 def condition(draw: st.DrawFn, scene: Scene, turns: int = 0) -> str:
     """A condition on an element of a table, alone or beside one on the block."""
     test = f"{asked(draw, scene, turns)} {draw(st.sampled_from(('> 0', '!= 1', '== 2', '<= 1')))}"
-    beside = draw(st.sampled_from(("", "", "by > 0 and ", "by % 2 == 0 or ")))
-    return beside + test
+    beside = draw(st.sampled_from(("{}", "{}", "T.And(by > 0, {})", "T.Or(by % 2 == 0, {})")))
+    return beside.format(test)
 
 
 def skipped(draw: st.DrawFn, scene: Scene) -> None:

@@ -21,6 +21,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
+from harness.language.blockviews import unwrapped
 from harness.language.elementwise import same_dtype
 from harness.language.frames import ParallelLoop, serial
 from harness.language.inturn import Between, declare_between, declare_made, in_turn
@@ -66,7 +67,7 @@ def build(text: str, params: Mapping[str, Any] | None = None) -> Any:
             scope.body(function.body)
             declare_layouts(stated)
             declare_made(stated)
-        return in_turn(builder.get())
+        return in_turn(unwrapped(builder.get()))
     finally:
         PARSER.reset(token)
 
