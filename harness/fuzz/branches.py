@@ -12,14 +12,16 @@ from harness.fuzz.scene import Scene
 def _of_blocks(draw: st.DrawFn, scene: Scene) -> str:
     tests = ["by > 0", "by == 0", "by % 2 == 1"]
     tests += [] if scene.axes == 1 else ["bx > 0", "bx != by", "(bx + by) % 2 == 0"]
-    return draw(st.sampled_from(tests)) if draw(st.integers(0, 3)) else condition(draw, scene)
+    return draw(st.sampled_from(tests))
 
 
 def guard(draw: st.DrawFn, scene: Scene) -> None:
     """A statement only some blocks execute, and others another; or a block that all make."""
     if not scene.whole:
         return masked(draw, scene)
-    test, made = _of_blocks(draw, scene), draw(st.booleans())
+    decided = not draw(st.integers(0, 3))
+    test = condition(draw, scene) if decided else _of_blocks(draw, scene)
+    made = draw(st.booleans())
     block, dtype = draw(st.sampled_from(scene.blocks))
     sides: list[list[str]] = []
     if made:

@@ -57,7 +57,9 @@ def infer_layout(kernel: Any, inferred: Any, found: Mapping[str, Any]) -> str:
     layouts = found.get("tt.layout_desc", {})
     if set(layouts) != {t.name for t in kernel.tensors}:
         return f"layouts of {sorted(layouts)}, the kernel takes {[t.name for t in kernel.tensors]}"
-    indices = {*index_ranges(kernel), *deciding_values(kernel), *telling(kernel)}
+    indices = {*index_ranges(kernel), *deciding_values(kernel)}
+    # What is compared with places may be data as well: tiles, if the layout does not say rows.
+    indices |= {n for n in telling(kernel) if layouts[n].get("tile_shape", [0])[0] == 1}
     for tensor in kernel.tensors:
         read, written = tensor.name in kernel.inputs, tensor.name in kernel.outputs
         role = "inout" if read and written else "output" if written else "input"
