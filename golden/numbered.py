@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import tvm
 import tvm_ffi
 from tvm import tirx
 
@@ -18,7 +17,7 @@ from golden.errors import GoldenError
 from golden.interpret.expressions import Evaluator
 from golden.interpret.machine import Chunk, Machine
 from golden.interpret.space import Space
-from golden.source import Kernel, constant
+from golden.source import Kernel, constant, mentions
 
 
 def numbered_places(kernel: Kernel, contract: NumericContract) -> int | None:
@@ -26,7 +25,7 @@ def numbered_places(kernel: Kernel, contract: NumericContract) -> int | None:
     loop, body, guard = _apart(kernel.body)
     blocks = [var for var, _ in kernel.grid]
     wave = [] if loop is None else [loop.loop_var]
-    together = any(_mentions(g, blocks) and _mentions(g, wave) for g in guard)
+    together = any(mentions(g, blocks) and mentions(g, wave) for g in guard)
     if not together and not _divides(kernel.body, [*blocks, *wave]):
         return None
     if not together and not _divides(body, wave):
@@ -74,14 +73,8 @@ def _apart(stmt: Any) -> tuple[Any | None, Any, list[Any]]:
     return loop, *_guarded(last if loop is None else loop.body)
 
 
-def _mentions(expr: Any, variables: list[Any]) -> bool:
-    found: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
-    return any(f.same_as(v) for f in found for v in variables)
-
-
 def _divides(body: Any, variables: list[Any]) -> bool:
     """Whether something is divided that these variables number."""
     found: list[Any] = []
     tvm_ffi.structural_walk(body, [(k, found.append) for k in (tirx.FloorDiv, tirx.FloorMod)])
-    return any(_mentions(division.a, variables) for division in found)
+    return any(mentions(division.a, variables) for division in found)

@@ -124,6 +124,14 @@ def dtype_of(value: Any) -> str:
     return text[len("custom[") : text.index("]")] if text.startswith("custom[") else text
 
 
+def mentions(expr: Any, variables: list[Any]) -> bool:
+    """Whether an expression mentions any of some variables; a plain number mentions none."""
+    found: list[Any] = []
+    if isinstance(expr, tvm.ir.Expr):
+        tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
+    return any(f.same_as(v) for f in found for v in variables)
+
+
 def op_name(call: Any) -> str:
     """Name of the op a call names, ``""`` where it calls something else."""
     return str(getattr(call.op, "name", ""))

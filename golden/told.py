@@ -26,7 +26,7 @@ from golden.interpret.machine import Chunk, Machine
 from golden.interpret.space import Space
 from golden.interpret.statements import Statements
 from golden.interpret.tensors import Tensor
-from golden.source import COPY, Kernel, constant, dtype_of, is_scalar, op_name, statements
+from golden.source import COPY, Kernel, constant, dtype_of, is_scalar, mentions, op_name, statements
 
 Array = npt.NDArray[Any]
 
@@ -112,7 +112,7 @@ def telling(kernel: Kernel) -> list[str]:
     found: dict[str, None] = {}
     for expr in _bounds(kernel):
         loads = list(_loads(expr, named))
-        if not any(_mentions(index, places) for load in loads for index in load.indices):
+        if not any(mentions(index, places) for load in loads for index in load.indices):
             found |= {str(load.source.name): None for load in loads}
     tensors = {t.name for t in kernel.tensors if t.dtype == "int32"} - set(kernel.outputs)
     return sorted(tensors & set(found))
@@ -156,13 +156,6 @@ def _loads(expr: Any, named: Mapping[Any, list[Any]]) -> Iterator[Any]:
         rest = {k: v for k, v in named.items() if not k.same_as(var)}
         for value in named.get(var, []):
             yield from _loads(value, rest)
-
-
-def _mentions(expr: Any, variables: list[Any]) -> bool:
-    used: list[Any] = []
-    if isinstance(expr, tvm.ir.Expr):
-        tvm_ffi.structural_walk(expr, [(tvm.ir.Var, used.append)])
-    return any(u.same_as(v) for u in used for v in variables)
 
 
 def _laid_out(kernel: Kernel) -> set[str]:

@@ -16,6 +16,7 @@ import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
+from harness.compiler.affine import mentions
 from harness.compiler.kernel import Kernel, loads_of, read_kernel, with_body
 from harness.compiler.lookups import decisions, gathers
 from harness.compiler.tt_ops import seq
@@ -59,18 +60,17 @@ class _List:
         """``kernel`` is as its author wrote it."""
         self.kernel = kernel
         self.written = {a.buffer for a in kernel.accesses if a.write}
-        body = kernel.body
-        self.steps = list(body.seq) if isinstance(body, tirx.SeqStmt) else [body]
+        self.steps = list(_steps(kernel.body))
 
     def set_once(self, block: Any) -> _Set | None:
         """What sets a block, if one loop or copy does, in any case, from tensors, before uses."""
-        touching = [s for s in self.steps if not _allocates(s) and _mentions(s, block)]
+        touching = [s for s in self.steps if not _allocates(s) and mentions(s, [block])]
         if not touching:
             return None
         found = self._by_loop(touching[0], block) or self._by_copy(touching[0], block)
         again = any(a.write and a.buffer.same_as(block) and not _within(a.node, touching[0])
                     for a in self.kernel.accesses)  # fmt: skip
-        if found is None or again or any(map(self._uses_whole(block), touching[1:])):
+        if found is None or again or any(_uses_whole(s, block) for s in touching[1:]):
             return None
         read = loads_of(found.value)
         steady = all(r.source in self.kernel.params and r.source not in self.written for r in read)
@@ -118,14 +118,12 @@ class _List:
         indices = [r.min + next(left) if constant(r.extent) != 1 else r.min for r in source.region]
         return _Set(block, tuple(places), tirx.BufferLoad(source.source, indices), stmt)
 
-    @staticmethod
-    def _uses_whole(block: Any) -> Any:
-        def uses(stmt: Any) -> bool:
-            regions: list[TensorRegion] = []
-            tvm_ffi.structural_walk(stmt, [(TensorRegion, regions.append)])
-            return any(r.source.same_as(block) for r in regions)
 
-        return uses
+def _uses_whole(stmt: Any, block: Any) -> bool:
+    """Whether a tile op below takes regions of a block."""
+    regions: list[TensorRegion] = []
+    tvm_ffi.structural_walk(stmt, [(TensorRegion, regions.append)])
+    return any(r.source.same_as(block) for r in regions)
 
 
 def _without(body: Any, found: list[_Set]) -> Any:
@@ -148,12 +146,6 @@ def _steps(body: Any) -> Iterator[Any]:
 
 def _allocates(stmt: Any) -> bool:
     return isinstance(stmt, tirx.AllocBuffer)
-
-
-def _mentions(stmt: Any, block: Any) -> bool:
-    seen: list[Any] = []
-    tvm_ffi.structural_walk(stmt, [(tvm.ir.Var, seen.append)])
-    return any(v.same_as(block) for v in seen)
 
 
 def _within(node: Any, stmt: Any) -> bool:
