@@ -20,7 +20,8 @@ from harness.frontend import libraries
 from harness.frontend.errors import FrontendError, user_place
 
 SERVED: Final = ("language", "jit", "autotuner", "profiler", "utils", "testing", "utils.tensor",
-                 "tileop", "tileop.base")  # fmt: skip
+                 "tileop", "tileop.base", "layout", "math", "cache", "transform", "engine",
+                 "engine.callback")  # fmt: skip
 """Modules of tilelang that are provided."""
 
 
@@ -90,8 +91,11 @@ def _view(name: str, source: Any) -> types.ModuleType:
             try:
                 return getattr(source, attr)
             except AttributeError:
+                inner = f"{name}.{attr}"
+                if inner.partition(".")[2] in SERVED:  # reached without an import of its own
+                    return tilelang_module(inner)
                 raise FrontendError(
-                    f"{name}.{attr} is not provided", location=user_place(),
+                    f"{inner} is not provided", location=user_place(),
                     next_step="docs/language.md says what a kernel can use",
                 ) from None  # fmt: skip
 

@@ -12,7 +12,7 @@ from harness.frontend.errors import FrontendError, user_place
 from harness.frontend.jit import JitFunction, jit, lazy_jit
 from harness.frontend.jit import compile as compile_kernel
 from harness.frontend.kernel import JitKernel, Profiler
-from harness.language import GemmWarpPolicy
+from harness.language import GemmWarpPolicy, Layout
 
 
 def do_bench(*_: object, **__: object) -> Any:
@@ -63,6 +63,20 @@ _NEEDS: Final = ("cuda", "rocm", "metal", "llvm", "package", "cuda_compute_versi
                  "cuda_compute_version_le", "cuda_compute_version_lt")  # fmt: skip
 
 
+def _nothing(*_: object, **__: object) -> None:
+    """A switch of TileLang's cache or of its code for GPUs; nothing here has it."""
+
+
+_LAYOUTS: Final = ("Layout", "Fragment", "make_swizzled_layout", "make_linear_layout",
+                   "make_full_bank_swizzled_layout", "make_half_bank_swizzled_layout",
+                   "make_quarter_bank_swizzled_layout")  # fmt: skip
+
+
+def _layout(*_: object, **__: object) -> Layout:
+    """A GPU layout: opaque, for ``T.annotate_layout``."""
+    return Layout()
+
+
 class _Decorator(types.SimpleNamespace):
     """``tilelang.jit``: a module that is called."""
 
@@ -83,6 +97,14 @@ NAMESPACES: Final[dict[str, Any]] = {
                                           torch_assert_close=torch_assert_close),
     "testing": types.SimpleNamespace(main=main, set_random_seed=set_random_seed,
                                      **{f"requires_{name}": _unneeded for name in _NEEDS}),
+    "layout": types.SimpleNamespace(**dict.fromkeys(_LAYOUTS, _layout)),
+    "math": types.SimpleNamespace(next_power_of_2=tilelang_api.next_power_of_2,
+                                  cdiv=tilelang_api.cdiv),
+    "cache": types.SimpleNamespace(clear_cache=_nothing),
+    "transform": types.SimpleNamespace(PassConfigKey=tilelang_api.PassConfigKey),
+    "engine": types.SimpleNamespace(),
+    "engine.callback": types.SimpleNamespace(
+        register_cuda_postproc_callback=_nothing),
     "tileop": types.SimpleNamespace(),
     "tileop.base": types.SimpleNamespace(GemmWarpPolicy=GemmWarpPolicy),
 }  # fmt: skip

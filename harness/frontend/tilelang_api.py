@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
-from typing import Any
 
 from harness import language
 from harness.frontend.autotune import autotune
@@ -58,36 +56,6 @@ def _nothing(*_: object, **__: object) -> None:
 
 enable_cache = disable_cache = set_log_level = register_cuda_postproc_callback = _nothing
 
-
-class _Namespace:
-    """A group of names below ``tilelang``."""
-
-    def __init__(self, name: str, **names: Callable[..., Any] | object) -> None:
-        self.__dict__.update(names)
-        self._name = name
-
-    def __getattr__(self, name: str) -> Any:
-        from harness.frontend.errors import FrontendError, user_place
-
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise FrontendError(f"{self._name}.{name} is not provided", location=user_place(),
-                            next_step="docs/language.md says what a kernel can use")  # fmt: skip
-
-
-def _layout(*_: object, **__: object) -> Any:
-    """A GPU layout: opaque, for ``T.annotate_layout``."""
-    return language.Layout()
-
-
-cache = _Namespace("tilelang.cache", clear_cache=_nothing)
-math = _Namespace("tilelang.math", next_power_of_2=next_power_of_2, cdiv=cdiv)
-transform = _Namespace("tilelang.transform", PassConfigKey=PassConfigKey)
-layout = _Namespace(
-    "tilelang.layout", make_swizzled_layout=_layout, make_linear_layout=_layout, Layout=_layout,
-    Fragment=_layout, make_full_bank_swizzled_layout=_layout,
-    make_half_bank_swizzled_layout=_layout, make_quarter_bank_swizzled_layout=_layout,
-)  # fmt: skip
 
 __all__ = ["JITImpl", "JITKernel", "PassConfigKey", "TensorSupplyType", "autotune", "cdiv",
            "disable_cache", "enable_cache", "jit", "language", "lazy_jit", "par_compile",

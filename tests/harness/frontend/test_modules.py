@@ -68,6 +68,26 @@ def test_modules_that_tests_of_a_file_need_are_there(tmp_path: Path) -> None:
     assert hasattr(made, "script")
 
 
+def test_modules_of_layouts_and_callbacks_are_there(tmp_path: Path) -> None:
+    """Takes a kernel whose file imports layouts and hooks for GPUs, by module or by attribute."""
+    head = (
+        "from tilelang.layout import make_swizzled_layout\n"
+        "from tilelang.engine.callback import register_cuda_postproc_callback\n"
+        "from tilelang.math import next_power_of_2\n"
+        "assert next_power_of_2(33) == tilelang.math.next_power_of_2(64) == 64\n"
+    )
+    laid = "T.annotate_layout({t: make_swizzled_layout(t)})"
+    body = BODY.replace("T.copy(t, B", f"{laid}\n            T.copy(t, B")
+    assert laid in body
+    assert hasattr(load(tmp_path, HEAD + head + body), "script")
+
+
+def test_other_names_of_a_module_are_refused_by_name(tmp_path: Path) -> None:
+    """Names what a module that is provided does not give."""
+    with pytest.raises(FrontendError, match=r"tilelang\.layout\.rotated is not provided"):
+        load(tmp_path, f"{HEAD}tilelang.layout.rotated(1)\n{BODY}")
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
