@@ -25,13 +25,15 @@ def cumsum(draw: st.DrawFn, scene: Scene) -> None:
 
 
 def turned(draw: st.DrawFn, scene: Scene) -> None:
-    """A square block read the other way round."""
+    """A square block read the other way round, whole or one row or column of it."""
     if not scene.blocks or scene.bm != scene.bn or not scene.whole:
         return
     source, _ = draw(st.sampled_from(scene.blocks))
     block = scene.alloc("o", (scene.bm, scene.bn), "float32", "fragment")
     beside, _ = draw(st.sampled_from(scene.blocks))
-    scene.emit(*scene.parallel(f"{block}[i, j] = {source}[j, i] - {beside}[i, j]"))
+    line = draw(st.integers(0, scene.bm - 1))
+    place = draw(st.sampled_from(("j, i", f"{line}, i", f"j, {line}")))
+    scene.emit(*scene.parallel(f"{block}[i, j] = {source}[{place}] - {beside}[i, j]"))
     scene.blocks.append((block, "float32"))
 
 

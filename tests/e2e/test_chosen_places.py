@@ -101,6 +101,28 @@ def _lines(dtype: str) -> Any:
     return main
 
 
+def _crossed(m: int, n: int, dtype: str) -> Any:
+    """Rows of a block that run down another, and columns that run along it."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((n, m), dtype), B: T.Tensor((m, n), dtype), C: T.Tensor((2, m, n), "float32"),
+    ):  # fmt: skip
+        with T.Kernel(2) as bx:
+            a = T.alloc_shared((n, m), dtype)
+            b = T.alloc_shared((m, n), dtype)
+            c = T.alloc_fragment((m, n), "float32")
+            T.copy(A, a)
+            T.copy(B, b)
+            for i, j in T.Parallel(m, n):
+                c[i, j] = a[0, i] + a[j, 1]
+                for k in T.serial(3):
+                    c[i, j] += a[k * 2 + bx, i] * b[k, j] - a[j, k]
+            T.copy(c, C[bx, 0, 0])
+
+    return main
+
+
 KERNELS = {
     "groups": _groups(96, 64, "bfloat16", "bfloat16"),
     "groups, ragged, float16": _groups(70, 100, "float16", "float16"),
@@ -112,6 +134,10 @@ KERNELS = {
     "numbers": _numbers("bfloat16"),
     "numbers, float16": _numbers("float16"),
     "numbers, float32": _numbers("float32"),
+    "crossed": _crossed(64, 32, "bfloat16"),
+    "crossed, ragged, float16": _crossed(40, 50, "float16"),
+    "crossed, float32": _crossed(32, 64, "float32"),
+    "crossed, whole": _crossed(32, 40, "int32"),
     "lines": _lines("bfloat16"),
     "lines, float16": _lines("float16"),
     "lines, float32": _lines("float32"),

@@ -49,7 +49,9 @@ _LOG2_E: Final = 1.4426950408889634
 
 
 def _repeated(access: str) -> str | None:
-    return access if access in ("ROW", "COL", "SCALAR") else None
+    return {"row as COL": "COL", "column as ROW": "ROW"}.get(
+        access, access if access in ("ROW", "COL", "SCALAR") else None
+    )
 
 
 class Nest:
@@ -132,7 +134,8 @@ class Nest:
     ) -> tuple[list[Any], list[int], str]:  # fmt: skip
         """Starts and extents of what is accessed of an on-chip buffer, and how.
 
-        How is one of full, turned, ROW, COL, SCALAR, and line: a row or column in one loop.
+        How is one of full, turned, ROW, COL, SCALAR, line: a row or column in one loop, row as
+        COL and column as ROW: one row or column that runs along the other loop.
 
         Raises:
             CompileError: any other way.
@@ -156,6 +159,10 @@ class Nest:
             access = "COL"
         elif rank >= 2 and (places == [None, last[1]] or places == last[1:]):
             access = "ROW"
+        elif rank >= 2 and places == [None, last[0]]:
+            access = "row as COL"
+        elif rank >= 2 and places == [last[1], None]:
+            access = "column as ROW"
         elif rank == 1 and places in ([0, None], [None, 0]):
             alone = constant(buffer.ty.shape[len(indices) - 2 + places.index(None)]) == 1
             access = "full" if alone else "line"
@@ -183,6 +190,8 @@ class Nest:
         form = block.form if self.target is None else self.side(self.target)
         if access in ("full", "line"):
             return self.side(block) != form and (1, 1) not in (block.shape, self._shape())
+        if access in ("row as COL", "column as ROW"):
+            return block.form != ("col" if access == "row as COL" else "row")
         along = {"ROW": "row", "COL": "col"}.get(access, block.form)
         return access == "turned" or block.form not in ("full", along)
 

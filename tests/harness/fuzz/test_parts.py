@@ -13,7 +13,7 @@ from harness.fuzz.scene import OUTPUT, Scene, render
 
 MARKS = {
     parts.cumsum: "T.cumsum(",
-    parts.turned: "[j, i]",
+    parts.turned: ["[j, ", ", i] - "],
     parts.part: "] = p",
     parts.planes: "for h, i, j",
     parts.direct: "[by * 64 + i",
