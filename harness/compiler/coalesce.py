@@ -35,7 +35,12 @@ from harness.compiler.ties import (
     tie,
 )
 from harness.compiler.turns import in_pieces, in_turns, lone, turns
-from harness.compiler.unitrows import with_store_loops, with_unit_loops, with_unit_rows
+from harness.compiler.unitrows import (
+    with_column_loops,
+    with_store_loops,
+    with_unit_loops,
+    with_unit_rows,
+)
 from harness.compiler.waves import substituted
 from harness.language.ops import COPY
 from harness.language.regions import constant, is_buffer
@@ -95,7 +100,8 @@ def _joined(kernel: Kernel, axis: int) -> tuple[tirx.PrimFunc, int]:
 
 def _with_rows(kernel: Kernel, var: Any, steps: int, what: str) -> Kernel:
     """The kernel with the one row of its blocks as a dimension, and as a loop."""
-    func, rows = with_unit_rows(read_kernel(chosen_rows(kernel, var)), var)
+    kernel = read_kernel(with_column_loops(read_kernel(chosen_rows(kernel, var)), var))
+    func, rows = with_unit_rows(kernel, var)
     kernel = read_kernel(func)
     tied = Join(kernel, var, 1, steps, what)
     tied.grown |= {tied.ties.find((buffer, 0)) for buffer in rows}
