@@ -35,12 +35,8 @@ from harness.compiler.ties import (
     tie,
 )
 from harness.compiler.turns import in_pieces, in_turns, lone, turns
-from harness.compiler.unitrows import (
-    with_column_loops,
-    with_store_loops,
-    with_unit_loops,
-    with_unit_rows,
-)
+from harness.compiler.unitcolumns import with_column_loops
+from harness.compiler.unitrows import with_store_loops, with_unit_loops, with_unit_rows
 from harness.compiler.waves import substituted
 from harness.language.ops import COPY
 from harness.language.regions import constant, is_buffer
