@@ -194,3 +194,42 @@ def test_every_row_is_where_its_own_index_says(M: int, N: int, device: str) -> N
     at = np.random.default_rng(6).integers(0, 50, M).astype(np.int32)
     got = harness.compile(func, device=device).run({"W": w, "at": at}).outputs["Y"]
     np.testing.assert_array_equal(got, w[at])
+
+
+def _row_by_row(M: int, N: int, dtype: str) -> Any:
+    """Each row changed by what it sums to, and summed into vectors that all rows share."""
+
+    @T.prim_func
+    def main(
+        X: T.Tensor((M, N), dtype), Y: T.Tensor((M, N), dtype), S: T.Tensor((2, N), "float32"),
+        Q: T.Tensor((2, N), "float32"),
+    ):  # fmt: skip
+        with T.Kernel(2) as b:
+            x = T.alloc_shared((1, N), dtype)
+            y = T.alloc_fragment((1, N), "float32")
+            n = T.alloc_fragment((1,), "float32")
+            s = T.alloc_fragment((N,), "float32")
+            q = T.alloc_fragment((N,), "float32")
+            T.clear(s)
+            T.clear(q)
+            for k in T.serial(M // 2):
+                T.copy(X[b * (M // 2) + k, 0], x)
+                T.reduce_sum(x, n, dim=1)
+                for i, j in T.Parallel(1, N):
+                    y[i, j] = x[i, j] - n[0] * 0.125
+                    s[j] += y[i, j] * x[i, j] + j
+                    q[j] += x[i, j]
+                T.copy(y, Y[b * (M // 2) + k, 0])
+            T.copy(s, S[b, 0])
+            for j in T.Parallel(N):
+                Q[b, j] = q[j]
+
+    return main
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("M", "N", "dtype"), [(64, 96, "bfloat16"), (20, 50, "float32")])
+def test_rows_are_summed_to_a_vector(M: int, N: int, dtype: str, device: str) -> None:
+    """A loop of one iteration beside another stores vectors too, as backward passes do."""
+    verdict = harness.check(_row_by_row(M, N, dtype), device=device)
+    assert verdict.passed, (verdict, verdict.reason, verdict.findings)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import tvm
 from tvm import tirx
 from tvm.ir import Call, TensorRegion
 
-from harness.compiler.affine import block_ranges
+from harness.compiler.affine import block_ranges, mentions
 from harness.compiler.block.conditions import check_conditions
 from harness.compiler.block.held import check_whole, computed_integers
 from harness.compiler.block.lattice import Lattice, Run
@@ -42,6 +43,7 @@ from harness.compiler.forms import in_order, infer_forms
 from harness.compiler.kernel import Kernel, loads_of, region_access
 from harness.compiler.lookups import index_tensors
 from harness.compiler.passes.propagate_layout import onchip_dtypes, tile_grid
+from harness.compiler.waves import substituted
 from harness.language.blockformats import BLOCK_FORMATS, dtype_of
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant
@@ -270,10 +272,19 @@ class _Reader:
             if not isinstance(stmt, tirx.BufferStore):
                 refuse(f"a {type(stmt).__name__} inside T.Parallel", node=stmt,
                        next_step="store an elementwise expression; use T.if_then_else")  # fmt: skip
-            order = in_order(stmt, variables)
-            loops = [variables[k] for k in order], [extents[k] for k in order]
-            out += Nest(self, *loops).store(stmt)
+            out += self._stored(stmt, dict(zip(variables, extents, strict=True)))
         return out
+
+    def _stored(self, stmt: tirx.BufferStore, loops: dict[Any, int]) -> list[Statement]:
+        """One store of a nest; a loop of one iteration that it is not stored along is none."""
+        unused = {v: tirx.const(0, "int32") for v, extent in loops.items()
+                  if extent == 1 and not any(mentions(i, [v]) for i in stmt.indices)}  # fmt: skip
+        if 0 < len(unused) < len(loops):
+            stmt = substituted(stmt, unused, tvm.sym.Analyzer())
+            loops = {v: extent for v, extent in loops.items() if v not in unused}
+        variables = list(loops)
+        order = [variables[k] for k in in_order(stmt, variables)]
+        return Nest(self, order, [loops[v] for v in order]).store(stmt)
 
     def cumsum(self, call: Call, parts: Parts) -> list[Statement]:
         """Running sums, with the triangle of ones they take."""
