@@ -101,10 +101,7 @@ def _compare(
     values = got.astype(np.float64)
     answer = result.answer
     taint = np.zeros(values.shape, np.uint8) if answer.taint is None else answer.taint
-    # A bound without end allows everything, which is to know nothing: not to compare and pass.
-    endless = ~np.isfinite(answer.error) | ~np.isfinite(0.0 if answer.bound2 is None
-                                                        else answer.bound2)  # fmt: skip
-    taint = np.where(endless, FREE, taint).astype(np.uint8)
+    taint = np.where(result.free, FREE, taint).astype(np.uint8)
     bound = np.broadcast_to(np.asarray(answer.error, np.float64), values.shape)
     with np.errstate(invalid="ignore"):
         error = np.abs(values - answer.value)

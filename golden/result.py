@@ -37,9 +37,15 @@ class TensorResult:
 
     @property
     def free(self) -> Bools:
-        """Elements about which nothing is known."""
-        taint = self.answer.taint
-        return np.zeros(self.written.shape, np.bool_) if taint is None else taint == FREE
+        """Elements about which nothing is known: free ones, and those of a bound without end."""
+        answer = self.answer
+        found = np.zeros(self.written.shape, np.bool_)
+        if answer.taint is not None:
+            found |= answer.taint == FREE
+        for bound in (answer.bound, answer.bound2):
+            if bound is not None:  # one without end allows everything
+                found |= ~np.isfinite(bound)
+        return found
 
     @property
     def tainted_share(self) -> float:
@@ -76,3 +82,8 @@ class GoldenResult:
     def is_exact(self) -> bool:
         """Whether every output has one right answer, so that judging is plain equality."""
         return self.bounded and all(t.is_exact for t in self.outputs.values())
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Outputs with no written element about which anything is known."""
+        return tuple(n for n, t in self.outputs.items() if not (t.written & ~t.free).any())

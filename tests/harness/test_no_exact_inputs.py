@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+import harness
+import harness.language as T
 from harness import check
 from harness.artifact import compile as compile_kernel
 from harness.kernels import attention, norm, softmax
@@ -56,3 +58,43 @@ def test_a_row_nothing_is_known_of_leaves_the_others_judged() -> None:
     verdict = check(source, grid=(1, 1), input_kind="scaled")
     assert verdict.passed
     assert verdict.tensors["O"]["compared"] >= 64 * 32 // 2
+
+
+@T.prim_func
+def _differences(A: T.Tensor((64, 32), "float32"), B: T.Tensor((32,), "float32")):
+    """Infinity less infinity in every column where some row is large."""
+    with T.Kernel(1):
+        a = T.alloc_fragment((64, 32), "float32")
+        b = T.alloc_fragment((32,), "float32")
+        T.copy(A, a)
+        for i, j in T.Parallel(64, 32):
+            a[i, j] = T.exp2(a[i, j] * 16.0) - T.exp2(a[i, j] * 15.0)
+        T.reduce_sum(a, b, dim=0)
+        T.copy(b, B)
+
+
+def test_rows_that_say_nothing_are_left_out() -> None:
+    """Magnitudes that leave no answer do not fail a kernel that others judge, nor pass alone."""
+    verdict = check(_differences)
+    assert verdict.passed, verdict.reason
+    assert verdict.input_kind == "random"
+    assert not check(_differences, input_kind="scaled").passed
+
+
+@T.prim_func
+def _doubled(B: T.Tensor((32,), "float32"), C: T.Tensor((32,), "float32")):
+    with T.Kernel(1):
+        b = T.alloc_fragment((32,), "float32")
+        T.copy(B, b)
+        for i in T.Parallel(32):
+            b[i] = b[i] + b[i]
+        T.copy(b, C)
+
+
+def test_a_sequence_leaves_them_out_too() -> None:
+    """So does a kernel of a sequence, of which all rounds are of one kind."""
+    made = harness.sequence(_differences, _doubled)
+    verdict = check(made)
+    assert verdict.passed, verdict.reason
+    assert verdict.input_kind == "random"
+    assert not check(made, input_kind="scaled").passed
