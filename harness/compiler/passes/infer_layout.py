@@ -24,6 +24,7 @@ from harness.compiler.masks import unmasked
 from harness.compiler.places import placed
 from harness.compiler.recalled import recalled
 from harness.compiler.scalars import without_scalars
+from harness.compiler.separate import separated
 from harness.compiler.staging import staged
 from harness.compiler.views import View, find_views, with_views
 from harness.compiler.waves import spread
@@ -96,7 +97,8 @@ class InferTTLayout(TTPass):
 
         Scalars and masks become expressions first.
         """
-        func = unmasked(interchanged(placed(without_scalars(spread(staged(recalled(func)))))))
+        func = spread(staged(recalled(separated(func))))
+        func = unmasked(interchanged(placed(without_scalars(func))))
         kernel = read_kernel(func)
         check_control(kernel)
         given = attrs.get(func, attrs.TT_CORE_GRID)
