@@ -17,7 +17,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
 from harness.compiler.affine import mentions
-from harness.compiler.kernel import Kernel, loads_of, read_kernel, with_body
+from harness.compiler.kernel import Kernel, loads_of, over_children, read_kernel, with_body
 from harness.compiler.lookups import decisions, gathers
 from harness.compiler.tt_ops import seq
 from harness.language.blockformats import dtype_of
@@ -60,11 +60,10 @@ class _List:
         """``kernel`` is as its author wrote it."""
         self.kernel = kernel
         self.written = {a.buffer for a in kernel.accesses if a.write}
-        self.steps = list(_steps(kernel.body))
 
     def set_once(self, block: Any) -> _Set | None:
         """What sets a block, if one loop or copy does, in any case, from tensors, before uses."""
-        touching = [s for s in self.steps if not _allocates(s) and mentions(s, [block])]
+        touching = _touching(self.kernel.body, block)
         if not touching:
             return None
         found = self._by_loop(touching[0], block) or self._by_copy(touching[0], block)
@@ -119,6 +118,15 @@ class _List:
         return _Set(block, tuple(places), tirx.BufferLoad(source.source, indices), stmt)
 
 
+def _touching(body: Any, block: Any) -> list[Any]:
+    """The steps that use a block, of the innermost statements that hold all of its uses."""
+    found = [s for s in _steps(body) if not _allocates(s) and mentions(s, [block])]
+    if len(found) == 1 and isinstance(found[0], tirx.For):
+        inner = _touching(found[0].body, block)
+        return inner if len(inner) > 1 else found
+    return found
+
+
 def _uses_whole(stmt: Any, block: Any) -> bool:
     """Whether a tile op below takes regions of a block."""
     regions: list[TensorRegion] = []
@@ -129,15 +137,22 @@ def _uses_whole(stmt: Any, block: Any) -> bool:
 def _without(body: Any, found: list[_Set]) -> Any:
     """A body without the lists: neither made, nor set, nor read."""
     known = {one.block: one for one in found}
-    kept = [s for s in _steps(body)
-            if not any(s.same_as(one.stmt) for one in found)
-            and not (_allocates(s) and s.buffer in known)]  # fmt: skip
+
+    def gone(stmt: Any) -> bool:
+        return any(stmt.same_as(one.stmt) for one in found) or (
+            _allocates(stmt) and stmt.buffer in known
+        )
+
+    def kept(stmt: Any) -> Any:
+        if isinstance(stmt, tirx.SeqStmt):
+            return seq([kept(s) for s in stmt.seq if not gone(s)])
+        return over_children(stmt, kept)
 
     def element(load: TensorLoad) -> Any:
         one = known.get(load.source)
         return load if one is None else one.at(load)
 
-    return tvm_ffi.structural_map(seq(kept), [(TensorLoad, element)], order="post")
+    return tvm_ffi.structural_map(kept(body), [(TensorLoad, element)], order="post")
 
 
 def _steps(body: Any) -> Iterator[Any]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import tvm
 from tvm import tirx
+from tvm.ir import TensorRegion
 
 from harness.errors import LanguageError
+from harness.language.regions import Region, is_buffer
 from harness.language.tensors import dtype_name
 
 UNARY: Final = ("exp", "exp2", "log", "log2", "log1p", "sqrt", "rsqrt", "sigmoid", "tanh", "erf",
@@ -194,19 +198,47 @@ def Cast(dtype: object, value: Any) -> Any:
 
 
 def all_of(*conditions: Any) -> Any:
-    """``T.all_of``/``T.And``: every condition holds."""
-    out = truth(conditions[0])
-    for c in conditions[1:]:
-        out = tirx.all(out, truth(c))
+    """``T.all_of``/``T.And``: every condition holds, of a block or slice every element."""
+    out, *more = _conditions(conditions)
+    for c in more:
+        out = tirx.all(out, c)
     return out
 
 
 def any_of(*conditions: Any) -> Any:
-    """``T.any_of``/``T.Or``: some condition holds."""
-    out = truth(conditions[0])
-    for c in conditions[1:]:
-        out = tirx.any(out, truth(c))
+    """``T.any_of``/``T.Or``: some condition holds, of a block or slice some element."""
+    out, *more = _conditions(conditions)
+    for c in more:
+        out = tirx.any(out, c)
     return out
+
+
+_MOST_ASKED: Final = 32
+"""Elements of a block or slice that one condition asks for."""
+
+
+def _conditions(given: Sequence[Any]) -> list[Any]:
+    """Conditions, with the elements of a block or slice in its place.
+
+    Raises:
+        LanguageError: more elements than one condition can ask for.
+    """
+    found: list[Any] = []
+    for value in given:
+        if not (is_buffer(value) or isinstance(value, TensorRegion)):
+            found.append(truth(value))
+            continue
+        region = Region.of(value, "T.any_of")
+        starts: list[Any] = list(region.starts)
+        if math.prod(region.extents) > _MOST_ASKED:
+            raise LanguageError(f"a condition on {math.prod(region.extents)} elements of"
+                                f" {region.buffer.name!r}",
+                                next_step=f"ask for at most {_MOST_ASKED}, or T.reduce_max them"
+                                " where they are data")  # fmt: skip
+        for at in itertools.product(*map(range, region.extents)):
+            where = [s + i if i else s for s, i in zip(starts, at, strict=True)]
+            found.append(truth(tirx.BufferLoad(region.buffer, where)))
+    return found
 
 
 def Not(condition: Any) -> Any:
