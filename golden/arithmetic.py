@@ -101,6 +101,8 @@ class Arithmetic:
 
     def to_integer(self, x: Approx) -> Approx:
         """Cut towards zero; where the interval holds a whole number, either side."""
+        if x.value2 is not None:
+            return paired(*(self.to_integer(one_branch(x, second=n)) for n in (False, True)))
         value = np.trunc(x.value)
         if x.is_exact or not self.bounded:
             return replace(x, value=value, grain=1.0)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import harness.language as T
 from golden import GoldenError, contract_for, evaluate, judge
-from golden.approx import CLEAN, FREE, exact
+from golden.approx import CLEAN, FREE, Approx, exact
 from golden.arithmetic import Arithmetic
 from golden.inputs import draw_inputs
 from golden.matmul import Operand, multiply_accumulate
@@ -228,3 +228,12 @@ def test_integer_products_are_exact_or_refused() -> None:
     full = exact(np.full((1, 8, 8), 2.0**31 - 1))
     with pytest.raises(GoldenError, match="saturates"):
         multiply_accumulate(full, Operand(a, "int8"), Operand(b, "int8"), contract)
+
+
+def test_what_jumped_already_is_cut_on_both_sides() -> None:
+    """A rounding that may go either way, cast to an integer, still may: 5 and 6 stay 5 and 6."""
+    arithmetic = Arithmetic(contract_for(reduction("sum", 1)), bounded=True)
+    either = Approx(np.array([5.0]), value2=np.array([6.0]), bound2=np.array([0.0]))
+    cut = arithmetic.to_integer(either)
+    assert cut.value2 is not None
+    assert sorted([float(cut.value[0]), float(cut.value2[0])]) == [5.0, 6.0]
