@@ -303,7 +303,10 @@ class BlockRun:
             dst[at[0]] = args[1]
         elif name == "where":
             dst[at[3]] = np.where(dst[at[0]] != 0, dst[at[1]], dst[at[2]])
-        elif name != "typecast":
+        elif name == "typecast":
+            if DataFormat.from_name(at[2]).is_integer:
+                dst[at[0]] = np.trunc(dst[at[0]])
+        else:
             raise BlockError(f"no meaning for {name}")
 
 
