@@ -16,7 +16,7 @@ from golden.contract import NumericContract, contract_for
 from golden.errors import GoldenError
 from golden.formats import find_format, round_even
 from golden.indices import drawn_indices
-from golden.inputs import Array, as_parameter, generator, wanted
+from golden.inputs import BYTES, Array, as_parameter, drawn_bytes, generator, wanted
 from golden.interpret import evaluate
 from golden.result import GoldenResult
 from golden.source import Kernel, read_kernel
@@ -34,6 +34,8 @@ RANGES: Final = (
     (1, 0.01),
 )
 """(largest magnitude, share of non-zero elements). 31 is safe for K up to 16384 with 32-bit DST."""
+_ALL: Final = 255
+"""Bytes are drawn from all there are, and what else there is from the widest range of RANGES."""
 _PROBES: Final = 4
 """Blocks tried before the whole program."""
 
@@ -73,7 +75,8 @@ def exact_inputs(
     contract = contract or contract_for(func)
     probes = _probes(kernel)
     reason = "it writes nothing"
-    for top, share in RANGES:
+    whole = any(info.stored in BYTES for info in wanted(kernel)) and largest is None
+    for top, share in ((_ALL, 1.0), *RANGES) if whole else RANGES:
         if largest is not None and top > largest:
             continue
         inputs = _draw(kernel, top, share, seed)
@@ -94,10 +97,14 @@ def exact_inputs(
 
 def _draw(kernel: Kernel, top: int, share: float, seed: int) -> dict[str, Array]:
     inputs = {}
+    reach = min(top, RANGES[0][0])
     for info in wanted(kernel):
         rng = generator(seed, info.name)
-        low = 0 if info.dtype in ("int32", "int64", "uint8", "uint16", "uint32") else -top
-        values = rng.integers(low, top + 1, info.shape).astype(np.float64)
+        if top == _ALL and info.stored in BYTES:
+            inputs[info.name] = drawn_bytes(rng, info)
+            continue
+        low = 0 if info.dtype in ("int32", "int64", "uint8", "uint16", "uint32") else -reach
+        values = rng.integers(low, reach + 1, info.shape).astype(np.float64)
         if share < 1:
             values *= rng.random(info.shape) < share
         inputs[info.name] = as_parameter(values, info.dtype)

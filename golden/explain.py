@@ -58,7 +58,7 @@ def explain(
     """One sentence for each of the worst wrong tiles whose content is recognised."""
     kernel = read_kernel(func)
     stored = {
-        t.name: stored_by_host(np.asarray(inputs[t.name]), t.dtype)
+        t.name: stored_by_host(np.asarray(inputs[t.name]), t.stored)
         for t in kernel.tensors
         if t.name in inputs
     }

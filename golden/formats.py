@@ -61,6 +61,7 @@ FORMATS: Final = MappingProxyType(
             Format("bfloat4_b", 3, 2.0**-126, (2 - 2.0**-2) * 2.0**127),
             _integer("bool", 1),
             _integer("int8", 7),
+            _integer("int8_bytes", 7),  # in two's complement on the device, and no other int8
             _integer("uint8", 8),
             _integer("int16", 15),
             _integer("uint16", 16),

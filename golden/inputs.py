@@ -49,6 +49,20 @@ def as_parameter(values: Array, dtype: str) -> Array:
     return held
 
 
+BYTES: Final = MappingProxyType({
+    "int8": (-127, 127), "int8_bytes": (-128, 127), "uint8": (0, 255),
+})  # fmt: skip
+"""Numbers of 8 bits, as they are stored."""
+
+
+def drawn_bytes(rng: np.random.Generator, info: BufferInfo) -> Array:
+    """Numbers of 8 bits, every one there is as likely as any other; conditions as truths."""
+    if info.dtype == "bool":
+        return rng.random(info.shape) < 1 / 2
+    low, high = BYTES[info.stored]
+    return rng.integers(low, high + 1, info.shape).astype(info.dtype)
+
+
 def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.standard_normal(shape)
 
@@ -197,6 +211,9 @@ def draw_inputs(func: Any, kind: str = "random", seed: int = 0) -> dict[str, Arr
     for info in wanted(kernel):
         if info.name in indices:
             result[info.name] = indices[info.name]
+            continue
+        if info.stored in BYTES:
+            result[info.name] = drawn_bytes(generator(seed, info.name), info)
             continue
         values = draw(generator(seed, info.name), info.shape)
         if info.dtype == "float16" and kind in ("huge", "wide", "cancel"):

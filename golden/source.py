@@ -26,13 +26,18 @@ PERSISTENT: Final = "tl.persistent"
 
 @dataclass(frozen=True)
 class BufferInfo:
-    """One buffer of the source: a tensor parameter or an on-chip allocation."""
+    """One buffer of the source: a tensor parameter or an on-chip allocation.
+
+    ``stored`` is the dtype its elements lie in on the device: conditions are bytes, and int8 that
+    no product reads is two's complement.
+    """
 
     var: Any
     name: str
     shape: tuple[int, ...]
     dtype: str
     is_tensor: bool
+    stored: str
 
 
 @dataclass(frozen=True)
@@ -137,18 +142,31 @@ def op_name(call: Any) -> str:
     return str(getattr(call.op, "name", ""))
 
 
-def _info(var: Any, is_tensor: bool) -> BufferInfo:
+def _info(var: Any, is_tensor: bool, multiplied: frozenset[str]) -> BufferInfo:
     shape = tuple(constant(s) for s in var.ty.shape)
     if any(s is None for s in shape):
         raise GoldenError(
             f"buffer {var.name} has a size that is not a constant",
             next_step="give every dynamic size a value",
         )
-    dtype = dtype_of(var)
+    dtype, name = dtype_of(var), str(var.name)
     find_format(dtype)
-    return BufferInfo(
-        var, str(var.name), tuple(s for s in shape if s is not None), dtype, is_tensor
-    )
+    stored = "uint8" if dtype == "bool" else dtype
+    if dtype == "int8" and name not in multiplied:
+        stored = "int8_bytes"
+    return BufferInfo(var, name, tuple(s for s in shape if s is not None), dtype, is_tensor, stored)
+
+
+def _multiplied(body: Any) -> frozenset[str]:
+    """Names of buffers that T.gemm reads, and of all that copies of elements join to them."""
+    pairs = [[str(r.source.name) for r in call.args[:2]] for call in calls(body, COPY)]
+    stores = [s for s in statements(body) if isinstance(s, tirx.BufferStore)]
+    pairs += [[str(s.buffer.name), str(s.value.source.name)] for s in stores
+              if isinstance(s.value, tvm.ir.TensorLoad)]  # fmt: skip
+    found = {str(r.source.name) for call in calls(body, GEMM) for r in call.args[:2]}
+    while more := {n for pair in pairs if found & set(pair) for n in pair} - found:
+        found |= more
+    return frozenset(found)
 
 
 def statements(body: Any) -> Iterator[Any]:
@@ -234,10 +252,11 @@ def read_kernel(func: Any) -> Kernel:
 @functools.lru_cache(maxsize=4)
 def _read(func: tirx.PrimFunc) -> Kernel:
     """A function never changes, and whoever judges one asks for the same one a dozen times."""
-    tensors = tuple(_info(p, is_tensor=True) for p in func.params if is_buffer(p))
+    products = _multiplied(func.body)
+    tensors = tuple(_info(p, True, products) for p in func.params if is_buffer(p))
     scalars = tuple((str(p.name), p) for p in func.params if not is_buffer(p))
     local = tuple(
-        _info(s.buffer, is_tensor=False)
+        _info(s.buffer, False, products)
         for s in statements(func.body)
         if isinstance(s, tirx.AllocBuffer)
     )

@@ -141,7 +141,7 @@ def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
                           location="$.layouts")  # fmt: skip
             continue
         want, have = known[name], layouts[name]
-        dtype = "uint8" if want.dtype == "bool" else want.dtype  # a byte of 0 or 1
+        dtype = want.stored
         if name in deciding and dtype == "uint8":
             dtype = "int32"  # which threads load
         facts = (

@@ -13,7 +13,7 @@ from simulator.engine.pool import Pool
 from simulator.errors import ArtifactError, InputError
 from simulator.findings import finding
 from simulator.formats.bytemap import WHOLE
-from simulator.formats.dataformat import DataFormat
+from simulator.formats.dataformat import SIGNED_BYTE, DataFormat
 from simulator.formats.errors import FormatError
 from simulator.formats.host import upload
 from simulator.formats.tilize import untilize
@@ -84,7 +84,8 @@ def _fits(array: Array, layout: Layout) -> bool:
 
 def _wanted(layout: Layout) -> str:
     fmt = DataFormat.from_ir(layout.dtype)
-    kind = "float32" if fmt.is_float else f"integers ({layout.dtype})"
+    named = "int8" if layout.dtype == SIGNED_BYTE else layout.dtype
+    kind = "float32" if fmt.is_float else f"integers ({named})"
     return f"{kind} {layout.logical_shape}"
 
 
@@ -120,6 +121,8 @@ def load_tensors(tensors: Mapping[str, Tensor], inputs: Mapping[str, Array], poo
         else:
             zero = tensor.layout.padding == "zero" or tensor.fmt.is_bfp
             if pool.arithmetic:
+                if tensor.layout.dtype == SIGNED_BYTE:
+                    array = _as_bytes(array, name)
                 tensor.values = _pages(tensor, stored(array, tensor.layout.view), pool, zero=zero)
             tensor.valid = None if zero else tensor.logical_extents()
 
@@ -138,9 +141,24 @@ def _pages(tensor: Tensor, array: Array, pool: Pool, *, zero: bool) -> Array:
     return np.ascontiguousarray(tiles.reshape(-1, *tensor.tile))
 
 
+def _as_bytes(array: Array, name: str) -> Array:
+    """The bytes of int8 numbers.
+
+    Raises:
+        InputError: a number that int8 does not hold.
+    """
+    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    if low < -128 or high > 127:
+        bad = low if low < -128 else high
+        raise InputError(f"{bad} is outside int8, which holds -128 to 127", location=name)
+    return array.astype(np.int8).view(np.uint8)
+
+
 def download(tensor: Tensor, pool: Pool) -> Array:
     """The logical tensor; elements nobody wrote are NaN, or 0 in integer buffers."""
     out = _logical(tensor.values, tensor, pool)
+    if tensor.fmt.spec.bits == 8 and not tensor.fmt.is_bfp:
+        out = out.astype(np.int8 if tensor.layout.dtype != "uint8" else np.uint8)
     if not _whole(tensor):
         out[~written(tensor)] = np.nan if tensor.fmt.is_float else 0
     return out

@@ -95,7 +95,7 @@ def quantised(info: BufferInfo, array: npt.NDArray[Any]) -> F64:
         raise GoldenError(
             f"{info.name} has shape {array.shape}, {info.shape} is expected", code="InvalidInputs"
         )
-    return stored_by_host(array, info.dtype)
+    return stored_by_host(array, info.stored)
 
 
 def _tensor(

@@ -86,4 +86,4 @@ def _stored(cell: Cell, array: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     if array.shape != cell.shape:
         raise GoldenError(f"{cell.name} has shape {array.shape}, {cell.shape} is expected",
                           code="InvalidInputs")  # fmt: skip
-    return stored_by_host(array, cell.dtype)
+    return stored_by_host(array, "int8_bytes" if cell.dtype == "int8" else cell.dtype)

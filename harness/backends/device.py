@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Final
 
+import numpy as np
+
 from harness.backends.channel import Answer, call
 from harness.backends.device_program import device_inputs, device_program, unsupported
 from harness.backends.interpreter import Interpreter, ask, find_interpreter
@@ -18,6 +20,7 @@ from harness.backends.protocol import (
     device_finding,
 )
 from simulator.findings import Finding
+from simulator.formats.dataformat import SIGNED_BYTE
 from simulator.host import check_inputs
 from simulator.plan.views import restored, stored_shape
 
@@ -125,7 +128,9 @@ class TtnnBackend:
         outputs = {}
         for name, array in answer.arrays.items():
             layout = plan.layouts[name]
-            outputs[name] = restored(array.reshape(stored_shape(layout)), layout.view)
+            signed = layout.dtype == SIGNED_BYTE
+            held = array.astype(np.uint8).view(np.int8) if signed else array
+            outputs[name] = restored(held.reshape(stored_shape(layout)), layout.view)
         seen = str(answer.result.get("device", {}).get("arch", plan.device.arch))
         findings: tuple[Finding, ...] = ()
         if plan.device.arch not in seen:

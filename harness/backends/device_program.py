@@ -16,7 +16,7 @@ from harness.codegen import print_kernels
 from harness.codegen.arguments import arguments_of
 from harness.codegen.printer import programs_by_name
 from simulator.arch import find_arch
-from simulator.formats.dataformat import DataFormat
+from simulator.formats.dataformat import SIGNED_BYTE, DataFormat
 from simulator.plan.placement import cb_bytes, place
 from simulator.plan.schema import CircularBuffer, CoreRange, Kernel, Layout, Plan
 from simulator.plan.tensors import page_bytes, round_up
@@ -177,6 +177,8 @@ def device_inputs(plan: Plan, inputs: Arrays) -> dict[str, Array]:
             continue
         fmt = DataFormat.from_ir(layout.dtype)
         kind = np.dtype(np.float32) if fmt.is_float else np.dtype(TTNN_DTYPES[fmt.value])
+        if layout.dtype == SIGNED_BYTE:
+            array = np.asarray(array, np.int8).view(np.uint8)
         placed = stored(np.asarray(array, dtype=kind), layout.view)
         shape = placed.shape if placed.ndim > 1 else (1, -1)
         out[name] = np.ascontiguousarray(placed).reshape(shape)

@@ -17,6 +17,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
 from harness.compiler.diagnostics import refuse
+from harness.compiler.signed import signed_bytes
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant, is_buffer
 from harness.language.tensors import VAR
@@ -74,6 +75,11 @@ class Kernel:
             CompileError: a call that is no tile op, or an index nothing can place.
         """
         return tuple(accesses(self.body))
+
+    @cached_property
+    def signed(self) -> frozenset[str]:
+        """Names of int8 tensors and blocks whose bytes are in two's complement."""
+        return signed_bytes(self)
 
 
 def _name(func: tirx.PrimFunc) -> str:

@@ -13,6 +13,7 @@ from harness.frontend.errors import FrontendError, user_place
 from harness.language.dynamic import DynamicKernel, solve
 from harness.language.flat import declared_shapes
 from harness.language.inturn import parameters, steps
+from simulator.formats.dataformat import SIGNED_BYTE
 
 if TYPE_CHECKING:
     from harness.artifact import Artifact
@@ -135,8 +136,7 @@ class JitKernel:
                 raise LanguageError(f"{name} is of shape {array.shape}, declared as {declared}",
                                     code="ShapeMismatch")  # fmt: skip
             if layout.role != "output" or self.out_idx is None:
-                kind = np.float32 if "float" in layout.dtype else layout.dtype
-                inputs[name] = array.astype(kind)
+                inputs[name] = array.astype(_held_as(layout))
         done = artifact.run(inputs)
         broken = [f for f in done.findings if f.severity == "error"]
         if broken or not done.run.completed:
@@ -167,7 +167,14 @@ def _unwritten(layout: Layout) -> Array:
     """A tensor as the host reads it back where nobody wrote."""
     if "float" in layout.dtype:
         return np.full(layout.logical_shape, np.nan, np.float32)
-    return np.zeros(layout.logical_shape, layout.dtype)
+    return np.zeros(layout.logical_shape, _held_as(layout))
+
+
+def _held_as(layout: Layout) -> npt.DTypeLike:
+    """The element type of a host's array for a tensor."""
+    if "float" in layout.dtype:
+        return np.float32
+    return np.int8 if layout.dtype == SIGNED_BYTE else np.dtype(layout.dtype)
 
 
 def _positions(out_idx: Sequence[int] | int | None) -> list[int] | None:

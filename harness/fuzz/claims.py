@@ -24,6 +24,7 @@ FORMATS: Final = MappingProxyType({
     "bool": ("Float16_b", 2048),  # 0 and 1
     "float32": ("Float32", 4096), "bfloat16": ("Float16_b", 2048), "float16": ("Float16", 2048),
     "int32": ("Int32", 4096), "int8": ("Int8", 1024), "uint8": ("UInt8", 1024),
+    "int8_bytes": ("UInt8", 1024),
     "uint16": ("UInt16", 2048), "uint32": ("UInt32", 4096),
     "bfloat8_b": ("Bfp8_b", 1088), "bfloat4_b": ("Bfp4_b", 576),
 })  # fmt: skip
@@ -64,7 +65,7 @@ def infer_layout(kernel: Any, inferred: Any, found: Mapping[str, Any]) -> str:
         read, written = tensor.name in kernel.inputs, tensor.name in kernel.outputs
         role = "inout" if read and written else "output" if written else "input"
         stored = viewed(tensor.shape, layouts[tensor.name].get("view", ()))
-        dtype = "uint8" if tensor.dtype == "bool" else tensor.dtype
+        dtype = tensor.stored
         if tensor.name in indices and dtype == "uint8":
             dtype = "int32"  # which threads load
         want = {"dtype": dtype, "role": role, "logical_shape": list(tensor.shape),
@@ -87,11 +88,14 @@ def propagate_layout(kernel: Any, found: Mapping[str, Any]) -> str:
         data = known.get(buffer.name)
         if data is None:
             return f"{buffer.name} has no description"
-        kept = FORMATS[buffer.dtype]
+        kept = FORMATS[buffer.dtype if buffer.dtype == "bool" else buffer.stored]
         if buffer.dtype == "bfloat16":  # which may keep the block format of what it is loaded from
             blocks = {FORMATS[t.dtype] for t in kernel.tensors if t.dtype.endswith("_b")}
             kept = next((f for f in blocks if f[0] == data.get("data_format")), kept)
-        if buffer.dtype == "int32" and data.get("data_format") == FORMATS["float32"][0]:
+        if (
+            buffer.dtype in ("int32", "int8", "uint8")
+            and data.get("data_format") == FORMATS["float32"][0]
+        ):
             kept = FORMATS["float32"]  # whole numbers computed in float32: execution tells
         name, size = kept
         rows, columns = [1, *buffer.shape][-2:]

@@ -11,6 +11,7 @@ import numpy as np
 from harness.fuzz import claims
 from harness.fuzz.blockrun import BlockRun, tiled, untiled
 from harness.inputs import Draws
+from simulator.formats.dataformat import SIGNED_BYTE
 from simulator.plan.views import restored, stored, viewed
 
 PASSES: Final = ("InferTTLayout", "PropagateTTLayout", "TTTilesToCoreMap", "LowerTTTileIntrinsics",
@@ -145,6 +146,8 @@ def _executed(func: Any, found: Mapping[str, Any], inputs: Mapping[str, Any], go
         given = inputs.get(name)
         start = np.full(layout["logical_shape"], np.nan) if given is None else (
             stored_by_host(np.asarray(given), layout["dtype"]))  # fmt: skip
+        if layout["dtype"] == SIGNED_BYTE:
+            start = start % 256
         whole = stored(start, layout["view"])
         is_rows = layout["tile_shape"][0] == 1
         tensors[name] = whole.reshape(-1, 1, whole.shape[-1]) if is_rows else tiled(whole)
@@ -161,5 +164,8 @@ def _executed(func: Any, found: Mapping[str, Any], inputs: Mapping[str, Any], go
     for n in golden.outputs:
         shape, view = layouts[n]["logical_shape"], layouts[n]["view"]
         outputs[n] = restored(untiled(tensors[n], viewed(shape, view)), view)
+        if layouts[n]["dtype"] == SIGNED_BYTE:
+            held = np.where(outputs[n] > 127, outputs[n] - 256, outputs[n])
+            outputs[n] = np.where((outputs[n] < 0) | (outputs[n] > 255), np.nan, held)
     judged = judge(outputs, golden)
     return "" if judged.passed else judged.reason

@@ -72,3 +72,113 @@ def int8_gemm(M: int = 128, N: int = 96, K: int = 160, block_M: int = 64, block_
             T.copy(C_local, C[by * block_M, bx * block_N])
 
     return main
+
+
+def per_token_quantise(M: int = 160, N: int = 96, block_M: int = 32, dtype: str = "bfloat16",
+                       limit: float = 127.0) -> Any:  # fmt: skip
+    """Rows in int8 and a scale for each: the largest magnitude of a row becomes ``limit``."""
+
+    @T.prim_func
+    def main(
+        X: T.Tensor((M, N), dtype),
+        X_q: T.Tensor((M, N), "int8"),
+        X_scale: T.Tensor((M,), "float32"),
+    ):
+        with T.Kernel(T.ceildiv(M, block_M), threads=128) as bx:
+            x = T.alloc_fragment((block_M, N), dtype)
+            x_q = T.alloc_fragment((block_M, N), "int8")
+            largest = T.alloc_fragment((block_M,), dtype)
+            scale = T.alloc_fragment((block_M,), "float32")
+            T.copy(X[bx * block_M, 0], x)
+            T.reduce_absmax(x, largest, dim=1)
+            for i in T.Parallel(block_M):
+                scale[i] = T.max(T.cast(largest[i], "float32"), 1e-4) / limit
+            for i, j in T.Parallel(block_M, N):
+                x_q[i, j] = T.cast(T.round(T.clamp(T.cast(x[i, j], "float32") / scale[i],
+                                                   -128.0, 127.0)), "int8")  # fmt: skip
+            T.copy(x_q, X_q[bx * block_M, 0])
+            T.copy(scale, X_scale[bx * block_M])
+
+    return main
+
+
+def per_token_quantise_reference(X: npt.NDArray[np.float64]) -> tuple[Any, ...]:
+    """Rounded quotients and scales, in float64."""
+    scale = np.maximum(np.abs(X).max(axis=1), 1e-4) / 127
+    return np.rint(np.clip(X / scale[:, None], -128, 127)), scale
+
+
+def weight_only_gemm(M: int = 96, N: int = 128, K: int = 160, block_M: int = 32, block_N: int = 64,
+                     block_K: int = 32, dtype: str = "bfloat16",
+                     out_dtype: str = "float32") -> Any:  # fmt: skip
+    """C = A B^T of int8 weights B with one scale for each of its rows."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((M, K), dtype),
+        B: T.Tensor((N, K), "int8"),
+        B_scale: T.Tensor((N,), "float32"),
+        C: T.Tensor((M, N), out_dtype),
+    ):
+        with T.Kernel(T.ceildiv(N, block_N), T.ceildiv(M, block_M), threads=128) as (bx, by):
+            A_shared = T.alloc_shared((block_M, block_K), dtype)
+            B_shared = T.alloc_shared((block_N, block_K), "int8")
+            B_local = T.alloc_fragment((block_N, block_K), dtype)
+            C_local = T.alloc_fragment((block_M, block_N), "float32")
+            T.clear(C_local)
+            for ko in T.Pipelined(T.ceildiv(K, block_K), num_stages=2):
+                T.copy(A[by * block_M, ko * block_K], A_shared)
+                T.copy(B[bx * block_N, ko * block_K], B_shared)
+                for i, j in T.Parallel(block_N, block_K):
+                    B_local[i, j] = T.cast(B_shared[i, j], dtype)
+                T.gemm(A_shared, B_local, C_local, transpose_B=True)
+            for i, j in T.Parallel(block_M, block_N):
+                C_local[i, j] = C_local[i, j] * B_scale[bx * block_N + j]
+            T.copy(C_local, C[by * block_M, bx * block_N])
+
+    return main
+
+
+def weight_only_gemm_reference(
+    A: npt.NDArray[np.float64], B: npt.NDArray[np.float64], B_scale: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """A B^T in float64, columns scaled."""
+    return A @ B.T * B_scale
+
+
+def scaled_int8_gemm(M: int = 128, N: int = 96, K: int = 160, block_M: int = 64, block_N: int = 32,
+                     block_K: int = 32, out_dtype: str = "bfloat16") -> Any:  # fmt: skip
+    """C = A B of int8 with a scale for each row of A and each column of B; needs HiFi4."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((M, K), "int8"),
+        B: T.Tensor((K, N), "int8"),
+        A_scale: T.Tensor((M,), "float32"),
+        B_scale: T.Tensor((N,), "float32"),
+        C: T.Tensor((M, N), out_dtype),
+    ):
+        with T.Kernel(T.ceildiv(N, block_N), T.ceildiv(M, block_M), threads=128) as (bx, by):
+            A_shared = T.alloc_shared((block_M, block_K), "int8")
+            B_shared = T.alloc_shared((block_K, block_N), "int8")
+            C_local = T.alloc_fragment((block_M, block_N), "int32")
+            C_scaled = T.alloc_fragment((block_M, block_N), "float32")
+            T.clear(C_local)
+            for ko in T.Pipelined(T.ceildiv(K, block_K), num_stages=2):
+                T.copy(A[by * block_M, ko * block_K], A_shared)
+                T.copy(B[ko * block_K, bx * block_N], B_shared)
+                T.gemm(A_shared, B_shared, C_local)
+            for i, j in T.Parallel(block_M, block_N):
+                C_scaled[i, j] = (T.cast(C_local[i, j], "float32") * A_scale[by * block_M + i]
+                                  * B_scale[bx * block_N + j])  # fmt: skip
+            T.copy(C_scaled, C[by * block_M, bx * block_N])
+
+    return main
+
+
+def scaled_int8_gemm_reference(
+    A: npt.NDArray[np.float64], B: npt.NDArray[np.float64],
+    A_scale: npt.NDArray[np.float64], B_scale: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:  # fmt: skip
+    """A B in float64, rows and columns scaled."""
+    return A @ B * A_scale[:, None] * B_scale

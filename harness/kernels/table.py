@@ -64,6 +64,11 @@ KERNELS: Final = MappingProxyType(
             quantised.dequantised_gemm_reference,
             {"M": 100, "N": 70, "K": 50},
         ),
+        "weight_only_gemm": Packaged(
+            quantised.weight_only_gemm,
+            quantised.weight_only_gemm_reference,
+            {"M": 100, "N": 70, "K": 50},
+        ),
         "copy": Packaged(elementwise.copy, _same, {"M": 100, "N": 70}),
         "sharded_copy": Packaged(elementwise.sharded_copy, _same, {"M": 100, "N": 70}),
         "add": Packaged(elementwise.add, elementwise.add_reference, {"M": 100, "N": 70}),

@@ -182,7 +182,9 @@ def infinity(dtype: object = "float32") -> Any:
 
 def cast(value: Any, dtype: object) -> Any:
     """``T.cast(value, dtype)``."""
-    name = dtype_name(dtype, accepted=("float32", "bfloat16", "float16", "int32", "bool"))
+    name = dtype_name(
+        dtype, accepted=("float32", "bfloat16", "float16", "int32", "int8", "uint8", "bool")
+    )
     if isinstance(value, (int, float)):
         return tirx.const(value, name)
     if hasattr(value, "asobject"):

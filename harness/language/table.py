@@ -142,21 +142,29 @@ def _entries() -> dict[str, Entry]:
         use = "indices, conditions and host code"
         if target in DTYPES:
             use = "tensors, blocks and casts"
+        elif target == "int32":
+            use += (
+                "; tensors and blocks of int8 T.gemm, which runs simulated only; tensors and blocks"
+                " whose numbers are used as real ones, exact below 2**24, or are computed from"
+                " indices, conditions, bounded data and real numbers that are cut, and provably"
+                " stay that small"
+            )
         elif target in INTEGERS:
-            use += "; tensors and blocks of int8 T.gemm, which runs simulated only"
-            if target == "int32":
-                use += (
-                    "; tensors and blocks whose numbers are used as real ones, exact below 2**24,"
-                    " or are computed from indices, conditions, bounded data and real numbers that"
-                    " are cut, and provably stay that small"
-                )
+            use += (
+                "; tensors and blocks of T.gemm, from -127 to 127, which runs simulated only;"
+                " others hold numbers from -128 to 127, cut from real ones that are clamped and"
+                " used as real ones"
+            )
         elif target == TRUTH:
             use += (
                 "; blocks of conditions, stored from comparisons in T.Parallel; tensors that are"
                 " only read, of bytes that are zero or not"
             )
         elif target in MASKS:
-            use += "; tensors and blocks that are only read, compared or used as real numbers"
+            use += (
+                "; tensors and blocks of numbers from 0 to 255, cut from real ones that are clamped"
+                " and used as real ones"
+            )
         table[name] = Entry(name, "works", f"the dtype {target}: for {use}")
     for name, note in _IGNORED.items():
         table[name] = Entry(name, "ignored", note)

@@ -18,11 +18,11 @@ from harness.language.regions import constant
 DTYPES = ("float32", "bfloat16", "float16")
 """Element types the pipeline computes with."""
 INTEGERS = ("int8", "int32")
-"""Element types of integer products: operands and sums."""
+"""Element types of integer products, operands and sums, and of numbers."""
 TRUTH = "bool"
-"""Element type of on-chip blocks of conditions."""
+"""Element type of on-chip blocks of conditions, and of tensors that are only read."""
 MASKS = ("uint8", TRUTH)
-"""Element types of tensors that are only read, as numbers or conditions; bool is kept as uint8."""
+"""Element types of bytes, numbers or conditions; bool is kept as uint8."""
 BLOCK_DTYPES = (*DTYPES, *INTEGERS, *MASKS)
 """Element types of on-chip blocks."""
 TENSOR_DTYPES = (*DTYPES, *INTEGERS, *MASKS, *BLOCK_FORMATS)

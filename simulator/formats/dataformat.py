@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -195,4 +195,9 @@ _SPECS = MappingProxyType(
     }
 )
 
-_BY_IR = MappingProxyType({spec.ir_dtype: name for name, spec in _SPECS.items()})
+SIGNED_BYTE: Final = "int8_bytes"
+"""Dtype of int8 tensors in two's complement: their bytes lie in UInt8 tiles. Those of Int8, which
+only the matrix unit multiplies, are sign and magnitude."""
+_BY_IR = MappingProxyType(
+    {**{spec.ir_dtype: name for name, spec in _SPECS.items()}, SIGNED_BYTE: "UInt8"}
+)

@@ -32,7 +32,7 @@ def test_reference(name: str, ragged: bool, dtype: str) -> None:
     func = packaged.factory(**params)
     kernel = read_kernel(func)
     inputs = draw_inputs(func, "random", 7)
-    stored = [stored_by_host(inputs[t.name], t.dtype) for t in kernel.tensors if t.name in inputs]
+    stored = [stored_by_host(inputs[t.name], t.stored) for t in kernel.tensors if t.name in inputs]
     expected = packaged.reference(*stored)
     (result,) = evaluate(func, inputs).outputs.values()
     np.testing.assert_allclose(result.answer.value, expected, rtol=1e-9, atol=1e-9)

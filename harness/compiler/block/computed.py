@@ -23,7 +23,6 @@ from harness.compiler.block.model import Buffer, Const, Eltwise, Expr, Select, S
 from harness.compiler.block.moved import Moved, zero
 from harness.compiler.block.pieces import FACE
 from harness.compiler.block.region import Region
-from harness.compiler.block.whole import stored_dtype
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads_of
 from harness.compiler.values import value_of
@@ -94,7 +93,7 @@ def moved_tensor(
     starts, extents = [*lead, row.base + int(low), first], [*(1 for _ in lead), down, wide]
     if len(indices) == 1:
         starts, extents = [first], [wide]
-    window = nest.reader.block_of(f"{buffer.name}_window", stored_dtype(buffer), (down, wide))
+    window = nest.reader.block_of(f"{buffer.name}_window", nest.reader.stored(buffer), (down, wide))
     nest.before += nest.reader.load(node, window, Region(buffer, starts, extents))
     row, col = Index(zero(), row.numbers - low), Index(shift, col.numbers - left)
     places = ((row.numbers >= 0) & (row.numbers < down)

@@ -10,6 +10,7 @@ from tvm.ir import Call, TensorLoad, TensorRegion
 from harness.compiler.block.fold import RING, binary, is_real
 from harness.compiler.block.indices import index_expr, is_placed
 from harness.compiler.block.model import Binary, Const, Expr, Select, Unary
+from harness.compiler.block.whole import NARROW
 from harness.compiler.diagnostics import refuse
 from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY, FILL
@@ -87,6 +88,8 @@ def condition(nest: Nest, value: Any) -> Expr:
 
 def whole(nest: Nest, value: Any) -> Expr:
     """An integer expression that may read memory, in float32: exact below 2 ** 24."""
+    if isinstance(value, tirx.Cast) and dtype_of(value) in NARROW:
+        return nest.expr(value)
     if is_placed(nest, value):
         return index_expr(nest, value)
     if isinstance(value, Call) and value.op.name.endswith(".if_then_else"):

@@ -20,6 +20,7 @@ from harness.compiler.block.model import (
     Unary,
     operands,
 )
+from harness.compiler.block.whole import NARROW
 from simulator.formats.dataformat import DataFormat
 
 _FPU_FORMATS: Final = (DataFormat.Float16_b, DataFormat.Float16)
@@ -122,18 +123,23 @@ def _emit(expr: Expr, r: int, out: list[Micro]) -> None:
     out.append(_operation(expr, registers, r))
 
 
+def _cast_to(dtype: str) -> DataFormat:
+    """What a register holds after a cast: integers of 8 bits are of 32 there."""
+    return DataFormat.Int32 if dtype in NARROW else DataFormat.from_ir(dtype)
+
+
 def _operation(expr: Expr, registers: tuple[int, ...], r: int) -> Micro:
     if isinstance(expr, Unary):
         return Micro("unary", expr.op, registers=(r,))
     if isinstance(expr, Convert):
-        target = DataFormat.from_ir(expr.dtype).value
         source = DataFormat.Float32
         if isinstance(expr.a, Leaf):
             source = expr.a.buffer.format
         elif isinstance(expr.a, Convert):
-            source = DataFormat.from_ir(expr.a.dtype)
+            source = _cast_to(expr.a.dtype)
         source = source if source.is_integer else DataFormat.Float32
-        return Micro("cast", "typecast", registers=(r,), names=(source.value, target))
+        names = source.value, _cast_to(expr.dtype).value
+        return Micro("cast", "typecast", registers=(r,), names=names)
     if isinstance(expr, Select):
         return Micro("where", "where", registers=(*registers, r))
     if isinstance(expr, Binary):

@@ -24,9 +24,9 @@ from harness.compiler.block.model import Buffer, Expr, Leaf, Load, Statement
 from harness.compiler.block.names import Names
 from harness.compiler.block.pieces import FACE, datum_of, tile_of
 from harness.compiler.block.region import Region
-from harness.compiler.block.whole import stored_dtype
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads_of
+from harness.compiler.signed import stored_dtype
 from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call, loop, seq, thread, zeros
 from harness.language.blockformats import BLOCK_FORMATS
 from harness.language.regions import constant
@@ -78,7 +78,9 @@ def gathered(nest: Nest, buffer: Any, indices: list[Any], inside: Any, node: Any
     """
     if len(nest.variables) != 2 or len(indices) < 2:
         nest.no_index(buffer, node)
-    block = nest.reader.block_of(f"{buffer.name}_block", stored_dtype(buffer), tuple(nest.extents))
+    block = nest.reader.block_of(
+        f"{buffer.name}_block", nest.reader.stored(buffer), tuple(nest.extents)
+    )
     row, column = nest.variables
     region = Gathered(buffer, indices, [1] * len(indices), variables=(row, column),
                       inside=inside)  # fmt: skip

@@ -17,14 +17,18 @@ from harness.language.ops import COPY, FILL, GEMM
 from harness.language.tensors import DTYPES
 
 WHOLE: Final = "int32"
+WHOLES: Final = (WHOLE, "int8", "uint8")
+"""Dtypes of blocks whose numbers may be computed."""
 KEPT: Final = "float32"
 """The dtype whole numbers are computed in."""
-INDICES: Final = (WHOLE, "int64")
+INDICES: Final = (*WHOLES, "int64")
+"""Dtypes a real number is cut to."""
 
 
 def computed_integers(kernel: Kernel) -> set[str]:
-    """Names of the int32 blocks that something other than copies and int8 products writes."""
-    whole = {b.name for b in kernel.onchip if dtype_of(b) == WHOLE}
+    """Names of the blocks of integers that something other than copies and products writes."""
+    whole = {b.name for b in kernel.onchip if dtype_of(b) in WHOLES}
+    dtypes = {b.name: dtype_of(b) for b in (*kernel.params, *kernel.onchip)}
     multiplied, computed = set(), set()
     sources: dict[str, set[str]] = {}
     for access in kernel.accesses:
@@ -34,7 +38,7 @@ def computed_integers(kernel: Kernel) -> set[str]:
         if not access.write or name not in whole:
             continue
         source = _copied(node)
-        if source is None:
+        if source is None or dtypes[source] != dtypes[name]:
             computed.add(name)
         else:
             sources.setdefault(name, set()).add(source)
@@ -55,7 +59,8 @@ def check_whole(call: Call) -> None:
         CompileError: at the call.
     """
     regions = [arg for arg in call.args if isinstance(arg, TensorRegion)]
-    if call.op.name == GEMM or dtype_of(regions[-1].source) != WHOLE:
+    target = dtype_of(regions[-1].source)
+    if call.op.name in (COPY, GEMM) or target not in WHOLES:
         return
     real = [r.source.name for r in regions[:-1] if dtype_of(r.source) in DTYPES]
     value = 0.0
@@ -63,9 +68,9 @@ def check_whole(call: Call) -> None:
         value = float(getattr(call.args[1], "value", 0.0))
     if real or not value.is_integer():
         what = repr(real[0]) if real else str(value)
-        refuse(f"{what}, of real numbers, goes to {regions[-1].source.name!r} of {WHOLE}",
+        refuse(f"{what}, of real numbers, goes to {regions[-1].source.name!r} of {target}",
                node=call, code="UnsupportedDtype",
-               next_step="keep them in float32, and convert outside the kernel")  # fmt: skip
+               next_step="T.copy them there, which cuts them, or keep them in float32")  # fmt: skip
 
 
 def _copied(node: Any) -> str | None:

@@ -16,10 +16,11 @@ from harness.compiler.block.model import (
     Reduce,
     Statement,
     Transpose,
+    leaves,
     operands,
     walk,
 )
-from harness.compiler.block.whole import REAL, WHOLE
+from harness.compiler.block.whole import NUMBERS, REAL, as_stored
 from harness.compiler.diagnostics import refuse
 from harness.compiler.options import CompileOptions
 
@@ -57,11 +58,15 @@ def check_integers(program: BlockProgram, options: CompileOptions) -> None:
                 _no(stmt, f"int32 {used[0].name!r} in a 16-bit destination register",
                     "leave --no-fp32-dest out")  # fmt: skip
             continue
-        name, dtype = used[0].name, used[0].dtype
+        name, dtype = used[0].name, used[0].dtype.removesuffix("_bytes")
         if isinstance(stmt, Eltwise) and not tuple(stmt.uses()):
             _no(stmt, f"{dtype} block {name!r} is filled, and is not an accumulator that stays in"
                 " the destination register", "clear it right before the loop of its T.gemm, and"
                 " use smaller blocks")  # fmt: skip
+        if dtype == "int8":
+            _no(stmt, f"int8 block {name!r} in arithmetic, and T.gemm reads it", "write int8 to a"
+                " tensor in one T.Kernel and multiply it in a second T.Kernel; numbers to compute"
+                " with come from a tensor of their own")  # fmt: skip
         _no(stmt, f"{dtype} block {name!r} in arithmetic", "compute in float32; integers go"
             " through T.copy and T.gemm, and int32 may be an operand of real numbers")  # fmt: skip
 
@@ -79,15 +84,11 @@ def _converts(stmt: Eltwise) -> bool:
 
 
 def _rounds(stmt: Eltwise) -> bool:
-    """Whether whole numbers that are kept as real ones become int32; spans proves them exact."""
-    expr = stmt.expr
-    return (
-        isinstance(expr, Convert)
-        and expr.dtype == stmt.dst.dtype == WHOLE
-        and isinstance(expr.a, Leaf)
-        and expr.a.bcast is None
-        and expr.a.buffer.dtype == REAL
-    )
+    """Whether whole numbers that are kept as real ones become integers; spans proves them exact."""
+    found = list(leaves(stmt.expr))
+    if stmt.dst.dtype not in NUMBERS or not found or found[0].dtype != REAL:
+        return False
+    return stmt.expr == as_stored(Leaf(found[0]), stmt.dst.dtype)
 
 
 def _check_gemm(stmt: Gemm, options: CompileOptions) -> None:

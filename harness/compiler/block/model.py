@@ -374,7 +374,10 @@ class BlockProgram:
 
     body: list[Statement]
     names: set[str] = field(default_factory=set)
-    held: set[Buffer] = field(default_factory=set)  # whole numbers kept as float32
+    held: dict[Buffer, str] = field(default_factory=dict)
+    """Blocks of whole numbers kept as float32, and what the source declares them to be of."""
+    signed: frozenset[str] = frozenset()
+    """Names of the int8 tensors that hold two's complement."""
 
     def fresh_name(self, stem: str) -> str:
         """A buffer name not in use yet."""

@@ -8,7 +8,8 @@ from typing import Any, Final
 from tvm import tirx
 
 from harness.compiler.block.model import Buffer
-from harness.compiler.block.whole import stored_dtype
+from harness.compiler.block.whole import SIGNED
+from harness.compiler.signed import stored_dtype
 from harness.language.blockformats import carried
 from simulator.formats.dataformat import DataFormat
 
@@ -21,8 +22,12 @@ INDEX: Final = "int32"
 class Names:
     """Declares a TIR buffer per block buffer, once."""
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
-        """Nothing declared yet; ``taken`` are names that nothing else may have."""
+    def __init__(self, taken: Iterable[str] = (), signed: frozenset[str] = frozenset()) -> None:
+        """Nothing declared yet; ``taken`` are names that nothing else may have.
+
+        ``signed`` names the int8 tensors that hold two's complement.
+        """
+        self._signed = signed
         self._known: dict[Buffer, Any] = {}
         self._extra: list[Any] = []
         self._taken = set(taken)
@@ -31,7 +36,7 @@ class Names:
         """The TIR variable of a block buffer."""
         if buffer not in self._known:
             self._known[buffer] = tirx.decl_buffer(
-                (buffer.tiles, 32, 32), carried(buffer.dtype), name=buffer.name, scope=L1_SCOPE
+                (buffer.tiles, 32, 32), _spelled(buffer.dtype), name=buffer.name, scope=L1_SCOPE
             )
         return self._known[buffer]
 
@@ -42,7 +47,7 @@ class Names:
 
     def spans(self, tensor: Any, count: int, size: int) -> Any:
         """A TIR variable for ``count`` pieces of a tensor of ``size`` bytes, each time another."""
-        dtype = stored_dtype(tensor)
+        dtype = _spelled(stored_dtype(tensor, self._signed))
         tiles = -(-count * size // DataFormat.from_ir(dtype).tile_bytes())
         return self._make(f"{tensor.name}_spans", (tiles, 32, 32), dtype)
 
@@ -58,6 +63,11 @@ class Names:
     def allocations(self) -> list[Any]:
         """Allocation statements of everything declared, in order of declaration."""
         return [tirx.AllocBuffer(b) for b in (*self._known.values(), *self._extra)]
+
+
+def _spelled(dtype: str) -> str:
+    """A dtype as TVM spells it: bytes are bytes."""
+    return "uint8" if dtype == SIGNED else carried(dtype)
 
 
 def is_index_row(buffer: Any) -> bool:

@@ -15,7 +15,7 @@ from harness.compiler.block.computed import is_moved, moved_leaf, moved_store, m
 from harness.compiler.block.conditions import condition, is_truth, whole
 from harness.compiler.block.fold import RING, binary, is_real
 from harness.compiler.block.gather import gathered, gathers_into, is_gathered
-from harness.compiler.block.held import INDICES, KEPT, is_computed
+from harness.compiler.block.held import INDICES, KEPT, WHOLES, is_computed
 from harness.compiler.block.lines import side
 from harness.compiler.block.model import (
     Binary,
@@ -32,7 +32,7 @@ from harness.compiler.block.model import (
     Unary,
 )
 from harness.compiler.block.region import Region
-from harness.compiler.block.whole import NUMBERS, REAL, WHOLE, copied, in_parts, stored_dtype, total
+from harness.compiler.block.whole import NARROW, NUMBERS, REAL, WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
@@ -93,22 +93,24 @@ class Nest:
         region = self.region(buffer, indices, stmt)
         form = "full" if len(self.extents) > 1 else lies(region)
         dtype = dtype_of(buffer)
-        computed = dtype == WHOLE and is_computed(stmt.value, self.reader.held)
-        block = make_buffer(self.reader.temp(f"{buffer.name}_block"), KEPT if computed else dtype,
-                            tuple(self.extents), form)  # fmt: skip
+        computed = dtype in WHOLES and is_computed(stmt.value, self.reader.held)
+        kept = KEPT if computed else self.reader.stored(buffer)
+        block = make_buffer(self.reader.temp(f"{buffer.name}_block"), kept, tuple(self.extents),
+                            form)  # fmt: skip
         self.target = block
         if computed:
             self._check_whole(stmt)
-            self.reader.whole.add(block)
+            self.reader.whole[block] = dtype
         expr = self.expr(stmt.value)
         return [*self.before, Eltwise(stmt, block, expr), *self.reader.unload(stmt, region, block)]
 
     def _check_whole(self, stmt: tirx.BufferStore) -> None:
         """Refuse real numbers where whole ones are stored, unless they are cut."""
         if is_real(stmt.value):
-            refuse(f"real numbers are stored to {stmt.buffer.name!r} of {WHOLE}", node=stmt,
+            dtype = dtype_of(stmt.buffer)
+            refuse(f"real numbers are stored to {stmt.buffer.name!r} of {dtype}", node=stmt,
                    code="UnsupportedDtype",
-                   next_step='cut them, T.cast(T.clamp(x, -1000, 1000), "int32"), or keep them in'
+                   next_step=f'cut them, T.cast(T.clamp(x, -100, 100), "{dtype}"), or keep them in'
                    " float32")  # fmt: skip
 
     # Places -----------------------------------------------------------------------------------
@@ -259,8 +261,8 @@ class Nest:
             return gathered(self, buffer, indices, inside, node) if moved is None else moved
         if self._is_turned(indices):
             turned = Nest(self.reader, self.variables[::-1], self.extents[::-1])
-            block = make_buffer(self.reader.temp(f"{buffer.name}_block"), stored_dtype(buffer),
-                                tuple(turned.extents))  # fmt: skip
+            name, kept = self.reader.temp(f"{buffer.name}_block"), self.reader.stored(buffer)
+            block = make_buffer(name, kept, tuple(turned.extents))
             self.before += self.reader.load(node, block, turned.region(buffer, indices, node))
             return self.operand(block, None, node, turned=True)
         used = [k for k, v in enumerate(self.variables) if any(mentions(i, [v]) for i in indices)]
@@ -268,7 +270,7 @@ class Nest:
         fixed = [d for d in range(max(len(indices) - 2, 0), len(indices))
                  if not mentions(indices[d], self.variables)
                  and not self.parts.is_aligned(indices[d])]  # fmt: skip
-        rank, text, dtype = len(self.variables), str(region.starts), stored_dtype(buffer)
+        rank, text, dtype = len(self.variables), str(region.starts), self.reader.stored(buffer)
         way = {(): "SCALAR", (rank - 2,): "COL", (rank - 1,): "ROW" if rank > 1 else "line"}
         exact = way.get(tuple(used)) == "line" and fixed == [len(indices) - 2]  # choosing cuts it
         if tuple(used) in way and (fixed or not used) and not (exact and dtype == "float32"):
@@ -345,7 +347,8 @@ class Nest:
     def _is_whole(self, load: TensorLoad) -> bool:
         """Whether data are whole numbers to compute with, not to pass on as they are."""
         target = self.target
-        return stored_dtype(load) in NUMBERS and target is not None and not target.format.is_integer
+        stored = self.reader.stored(load.source)
+        return stored in NUMBERS and target is not None and not target.format.is_integer
 
     def no(self, what: str, node: Any) -> NoReturn:
         """Refuse what no expression may have."""
@@ -391,8 +394,10 @@ class Nest:
             return expr
         if dtype_of(inner) in BLOCK_FORMATS and target == VALUES:
             return expr  # which holds their values
+        if target in NARROW:
+            return Convert(REAL, Convert(target, expr))  # cut, and a number again
         if (value.same_as(self.node.value) and target not in INDICES) or not is_real(inner):
             return expr  # rounding is the store's
         if target in INDICES:
-            return Convert(REAL, Convert(WHOLE, expr))  # cut, and a number again
+            return Convert(REAL, Convert(WHOLE, expr))
         return Convert(target, expr)

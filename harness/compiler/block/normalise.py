@@ -37,7 +37,7 @@ from harness.compiler.block.paths import separate_exact
 from harness.compiler.block.rewrite import redirect, replace_uses, rewrite_lists
 from harness.compiler.block.webs import propagate_copies, rename_webs
 from harness.compiler.block.whole import copied
-from harness.language.blockformats import dtype_of
+from harness.compiler.signed import stored_dtype
 
 
 def normalise(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -> None:
@@ -222,14 +222,18 @@ def _stores_of(program: BlockProgram, buffer: Buffer) -> tuple[int, int, int]:
 
 def _separate_stores(program: BlockProgram) -> None:
     """What the writer reads is written for it alone, in the tensor's own dtype."""
+
+    def kept(store: Store) -> str:
+        return stored_dtype(store.region.tensor, program.signed)
+
     converted = {s.src for s in walk(program.body) if isinstance(s, Store)
-                 and dtype_of(s.region.tensor) != s.src.dtype}  # fmt: skip
+                 and kept(s) != s.src.dtype}  # fmt: skip
 
     def visit(body: list[Statement]) -> list[Statement]:
         out: list[Statement] = []
         for stmt in body:
             if isinstance(stmt, Store):
-                dtype = dtype_of(stmt.region.tensor)
+                dtype = kept(stmt)
                 _, other, _ = _stores_of(program, stmt.src)
                 defs = sum(stmt.src in s.defs() for s in walk(program.body))
                 if other or stmt.src in converted or defs > 1:

@@ -16,8 +16,8 @@ from tvm import tirx
 
 from harness.compiler.block.bounce import Move, Piece
 from harness.compiler.block.model import Buffer
-from harness.compiler.block.whole import stored_dtype
 from harness.compiler.diagnostics import refuse
+from harness.compiler.signed import stored_dtype
 from harness.compiler.tt_ops import TILE_ADDR, address, loop
 from harness.language.blockformats import BLOCK_FORMATS
 from simulator.arch import TILE

@@ -11,12 +11,13 @@ from tvm.ir import Call, TensorRegion
 
 from harness.compiler.affine import block_ranges, mentions
 from harness.compiler.block.conditions import check_conditions
-from harness.compiler.block.held import check_whole, computed_integers
+from harness.compiler.block.held import KEPT, WHOLES, check_whole, computed_integers
 from harness.compiler.block.lattice import Lattice, Run
 from harness.compiler.block.model import (
     BlockProgram,
     Buffer,
     Const,
+    Convert,
     Cumsum,
     Eltwise,
     For,
@@ -37,17 +38,18 @@ from harness.compiler.block.pieces import FACE
 from harness.compiler.block.planes import reduced_planes
 from harness.compiler.block.reduced import reduced
 from harness.compiler.block.region import Region
-from harness.compiler.block.whole import NUMBERS, copied, in_parts, stored_dtype, total
+from harness.compiler.block.whole import NARROW, NUMBERS, WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.forms import in_order, infer_forms
 from harness.compiler.kernel import Kernel, loads_of, region_access
 from harness.compiler.lookups import index_tensors
 from harness.compiler.passes.propagate_layout import onchip_dtypes, tile_grid
+from harness.compiler.signed import stored_dtype
 from harness.compiler.waves import substituted
 from harness.language.blockformats import BLOCK_FORMATS, dtype_of
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant
-from harness.language.tensors import TRUTH
+from harness.language.tensors import DTYPES, TRUTH
 from simulator.arch import TILE
 
 
@@ -60,8 +62,9 @@ def read_block(kernel: Kernel, *, fp32_dest: bool = True) -> BlockProgram:
     reader = _Reader(kernel, fp32_dest)
     body = reader.body(kernel.body)
     names = {p.name for p in kernel.params} | {b.name for b in kernel.onchip} | reader.names
-    held = {reader.buffers[name] for name in reader.held} | reader.whole
-    return BlockProgram(body, names, held)
+    held = {reader.buffers[b.name]: dtype_of(b) for b in kernel.onchip if b.name in reader.held}
+    held |= reader.whole
+    return BlockProgram(body, names, held, kernel.signed)
 
 
 class _Reader:
@@ -70,8 +73,9 @@ class _Reader:
         forms, dtypes = infer_forms(kernel), onchip_dtypes(kernel)
         self.params = {p.name: p for p in kernel.params}
         self.buffers: dict[str, Buffer] = {}
-        self.whole: set[Buffer] = set()
+        self.whole: dict[Buffer, str] = {}
         self.held = computed_integers(kernel)
+        self.signed = kernel.signed
         self.tables = frozenset(index_tensors(kernel))
         self.names: set[str] = set()
         self.ranges = block_ranges(kernel)
@@ -108,6 +112,10 @@ class _Reader:
         parts = self.parts()
         body = self.tile_op(call, parts)
         return [*parts.before, *body, *parts.after]
+
+    def stored(self, buffer: Any) -> str:
+        """The dtype elements of a tensor or block lie in memory in."""
+        return stored_dtype(buffer, self.signed)
 
     def parts(self) -> Parts:
         """For the parts of blocks that one statement uses."""
@@ -154,6 +162,8 @@ class _Reader:
         self, call: Call, src: TensorRegion, dst: TensorRegion, parts: Parts
     ) -> list[Statement]:  # fmt: skip
         from_tensor, to_tensor = src.source.name in self.params, dst.source.name in self.params
+        if dtype_of(src.source) in DTYPES and dtype_of(dst.source) in WHOLES:
+            return self.cut(call, src, dst, parts)
         if from_tensor:
             region = self.region(src, call, gathers=True)
             return self.load(call, self.block(dst, call, parts.write), region)
@@ -165,6 +175,35 @@ class _Reader:
         if (a.lead, a.shape) == (b.lead, b.shape[::-1]) and 1 in a.shape:
             return self.converted(call, b, a)
         refuse(f"T.copy between on-chip shapes {a.shape} and {b.shape}", node=call,
+               code="ShapeMismatch", next_step="copy blocks of one shape")  # fmt: skip
+
+    def cut(
+        self, call: Call, src: TensorRegion, dst: TensorRegion, parts: Parts
+    ) -> list[Statement]:  # fmt: skip
+        """A copy of real numbers to integers, which cuts them."""
+        to_tensor, dtype = dst.source.name in self.params, dtype_of(dst.source)
+        made: list[Statement] = []
+        target = None if to_tensor else self.block(dst, call, parts.write)
+        if src.source.name in self.params:
+            region = self.region(src, call, gathers=True)
+            if target is None:
+                refuse("T.copy of real numbers between tensors, the second of integers", node=call,
+                       next_step="copy them to a block first")  # fmt: skip
+            real = target.like(self.temp(f"{target.name}_real"), dtype_of(src.source))
+            made += self.load(call, real, region)
+        else:
+            real = self.block(src, call, parts.read)
+        whole = real.like(self.temp(f"{dst.source.name}_cut"), KEPT)
+        self.whole[whole] = dtype
+        cut = Convert(dtype if dtype in NARROW else WHOLE, Leaf(real))
+        made.append(Eltwise(call, whole, Convert(KEPT, cut)))
+        if target is None:
+            return [*made, *self.unload(call, self.region(dst, call), whole)]
+        if (whole.lead, whole.shape) == (target.lead, target.shape):
+            return [*made, Eltwise(call, target, copied(whole, target))]
+        if (whole.lead, whole.shape) == (target.lead, target.shape[::-1]) and 1 in whole.shape:
+            return [*made, *self.converted(call, target, whole)]
+        refuse(f"T.copy between on-chip shapes {whole.shape} and {target.shape}", node=call,
                code="ShapeMismatch", next_step="copy blocks of one shape")  # fmt: skip
 
     def converted(self, node: Any, dst: Buffer, src: Buffer) -> list[Statement]:
@@ -190,7 +229,7 @@ class _Reader:
 
         A vector that lies the other way in its tensor is turned once it is there.
         """
-        dtype = stored_dtype(region.tensor)
+        dtype = self.stored(region.tensor)
         if {buffer.form, lies(region)} == {"row", "col"}:
             raw = buffer.turned(self.temp(f"{buffer.name}_{region.tensor.name}"))
             raw.dtype = dtype
@@ -228,7 +267,7 @@ class _Reader:
         """A load of columns from anywhere: of the runs they lie in, from which they are moved."""
         first, shift, wide = self.window(self.parts(), region.starts[-1], region.extents[-1])
         rows, columns = buffer.shape
-        dtype = dtype_of(region.tensor)
+        dtype = self.stored(region.tensor)
         wanted = Region(region.tensor, [*region.starts[:-1], first], [*region.extents[:-1], wide])
         window = self.block_of(f"{region.tensor.name}_window", dtype, (rows, wide))
         raw = buffer if dtype == buffer.dtype else buffer.like(

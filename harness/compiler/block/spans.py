@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from typing import Final, NoReturn
 
 import tvm
@@ -37,8 +38,9 @@ from harness.compiler.block.model import (
     walk,
 )
 from harness.compiler.block.moved import Moved
-from harness.compiler.block.whole import WHOLE
+from harness.compiler.block.whole import NARROW, SIGNED, WHOLE, given
 from harness.compiler.diagnostics import refuse
+from harness.language.blockformats import dtype_of
 from harness.language.ops import REDUCE
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
@@ -51,6 +53,9 @@ _ROUNDS: Final = 8
 _ANY: Final = (-math.inf, math.inf)
 _ROUNDINGS: Final = ("floor", "ceil", "round", "relu")
 _TESTS: Final = ("eqz", "nez", "ltz", "lez", "gtz", "gez")
+_BYTES: Final = {"uint8": NARROW["uint8"], SIGNED: NARROW["int8"]}
+"""Numbers that bytes in memory are."""
+_CUTS: Final = (WHOLE, *NARROW)
 _PARTIAL: Final = 255.0
 """Sums of numbers up to this pass the matrix unit without loss."""
 
@@ -102,8 +107,8 @@ class _Spans:
                 return span
             count = stmt.src.shape[1] if stmt.axis else stmt.src.shape[0]
             return min(0.0, count * span[0]), max(0.0, count * span[1])
-        if isinstance(stmt, Load) and stmt.dst.dtype == "uint8":
-            return 0.0, 255.0
+        if isinstance(stmt, Load) and stmt.dst.dtype in _BYTES:
+            return _BYTES[stmt.dst.dtype]
         if isinstance(stmt, IndexTiles):
             base = self.analyzer.const_int_bound(stmt.base)
             steps = ((stmt.row_step, stmt.dst.rows), (stmt.col_step, stmt.dst.cols))
@@ -118,12 +123,14 @@ class _Spans:
             return expr.value, expr.value
         if isinstance(expr, Leaf):
             return self.known.get(expr.buffer)
+        if (block := given(expr)) is not None:
+            return self.known.get(block)
         if isinstance(expr, Unary) and expr.op in _TESTS:
             return 0.0, 1.0
         if isinstance(expr, Select):
             a, b = self.of(expr.a), self.of(expr.b)
             return a or b if a is None or b is None else _hull(a, b)
-        if isinstance(expr, Convert) and expr.dtype != WHOLE:
+        if isinstance(expr, Convert) and expr.dtype not in _CUTS:
             return self.of(expr.a)
         if isinstance(expr, Convert) or (isinstance(expr, Unary) and expr.op in _ROUNDINGS):
             a, op = self.of(expr.a), "trunc" if isinstance(expr, Convert) else expr.op
@@ -164,7 +171,7 @@ class _Spans:
         inner: list[Expr] = []
         if isinstance(expr, (Select, Binary)):
             inner = [expr.a, expr.b]
-        elif isinstance(expr, Convert) and expr.dtype == WHOLE:
+        elif isinstance(expr, Convert) and expr.dtype in _CUTS:
             inner = []
         elif isinstance(expr, Convert) or (isinstance(expr, Unary) and expr.op not in _TESTS):
             inner = [expr.a]
@@ -179,7 +186,11 @@ def check_spans(program: BlockProgram, ranges: list[Bounds], *, fp32_dest: bool)
     Raises:
         CompileError: at the source line.
     """
-    if not program.held and not any(isinstance(s, IndexTiles) for s in walk(program.body)):
+    narrow_casts = any(
+        isinstance(s, Eltwise) and any(_narrowed(s.expr)) for s in walk(program.body)
+    )
+    placed = any(isinstance(s, IndexTiles) for s in walk(program.body))
+    if not program.held and not placed and not narrow_casts:
         return
     spans, whole = _Spans(program, ranges), set(program.held)
     half = any(b.format is DataFormat.Float16 for s in walk(program.body)
@@ -188,6 +199,10 @@ def check_spans(program: BlockProgram, ranges: list[Bounds], *, fp32_dest: bool)
     for stmt in walk(program.body):
         if isinstance(stmt, Eltwise):
             _check(stmt, stmt.dst.name, spans.conditions(stmt.expr), EXACT)
+            for cut in _narrowed(stmt.expr):
+                _check_narrow(stmt, stmt.dst.name, cut.dtype, spans.of(cut))
+        for name, dtype, block in _kept_narrow(stmt, program):
+            _check_narrow(stmt, name, dtype, spans.of(Leaf(block)))
         mine = [b for b in (*stmt.defs(), *stmt.uses()) if b in whole]
         if not mine:
             continue
@@ -212,16 +227,48 @@ def check_spans(program: BlockProgram, ranges: list[Bounds], *, fp32_dest: bool)
                 "use whole blocks of it, or float32")  # fmt: skip
 
 
+def _narrowed(expr: Expr) -> Iterator[Convert]:
+    """What an expression cuts to numbers of 8 bits."""
+    if isinstance(expr, Convert) and expr.dtype in NARROW:
+        yield expr
+    for operand in operands(expr):
+        yield from _narrowed(operand)
+
+
+def _kept_narrow(stmt: Statement, program: BlockProgram) -> Iterator[tuple[str, str, Buffer]]:
+    """Names, dtypes and blocks of the computed numbers of 8 bits that a statement stores."""
+    for dst in stmt.defs():
+        dtype = program.held.get(dst, WHOLE)
+        if dtype in NARROW:
+            yield dst.name, dtype, dst
+    if isinstance(stmt, Store) and stmt.src in program.held:
+        dtype = dtype_of(stmt.region.tensor)
+        if dtype in NARROW:
+            yield stmt.region.tensor.name, dtype, stmt.src
+
+
+def _check_narrow(stmt: Statement, name: str, dtype: str, span: Span | None) -> None:
+    """Refuse numbers that 8 bits may not hold: a cast of those means nothing in C."""
+    low, high = NARROW[dtype]
+    if span is not None and not (low <= span[0] and span[1] <= high):
+        _no(
+            stmt,
+            f"numbers of {name!r} that {dtype} may not hold, which has {low:,.0f} to {high:,.0f}",
+            f"bound them before the cast, T.clamp(x, {low:,.0f}, {high:,.0f})",
+        )
+
+
 def _given(expr: Expr) -> bool:
     """Whether numbers are taken as memory holds them: what is made of them is checked."""
-    leaf = expr.a if isinstance(expr, Convert) else expr
-    return isinstance(leaf, Leaf) and leaf.buffer.dtype == WHOLE
+    if isinstance(expr, Leaf):
+        return expr.buffer.dtype == WHOLE
+    return given(expr) is not None
 
 
 def _cut(expr: Expr) -> bool:
     """Whether a real number is cut to a whole one, and is a number again."""
     inner = expr.a if isinstance(expr, Convert) else expr
-    return expr is not inner and isinstance(inner, Convert) and inner.dtype == WHOLE
+    return expr is not inner and isinstance(inner, Convert) and inner.dtype in _CUTS
 
 
 def _check(stmt: Statement, name: str, found: list[Span | None], limit: float) -> None:

@@ -14,7 +14,6 @@ from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
 from harness.compiler.block.names import INDEX
-from harness.compiler.block.whole import stored_dtype
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.innerloops import interchanged
 from harness.compiler.kernel import Kernel, read_kernel
@@ -25,13 +24,14 @@ from harness.compiler.places import placed
 from harness.compiler.recalled import recalled
 from harness.compiler.scalars import without_scalars
 from harness.compiler.separate import separated
+from harness.compiler.signed import stored_dtype
 from harness.compiler.staging import staged
 from harness.compiler.views import View, find_views, with_views
 from harness.compiler.waves import spread
 from harness.errors import OptionError
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.regions import constant
-from harness.language.tensors import MASKS, TENSOR_DTYPES
+from harness.language.tensors import MASKS, TENSOR_DTYPES, TRUTH
 from simulator.arch import TILE
 from simulator.plan.tensors import padded_shape
 from simulator.plan.views import restored_shape
@@ -127,7 +127,7 @@ class InferTTLayout(TTPass):
         indices = index_tensors(kernel)
         layouts = {
             p.name: self._layout(p, inferred[p.name], user.get(p.name, {}), views.get(p.name, ()),
-                                 is_index=p.name in indices)
+                                 kernel.signed, is_index=p.name in indices)
             for p in kernel.params
         }  # fmt: skip
         func = ir_sugar.with_core_grid(func, kernel.grid[0], kernel.grid[1])
@@ -140,8 +140,8 @@ class InferTTLayout(TTPass):
         return {**find_views(kernel), **_viewed_before(func)}
 
     def _layout(
-        self, param: Any, role: str, sources: Mapping[str, Mapping[str, Any]], view: View, *,
-        is_index: bool,
+        self, param: Any, role: str, sources: Mapping[str, Mapping[str, Any]], view: View,
+        signed: frozenset[str], *, is_index: bool,
     ) -> dict[str, Any]:  # fmt: skip
         name, where = param.name, f"{attrs.TT_LAYOUT_DESC}.{param.name}"
         conflict = Conflict(name)
@@ -157,10 +157,10 @@ class InferTTLayout(TTPass):
             refuse(f"tensor {name!r} is used along other dimensions than its last, and {dtype}"
                    " shares exponents along the last", code="LayoutConflict", location=where,
                    next_step="pass the tensor with its dimensions in another order")  # fmt: skip
-        if dtype in MASKS and role != "input":
+        if dtype == TRUTH and role != "input":
             refuse(f"tensor {name!r} is written, and {dtype} is for tensors that are only read",
                    code="UnsupportedDtype", location=where,
-                   next_step=f"write {VALUES}, of 0 and 1")  # fmt: skip
+                   next_step=f"write uint8 or {VALUES}, of 0 and 1")  # fmt: skip
         shape = tuple(constant(d) for d in param.ty.shape)
         if any(d is None or d < 1 for d in shape):
             refuse(f"tensor {name!r} has a dimension that is not a positive constant",
@@ -188,7 +188,7 @@ class InferTTLayout(TTPass):
             conflict(f"tile_shape {user['tile_shape']}",
                      "tiles are 32x32, and tensors of indices row-major")  # fmt: skip
         hosts = restored_shape(shape, view)  # type: ignore[arg-type]
-        kept = INDEX if is_index and dtype in MASKS else stored_dtype(param)
+        kept = INDEX if is_index and dtype in MASKS else stored_dtype(param, signed)
         facts = {"dtype": kept, "role": role, "logical_shape": list(hosts),
                  "padded_shape": list(whole), "view": list(view)}  # fmt: skip
         for key, fact in facts.items():

@@ -162,7 +162,7 @@ class _Lowering:
         layouts = attrs.get(kernel.func, attrs.TT_LAYOUT_DESC)
         self.memory = {name: desc["memory"] for name, desc in layouts.items()}
         self.arch = arch
-        self.names = Names(program.names)
+        self.names = Names(program.names, kernel.signed)
         self.ranges = block_ranges(kernel)
         self.compute = ComputeEmitter(self.names, dst_tiles)
         self.transfer = TransferEmitter(self.names, self.ranges, self.align)

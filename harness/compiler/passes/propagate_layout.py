@@ -19,6 +19,7 @@ from harness.compiler.block.held import KEPT, computed_integers
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.forms import infer_forms
 from harness.compiler.kernel import Kernel, read_kernel
+from harness.compiler.signed import INT8, stored_dtype
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.ops import COPY
 from harness.language.regions import constant
@@ -56,6 +57,7 @@ def onchip_dtypes(kernel: Kernel) -> dict[str, str]:
         own, found = dtype_of(buffer), sources.get(buffer.name, set())
         (only,) = found if len(found) == 1 else ("",)
         kept = only if own == VALUES and only in BLOCK_FORMATS else own
+        kept = stored_dtype(buffer, kernel.signed) if own == INT8 else kept
         kept = KEPT if buffer.name in computed else kept
         out[buffer.name] = HELD if own == TRUTH else kept
     return out
