@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
 from golden.errors import GoldenError
-from golden.source import GEMM, calls, dtype_of, read_kernel
+from golden.source import GEMM, dtype_of, read_kernel
 
 FAMILIES: Final = ("wormhole", "blackhole", "grayskull")
 FIDELITIES: Final = ("LoFi", "HiFi2", "HiFi3", "HiFi4")
@@ -102,7 +102,7 @@ def contract_for(
                 code="InvalidContract",
                 next_step="use --no-fp32-dest",
             )
-        accumulators = {dtype_of(c.args[2].source) for c in calls(kernel.body, GEMM)}
+        accumulators = {dtype_of(c.args[2].source) for c in kernel.calls(GEMM)}
         if fp32_dest is None and "float32" in accumulators:
             raise GoldenError(
                 "a float32 accumulator needs a 32-bit destination register, which"

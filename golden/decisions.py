@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import tvm
@@ -14,17 +15,18 @@ from golden.source import Kernel, constant, is_scalar, lists, statements
 _COMPARISONS: Final = (tirx.EQ, tirx.NE, tirx.LT, tirx.LE, tirx.GT, tirx.GE)
 
 
-def deciding_values(kernel: Kernel) -> dict[str, tuple[int, ...]]:
+@lru_cache(maxsize=4)
+def deciding_values(kernel: Kernel) -> Mapping[str, tuple[int, ...]]:
     """Values worth trying of every tensor that conditions on tile ops compare with numbers.
 
     Those next to the numbers, so that both outcomes are drawn. Tensors that also bound loops are
     not among them: what fits there is another question.
     """
-    named = {s.var: s.value for s in statements(kernel.body) if isinstance(s, tirx.Bind)}
+    named = {s.var: s.value for s in kernel.statements if isinstance(s, tirx.Bind)}
     known, tensors = lists(kernel), {info.name for info in kernel.tensors}
     out: dict[str, set[int]] = {}
     bounds: set[str] = set()
-    for stmt in statements(kernel.body):
+    for stmt in kernel.statements:
         for expr in _decisive(stmt):
             numbers, sources = _parts(expr, named)
             tables = {name for source in sources for name in known.get(source, {source.name})}

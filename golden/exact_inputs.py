@@ -7,8 +7,9 @@ matrix unit, packed values fit their buffers). Larger ranges tell more wrong ans
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -36,6 +37,9 @@ RANGES: Final = (
 """(largest magnitude, share of non-zero elements). 31 is safe for K up to 16384 with 32-bit DST."""
 _ALL: Final = 255
 """Bytes are drawn from all there are, and what else there is from the widest range of RANGES."""
+_Range = TypeVar("_Range")
+_ROUNDED: Final = "even for integers up to 1"
+"""How the reason ends of a range that rounds, rather than meets what is not finite."""
 _PROBES: Final = 4
 """Blocks tried before the whole program."""
 
@@ -74,25 +78,53 @@ def exact_inputs(
     kernel = read_kernel(func)
     contract = contract or contract_for(func)
     probes = _probes(kernel)
-    reason = "it writes nothing"
-    whole = any(info.stored in BYTES for info in wanted(kernel)) and largest is None
-    for top, share in ((_ALL, 1.0), *RANGES) if whole else RANGES:
-        if largest is not None and top > largest:
-            continue
-        inputs = _draw(kernel, top, share, seed)
+    indices = drawn_indices(kernel, seed, empty=True)
+
+    def tried(top: int, share: float) -> ExactInputs | str:
+        inputs = _draw(kernel, top, share, seed) | indices
         if probes is not None:
-            reason = _unfit(evaluate(func, inputs, contract, bounded=False, blocks=probes))
-            if reason:
-                continue
+            rounds = _unfit(evaluate(func, inputs, contract, bounded=False, blocks=probes))
+            if rounds:
+                return rounds
         golden = evaluate(func, inputs, contract)
         reason = inexactness(golden) or ("" if share == 1 else _emptiness(golden))
-        if not reason:
-            return ExactInputs(inputs, golden, top, share)
+        return reason or ExactInputs(inputs, golden, top, share)
+
+    whole = any(info.stored in BYTES for info in wanted(kernel)) and largest is None
+    ranges = [*([(_ALL, 1.0)] if whole else []),
+              *(r for r in RANGES if largest is None or r[0] <= largest)]  # fmt: skip
+    found = widest(ranges, lambda one: tried(*one))
+    if isinstance(found, ExactInputs):
+        return found
     raise GoldenError(
-        f"{kernel.name} has no exact inputs: {reason}",
+        f"{kernel.name} has no exact inputs: {found}",
         code="NoExactRange",
         next_step="use random inputs and the bound",
     )
+
+
+def widest(
+    ranges: Sequence[_Range], tried: Callable[[_Range], ExactInputs | str]
+) -> ExactInputs | str:  # fmt: skip
+    """What the first range gives that fits, or why the last one does not.
+
+    Where the first and the last round, all between are left out: what rounds the fewest and least
+    numbers rounds the others. Answers that are not finite, or all zero, say nothing of the kind.
+
+    Args:
+        ranges: the widest first.
+        tried: the inputs of a range, or why they are not exact.
+    """
+    found: ExactInputs | str = "it writes nothing"
+    for number, one in enumerate(ranges):
+        found = tried(one)
+        if isinstance(found, ExactInputs):
+            break
+        if number == 0 and found.endswith(_ROUNDED):
+            least = tried(ranges[-1])
+            if isinstance(least, str) and least.endswith(_ROUNDED):
+                return least
+    return found
 
 
 def _draw(kernel: Kernel, top: int, share: float, seed: int) -> dict[str, Array]:
@@ -108,7 +140,7 @@ def _draw(kernel: Kernel, top: int, share: float, seed: int) -> dict[str, Array]
         if share < 1:
             values *= rng.random(info.shape) < share
         inputs[info.name] = as_parameter(values, info.dtype)
-    return inputs | drawn_indices(kernel, seed, empty=True)
+    return inputs
 
 
 def _probes(kernel: Kernel) -> list[int] | None:
@@ -125,7 +157,7 @@ def _unfit(golden: GoldenResult) -> str:
         values = result.answer.value[result.written]
         fmt = find_format(result.dtype)
         if not fmt.is_integer and (round_even(values, result.dtype) != values).any():
-            return f"{name} holds sums that {result.dtype} rounds, even of integers up to 1"
+            return f"{name} holds sums that {result.dtype} rounds, {_ROUNDED}"
     return ""
 
 
@@ -147,7 +179,7 @@ def inexactness(golden: GoldenResult) -> str:
             return f"{name} holds numbers that are not finite, or memory nobody wrote"
         if answer.bound is not None and answer.bound[written].any():
             share = float((answer.bound[written] > 0).mean())
-            return f"{share:.0%} of {name} may be rounded even for integers up to 1"
+            return f"{share:.0%} of {name} may be rounded {_ROUNDED}"
         if answer.value2 is not None:
             return f"{name} depends on a threshold"
     return ""

@@ -15,7 +15,7 @@ import tvm_ffi
 from tvm import tirx
 
 from golden.decisions import deciding_values
-from golden.source import COPY, Kernel, calls, constant, dtype_of, is_scalar, lists, statements
+from golden.source import COPY, Kernel, constant, dtype_of, is_scalar, lists
 from golden.told import drawn_bounds, telling
 
 Array = npt.NDArray[Any]
@@ -36,7 +36,7 @@ def index_ranges(kernel: Kernel) -> dict[str, Interval]:
 def _ranges(kernel: Kernel) -> dict[str, Interval]:
     """A kernel never changes, and every draw of its inputs asks."""
     named: dict[Any, Any] = {}
-    for stmt in statements(kernel.body):
+    for stmt in kernel.statements:
         if isinstance(stmt, tirx.Bind):
             named[stmt.var] = stmt.value
         elif isinstance(stmt, tirx.For):
@@ -59,11 +59,11 @@ def _ranges(kernel: Kernel) -> dict[str, Interval]:
 
 def _placed(kernel: Kernel) -> Iterator[tuple[Any, int]]:
     """Where copies start and elements are read, and the last such place in their tensor."""
-    for call in calls(kernel.body, COPY):
+    for call in kernel.calls(COPY):
         region = call.args[0]
         for part, size in zip(region.region[:], region.source.ty.shape[:], strict=True):
             yield part.min, (constant(size) or 0) - (constant(part.extent) or 0)
-    for stmt in statements(kernel.body):
+    for stmt in kernel.statements:
         loads: list[Any] = []
         if isinstance(stmt, tirx.BufferStore):
             tvm_ffi.structural_walk(stmt.value, [(tvm.ir.TensorLoad, loads.append)])

@@ -18,7 +18,7 @@ from tvm import tirx
 
 from golden.blocks import stored_by_host
 from golden.formats import F64
-from golden.source import COPY, FILL, GEMM, Kernel, calls, constant, read_kernel, statements
+from golden.source import COPY, FILL, GEMM, Kernel, calls, constant, read_kernel
 
 _ROUNDS: Final = 3
 _WEIGHT: Final = 2**12
@@ -42,12 +42,12 @@ class Product:
 def find_product(func: Any) -> Product | None:
     """The product a kernel computes, or None where it is anything else or anything more."""
     kernel = read_kernel(func)
-    gemms, copies, fills = (calls(kernel.body, name) for name in (GEMM, COPY, FILL))
+    gemms, copies, fills = (kernel.calls(name) for name in (GEMM, COPY, FILL))
     if len(gemms) != 1 or len(copies) != 3 or len(fills) != 1:
         return None
-    if any(isinstance(s, (tirx.BufferStore, tirx.IfThenElse)) for s in statements(kernel.body)):
+    if any(isinstance(s, (tirx.BufferStore, tirx.IfThenElse)) for s in kernel.statements):
         return None
-    loops = [s for s in statements(kernel.body) if isinstance(s, tirx.For)]
+    loops = [s for s in kernel.statements if isinstance(s, tirx.For)]
     if len(loops) != 1 or _known(fills[0].args[1]) != 0 or constant(loops[0].min) != 0:
         return None
     if constant(loops[0].extent) is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,7 +40,7 @@ class BufferInfo:
     stored: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kernel:
     """A source kernel taken apart.
 
@@ -64,10 +64,15 @@ class Kernel:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
+    @functools.cached_property
+    def statements(self) -> tuple[Any, ...]:
+        """Every statement of the body, outer ones first."""
+        return tuple(statements(self.body))
+
     @property
     def work_grid(self) -> tuple[int, ...]:
         """Extents of the blocks dealt to cores: of the grid, or of a T.Persistent loop's domain."""
-        for stmt in statements(self.body):
+        for stmt in self.statements:
             if isinstance(stmt, tirx.For) and PERSISTENT in stmt.annotations:
                 _, *domain = (int(n) for n in stmt.annotations[PERSISTENT])
                 used: list[Any] = []
@@ -75,6 +80,10 @@ class Kernel:
                 others = [e for v, e in self.grid if not any(v.same_as(u) for u in used)]
                 return (*reversed(domain), *others)
         return tuple(extent for _, extent in self.grid)
+
+    def calls(self, name: str) -> list[Any]:
+        """Every call statement of the tile op ``name``."""
+        return _calls(self.statements, name)
 
     def tensor(self, name: str) -> BufferInfo:
         """The parameter called ``name``.
@@ -176,7 +185,8 @@ def statements(body: Any) -> Iterator[Any]:
     yield from found
 
 
-def lists(kernel: Kernel) -> dict[Any, set[str]]:
+@functools.lru_cache(maxsize=4)
+def lists(kernel: Kernel) -> Mapping[Any, set[str]]:
     """Names of the tensors that on-chip buffers are copied from, by elements or whole."""
     tensors = {info.var for info in kernel.tensors}
     out: dict[Any, set[str]] = {}
@@ -185,19 +195,23 @@ def lists(kernel: Kernel) -> dict[Any, set[str]]:
         if source in tensors and target not in tensors:
             out.setdefault(target, set()).add(str(source.name))
 
-    for stmt in statements(kernel.body):
+    for stmt in kernel.statements:
         if isinstance(stmt, tirx.BufferStore) and isinstance(stmt.value, tvm.ir.TensorLoad):
             add(stmt.buffer, stmt.value.source)
-    for call in calls(kernel.body, COPY):
+    for call in kernel.calls(COPY):
         add(call.args[1].source, call.args[0].source)
     return out
 
 
 def calls(body: Any, name: str) -> list[Any]:
     """Every call statement of the tile op ``name``."""
+    return _calls(statements(body), name)
+
+
+def _calls(stmts: Iterable[Any], name: str) -> list[Any]:
     return [
         s.value
-        for s in statements(body)
+        for s in stmts
         if isinstance(s, tirx.Evaluate)
         and isinstance(s.value, tvm.ir.Call)
         and op_name(s.value) == name

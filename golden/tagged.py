@@ -8,7 +8,7 @@ import numpy as np
 
 from golden.contract import NumericContract, contract_for
 from golden.errors import GoldenError
-from golden.exact_inputs import ExactInputs, inexactness
+from golden.exact_inputs import ExactInputs, inexactness, widest
 from golden.formats import TILE
 from golden.indices import drawn_indices
 from golden.inputs import Array, as_parameter, wanted
@@ -32,17 +32,19 @@ def tagged_inputs(func: Any, contract: NumericContract | None = None) -> ExactIn
     kernel = read_kernel(func)
     contract = contract or contract_for(func)
     indices = drawn_indices(kernel, 0, empty=True)
-    reason = ""
-    for codes in CODES:
+
+    def tried(codes: int) -> ExactInputs | str:
         inputs = {
             info.name: _tags(info, number, codes) for number, info in enumerate(wanted(kernel))
         } | indices
         golden = evaluate(func, inputs, contract)
-        reason = inexactness(golden)
-        if not reason:
-            return ExactInputs(inputs, golden, codes, 1.0)
+        return inexactness(golden) or ExactInputs(inputs, golden, codes, 1.0)
+
+    found = widest(CODES, tried)
+    if isinstance(found, ExactInputs):
+        return found
     raise GoldenError(
-        f"{kernel.name} has no exact tags: {reason}",
+        f"{kernel.name} has no exact tags: {found}",
         code="NoExactRange",
         next_step="use exact or random inputs",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +26,7 @@ from golden.interpret.machine import Chunk, Machine
 from golden.interpret.space import Space
 from golden.interpret.statements import Statements
 from golden.interpret.tensors import Tensor
-from golden.source import COPY, Kernel, constant, dtype_of, is_scalar, mentions, op_name, statements
+from golden.source import COPY, Kernel, constant, dtype_of, is_scalar, mentions, op_name
 
 Array = npt.NDArray[Any]
 
@@ -57,6 +57,8 @@ def drawn_bounds(
         empty: whether one of several may be zero, or one sequence be empty.
     """
     names = [n for n in telling(kernel) if n not in given]
+    if not names:
+        return {}
     values = {n: np.zeros(kernel.tensor(n).shape, kernel.tensor(n).dtype) for n in names}
     sizes = {s for t in kernel.tensors if t.name not in (*names, *given) for s in t.shape}
     products = {a * b for a in sizes for b in sizes if a * b <= _MOST}
@@ -101,13 +103,14 @@ def _halves(sizes: set[int]) -> set[int]:
     return {s >> n for s in sizes for n in range(s.bit_length())}
 
 
-def telling(kernel: Kernel) -> list[str]:
+@lru_cache(maxsize=4)
+def telling(kernel: Kernel) -> tuple[str, ...]:
     """Names of the int32 tensors that bound loops and conditions, or that places are held against.
 
     Directly, by a name, or through a scalar.
     """
     named = _named(kernel)
-    places = [s.loop_var for s in statements(kernel.body)
+    places = [s.loop_var for s in kernel.statements
               if isinstance(s, tirx.For) and int(s.kind) in (1, 2)]  # fmt: skip
     found: dict[str, None] = {}
     for expr in _bounds(kernel):
@@ -115,12 +118,12 @@ def telling(kernel: Kernel) -> list[str]:
         if not any(mentions(index, places) for load in loads for index in load.indices):
             found |= {str(load.source.name): None for load in loads}
     tensors = {t.name for t in kernel.tensors if t.dtype == "int32"} - set(kernel.outputs)
-    return sorted(tensors & set(found))
+    return tuple(sorted(tensors & set(found)))
 
 
 def _bounds(kernel: Kernel) -> Iterator[Any]:
     """Bounds of loops, and whole numbers that are compared."""
-    for stmt in statements(kernel.body):
+    for stmt in kernel.statements:
         if isinstance(stmt, tirx.For):
             yield from (stmt.min, stmt.extent)
         compared: list[Any] = []
@@ -133,10 +136,11 @@ def _bounds(kernel: Kernel) -> Iterator[Any]:
                 yield from (node.a, node.b)
 
 
-def _named(kernel: Kernel) -> dict[Any, list[Any]]:
+@lru_cache(maxsize=4)
+def _named(kernel: Kernel) -> Mapping[Any, list[Any]]:
     """What names and scalars stand for."""
     named: dict[Any, list[Any]] = {}
-    for stmt in statements(kernel.body):
+    for stmt in kernel.statements:
         if isinstance(stmt, tirx.Bind):
             named.setdefault(stmt.var, []).append(stmt.value)
         elif isinstance(stmt, tirx.BufferStore) and is_scalar(stmt.buffer):
@@ -206,11 +210,13 @@ class _Walk(Statements):
         deep: loops and conditions around that memory decides.
         left: whether something lay outside its tensor.
         steps: statements that were run. decided: those under a bound or condition of memory.
+        asking: whether a loop or condition asks memory.
     """
 
     def __init__(self, chunk: Chunk) -> None:
         super().__init__(chunk)
         self.deep, self.left, self.steps, self.decided = 0, False, 0, 0
+        self.asking: dict[Any, bool] = {}
 
     def run(self, stmt: Any, space: Space) -> None:
         """See Statements; too many are none that fit."""
@@ -232,13 +238,16 @@ class _Walk(Statements):
         """Nothing is computed."""
 
     def _loop(self, stmt: Any, space: Space) -> None:
-        self._under([stmt.min, stmt.extent], lambda: super(_Walk, self)._loop(stmt, space))
+        self._under(stmt, [stmt.min, stmt.extent], lambda: super(_Walk, self)._loop(stmt, space))
 
     def _if(self, stmt: Any, space: Space) -> None:
-        self._under([stmt.condition], lambda: super(_Walk, self)._if(stmt, space))
+        self._under(stmt, [stmt.condition], lambda: super(_Walk, self)._if(stmt, space))
 
-    def _under(self, exprs: list[Any], run: Any) -> None:
-        asked = any(True for e in exprs for _ in _loads(e, _named(self.chunk.machine.kernel)))
+    def _under(self, stmt: Any, exprs: list[Any], run: Any) -> None:
+        asked = self.asking.get(stmt)
+        if asked is None:
+            named = _named(self.chunk.machine.kernel)
+            asked = self.asking[stmt] = any(True for e in exprs for _ in _loads(e, named))
         self.deep += asked
         run()
         self.deep -= asked

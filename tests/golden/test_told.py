@@ -74,7 +74,7 @@ def test_elements_that_differ_by_place_are_data() -> None:
     """A mask read element by element bounds nothing."""
     text = SOURCE.format(body=PLACES + ADD.format(
         what="T.if_then_else(m[j % 6] > 3, x[i, j], 0)"))  # fmt: skip
-    assert telling(read_kernel(samples.from_text(text, "main"))) == []
+    assert telling(read_kernel(samples.from_text(text, "main"))) == ()
 
 
 def test_loops_without_end_are_not_tried_for_long() -> None:
