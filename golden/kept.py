@@ -36,7 +36,7 @@ def _nests(stmt: Any) -> Iterator[Any]:
     if isinstance(stmt, tirx.For) and int(stmt.kind) == _PARALLEL:
         yield stmt
     elif isinstance(stmt, tirx.SeqStmt):
-        for part in stmt.seq:
+        for part in stmt.seq[:]:
             yield from _nests(part)
     elif isinstance(stmt, tirx.IfThenElse):
         yield from _nests(stmt.then_case)
@@ -55,10 +55,10 @@ class _Nest:
     def stored(self, stmt: Any, test: Any) -> tuple[set[Target], set[Target]]:
         """Targets stored to, and those stored to wherever they exist; ``test`` holds, if given."""
         if isinstance(stmt, tirx.BufferStore):
-            target = (stmt.buffer, str(list(stmt.indices)))
+            target = (stmt.buffer, str(stmt.indices[:]))
             return {target}, {target} if test is None or self._exists(stmt, test) else set()
         if isinstance(stmt, tirx.SeqStmt):
-            return _united([self.stored(part, test) for part in stmt.seq])
+            return _united([self.stored(part, test) for part in stmt.seq[:]])
         if not isinstance(stmt, tirx.IfThenElse):
             return set(), set()
         here = stmt.condition, tirx.Not(stmt.condition)

@@ -90,7 +90,7 @@ def _covering(
     (m, k), (k2, n) = (_size(s, t) for s, t in zip(shapes, (trans_a, trans_b), strict=False))
     if (m, n) != shapes[2][-2:] or k != k2:
         return None
-    lead = [list(s.region)[:-2] for s in sides]
+    lead = [s.region[:-2] for s in sides]
     same = all(
         _equal(x.min, y.min) and constant(y.extent) == 1
         for other in lead[:2]
@@ -116,7 +116,7 @@ def _covering(
 
 
 def _last(region: Any, trans: bool) -> tuple[Any, Any]:
-    first, second = list(region.region)[-2:]
+    first, second = region.region[-2:]
     return (second, first) if trans else (first, second)
 
 

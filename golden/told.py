@@ -115,7 +115,7 @@ def telling(kernel: Kernel) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for expr in _bounds(kernel):
         loads = list(_loads(expr, named))
-        if not any(mentions(index, places) for load in loads for index in load.indices):
+        if not any(mentions(index, places) for load in loads for index in load.indices[:]):
             found |= {str(load.source.name): None for load in loads}
     tensors = {t.name for t in kernel.tensors if t.dtype == "int32"} - set(kernel.outputs)
     return tuple(sorted(tensors & set(found)))
@@ -167,7 +167,7 @@ def _laid_out(kernel: Kernel) -> set[str]:
     asked: dict[str, list[Any]] = {}
 
     def seen(load: Any) -> None:
-        asked.setdefault(str(load.source.name), []).append(list(load.indices)[-1])
+        asked.setdefault(str(load.source.name), []).append(load.indices[:][-1])
 
     tvm_ffi.structural_walk(kernel.body, [(tvm.ir.TensorLoad, seen)])
     return {name for name, found in asked.items()

@@ -256,7 +256,7 @@ class Evaluator:
 
     def _call(self, expr: Any) -> Value:
         name = op_name(expr).rsplit(".", 1)[-1]
-        args = list(expr.args)
+        args = expr.args[:]
         if name == "if_then_else":
             return self._select(args[0], args[1], args[2])
         if name == "likely":

@@ -94,7 +94,7 @@ class Statements:
     @staticmethod
     def _put(stmt: Any, new: Approx, space: Space) -> None:
         evaluator, where = Evaluator(space), location_of(stmt)
-        indices, exprs = [evaluator.integer(i) for i in stmt.indices], list(stmt.indices)
+        indices, exprs = [evaluator.integer(i) for i in stmt.indices[:]], stmt.indices[:]
         if space.perhaps is not None:
             old = load(space, stmt.buffer, indices, exprs, where)
             new = choose(space.perhaps, new, old)
@@ -155,7 +155,7 @@ class Statements:
         then, orelse = (self._either(s, space) for s in (stmt.then_case, stmt.else_case))
         if then is None or orelse is None:
             return None
-        places = [(s.buffer, str(list(s.indices))) for s, _ in (then, orelse)]
+        places = [(s.buffer, str(s.indices[:])) for s, _ in (then, orelse)]
         if places[0] != places[1]:
             return None
         test = Truth.of(Evaluator(space).truth(stmt.condition))

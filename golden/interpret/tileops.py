@@ -54,7 +54,7 @@ class TileOps:
         Raises:
             GoldenError: an op without meaning here, or operands that do not fit.
         """
-        name, args = op_name(call), list(call.args)
+        name, args = op_name(call), call.args[:]
         if name == COPY:
             self._copy(self.region(args[0], evaluator), self.region(args[1], evaluator), evaluator)
         elif name == FILL:

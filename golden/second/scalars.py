@@ -71,7 +71,7 @@ class Scalars:
         if isinstance(expr, tvm.ir.Var) and not is_buffer(expr):
             return self.names.get(expr, expr)
         if isinstance(expr, tvm.ir.TensorLoad) and is_buffer(expr.source):
-            return self.memory.load(expr.source, [self.value(i) for i in expr.indices], expr)
+            return self.memory.load(expr.source, [self.value(i) for i in expr.indices[:]], expr)
         if isinstance(expr, tirx.Cast):
             return converted(self.value(expr.value), working(dtype_of(expr)))
         if isinstance(expr, tirx.Select):
@@ -97,7 +97,7 @@ class Scalars:
         return tirx.if_then_else(self.condition(condition), self.value(yes), self.value(no))
 
     def _call(self, expr: Any) -> Any:
-        name, args = op_name(expr).rsplit(".", 1)[-1], list(expr.args)
+        name, args = op_name(expr).rsplit(".", 1)[-1], expr.args[:]
         if name == "if_then_else":
             return self._chosen(*args)
         if name == "likely":

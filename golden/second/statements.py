@@ -34,13 +34,13 @@ class Statements:
             NoSecondOpinionError: it has no lowering here.
         """
         if isinstance(stmt, tirx.SeqStmt):
-            return sequence([self.lower(part) for part in stmt.seq])
+            return sequence([self.lower(part) for part in stmt.seq[:]])
         if isinstance(stmt, tirx.AllocBuffer):
             return self.memory.forget(stmt.buffer)
         if isinstance(stmt, tirx.For):
             return self._loop(stmt)
         if isinstance(stmt, tirx.BufferStore):
-            indices = [self.scalars.value(i) for i in stmt.indices]
+            indices = [self.scalars.value(i) for i in stmt.indices[:]]
             return self.memory.store(stmt.buffer, indices, self.scalars.value(stmt.value), stmt)
         if isinstance(stmt, tirx.IfThenElse):
             orelse = None if stmt.else_case is None else self.lower(stmt.else_case)
@@ -93,7 +93,7 @@ def _independent(nest: Any) -> None:
             if int(loop.kind) in _INDEPENDENT and constant(loop.extent) != 1]  # fmt: skip
     for store in stores:
         used: list[Any] = []
-        for index in store.indices:
+        for index in store.indices[:]:
             tvm_ffi.structural_walk(index, [(tvm.ir.Var, used.append)])
         own = all(any(axis.same_as(var) for var in used) for axis in axes)
         for load in loads:

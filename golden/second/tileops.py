@@ -92,13 +92,13 @@ class TileOps:
         name = op_name(call)
         if name not in known:
             raise NoSecondOpinionError(f"the op {name or call.op}", call)
-        return known[name](call, list(call.args))
+        return known[name](call, call.args[:])
 
     def _box(self, node: Any) -> Box:
-        extents = [constant(part.extent) for part in node.region]
+        extents = [constant(part.extent) for part in node.region[:]]
         if any(e is None for e in extents):
             raise NoSecondOpinionError("a region whose extent is no constant", node)
-        starts = tuple(self.scalars.value(part.min) for part in node.region)
+        starts = tuple(self.scalars.value(part.min) for part in node.region[:])
         return Box(node, node.source, starts, tuple(int(e or 0) for e in extents))
 
     def _apart(self, call: Any, target: Box, *sources: Box) -> None:

@@ -161,13 +161,16 @@ def as_py(value: Any) -> Any:
 
 def get(func: Any, key: str, default: Any = None) -> Any:
     """Attribute ``key`` of a function as plain Python data, which is the caller's own."""
-    found = _packed(func, key)
-    return default if found is None else marshal.loads(found)  # noqa: S302  (packed below)
+    known = func.attrs
+    if known is None or key not in known:
+        return default
+    value = known[key]
+    if type(value) not in (tvm_ffi.Map, tvm_ffi.Array):
+        return as_py(value)
+    return marshal.loads(_packed(value))  # noqa: S302  (packed below)
 
 
 @lru_cache(maxsize=64)
-def _packed(func: Any, key: str) -> bytes | None:
-    """An attribute in bytes: crossing to TVM entry by entry is many times slower."""
-    if func.attrs is None or key not in func.attrs:
-        return None
-    return marshal.dumps(as_py(func.attrs[key]))
+def _packed(value: Any) -> bytes:
+    """A container in bytes, whatever function holds it: crossing to TVM by entries is slow."""
+    return marshal.dumps(as_py(value))

@@ -26,7 +26,7 @@ class _Walk:
     def run(self, stmt: Any, written: set[Any], loops: dict[Any, int]) -> None:
         """``written`` grows by what the statement surely writes; ``loops`` are T.Parallel's."""
         if isinstance(stmt, tirx.SeqStmt):
-            for part in stmt.seq:
+            for part in stmt.seq[:]:
                 self.run(part, written, loops)
         elif isinstance(stmt, tirx.For):
             extent = constant(stmt.extent) or 0

@@ -314,7 +314,7 @@ class Join:
     def _moving(self, region: TensorRegion) -> list[Any]:
         """What the dimensions of a region that will have more than one element are tied to."""
         keys = [self.ties.key(region, i) for i in range(len(region.region))]
-        sizes = [constant(r.extent) for r in region.region]
+        sizes = [constant(r.extent) for r in region.region[:]]
         return [self.ties.find(key) for key, size in zip(keys, sizes, strict=True)
                 if size != 1 or self.is_grown(key)]  # fmt: skip
 
@@ -351,11 +351,11 @@ class Join:
             return TensorRegion(swap(node.source), ranges, node.ty, node.span)
 
         def load(node: TensorLoad) -> TensorLoad:  # its indices are mapped already
-            indices = [analyzer.simplify(i) for i in node.indices]
+            indices = [analyzer.simplify(i) for i in node.indices[:]]
             return tirx.BufferLoad(swap(node.source), indices, span=node.span)
 
         def store(node: tirx.BufferStore) -> Any:
-            indices = [self._moved(i, analyzer) for i in node.indices]
+            indices = [self._moved(i, analyzer) for i in node.indices[:]]
             value = tvm_ffi.structural_map(node.value, callbacks, order="post")
             return tirx.BufferStore(swap(node.buffer), value, indices, span=node.span)
 
@@ -366,7 +366,7 @@ class Join:
 
         def statement(stmt: Any) -> Any:
             if isinstance(stmt, tirx.SeqStmt):
-                return tirx.SeqStmt([statement(s) for s in stmt.seq])
+                return tirx.SeqStmt([statement(s) for s in stmt.seq[:]])
             if isinstance(stmt, tirx.AllocBuffer):
                 return tirx.AllocBuffer(swap(stmt.buffer), stmt.annotations, stmt.span)
             if isinstance(stmt, tirx.BufferStore):

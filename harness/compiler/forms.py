@@ -8,7 +8,8 @@ row users go through a transpose. Integers, which the matrix unit does not turn,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import tvm
@@ -23,7 +24,8 @@ from harness.language.regions import constant
 from harness.language.tensors import INTEGERS
 
 
-def infer_forms(kernel: Kernel) -> dict[str, str]:
+@lru_cache(maxsize=8)
+def infer_forms(kernel: Kernel) -> Mapping[str, str]:
     """``full``, ``row`` or ``col`` per on-chip buffer."""
     flat = [b for b in kernel.onchip if len(b.ty.shape) == 1]
     vectors = {b.name for b in flat if dtype_of(b) not in INTEGERS}
@@ -35,9 +37,9 @@ def infer_forms(kernel: Kernel) -> dict[str, str]:
             name = parent[name]
         return name
 
-    for node in statements(kernel.body):
+    for node in kernel.statements:
         if isinstance(node, tirx.Evaluate) and isinstance(node.value, Call):
-            args = list(node.value.args)
+            args = node.value.args[:]
             if node.value.op.name == REDUCE:
                 rank, dim = len(args[0].region), constant(args[3])
                 if args[1].source.name in vectors and dim == rank - 1:
@@ -82,7 +84,7 @@ def _nest(
         if not isinstance(stmt, tirx.BufferStore):
             continue
         order = in_order(stmt, variables)
-        used = [(stmt.buffer, list(stmt.indices))]
+        used = [(stmt.buffer, stmt.indices[:])]
         used += [(a.buffer, list(a.starts)) for a in loads(stmt.value)]
         met = None
         for buffer, indices in used:

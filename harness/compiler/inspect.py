@@ -83,7 +83,7 @@ class _Reader:
 
     def _statements(self, stmt: Any) -> Iterator[Node]:
         if isinstance(stmt, tirx.SeqStmt):
-            for child in stmt.seq:
+            for child in stmt.seq[:]:
                 yield from self._statements(child)
         elif isinstance(stmt, tirx.AttrStmt):
             if stmt.attr_key == attrs.TT_THREAD:
@@ -100,7 +100,11 @@ class _Reader:
             yield ("let", self.name(stmt.var), self.expr(stmt.value))
         elif isinstance(stmt, tirx.Evaluate) and isinstance(stmt.value, Call):
             call = stmt.value
-            yield ("op", str(call.op.name).removeprefix("tt."), [self.expr(a) for a in call.args])
+            yield (
+                "op",
+                str(call.op.name).removeprefix("tt."),
+                [self.expr(a) for a in call.args[:]],
+            )
         elif not isinstance(stmt, tirx.AllocBuffer):
             raise TypeError(f"{type(stmt).__name__} has no place in a block program")
 
@@ -114,7 +118,7 @@ class _Reader:
         if isinstance(value, tvm.ir.Var):
             return ("buffer", self.name(value)) if is_buffer(value) else self.name(value)
         if isinstance(value, Call):
-            return [str(value.op.name).removeprefix("tt."), *(self.expr(a) for a in value.args)]
+            return [str(value.op.name).removeprefix("tt."), *(self.expr(a) for a in value.args[:])]
         if isinstance(value, tirx.Not):
             return ["!", self.expr(value.a)]
         if isinstance(value, tirx.Select):

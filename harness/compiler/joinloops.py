@@ -27,7 +27,7 @@ from simulator.arch import TILE
 def join_loops(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """The function with iterations over less than a tile of K joined, where they only add."""
     kernel = read_kernel(func)
-    for loop in statements(kernel.body):
+    for loop in kernel.statements:
         if isinstance(loop, tirx.For) and loop.kind != tirx.ForKind.PARALLEL:
             if TURNS in loop.annotations:
                 continue
@@ -84,7 +84,7 @@ def _check(kernel: Kernel, loop: tirx.For, join: Join, trips: int) -> None:
 
 
 def _check_call(call: Call, join: Join) -> None:
-    name, args = call.op.name, list(call.args)
+    name, args = call.op.name, call.args[:]
     if name in (COPY, FILL):
         target = args[1] if name == COPY else args[0]
         if any(join.is_grown(Ties.key(target, i)) for i in range(len(target.region))):

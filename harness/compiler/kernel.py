@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -46,6 +46,9 @@ class Access:
 class Kernel:
     """A kernel function, taken apart.
 
+    Two are one and the same that have one body, whatever attributes their functions have: what an
+    analysis says of one holds of the other, as analyses ask the body and no attribute.
+
     Attributes:
         func: the function itself.
         grid: T.Kernel extents (gx, gy, gz), 1 where an axis is absent.
@@ -67,14 +70,32 @@ class Kernel:
         """The function's global symbol."""
         return _name(self.func)
 
-    @cached_property
+    def __hash__(self) -> int:
+        """Of the body."""
+        return hash(self.body)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether body, grid and tensors are the same objects."""
+        return isinstance(other, Kernel) and (
+            self.body.same_as(other.body)
+            and self.grid == other.grid
+            and len(self.params) == len(other.params)
+            and all(a.same_as(b) for a, b in zip(self.params, other.params, strict=True))
+        )
+
+    @property
+    def statements(self) -> tuple[Any, ...]:
+        """Every statement of the body, in program order, parents first."""
+        return _below(self.body)
+
+    @property
     def accesses(self) -> tuple[Access, ...]:
         """Every buffer access of the body, as :func:`accesses` finds them.
 
         Raises:
             CompileError: a call that is no tile op, or an index nothing can place.
         """
-        return tuple(accesses(self.body))
+        return _accesses(self.body)
 
     @cached_property
     def signed(self) -> frozenset[str]:
@@ -200,6 +221,16 @@ def over_children(stmt: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(stmt, tirx.IfThenElse):
         return tirx.IfThenElse(stmt.condition, *new, *[None][: 2 - len(new)], stmt.span)
     return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, new[0], stmt.span)
+
+
+@lru_cache(maxsize=8)
+def _below(body: Any) -> tuple[Any, ...]:
+    return tuple(statements(body))
+
+
+@lru_cache(maxsize=8)
+def _accesses(body: Any) -> tuple[Access, ...]:
+    return tuple(accesses(body))
 
 
 def calls(stmt: Any) -> Iterator[Call]:

@@ -11,7 +11,8 @@ and writes how far off places are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 import tvm_ffi
@@ -29,7 +30,6 @@ from harness.compiler.kernel import (
     loads,
     loads_of,
     reads_nothing,
-    statements,
 )
 from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY
@@ -38,13 +38,18 @@ from harness.language.tensors import MASKS, VAR
 INDICES: Final = ("int32", "int64")
 
 
-def gathers(kernel: Kernel) -> Iterator[tuple[Any, list[Any], Any]]:
+@lru_cache(maxsize=8)
+def gathers(kernel: Kernel) -> tuple[tuple[Any, list[Any], Any], ...]:
     """Tensors that are read where a tensor of indices says: starts, and the copy or the element."""
-    for stmt in statements(kernel.body):
+    return tuple(_gathers(kernel))
+
+
+def _gathers(kernel: Kernel) -> Iterator[tuple[Any, list[Any], Any]]:
+    for stmt in kernel.statements:
         call = stmt.value if isinstance(stmt, tirx.Evaluate) else None
         if isinstance(call, Call) and getattr(call.op, "name", "") == COPY:
             region = call.args[0]
-            starts = [r.min for r in region.region]
+            starts = [r.min for r in region.region[:]]
             if loads_of(*starts):
                 yield region.source, starts, call
         elif isinstance(stmt, tirx.BufferStore):
@@ -53,16 +58,22 @@ def gathers(kernel: Kernel) -> Iterator[tuple[Any, list[Any], Any]]:
                     yield access.buffer, list(access.starts), access.node
 
 
-def decisions(kernel: Kernel) -> Iterator[tuple[TensorLoad, Any]]:
+@lru_cache(maxsize=8)
+def decisions(kernel: Kernel) -> tuple[tuple[TensorLoad, Any], ...]:
     """What bounds of loops and conditions read, and the loop or condition."""
-    for stmt in statements(kernel.body):
+    return tuple(_decisions(kernel))
+
+
+def _decisions(kernel: Kernel) -> Iterator[tuple[TensorLoad, Any]]:
+    for stmt in kernel.statements:
         asked = {tirx.For: ("min", "extent"), tirx.IfThenElse: ("condition",)}.get(type(stmt), ())
         for load in (v for name in asked for v in loads_of(getattr(stmt, name))):
             if load.source.ty.storage_scope != VAR:
                 yield load, stmt
 
 
-def index_tensors(kernel: Kernel) -> dict[str, Any]:
+@lru_cache(maxsize=8)
+def index_tensors(kernel: Kernel) -> Mapping[str, Any]:
     """Names of tensors that choose what is read or done, each with the first that asks it.
 
     Where masks end they may say besides.
@@ -95,7 +106,7 @@ def check_control(kernel: Kernel) -> None:
 
 def _data(kernel: Kernel) -> Iterator[Access]:
     """Reads of tensors as data: what is asked for indices and bounds left out."""
-    for stmt in statements(kernel.body):
+    for stmt in kernel.statements:
         if isinstance(stmt, (tirx.For, tirx.IfThenElse)):
             continue
         if isinstance(stmt, tirx.BufferStore):
@@ -110,7 +121,7 @@ def _without_bounds(value: Any, kernel: Kernel) -> Any:
 
     def bound(load: TensorLoad) -> Any:
         mine = load.source in kernel.params and dtype_of(load.source) == "int32"
-        same = mine and not any(mentions(i, variables) for i in load.indices)
+        same = mine and not any(mentions(i, variables) for i in load.indices[:])
         return tirx.Var("bound", "int32") if same else load
 
     def compared(node: Any) -> Any:
@@ -125,7 +136,7 @@ def _without_bounds(value: Any, kernel: Kernel) -> Any:
 
 
 def _places(kernel: Kernel) -> list[Any]:
-    return [s.loop_var for s in statements(kernel.body)
+    return [s.loop_var for s in kernel.statements
             if isinstance(s, tirx.For) and s.kind == tirx.ForKind.PARALLEL]  # fmt: skip
 
 

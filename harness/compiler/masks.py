@@ -38,7 +38,7 @@ class _Store:
     @property
     def target(self) -> tuple[Any, str]:
         """Buffer and indices."""
-        return self.node.buffer, str(list(self.node.indices))
+        return self.node.buffer, str(self.node.indices[:])
 
 
 def unmasked(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -89,7 +89,7 @@ class _Masks:
     def statement(self, stmt: Any, ranges: tuple[Bounds, ...]) -> Any:
         """A statement outside T.Parallel."""
         if isinstance(stmt, tirx.SeqStmt):
-            return seq([self.statement(s, ranges) for s in stmt.seq])
+            return seq([self.statement(s, ranges) for s in stmt.seq[:]])
         if isinstance(stmt, tirx.IfThenElse):
             other = stmt.else_case
             other = None if other is None else self.statement(other, ranges)
@@ -163,10 +163,10 @@ class _Masks:
         node, value = store.node, store.value
         left = [c for test in store.conditions for c in self._left(test, node)]
         if left:
-            old = tirx.BufferLoad(node.buffer, list(node.indices), span=node.span)
+            old = tirx.BufferLoad(node.buffer, node.indices[:], span=node.span)
             test = left[0] if len(left) == 1 else tirx.all(*left)
             value = tirx.Select(test, value, old, span=node.span)
-        return tirx.BufferStore(node.buffer, value, list(node.indices), span=node.span)
+        return tirx.BufferStore(node.buffer, value, node.indices[:], span=node.span)
 
     def _left(self, test: Any, node: tirx.BufferStore) -> list[Any]:
         """Parts of a condition that are more than that the element stored to exists."""

@@ -57,5 +57,5 @@ def _gemm(stmt: Any, times: Any) -> int:
     call = stmt.value if isinstance(stmt, tirx.Evaluate) else None
     if not isinstance(call, Call) or getattr(call.op, "name", "") != GEMM:
         return 0
-    a, b, c = (math.prod(int(r.extent) for r in region.region) for region in list(call.args)[:3])
+    a, b, c = (math.prod(int(r.extent) for r in region.region[:]) for region in call.args[:3])
     return math.isqrt(a * b * c) * int(times.sum())

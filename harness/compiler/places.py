@@ -87,7 +87,7 @@ def _numbered(kernel: Kernel) -> _Numbered | None:
     """The places of a kernel that the pipeline cannot read from its indices as they are."""
     blocks = tuple((v, n) for v, n in zip(kernel.block_vars, kernel.grid, strict=True)
                    if v is not None)  # fmt: skip
-    parts = list(kernel.body.seq) if isinstance(kernel.body, tirx.SeqStmt) else [kernel.body]
+    parts = kernel.body.seq[:] if isinstance(kernel.body, tirx.SeqStmt) else [kernel.body]
     last, loop, trips = parts[-1], None, None
     if isinstance(last, tirx.For) and last.kind != tirx.ForKind.PARALLEL:
         trips = constant(last.extent) if constant(last.min) == 0 else None

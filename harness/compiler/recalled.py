@@ -98,7 +98,7 @@ class _List:
         if not isinstance(call, Call) or call.op.name != COPY:
             return None
         source, target = call.args
-        moved = [r for r in source.region if constant(r.extent) != 1]
+        moved = [r for r in source.region[:] if constant(r.extent) != 1]
         sizes = [constant(size) for size in block.ty.shape]
         inside = all(
             constant(r.min + r.extent) is None or constant(r.min + r.extent) <= size
@@ -106,7 +106,7 @@ class _List:
         )
         if (
             not target.source.same_as(block)
-            or [constant(r.extent) for r in target.region] != sizes
+            or [constant(r.extent) for r in target.region[:]] != sizes
             or [constant(r.extent) for r in moved] != sizes
             or not inside
             or dtype_of(source.source) != dtype_of(block)
@@ -114,7 +114,9 @@ class _List:
             return None
         places = [tirx.Var(f"at_{k}", "int32") for k in range(len(moved))]
         left = iter(places)
-        indices = [r.min + next(left) if constant(r.extent) != 1 else r.min for r in source.region]
+        indices = [
+            r.min + next(left) if constant(r.extent) != 1 else r.min for r in source.region[:]
+        ]
         return _Set(block, tuple(places), tirx.BufferLoad(source.source, indices), stmt)
 
 

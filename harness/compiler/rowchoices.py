@@ -40,10 +40,10 @@ def chosen_rows(kernel: Kernel, var: Any) -> tirx.PrimFunc:
                 sides.append(visit(stmt.else_case, (*tests, tirx.Not(stmt.condition))))
             return seq(sides)
         if isinstance(stmt, tirx.BufferStore) and tests:
-            old = tirx.BufferLoad(stmt.buffer, list(stmt.indices), span=stmt.span)
+            old = tirx.BufferLoad(stmt.buffer, stmt.indices[:], span=stmt.span)
             test = tests[0] if len(tests) == 1 else tirx.all(*tests)
             value = tirx.Select(test, stmt.value, old, span=stmt.span)
-            return tirx.BufferStore(stmt.buffer, value, list(stmt.indices), span=stmt.span)
+            return tirx.BufferStore(stmt.buffer, value, stmt.indices[:], span=stmt.span)
         return over_children(stmt, lambda child: visit(child, tests))
 
     return with_body(kernel.func, visit(kernel.body))

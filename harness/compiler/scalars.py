@@ -47,7 +47,7 @@ def without_scalars(func: tirx.PrimFunc) -> tirx.PrimFunc:
         CompileError: a value that depends on data, or has no form that indices can say.
     """
     kernel = read_kernel(func)
-    named = (s for s in statements(kernel.body) if isinstance(s, tirx.Bind))
+    named = (s for s in kernel.statements if isinstance(s, tirx.Bind))
     if not any(b.ty.storage_scope == VAR for b in kernel.onchip) and not any(
         loads_of(s.value) for s in named
     ):
@@ -68,7 +68,7 @@ class _Scalars:
     def run(self, stmt: Any, env: Env, ranges: tuple[Bounds, ...]) -> Any | None:
         """A statement without scalars, None where nothing is left; ``env`` is kept up to date."""
         if isinstance(stmt, tirx.SeqStmt):
-            done = [s for s in (self.run(s, env, ranges) for s in stmt.seq) if s is not None]
+            done = [s for s in (self.run(s, env, ranges) for s in stmt.seq[:]) if s is not None]
             return seq(done) if done else None
         if isinstance(stmt, tirx.AllocBuffer) and stmt.buffer.ty.storage_scope == VAR:
             env[stmt.buffer] = None
@@ -78,7 +78,7 @@ class _Scalars:
             if stmt.buffer in env:
                 env[stmt.buffer] = self.assigned(value, stmt)
                 return None
-            indices = [self.value(i, env, stmt) for i in stmt.indices]
+            indices = [self.value(i, env, stmt) for i in stmt.indices[:]]
             return tirx.BufferStore(stmt.buffer, value, indices, span=stmt.span)
         if isinstance(stmt, tirx.Bind):
             value = self.value(stmt.value, env, stmt)

@@ -63,7 +63,7 @@ class _Staging:
             count += 1
             name = f"{base}_{count}"
         self.names.add(name)
-        extents = [constant(r.extent) or 1 for r in source.region]
+        extents = [constant(r.extent) or 1 for r in source.region[:]]
         shape = [e for e in extents if e != 1] or [1]
         dtype = dtype_of(tensor)
         made = tirx.decl_buffer(

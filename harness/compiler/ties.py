@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import tvm
@@ -14,7 +15,7 @@ from tvm.ir import Call, TensorLoad, TensorRegion
 from harness.compiler.affine import affine, mentions
 from harness.compiler.block.gather import is_gathered
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, calls, loads, statements
+from harness.compiler.kernel import Kernel, calls, loads
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant
 
@@ -86,7 +87,8 @@ def step_of(expr: Any, var: Any) -> int | None:
     return None if form is None else form.of(var)
 
 
-def nests(kernel: Kernel) -> Iterator[tuple[tirx.BufferStore, dict[Any, int]]]:
+@lru_cache(maxsize=8)
+def nests(kernel: Kernel) -> tuple[tuple[tirx.BufferStore, Mapping[Any, int]], ...]:
     """Stores inside T.Parallel with the extents of the loops around them."""
 
     def down(stmt: Any, around: dict[Any, int]) -> Iterator[tuple[Any, dict[Any, int]]]:
@@ -95,7 +97,7 @@ def nests(kernel: Kernel) -> Iterator[tuple[tirx.BufferStore, dict[Any, int]]]:
                 around = {**around, stmt.loop_var: constant(stmt.extent) or 0}
             yield from down(stmt.body, around)
         elif isinstance(stmt, tirx.SeqStmt):
-            for child in stmt.seq:
+            for child in stmt.seq[:]:
                 yield from down(child, around)
         elif isinstance(stmt, tirx.IfThenElse):
             yield from down(stmt.then_case, around)
@@ -104,14 +106,19 @@ def nests(kernel: Kernel) -> Iterator[tuple[tirx.BufferStore, dict[Any, int]]]:
         elif isinstance(stmt, tirx.BufferStore):
             yield stmt, around
 
-    yield from down(kernel.body, {})
+    return tuple(down(kernel.body, {}))
 
 
-def places(kernel: Kernel) -> Iterator[Place]:
+@lru_cache(maxsize=8)
+def places(kernel: Kernel) -> tuple[Place, ...]:
     """Every dimension of every tensor access."""
+    return tuple(_places(kernel))
+
+
+def _places(kernel: Kernel) -> Iterator[Place]:
     params = set(kernel.params)
     for call in calls(kernel.body):
-        for region in (a for a in call.args if isinstance(a, TensorRegion)):
+        for region in (a for a in call.args[:] if isinstance(a, TensorRegion)):
             if region.source in params:
                 ranges, owner = region.region[:], Ties.owner(region)
                 for dim, rng in enumerate(ranges):
@@ -134,7 +141,7 @@ def places(kernel: Kernel) -> Iterator[Place]:
 
 def elements(store: tirx.BufferStore) -> Iterator[tuple[Any, list[Any], Any]]:
     """Buffer, indices and node of every element a store touches."""
-    yield store.buffer, list(store.indices), store
+    yield store.buffer, store.indices[:], store
     for access in loads(store.value):
         yield access.buffer, list(access.starts), access.node
 
@@ -160,7 +167,7 @@ def tie(kernel: Kernel, ties: Ties) -> None:
 
 
 def _tie_op(call: Call, ties: Ties) -> None:
-    name, args = call.op.name, list(call.args)
+    name, args = call.op.name, call.args[:]
     if name in (COPY, CUMSUM):
         a, b = args[0], args[1]
         if name == CUMSUM:
@@ -206,7 +213,7 @@ def _aligned(a: TensorRegion, b: TensorRegion) -> Iterator[tuple[int, int]]:
 
 def indices_of(kernel: Kernel) -> Iterator[tuple[Any, Any]]:
     """Integer expressions inside the values of T.Parallel stores, and bounds of loops."""
-    for node in statements(kernel.body):
+    for node in kernel.statements:
         if isinstance(node, tirx.For):
             for bound in (node.min, node.extent):
                 if isinstance(bound, tvm.ir.Expr):

@@ -108,7 +108,7 @@ def in_turns(kernel: Kernel, axis: int, number: int) -> tirx.PrimFunc:
     analyzer = tvm.sym.Analyzer()
     analyzer.bind(var, tvm.ir.Range(0, -(-blocks // number)))
     analyzer.bind(turn, tvm.ir.Range(0, number))
-    parts = list(kernel.body.seq) if isinstance(kernel.body, tirx.SeqStmt) else [kernel.body]
+    parts = kernel.body.seq[:] if isinstance(kernel.body, tirx.SeqStmt) else [kernel.body]
     made = [p for p in parts if isinstance(p, tirx.AllocBuffer)]
     done = substituted(seq([p for p in parts if p not in made]), {var: block}, analyzer)
     if blocks % number:

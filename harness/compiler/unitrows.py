@@ -14,7 +14,7 @@ import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
-from harness.compiler.kernel import Kernel, over_children, read_kernel, statements, with_body
+from harness.compiler.kernel import Kernel, over_children, read_kernel, with_body
 from harness.compiler.retensor import like, with_tensors
 from harness.compiler.ties import Dim, elements, nests, step_of
 from harness.language.ops import COPY, CUMSUM, REDUCE
@@ -35,7 +35,7 @@ def with_unit_rows(kernel: Kernel, var: Any) -> tuple[tirx.PrimFunc, set[Any]]:
         if node.op.name not in (REDUCE, CUMSUM) or node.args[0].source not in made:
             return node
         at = 3 if node.op.name == REDUCE else 2
-        args = list(node.args)
+        args = node.args[:]
         args[at] = tirx.const((constant(args[at]) or 0) + 1, "int32")
         return Call(node.op, args, node.attrs, ret_ty=node.ty, span=node.span)
 
@@ -67,11 +67,11 @@ def _rows(kernel: Kernel, var: Any) -> list[Any]:
         return len(starts) > 1 and any((step_of(s, var) or 0) % TILE for s in starts[-2:])
 
     def region_is_row(region: TensorRegion) -> bool:
-        return is_row(region.source, [r.min for r in region.region])
+        return is_row(region.source, [r.min for r in region.region[:]])
 
     def spread() -> bool:
         changed = False
-        for node in statements(kernel.body):
+        for node in kernel.statements:
             value = node.value if isinstance(node, tirx.Evaluate) else None
             if isinstance(value, Call) and value.op.name in (COPY, CUMSUM):
                 a, b = value.args[:2]

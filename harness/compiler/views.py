@@ -18,7 +18,7 @@ from tvm import tirx
 from tvm.ir import Call
 
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel, statements
+from harness.compiler.kernel import Kernel
 from harness.compiler.lookups import index_tensors
 from harness.compiler.retensor import like, with_tensors
 from harness.compiler.ties import step_of
@@ -210,7 +210,7 @@ def _rank_beside(tensor: Any, node: Any) -> int:
 
 def _loops(kernel: Kernel, *, parallel: bool) -> list[Any]:
     """Variables of T.Parallel, or of the other loops."""
-    loops = [s for s in statements(kernel.body) if isinstance(s, tirx.For)]
+    loops = [s for s in kernel.statements if isinstance(s, tirx.For)]
     return [s.loop_var for s in loops if (s.kind == tirx.ForKind.PARALLEL) == parallel]
 
 

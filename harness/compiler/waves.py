@@ -17,7 +17,7 @@ from tvm import tirx
 from tvm.ir import TensorLoad, TensorRegion
 
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import AXES, Kernel, accesses, read_kernel, statements
+from harness.compiler.kernel import AXES, Kernel, accesses, read_kernel
 from harness.compiler.tt_ops import seq
 from harness.language.frames import PERSISTENT
 
@@ -30,12 +30,12 @@ def spread(func: tirx.PrimFunc) -> tirx.PrimFunc:
             depend on each other.
     """
     kernel = read_kernel(func)
-    found = [s for s in statements(kernel.body)
+    found = [s for s in kernel.statements
              if isinstance(s, tirx.For) and PERSISTENT in s.annotations]  # fmt: skip
     if not found:
         return func
     loop = found[0]
-    parts = list(kernel.body.seq) if isinstance(kernel.body, tirx.SeqStmt) else [kernel.body]
+    parts = kernel.body.seq[:] if isinstance(kernel.body, tirx.SeqStmt) else [kernel.body]
     if len(found) > 1 or not parts[-1].same_as(loop):
         _no("it is not the last statement of its kernel", loop)
     _check_alone(kernel, parts[:-1], loop)
@@ -112,14 +112,14 @@ def substituted(stmt: Any, values: dict[Any, Any], analyzer: Any) -> Any:
     simple = analyzer.simplify
 
     def region(node: TensorRegion) -> TensorRegion:
-        ranges = [tvm.ir.Range.from_min_extent(simple(r.min), r.extent) for r in node.region]
+        ranges = [tvm.ir.Range.from_min_extent(simple(r.min), r.extent) for r in node.region[:]]
         return TensorRegion(node.source, ranges, node.ty, node.span)
 
     def load(node: TensorLoad) -> TensorLoad:
-        return tirx.BufferLoad(node.source, [simple(i) for i in node.indices], span=node.span)
+        return tirx.BufferLoad(node.source, [simple(i) for i in node.indices[:]], span=node.span)
 
     def store(node: tirx.BufferStore) -> tirx.BufferStore:
-        indices = [simple(i) for i in node.indices]
+        indices = [simple(i) for i in node.indices[:]]
         return tirx.BufferStore(node.buffer, node.value, indices, span=node.span)
 
     def loop(node: tirx.For) -> tirx.For:

@@ -32,6 +32,11 @@ _WHOLE: Final = ("turned", "part", "planes", "number", "odd", "wide", "gather", 
 """Kinds for blocks of whole tiles; where blocks are joined, places are asked for instead."""
 MOST: Final = 120
 """Numbers to choose from at most: of more, Hypothesis takes what it found in loaded modules."""
+FAR: Final = 48
+"""Elements a tensor has along a dimension for each block it may have, unless those are two: more
+tiles show nothing else, and made a tenth of the kernels take a third of the time."""
+WIDE: Final = 160
+"""Largest extent of which there may be two blocks."""
 _FOCUSED: Final = {
     "gemm": ("gemm", "gemm", "elementwise", "cast"),
     "elementwise": ("elementwise", "update", "vector", "column", "cast"),
@@ -49,7 +54,8 @@ def _sizes(blocks: tuple[int, ...]) -> st.SearchStrategy[int]:
 @st.composite
 def _extent(draw: st.DrawFn, block: int, most: int = 4) -> int:
     """A tensor extent: whole blocks, or any ragged number within a few of them or a few tiles."""
-    blocks = draw(st.integers(1, most * max(1, TILE // max(block, 2))))
+    few = min(most * max(1, TILE // max(block, 2)), most * FAR // block)
+    blocks = draw(st.integers(1, max(few, 1 if block > WIDE else 2)))
     short = draw(st.integers(0, min(block, MOST) - 1)) if draw(st.booleans()) else 0
     return block * blocks - short
 

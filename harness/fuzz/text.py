@@ -8,17 +8,18 @@ refused before the parser, which evaluates expressions, sees it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 from harness.errors import HarnessError, LanguageError
 
 IMPORT: Final = "import harness.language as T"
-_REFUSED: Final = (
-    ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Await, ast.Yield,
-    ast.YieldFrom, ast.NamedExpr, ast.Starred, ast.ClassDef, ast.AsyncFunctionDef, ast.Delete,
-    ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom, ast.Try, ast.While, ast.JoinedStr,
-)  # fmt: skip
+_REFUSED: Final = frozenset((
+    ast.FunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
+    ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr, ast.Starred, ast.ClassDef,
+    ast.AsyncFunctionDef, ast.Delete, ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom, ast.Try,
+    ast.While, ast.JoinedStr,
+))  # fmt: skip
 
 
 def as_module(kernel: str, params: Mapping[str, Any] | None = None) -> str:
@@ -71,32 +72,32 @@ def _inspect(text: str, params: Mapping[str, Any]) -> ast.Module:
             raise LanguageError(f"parameter {name!r} is {value!r}", code="SourceError",
                                 next_step="parameters are numbers and text")  # fmt: skip
     nodes = list(ast.walk(tree))
-    bound = {n.id for n in nodes if isinstance(n, ast.Name)
-             and isinstance(n.ctx, ast.Store)}  # fmt: skip
-    bound |= {a.arg for n in nodes if isinstance(n, ast.arguments) for a in n.args}
-    known = bound | set(params) | {"T", "range"}
+    known = {"T", "range", *params}
+    known |= {n.id for n in nodes if type(n) is ast.Name and type(n.ctx) is ast.Store}
+    known |= {a.arg for n in nodes if type(n) is ast.arguments for a in n.args}
     for node in nodes:
-        place = f"line {getattr(node, 'lineno', 1)}"
-        if isinstance(node, _REFUSED) or (
-            isinstance(node, ast.FunctionDef) and node is not tree.body[0]
-        ):
-            raise LanguageError(f"{type(node).__name__} has no place in a kernel text",
-                                code="SourceError", location=place)  # fmt: skip
-        if isinstance(node, ast.Attribute) and not (
-            isinstance(node.value, ast.Name) and node.value.id == "T"
-            and not node.attr.startswith("_")
-        ):  # fmt: skip
-            raise LanguageError(f"{ast.unparse(node)} is not a name of T", code="SourceError",
-                                location=place)  # fmt: skip
-        if isinstance(node, ast.Name) and node.id not in known:
-            raise LanguageError(f"{node.id!r} is not defined", code="SourceError", location=place)
-        if isinstance(node, ast.Call) and not (
-            isinstance(node.func, ast.Attribute)
-            or (isinstance(node.func, ast.Name) and node.func.id == "range")
-        ):
-            raise LanguageError(f"call of {ast.unparse(node.func)}", code="SourceError",
-                                location=place)  # fmt: skip
+        wrong = "" if node is tree.body[0] else _misplaced(node, known)
+        if wrong:
+            raise LanguageError(wrong, code="SourceError",
+                                location=f"line {getattr(node, 'lineno', 1)}")  # fmt: skip
     return tree
+
+
+def _misplaced(node: ast.AST, known: Container[str]) -> str:
+    """Why a node has no place in a kernel's text; empty where it has one."""
+    kind = type(node)
+    if kind in _REFUSED:
+        return f"{kind.__name__} has no place in a kernel text"
+    if isinstance(node, ast.Name):
+        return "" if node.id in known else f"{node.id!r} is not defined"
+    if isinstance(node, ast.Attribute):
+        of_t = isinstance(node.value, ast.Name) and node.value.id == "T"
+        named = of_t and not node.attr.startswith("_")
+        return "" if named else f"{ast.unparse(node)} is not a name of T"
+    if isinstance(node, ast.Call) and not isinstance(node.func, ast.Attribute):
+        counts = isinstance(node.func, ast.Name) and node.func.id == "range"
+        return "" if counts else f"call of {ast.unparse(node.func)}"
+    return ""
 
 
 def _cause(error: BaseException) -> HarnessError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,10 @@ KEPT: Final = 64
 """Sets of bytes whose extents are remembered: pages are filled piece by piece, one like another."""
 WHOLE: Final = 2**15 - 1
 """Extent that means all rows or columns, in pages of any shape."""
+
+
+_ALL: Final = MappingProxyType({1: 1, 2: 0x0101, 4: 0x01010101})
+"""A datum of so many bytes, each of them True, as one number."""
 
 
 class ByteMap:
@@ -51,13 +56,13 @@ class ByteMap:
 
     def datums_of(self, held: Flags) -> Flags:
         """Valid datums (..., height, width) of valid bytes (..., size)."""
-        lead = held.shape[:-1]
         if self.block:
             groups = held[..., : self.datums // BFP_GROUP]
             stored: Any = np.repeat(held[..., self.section :], self.per_byte, axis=-1)
             stored &= np.repeat(groups, BFP_GROUP, axis=-1)
         else:
-            stored = held.reshape(*lead, self.datums, -1).all(axis=-1)
+            size = self.size // self.datums  # all bytes of a datum at once
+            stored = np.ascontiguousarray(held).view(f"u{size}") == _ALL[size]
         datums: Flags = from_faces(stored, self.tile)
         return datums
 

@@ -107,7 +107,7 @@ def moved_store(nest: Nest, stmt: tirx.BufferStore) -> list[Statement]:
     buffer = stmt.buffer
     if buffer.name in nest.reader.held or len(buffer.ty.shape) > 2:
         nest.no_index(buffer, stmt)
-    block, row, col = _block(nest, buffer, list(stmt.indices), stmt)
+    block, row, col = _block(nest, buffer, stmt.indices[:], stmt)
     everywhere = np.ones(row.numbers.shape, np.bool_)
     _inside(nest, block, (row, col), everywhere, buffer, stmt)
     if len(np.unique(row.numbers * (1 << 32) + col.numbers)) < row.numbers.size:

@@ -34,7 +34,7 @@ def check_conditions(call: Call) -> None:
     Raises:
         CompileError: at the call.
     """
-    regions = [arg for arg in call.args if isinstance(arg, TensorRegion)]
+    regions = [arg for arg in call.args[:] if isinstance(arg, TensorRegion)]
     truths = [region.source.name for region in regions if dtype_of(region.source) == TRUTH]
     if not truths or call.op.name == FILL:
         return

@@ -58,7 +58,7 @@ def check_whole(call: Call) -> None:
     Raises:
         CompileError: at the call.
     """
-    regions = [arg for arg in call.args if isinstance(arg, TensorRegion)]
+    regions = [arg for arg in call.args[:] if isinstance(arg, TensorRegion)]
     target = dtype_of(regions[-1].source)
     if call.op.name in (COPY, GEMM) or target not in WHOLES:
         return

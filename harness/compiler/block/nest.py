@@ -73,7 +73,7 @@ class Nest:
         from harness.compiler.block.read import lies, make_buffer
 
         self.node = stmt
-        buffer, indices = stmt.buffer, list(stmt.indices)
+        buffer, indices = stmt.buffer, stmt.indices[:]
         if buffer.name in self.reader.buffers and is_moved(self, buffer, indices):
             return moved_store(self, stmt)
         if buffer.name in self.reader.buffers:
@@ -327,8 +327,8 @@ class Nest:
             return self._cast(value)
         if isinstance(value, TensorLoad):
             if value.source.name in self.reader.buffers:
-                return self.leaf(value.source, list(value.indices), value)
-            found = self.tensor(value.source, list(value.indices), value)
+                return self.leaf(value.source, value.indices[:], value)
+            found = self.tensor(value.source, value.indices[:], value)
             return Unary("nez", found) if is_truth(value) else found
         if dtype_of(value) in BLOCK_FORMATS:
             refuse(f"arithmetic of {dtype_of(value)} values", node=value, code="UnsupportedDtype",
@@ -371,9 +371,9 @@ class Nest:
 
     def _select(self, test: Any, a: Any, b: Any) -> Expr:
         if isinstance(a, TensorLoad) and a.source.name in self.reader.params:
-            gathered = is_gathered(list(a.indices), self.variables)
+            gathered = is_gathered(a.indices[:], self.variables)
             if gathered and self.expr(b) == Const(0.0) and not list(loads(test)):
-                return self.tensor(a.source, list(a.indices), a, inside=test)
+                return self.tensor(a.source, a.indices[:], a, inside=test)
         chosen, other = self._under(test, a), self._under(tirx.Not(test), b)
         return Select(condition(self, test), chosen, other)
 

@@ -46,7 +46,7 @@ def reduced_planes(reader: _Reader, call: Call, parts: Parts) -> list[Statement]
     Raises:
         CompileError: more planes than are unrolled, or a result that is no matrix.
     """
-    source, target, kind, dim, clear = list(call.args)
+    source, target, kind, dim, clear = call.args[:]
     kind, dim, clear = str(kind.value), constant(dim) or 0, bool(constant(clear))
     count = constant(source.region[0].extent) or 0
     if count > MOST:

@@ -122,7 +122,7 @@ class _Reader:
         return Parts(self.buffers, self.ranges, self.temp)
 
     def tile_op(self, call: Call, parts: Parts) -> list[Statement]:
-        name, args = call.op.name, list(call.args)
+        name, args = call.op.name, call.args[:]
         if name == COPY:
             return self.copy(call, args[0], args[1], parts)
         if name == FILL:
@@ -307,7 +307,7 @@ class _Reader:
             extents.append(extent)
             body = body.body
         out: list[Statement] = []
-        for stmt in body.seq if isinstance(body, tirx.SeqStmt) else [body]:
+        for stmt in body.seq[:] if isinstance(body, tirx.SeqStmt) else [body]:
             if not isinstance(stmt, tirx.BufferStore):
                 refuse(f"a {type(stmt).__name__} inside T.Parallel", node=stmt,
                        next_step="store an elementwise expression; use T.if_then_else")  # fmt: skip
@@ -327,7 +327,7 @@ class _Reader:
 
     def cumsum(self, call: Call, parts: Parts) -> list[Statement]:
         """Running sums, with the triangle of ones they take."""
-        args = list(call.args)
+        args = call.args[:]
         src = self.block(args[0], call, parts.read)
         dst = self.block(args[1], call, parts.write)
         rank, dim, reverse = len(args[0].region), constant(args[2]) or 0, bool(constant(args[3]))

@@ -47,7 +47,7 @@ JOIN: Final = {"sum": "add", "abssum": "add", "min": "min"}
 
 def reduced(reader: _Reader, call: Call, parts: Parts) -> list[Statement]:
     """A reduction: of abs(x) or -x where it must be, pooled, then joined with the old value."""
-    args = list(call.args)
+    args = call.args[:]
     kind, clear = str(args[2].value), bool(constant(args[4]))
     src = reader.block(args[0], call, parts.read)
     dst = reader.block(args[1], call, parts.write if clear else parts.update)

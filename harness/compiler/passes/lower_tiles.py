@@ -40,7 +40,7 @@ from harness.compiler.block.read import read_block
 from harness.compiler.block.spans import check_spans
 from harness.compiler.block.transfer import TransferEmitter
 from harness.compiler.diagnostics import TTPass, refuse
-from harness.compiler.kernel import Kernel, loads_of, read_kernel, statements, with_body
+from harness.compiler.kernel import Kernel, loads_of, read_kernel, with_body
 from harness.compiler.masks import keeps
 from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.passes.propagate_layout import describe_onchip
@@ -142,7 +142,7 @@ def _check_accumulators(kernel: Kernel, options: CompileOptions) -> None:
 
 def _check_kept(kernel: Kernel, options: CompileOptions) -> None:
     """Elements a store leaves as they are pass DST as they are."""
-    for stmt in () if options.use_fp32_dest else statements(kernel.body):
+    for stmt in () if options.use_fp32_dest else kernel.statements:
         kept = keeps(stmt) if isinstance(stmt, tirx.BufferStore) else False
         if kept and stmt.buffer in kernel.params and str(stmt.buffer.ty.dtype) == "float32":
             refuse(

@@ -26,6 +26,7 @@ from harness.compiler.split.buffers import Circular, allocate, processor
 from harness.compiler.split.configure import configure, startup
 from harness.compiler.split.inplace import Work, backed_buffers
 from harness.compiler.split.multicast import NO_MULTICAST, Multicast, multicast
+from harness.compiler.split.needs import Wanted
 from harness.compiler.split.persistent import WorkForm, persist, work_form
 from harness.compiler.split.plan import build_plan
 from harness.compiler.split.protocol import Splitter
@@ -204,9 +205,9 @@ def _function(
     loop = persist(body, form, kernel.grid, kernel.block_vars, arguments)
     stmts = [loop]
     if thread == "compute":
-        cbs = {c.id: c for c in circular}
-        first, state = startup(stmts, cbs)
-        stmts = [first, *configure(stmts, cbs, state)]
+        wants = Wanted({c.id: c for c in circular})
+        first, state = startup(stmts, wants)
+        stmts = [first, *configure(stmts, wants, state)]
     whole = seq(stmts)
     given = (*arguments.values(), *shared.arguments.values())
     met = mentioned(whole)

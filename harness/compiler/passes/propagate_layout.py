@@ -7,6 +7,8 @@ about its form is an error with both places.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import tvm
@@ -35,7 +37,8 @@ def tile_grid(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return math.prod(lead), rows // TILE, columns // TILE
 
 
-def onchip_dtypes(kernel: Kernel) -> dict[str, str]:
+@lru_cache(maxsize=8)
+def onchip_dtypes(kernel: Kernel) -> Mapping[str, str]:
     """Dtype of every on-chip buffer as it is kept.
 
     A buffer filled by copies from tensors of one block format, and by nothing else, keeps their
@@ -63,7 +66,8 @@ def onchip_dtypes(kernel: Kernel) -> dict[str, str]:
     return out
 
 
-def describe_onchip(kernel: Kernel) -> dict[str, dict[str, Any]]:
+@lru_cache(maxsize=8)
+def describe_onchip(kernel: Kernel) -> Mapping[str, Mapping[str, Any]]:
     """What ``tt.onchip_desc`` must say of a kernel; LowerTTTileIntrinsics holds it to that."""
     forms, dtypes = infer_forms(kernel), onchip_dtypes(kernel)
     out: dict[str, dict[str, Any]] = {}

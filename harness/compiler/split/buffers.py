@@ -126,9 +126,9 @@ def allocate(
         for call in calls(node.stmt):
             name = call.op.name.removeprefix("tt.")
             if name in _FPU_OPS or "_tiles_" in name:
-                fpu.update(a for a in call.args if a in order)
+                fpu.update(a for a in call.args[:] if a in order)
             elif name in ("copy_tile", "unary_bcast"):
-                exact.update(a for a in call.args if a in order)
+                exact.update(a for a in call.args[:] if a in order)
 
     visit(nodes, None)
     spans = lifetimes(nodes)

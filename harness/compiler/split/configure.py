@@ -14,15 +14,15 @@ from tvm.ir import Call
 
 from harness.compiler import attrs
 from harness.compiler.kernel import statements
-from harness.compiler.split.needs import UNINIT, Buffers, Need, all_needs, init_op, needs
+from harness.compiler.split.needs import UNINIT, Need, Wanted, init_op, needs
 from harness.compiler.tt_ops import MATMUL_TRANSPOSED, call, seq
 
 State = dict[str, Need]
 
 
-def startup(stmts: list[Any], cbs: Buffers) -> tuple[Any, State]:
+def startup(stmts: list[Any], wants: Wanted) -> tuple[Any, State]:
     """``compute_kernel_hw_startup`` for what the program needs first, and the state after it."""
-    wanted = all_needs(stmts, cbs)
+    wanted, cbs = wants.below(stmts), wants.cbs
     first = {f: next(iter(wanted[f].values()), None) for f in ("src_a", "src_b", "pack")}
     pack = first["pack"]
     if pack is None:
@@ -38,20 +38,20 @@ def startup(stmts: list[Any], cbs: Buffers) -> tuple[Any, State]:
     return op, state
 
 
-def configure(stmts: list[Any], cbs: Buffers, state: State) -> list[Any]:
+def configure(stmts: list[Any], wants: Wanted, state: State) -> list[Any]:
     """The statements with configuration ops; ``state`` is updated to what holds after them."""
     out: list[Any] = []
     for stmt in stmts:
         if isinstance(stmt, tirx.SeqStmt):
-            out += configure(stmt.seq[:], cbs, state)
+            out += configure(stmt.seq[:], wants, state)
         elif isinstance(stmt, tirx.Evaluate) and isinstance(stmt.value, Call):
-            out += _around(needs(stmt.value, cbs), [_plain(stmt)], state, stmt.value.span)
+            out += _around(needs(stmt.value, wants.cbs), [_plain(stmt)], state, stmt.value.span)
         elif isinstance(stmt, (tirx.For, tirx.IfThenElse)):
-            out += _nested(stmt, cbs, state)
+            out += _nested(stmt, wants, state)
         elif isinstance(stmt, tirx.AttrStmt) and stmt.attr_key == attrs.TT_CONFIG_SCOPE:
-            single = _single(all_needs([stmt.body], cbs))
+            single = _single(wants.below([stmt.body]))
             before, undo = establish(single, state, None)
-            out += [*before, *configure([stmt.body], cbs, state), *undo]
+            out += [*before, *configure([stmt.body], wants, state), *undo]
             if undo:
                 state.pop("math")
         else:
@@ -70,22 +70,22 @@ def _around(found: list[Need], inner: list[Any], state: State, span: Any) -> lis
     return [*before, *inner, *undo]
 
 
-def _nested(stmt: Any, cbs: Buffers, state: State) -> list[Any]:
-    wanted = all_needs([stmt], cbs)
+def _nested(stmt: Any, wants: Wanted, state: State) -> list[Any]:
+    wanted = wants.below([stmt])
     scoped = any(isinstance(s, tirx.AttrStmt) for s in statements(stmt))
     single = [n for n in _single(wanted) if not (scoped and n.field == "math")]
     before, undo = establish(single, state, stmt.span)
     changing = [f for f, v in wanted.items() if len(v) > 1 or (scoped and f == "math" and v)]
     if isinstance(stmt, tirx.For):
         inner = {f: n for f, n in state.items() if f not in changing}
-        body = seq(configure([stmt.body], cbs, inner))
+        body = seq(configure([stmt.body], wants, inner))
         made: Any = tirx.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, body,
                              annotations=stmt.annotations, span=stmt.span)  # fmt: skip
     else:
-        then = seq(configure([stmt.then_case], cbs, dict(state)))
+        then = seq(configure([stmt.then_case], wants, dict(state)))
         other = None
         if stmt.else_case is not None:
-            other = seq(configure([stmt.else_case], cbs, dict(state)))
+            other = seq(configure([stmt.else_case], wants, dict(state)))
         made = tirx.IfThenElse(stmt.condition, then, other, stmt.span)
     for name in [*changing, *(["math"] if undo else [])]:
         state.pop(name, None)

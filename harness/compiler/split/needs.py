@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from tvm import tirx
 from tvm.ir import Call, StringImm
 
+from harness.compiler.kernel import children
 from harness.compiler.split.buffers import Circular
-from harness.compiler.split.tree import calls
 from harness.compiler.tt_ops import MATMUL_TRANSPOSED
 from harness.language.regions import constant
 from simulator.isa import OPS
@@ -26,6 +27,8 @@ MOVES: Final = ("copy_tile", "transpose_tile", "unary_bcast")
 """Ops set up for the unpacker's way of their buffer's tiles: into DST, or through a source."""
 
 Buffers = Mapping[int, Circular]
+ByField: TypeAlias = "dict[str, dict[Any, Need]]"
+"""Needs by field and value, the first of each value."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +96,29 @@ def init_op(config: str) -> str:
     return next(s.name for s in OPS.values() if s.effect == "config" and s.config == config)
 
 
-def all_needs(stmts: Iterable[Any], cbs: Buffers) -> dict[str, dict[Any, Need]]:
-    """Every needed value per field below some statements, in program order."""
-    out: dict[str, dict[Any, Need]] = {f: {} for f in FIELDS}
-    for stmt in stmts:
-        for op in calls(stmt):
-            for need in needs(op, cbs):
-                out[need.field].setdefault(need.value, need)
-    return out
+class Wanted:
+    """What the ops below statements need configured, each statement asked once."""
+
+    def __init__(self, cbs: Buffers) -> None:
+        """``cbs`` are the circular buffers by number."""
+        self.cbs = cbs
+        self._below: dict[Any, ByField] = {}
+
+    def below(self, stmts: Iterable[Any]) -> ByField:
+        """Every needed value per field below some statements, in program order."""
+        out: ByField = {f: {} for f in FIELDS}
+        for stmt in stmts:
+            for field, found in self._of(stmt).items():
+                for value, need in found.items():
+                    out[field].setdefault(value, need)
+        return out
+
+    def _of(self, stmt: Any) -> ByField:
+        known = self._below.get(stmt)
+        if known is None:
+            if type(stmt) is tirx.Evaluate and isinstance(stmt.value, Call):
+                known = {n.field: {n.value: n} for n in needs(stmt.value, self.cbs)}
+            else:
+                known = self.below(children(stmt))
+            self._below[stmt] = known
+        return known
