@@ -167,10 +167,23 @@ def get(func: Any, key: str, default: Any = None) -> Any:
     value = known[key]
     if type(value) not in (tvm_ffi.Map, tvm_ffi.Array):
         return as_py(value)
-    return marshal.loads(_packed(value))  # noqa: S302  (packed below)
+    return marshal.loads(_packed(_Itself(value)))  # noqa: S302  (packed below)
+
+
+@dataclass(frozen=True, eq=False)
+class _Itself:
+    """A container by identity: TVM holds two equal whose entries stand in another order."""
+
+    value: Any
+
+    def __hash__(self) -> int:
+        return hash(self.value.__chandle__())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and bool(self.value.same_as(other.value))
 
 
 @lru_cache(maxsize=64)
-def _packed(value: Any) -> bytes:
+def _packed(held: _Itself) -> bytes:
     """A container in bytes, whatever function holds it: crossing to TVM by entries is slow."""
-    return marshal.dumps(as_py(value))
+    return marshal.dumps(as_py(held.value))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from golden import GoldenError, contract_for, evaluate, judge
-from golden.exact_inputs import exact_inputs
+from golden.exact_inputs import ExactInputs, exact_inputs, widest
 from golden.inputs import INPUT_KINDS, draw_inputs
 from golden.products import find_product, freivalds
 from golden.tagged import tagged_inputs
@@ -44,6 +46,28 @@ def test_no_exact_range_is_refused_with_the_reason() -> None:
     with pytest.raises(GoldenError, match="no exact inputs: 100% of C") as caught:
         exact_inputs(softmax())
     assert caught.value.code == "NoExactRange"
+
+
+@pytest.mark.parametrize(("first", "last", "tried"), [
+    ("rounds", "rounds", [5, 1]), ("rounds", "is zero", [5, 1, 4, 3]),
+    ("is NaN", "rounds", [5, 4, 3]), ("rounds", "", [5, 1, 4, 3]), ("", "rounds", [5]),
+])  # fmt: skip
+def test_ranges_between_two_that_round_are_not_tried(
+    first: str, last: str, tried: list[int]
+) -> None:
+    """Ten evaluations are saved where all would round, and no other reason stops the search."""
+    known: ExactInputs = exact_inputs(matmul(32, 32, 32, 32, 32, 32))
+    why = {5: first, 4: "rounds", 3: "", 2: "", 1: last}
+    words: dict[str, Any] = {"": known, "rounds": "may be rounded even for integers up to 1"}
+    asked: list[int] = []
+
+    def attempt(one: int) -> Any:
+        asked.append(one)
+        return words.get(why[one], why[one])
+
+    found = widest([5, 4, 3, 2, 1], attempt)
+    assert asked == tried
+    assert (found is known) == (len(tried) != 2)
 
 
 def test_an_answer_of_zeros_is_no_exact_answer() -> None:

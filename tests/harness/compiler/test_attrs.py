@@ -84,3 +84,13 @@ def test_keys_are_written_once() -> None:
             if isinstance(node, ast.Constant) and node.value in known
         ]
     assert not found, "\n".join(found)
+
+
+def test_attributes_keep_the_order_of_their_own_entries() -> None:
+    """TVM takes maps of other order for equal; a plan lists tensors in its own function's."""
+    orders = [["A", "B"], ["B", "A"]]
+    funcs = [samples.copy().with_attr("tt.x", dict.fromkeys(o, 1)) for o in orders]
+    assert [list(attrs.get(func, "tt.x")) for func in funcs] == orders
+    first = attrs.get(funcs[0], "tt.x")
+    first["C"] = 2
+    assert list(attrs.get(funcs[0].with_attr("tt.y", 1), "tt.x")) == orders[0], "the caller's own"
