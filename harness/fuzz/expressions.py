@@ -17,11 +17,10 @@ GUARDED: Final = ("sqrt", "rsqrt", "log")
 LIMITS: Final = ("0.5", "-0.5", "0.0", "2.0")
 OPERATORS: Final = ("+", "-", "*")
 DEPTH: Final = 3
-LONG: Final = 5
-"""Levels of operators both of whose operands are as long: more than DST holds at once."""
+LONG: Final = 4
+"""Levels of operators both of whose operands are as long: one more than DST holds of 32 bits."""
 
 
-@st.composite
 def _leaf(draw: st.DrawFn, full: list[str], rows: list[str], columns: list[str]) -> str:
     choices = [*full, *full, *rows, *columns]
     if not choices or draw(st.integers(0, 5)) == 5:
@@ -36,10 +35,10 @@ def _expression(draw: st.DrawFn, full: list[str], rows: list[str], columns: list
         return draw(_expression(full, rows, columns, depth - 1, tests))
 
     if depth <= 0:
-        return draw(_leaf(full, rows, columns))
+        return _leaf(draw, full, rows, columns)
     kind = draw(st.sampled_from(("operator", "operator", "product", "extreme", "function",
                                  "guarded", "quotient", "choice", "cast")))  # fmt: skip
-    first = draw(_leaf(full, rows, columns))
+    first = _leaf(draw, full, rows, columns)
     if kind == "operator":
         left = inner() if draw(st.booleans()) else first
         return f"({left} {draw(st.sampled_from(OPERATORS))} {inner()})"
@@ -66,13 +65,12 @@ def _expression(draw: st.DrawFn, full: list[str], rows: list[str], columns: list
     return f"T.if_then_else({test}, {_real(inner())}, {_real(first)})"
 
 
-@st.composite
 def _long(draw: st.DrawFn, full: list[str], rows: list[str], columns: list[str], depth: int) -> str:
     """A value of two values that are as long."""
     if not depth:
-        leaf, number = draw(_leaf(full, rows, columns)), draw(st.sampled_from(CONSTANTS))
+        leaf, number = _leaf(draw, full, rows, columns), draw(st.sampled_from(CONSTANTS))
         return f"({leaf} {draw(st.sampled_from(OPERATORS))} {number})"
-    a, b = (draw(_long(full, rows, columns, depth - 1)) for _ in range(2))
+    a, b = (_long(draw, full, rows, columns, depth - 1) for _ in range(2))
     form = draw(st.sampled_from(("({} + {})", "({} - {})", "T.max({}, {})", "T.min({}, {})")))
     return form.format(*(f'T.cast({x}, "float32")' if "[" not in x else x for x in (a, b)))
 
@@ -89,7 +87,7 @@ def elementwise(draw: st.DrawFn, scene: Scene, least: int = 0) -> str:
     rows, columns = [f"{v}[i]" for v in scene.rows], [f"{v}[j]" for v in scene.columns]
     depth = draw(st.integers(least, DEPTH + 1))
     if depth > DEPTH and full:
-        return draw(_long(full, rows, columns, draw(st.integers(1, LONG))))
+        return _long(draw, full, rows, columns, draw(st.integers(1, LONG)))
     value = draw(_expression(full, rows, columns, min(depth, DEPTH), scene.tests))
     if "[" not in value:
         value = f"{full[0] if full else '0.0'} + {value}" if full else value
