@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, Final
 
@@ -34,8 +34,10 @@ from simulator.program import Program, ProgramFile, is_load, statements
 
 Array = npt.NDArray[Any]
 
-STUCK: Final = frozenset({"Deadlock", "BudgetSpent"})
-"""Findings of a run that got no further, or not within its time."""
+SPENT: Final = "BudgetSpent"
+
+STUCK: Final = frozenset({"Deadlock", SPENT})
+"""Findings of a run that got no further, or not within its budget."""
 
 __all__ = ["RunOptions", "RunResult", "RunStats", "Workspace", "advise_depths", "execute"]
 
@@ -66,13 +68,13 @@ def execute(
     result, machine = _execute(plan, listed, inputs, options, workspace=workspace)
     if machine is None:
         return result
+    left = _left(options, result)
     if machine.by_order and not options.cursors:
-        again = _with_cursors(plan, listed, inputs, options, result.stats.run_seconds)
+        again = _with_cursors(plan, listed, inputs, left, result, machine.by_order)
         if again is not None:
             return again
     if machine.starved and options.repair:
-        findings = _mended(plan, listed, inputs, options, machine, result.stats.run_seconds)
-        return replace(result, findings=findings)
+        return replace(result, findings=_mended(plan, listed, inputs, left, machine, result))
     if options.observer is None and (workspace is None or not workspace.keeps(machine)):
         take_apart(machine)
     return result
@@ -82,24 +84,39 @@ def _with_cursors(
     plan: Plan,
     programs: Sequence[Program],
     inputs: Mapping[str, Array],
-    options: RunOptions,
-    seconds: float,
+    left: RunOptions,
+    first: RunResult,
+    unsure: AbstractSet[str],
 ) -> RunResult | None:
-    """The run with three cursors per compute program, if it gets further within ten times the time.
+    """The run with three cursors per compute program, if it gets further.
 
-    Further is to the end, or to a broken rule other than this one.
+    Further is to the end, or to a broken rule other than this one. It has what the
+    first run left of its budget, and no limit of its own; if it ends there, no deadlock is proven.
     """
-    deadline = time.monotonic() + min(max(10 * seconds, 0.5), _left(options, seconds))
-    brief = replace(options, schedule=RoundRobin(), cursors=True)
-    dry = replace(brief, arithmetic=False, observer=None)
+    brief = replace(left, schedule=RoundRobin(), cursors=True)
+    dry = replace(brief, arithmetic=False, observer=None)  # values do not decide who gets stuck
+    result, machine = _execute(plan, programs, inputs, dry)
+    if machine is not None and not (machine.by_order or _codes(result) & STUCK):
+        result, machine = _execute(plan, programs, inputs, brief)
+    if SPENT in _codes(result):
+        return replace(first, findings=_undecided(first, result, unsure))
+    return None if machine is None or machine.by_order or _codes(result) & STUCK else result
 
-    def further(attempt: RunOptions) -> RunResult | None:
-        within = replace(attempt, max_seconds=max(deadline - time.monotonic(), 0.0))
-        result, machine = _execute(plan, programs, inputs, within)
-        stuck = any(item.code in STUCK for item in result.findings)
-        return None if machine is None or machine.by_order or stuck else result
 
-    return further(brief) if further(dry) else None  # values do not decide who gets stuck
+def _undecided(
+    first: RunResult, second: RunResult, unsure: AbstractSet[str]
+) -> tuple[Finding, ...]:
+    """What is found if one cursor got stuck and three spent the budget."""
+    after = (
+        f"with a cursor for each part of compute; one cursor ends in {', '.join(sorted(unsure))}"
+    )
+    spent = next(item for item in second.findings if item.code == SPENT)
+    sure = tuple(item for item in first.findings if item.code not in {SPENT, *unsure})
+    return (*sure, msgspec.structs.replace(spent, message=f"{spent.message}, {after}"))
+
+
+def _codes(result: RunResult) -> frozenset[str]:
+    return frozenset(item.code for item in result.findings)
 
 
 def _execute(
@@ -115,7 +132,7 @@ def _execute(
         options = replace(options, arithmetic=True)  # addresses depend on values
     need = _bytes(plan)
     if options.max_bytes is not None and need > options.max_bytes:
-        spent = finding("BudgetSpent", f"tensors take {need} bytes of the {options.max_bytes}")
+        spent = finding(SPENT, f"tensors take {need} bytes of the {options.max_bytes}")
         why = ("the run did not start",)
         return RunResult({}, {}, (spent,), False, False, why, RunStats()), None
     pool = workspace if workspace is not None and options.arithmetic else None
@@ -227,15 +244,13 @@ def _mended(
     plan: Plan,
     programs: Sequence[Program],
     inputs: Mapping[str, Array],
-    options: RunOptions,
+    left: RunOptions,
     machine: Machine,
-    seconds: float,
+    stuck: RunResult,
 ) -> tuple[Finding, ...]:
     """The findings, with what would free the deadlock as its next step."""
-    left = _left(options, seconds)
-    within = options if options.max_seconds is None else replace(options, max_seconds=left)
-    limit = min(max(10 * seconds, 0.05), left)
-    change = depths.repair(plan, machine.starved, _attempt(programs, inputs, within), limit)
+    steps = min(depths.SEARCH * max(stuck.stats.steps, depths.SHORT), left.max_steps)
+    change = depths.repair(plan, machine.starved, _attempt(programs, inputs, left), steps)
     if change is None:
         return machine.findings
     advice = (
@@ -248,9 +263,13 @@ def _mended(
     )
 
 
-def _left(options: RunOptions, seconds: float) -> float:
-    """What is left of the budget of time after so many seconds."""
-    return math.inf if options.max_seconds is None else max(options.max_seconds - seconds, 0.0)
+def _left(options: RunOptions, result: RunResult) -> RunOptions:
+    """The options with what a run left of their budgets."""
+    steps = max(options.max_steps - result.stats.steps, 0)
+    seconds = options.max_seconds
+    if seconds is not None:
+        seconds = max(seconds - result.stats.run_seconds, 0.0)
+    return replace(options, max_steps=steps, max_seconds=seconds)
 
 
 def _attempt(
@@ -264,12 +283,12 @@ def _attempt(
         observer=None,
     )
 
-    def attempt(plan: Plan) -> bool:
+    def attempt(plan: Plan, steps: int) -> tuple[bool, int]:
         try:
-            result = execute(plan, programs, inputs, quick)
+            result = execute(plan, programs, inputs, replace(quick, max_steps=steps))
         except ArtifactError:
-            return False
-        return result.completed and not result.findings
+            return False, 0
+        return result.completed and not result.findings, result.stats.steps
 
     return attempt
 
@@ -286,7 +305,8 @@ def advise_depths(
         InputError: arrays that do not fit the plan.
     """
     listed = programs.programs if isinstance(programs, ProgramFile) else programs
-    return depths.advise(plan, _attempt(listed, inputs, options or RunOptions()))
+    options = options or RunOptions()
+    return depths.advise(plan, _attempt(listed, inputs, options), options.max_steps)
 
 
 def _bytes(plan: Plan) -> int:

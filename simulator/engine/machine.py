@@ -66,7 +66,7 @@ class Machine:
         self.strict = strict
         self.cursors = cursors
         self.observer = observer
-        self.by_order = False
+        self.by_order: set[str] = set()  # codes found that three cursors may not find
         self.table = LaneTable()
         self.pool = Pool(arithmetic=arithmetic) if pool is None else pool
         self.patterns = Patterns()
@@ -358,7 +358,7 @@ class Machine:
     def report(self, violation: Violation, group: Group, step: int) -> None:
         """Record a broken rule at a group's current op."""
         lanes = group.lanes
-        self.by_order |= violation.by_order
+        self.by_order |= {violation.code} if violation.by_order else set()
         if violation.lanes is not None and len(violation.lanes):
             lanes = self.table.of_ids(violation.lanes)
         place = group.pc if violation.place is None else violation.place
@@ -388,7 +388,8 @@ class Machine:
         if not any(group.halted for group in self.groups):
             first = groups[0]
             self.starved = deadlock.starved(groups)
-            self.by_order = any(group.code.thread == "compute" for group in groups)
+            computes = any(group.code.thread == "compute" for group in groups)
+            self.by_order |= {"Deadlock"} if computes else set()
             self._note("Deadlock", deadlock.describe(self, groups), first.lanes, first, first.pc)
 
     @property

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import time
+
 import numpy as np
 import pytest
 
 from simulator.program import Program, Stmt
+from simulator.run import RunOptions
 from tests.simulator.builders import Sketch, layout, loop, op, plus
 from tests.simulator.pipes import codes, pipe, run
 
@@ -68,6 +72,29 @@ def test_how_far_the_parts_of_compute_get_ahead(after: int) -> None:
     assert codes(result) == ([] if after <= 6 else ["Deadlock"])
     if result.completed:
         np.testing.assert_array_equal(result.outputs["C"], run(pipe(9)).outputs["C"])
+
+
+def test_a_busy_machine_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where three cursors get further, and which depth helps, no clock decides."""
+    ahead, stuck = held_back(5), held_back(7)
+    idle = [run(ahead), run(stuck)]
+    ticks = itertools.count(step=3600)
+    for clock in ("monotonic", "perf_counter"):
+        monkeypatch.setattr(time, clock, lambda: float(next(ticks)))
+    busy = [run(ahead), run(stuck)]
+    assert [result.findings for result in busy] == [result.findings for result in idle]
+    assert [result.completed for result in busy] == [True, False]
+
+
+def test_three_cursors_that_spend_the_budget_prove_no_deadlock() -> None:
+    """Whatever the budget of steps, the verdict is the full one or that the budget is spent."""
+    for after, full in ((5, []), (7, ["Deadlock"])):
+        verdicts = [codes(run(held_back(after), RunOptions(max_steps=n))) for n in range(1, 500, 7)]
+        turn = verdicts.index(full)
+        assert 10 < turn < 60
+        assert verdicts == [["BudgetSpent"]] * turn + [full] * (len(verdicts) - turn)
+    said = run(held_back(5), RunOptions(max_steps=150)).findings[0].message
+    assert said.endswith("one cursor ends in Deadlock")
 
 
 def test_what_goes_to_dst_is_not_unpacked_ahead() -> None:

@@ -12,6 +12,7 @@ import pytest
 from simulator import depths
 from simulator.engine.schedule import Explicit, LateNoc, RoundRobin, Schedule, Seeded, Turns
 from simulator.explore import explore
+from simulator.plan.schema import Plan
 from simulator.run import RunOptions, advise_depths, execute
 from tests.simulator.builders import gemm, layout, let, loop, op, plus
 from tests.simulator.engine.test_control import stages
@@ -229,17 +230,29 @@ def test_a_deadlock_is_mended_by_the_smallest_depth() -> None:
 
 
 def test_a_search_for_a_repair_keeps_to_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a deadlock leaves of --max-seconds is all that looking for another depth may take."""
-    given: list[float] = []
+    """What a deadlock leaves of --max-steps is all that looking for another depth may take."""
+    given: list[int] = []
     monkeypatch.setattr(depths, "repair", lambda *words: given.append(words[-1]))
     body = (op("cb_reserve_back", 0, 1), READ, op("noc_async_read_barrier"),
             op("cb_push_back", 0, 1))  # fmt: skip
     sketch = pipe(4, reader=(loop("t", 4, *body),), compute=compute_of(1, *COPY), writer=())
-    for budget in (None, 1e4, 0.01):
-        assert "Deadlock" in codes(run(sketch, RunOptions(max_seconds=budget)))
-    free, ample, scant = given
-    assert min(free, ample) >= 0.05
-    assert scant < 0.01
+    spent = run(sketch, RunOptions(repair=False)).stats.steps
+    for budget in (10**8, 10**6, 10 * spent):
+        assert codes(run(sketch, RunOptions(max_steps=budget))) == ["Deadlock"]
+    assert given == [10 * depths.SHORT, 10 * depths.SHORT, 9 * spent]
+
+
+def test_a_search_for_a_repair_counts_what_its_runs_take() -> None:
+    """Runs are tried until their steps together have spent the budget, on any machine."""
+    plan = pipe(4).plan()
+    tried: list[int] = []
+
+    def attempt(_: Plan, steps: int) -> tuple[bool, int]:
+        tried.append(steps)
+        return False, 40
+
+    assert depths.repair(plan, [0], attempt, 100) is None
+    assert tried == [100, 60, 20]
 
 
 def test_depth_advice() -> None:
