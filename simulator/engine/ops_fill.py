@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from simulator.engine.cb import CircularBuffer
-from simulator.engine.code import Builders, OpContext, Step
+from simulator.engine.code import Builders, OpContext, Step, refusal
 from simulator.engine.expr import ExprError
 from simulator.engine.group import Group
 from simulator.engine.lanes import Vector
@@ -123,6 +123,11 @@ def build_fill_l1(c: OpContext) -> Step:
     if refused is not None:
         return refused
     value, dtype = c.real(2), cb.fmt.value_dtype
+    if cb.fmt.is_integer and not (
+        value.is_integer() and cb.fmt.spec.low <= value <= cb.fmt.spec.high
+    ):
+        return refusal("OutOfBounds", f"{c.op.name} writes {value:g} into circular buffer"
+                       f" {cb.number}, and {cb.fmt.value} has no such number")  # fmt: skip
     tile = np.zeros(cb.tile, np.float32)
     if c.op.name == "fill_tile_l1":
         tile[:] = value

@@ -10,6 +10,7 @@ import numpy as np
 from simulator.engine.code import Builders, OpContext, Step, uniform
 from simulator.engine.dst import Section
 from simulator.engine.group import Group
+from simulator.engine.kinds import checked, reals_only
 from simulator.engine.operands import both, exact_only, operand
 from simulator.engine.ops_config import checker, math_key
 from simulator.engine.ops_move import math_section, row_major
@@ -57,13 +58,14 @@ def build_eltwise(c: OpContext) -> Step:
         x, y = left.values(), right.values()
         if x.shape[1] != y.shape[1]:
             x, y = with_width(x, group.lanes.width), with_width(y, group.lanes.width)
+        acc = None
+        if base == "mul" and not section.untouched(d, n1 * n2):
+            old = section.get(d, n1 * n2, group.lanes, machine.pool)
+            if old.block is not None:
+                checked(old, name, f"DST tile {d}", integers=False)
+                acc = with_width(old.values(), x.shape[1]).reshape(x.shape)
+                valid = both(valid, old.valid, invalid_is_zero=True)
         if machine.arithmetic:
-            acc = None
-            if base == "mul" and not section.untouched(d, n1 * n2):
-                old = section.get(d, n1 * n2, group.lanes, machine.pool)
-                if old.block is not None:
-                    acc = with_width(old.values(), x.shape[1]).reshape(x.shape)
-                    valid = both(valid, old.valid, invalid_is_zero=True)
             block = model.eltwise(
                 base,
                 model.to_src(x, in0.fmt, mode, tf32),
@@ -91,7 +93,7 @@ def build_eltwise(c: OpContext) -> Step:
                 (n1, n2, i1, i2, j1, j2, d1, d2))  # fmt: skip
         return following
 
-    return exact_only(c, in0, in1) or step
+    return exact_only(c, in0, in1) or reals_only(c, in0, in1) or step
 
 
 def _repeated(valid: Extents, kind: Broadcast) -> Extents:
@@ -142,8 +144,9 @@ def build_reduce(c: OpContext) -> Step:
         x, y = tile.values(), scale.values()
         if x.shape[1] != y.shape[1]:
             x, y = with_width(x, group.lanes.width), with_width(y, group.lanes.width)
+        old = section.get(d, 1, group.lanes, machine.pool)
+        checked(old, "reduce_tile", f"DST tile {d}", integers=False)
         if machine.arithmetic:
-            old = section.get(d, 1, group.lanes, machine.pool)
             acc = None if old.block is None else with_width(old.values(), x.shape[1])
             try:
                 block = model.reduce(
@@ -161,7 +164,7 @@ def build_reduce(c: OpContext) -> Step:
         tally[slot] += group.lanes.n
         return following
 
-    return exact_only(c, data, scaler) or step
+    return exact_only(c, data, scaler) or reals_only(c, data, scaler) or step
 
 
 def _whole(group: Group, tile: Seg, dim: ReduceDim) -> None:

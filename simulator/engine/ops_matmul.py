@@ -14,6 +14,7 @@ from simulator.engine.deferred import Deferred, Products
 from simulator.engine.dst import Section
 from simulator.engine.expr import ExprError, Scalar
 from simulator.engine.group import Group
+from simulator.engine.kinds import checked
 from simulator.engine.lanes import Lanes
 from simulator.engine.operands import both, exact_only
 from simulator.engine.ops_config import checker
@@ -109,13 +110,16 @@ class Matmul:
             old = section.get(d, pages, lanes, self.pool)
         if old is not None and old.block is None:
             old = None
+        if old is not None:
+            checked(old, "matmul_tiles", f"DST tile {d}", integers=self.products.integers)
         if old is not None and old.valid is not None:
             valid = both(valid, old.valid, invalid_is_zero=True)
         section.put(d, Seg(pages, self.product(group, a, b, (n1, n2), old, flip=flip), valid))
 
     def zeros(self, lanes: Lanes, axes: Shape) -> Block:
         """What stands for a product without arithmetic."""
-        return self.pool.dummy((lanes.n // lanes.width, lanes.width, *axes, *self.tile))
+        shape = (lanes.n // lanes.width, lanes.width, *axes, *self.tile)
+        return self.pool.dummy(shape, self.products.dtype)
 
     def product(
         self, group: Group, a: Block, b: Block, axes: Shape, old: Seg | None, *, flip: bool

@@ -11,6 +11,7 @@ from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Builders, OpContext, Step, refusal, uniform
 from simulator.engine.dst import Section
 from simulator.engine.group import Group
+from simulator.engine.kinds import checked
 from simulator.engine.ops_config import checker, math_key
 from simulator.engine.segs import NEVER, Seg, normal
 from simulator.engine.src import tiles_of
@@ -138,6 +139,7 @@ def build_pack(c: OpContext) -> Step:
         seg = section.get(d, pages, group.lanes, machine.pool)
         if seg.block is None or seg.valid is not None:
             readable(seg, group, f"DST tile {d}")
+        checked(seg, name, f"DST tile {d}", integers=cb.fmt.is_integer)
         if seg.block.shape[4:] != cb.tile:
             raise Violation("ShapeMismatch", f"{name} of a tile {seg.block.shape[4:]} into circular"
                             f" buffer {cb.number}, whose tiles are {cb.tile}")  # fmt: skip
@@ -200,7 +202,7 @@ class Packer:
         if self.arithmetic and not self.unchanged:
             if self.fmt.is_integer:
                 block = pack_integers(block, self.fmt)
-            elif block.dtype == np.float32:
+            else:
                 room = self.pool.take(block.shape)
                 block = self.model.pack(block, self.fmt, self.mode, out=room)
         if config.mask is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from simulator.engine.code import Builders, OpContext, Step, uniform
 from simulator.engine.dst import Section
 from simulator.engine.expr import ExprError
 from simulator.engine.group import Group
+from simulator.engine.kinds import checked
 from simulator.engine.ops_config import checker, sfpu_key
 from simulator.engine.ops_move import math_section, readable, row_major
 from simulator.engine.segs import Seg, normal, with_width
@@ -24,7 +26,15 @@ from simulator.numerics.sfpu import fill, sfpu, typecast, where
 Function = Callable[..., Any]
 
 
-def _build(c: OpContext, sources: tuple[int, ...], out: int, function: Function) -> Step:
+def _build(
+    c: OpContext,
+    sources: tuple[int, ...],
+    out: int,
+    function: Function,
+    *,
+    takes: DataFormat = DataFormat.Float32,
+    gives: DataFormat = DataFormat.Float32,
+) -> Step:
     """A step computing tiles ``out`` of tiles ``sources``, operand numbers of DST indices."""
     counts, following, name, machine = c.counts(2), c.next, c.op.name, c.machine
     forms = [c.index(number) for number in sources]
@@ -47,6 +57,7 @@ def _build(c: OpContext, sources: tuple[int, ...], out: int, function: Function)
             section.check(i, i + pages - 1)
             seg = section.get(i, pages, group.lanes, machine.pool)
             segs.append(readable(seg, group, f"DST tile {i}"))
+            checked(seg, name, f"DST tile {i}", integers=takes.is_integer)
         valid = None
         for seg in segs:
             if seg.valid is not None:
@@ -61,7 +72,7 @@ def _build(c: OpContext, sources: tuple[int, ...], out: int, function: Function)
             except FormatError as error:
                 raise Violation("ShapeMismatch", f"{name}: {error}") from error
         else:
-            result = machine.pool.dummy(blocks[0].shape)
+            result = machine.pool.dummy(blocks[0].shape, gives.value_dtype)
         section.put(d, Seg(pages, result, valid))
         tally[slot] += pages * group.lanes.n
 
@@ -128,7 +139,8 @@ def build_typecast(c: OpContext) -> Step:
     except FormatError as error:
         raise ExprError(str(error)) from error
     mode = c.machine.mode(c.code.key)
-    return _build(c, (0,), 0, lambda x: typecast(x, source, target, mode))
+    function = partial(typecast, source=source, target=target, mode=mode)
+    return _build(c, (0,), 0, function, takes=source, gives=target)
 
 
 def build_fill(c: OpContext) -> Step:

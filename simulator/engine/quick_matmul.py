@@ -43,6 +43,7 @@ def quick_matmul(
     start0, start1, target = starts
     axes, pages, tally, slot = (n1, n2), n1 * n2, c.machine.tally, c.machine.slot("matmul_tiles")
     zeros: dict[Lanes, Seg] = {}
+    dtype = matmul.products.dtype
     known: Config | None = None
     flip = False
 
@@ -63,6 +64,8 @@ def quick_matmul(
         if segs:
             at, old = segs[0]
             if len(segs) > 1 or at != d or old.pages != pages or old.valid is not None:
+                return step(group)
+            if old.block.dtype != dtype:
                 return step(group)
         if local.config is not known:
             flip, known = flipped(local.config), local.config
