@@ -162,6 +162,8 @@ def _execute(
         pool.limit = options.max_bytes - need
     with np.errstate(all="ignore"):
         scheduler.run()
+        for group in machine.groups:
+            group.local.end()
     pool.limit = None
     completed = all(group.done for group in machine.groups)
     if completed:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulator.engine.config import Config
 from simulator.engine.dst import Section, join_sections
 from simulator.engine.lanes import Vector
+
+
+class Late(NamedTuple):
+    """A write that a late NoC holds back: of a multicast, or one that stores to a tensor."""
+
+    transfer: Callable[[], None]
+    multicast: bool = False
+    stores: bool = False
 
 
 class Local:
@@ -25,7 +33,7 @@ class Local:
             cursor per part; the queue is shared then.
         src: what unpacker and math share then.
         mail: mailboxes then: those that the unpacker fills, or the one that math or packer empties.
-        late: writes that a late NoC holds back, and whether each is a multicast; only groups of
+        late: writes that a late NoC holds back; only groups of
             one lane have any.
         late_reads: reads that a late NoC lets happen at their barrier.
     """
@@ -61,7 +69,7 @@ class Local:
         self.written = 0
         self.reading = False
         self.writing = False
-        self.late: list[tuple[Callable[[], None], bool]] = []
+        self.late: list[Late] = []
         self.late_reads: list[Callable[[], None]] = []
         self.partner: Local | None = None
         self.src: Any = None
@@ -75,10 +83,16 @@ class Local:
     def arrive(self, *, multicast: bool = False) -> None:
         """Let the transfers a late NoC holds back arrive: all, or the multicasts."""
         waiting = self.late
-        self.late = [item for item in waiting if multicast and not item[1]]
-        for transfer, many in waiting:
-            if many or not multicast:
-                transfer()
+        self.late = [item for item in waiting if multicast and not item.multicast]
+        for item in waiting:
+            if item.multicast or not multicast:
+                item.transfer()
+
+    def end(self) -> None:
+        """Let writes to tensors arrive: the run is over, and who waits for them is no longer."""
+        for item in self.late:
+            if item.stores:
+                item.transfer()
 
     def fetch(self) -> None:
         """Let the reads a late NoC holds back happen."""

@@ -20,6 +20,7 @@ from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Builders, OpContext, Step, uniform
 from simulator.engine.group import Group
 from simulator.engine.lanes import Lanes, Vector
+from simulator.engine.local import Late
 from simulator.engine.pointers import grain_of, misused, pointer_of
 from simulator.engine.segs import NEVER
 from simulator.engine.targets import Resolve, one_core, rectangle
@@ -128,7 +129,7 @@ def _writer(c: OpContext, target: Resolve, dst_at: int, size_at: int) -> Step:
             load = load.take(rows[np.argsort(cores)])
             deliver = partial(_deliver, carrier, cb, lanes, to, size, load, pairs, group.lanes)
             if machine.late:
-                group.local.late.append((of_op(c.number, deliver), multicast))
+                group.local.late.append(Late(of_op(c.number, deliver), multicast=multicast))
             else:
                 deliver()
         group.local.writing = True

@@ -12,6 +12,7 @@ from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import Builders, OpContext, Step, refusal
 from simulator.engine.gather import Pattern, fetch, page_ids, store, view_of
 from simulator.engine.group import Group
+from simulator.engine.local import Late
 from simulator.engine.ops_move import row_major
 from simulator.engine.page_operand import Pages, Shape
 from simulator.engine.pointers import misused, pointer_of
@@ -199,7 +200,7 @@ def build_write_page(c: OpContext) -> Step:
             if machine.late:
                 block = seg.values()
                 arrive = partial(store, tensor, pattern, start, shape, block, lanes)
-                local.late.append((arrive, False))
+                local.late.append(Late(arrive, stores=True))
             else:
                 store(tensor, pattern, start, shape, seg.values(), lanes)
         if not pointer.write:

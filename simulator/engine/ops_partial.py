@@ -18,6 +18,7 @@ from simulator.engine.code import Builders, OpContext, Step, uniform
 from simulator.engine.gather import page_ids
 from simulator.engine.group import Group
 from simulator.engine.lanes import Vector
+from simulator.engine.local import Late
 from simulator.engine.ops_noc import arrived, claim, format_refusal
 from simulator.engine.page_operand import Pages
 from simulator.engine.parts import Piece
@@ -156,7 +157,7 @@ def build_write(c: OpContext) -> Step:
         if machine.arithmetic:
             arrive = partial(tensor.put, ids[:, 0], offset, load.data)
             if machine.late:
-                local.late.append((arrive, False))
+                local.late.append(Late(arrive, stores=True))
             else:
                 arrive()
         local.writing = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -33,11 +34,21 @@ def _raises(c: OpContext, number: int) -> None:
     raisers.append((c.code.thread, f"{c.op.name} of {c.code.program} at {c.place}"))
 
 
-def _check(semaphores: Semaphores, number: int, cores: np.ndarray) -> None:
-    missing = [core for core in cores.tolist() if not semaphores.present[number] >> core & 1]
-    if missing:
-        raise Violation("OutOfBounds", f"semaphore {number} does not exist on the core",
-                        np.array(missing[:1]))  # fmt: skip
+def _checker(semaphores: Semaphores, number: int) -> Callable[[Vector], None]:
+    """A check that cores have a semaphore; it looks once at the cores a loop names again."""
+    passed: Vector | None = None
+
+    def check(cores: Vector) -> None:
+        nonlocal passed
+        if cores is passed:
+            return
+        has = semaphores.present[number][cores]
+        if not has.all():
+            raise Violation("OutOfBounds", f"semaphore {number} does not exist on the core",
+                            cores[~has][:1])  # fmt: skip
+        passed = cores
+
+    return check
 
 
 def _in_range(c: OpContext, values: Any, group: Group, rows: Vector | None = None) -> None:
@@ -58,10 +69,10 @@ def build_set(c: OpContext) -> Step:
     """noc_semaphore_set."""
     semaphores, number = _semaphore(c, 0)
     _raises(c, number)
-    value, following = c.scalar(1), c.next
+    value, following, check = c.scalar(1), c.next, _checker(semaphores, number)
 
     def step(group: Group) -> int:
-        _check(semaphores, number, group.lanes.ids)
+        check(group.lanes.ids)
         new = spread(value(group.regs), group.lanes.n)
         _in_range(c, new, group)
         semaphores.values[number][group.lanes.ids] = new
@@ -97,11 +108,11 @@ def _increments(c: OpContext, operand: int, target: Resolve, value: Any) -> Step
     """Add ``value`` to the semaphore an operand names, on the cores ``target`` gives."""
     semaphores, number = _semaphore(c, operand)
     _raises(c, number)
-    following = c.next
+    following, check = c.next, _checker(semaphores, number)
 
     def step(group: Group) -> int:
         rows, cores = target(group)
-        _check(semaphores, number, cores)
+        check(cores)
         amounts = spread(value(group.regs), group.lanes.n)
         semaphores.increment(number, cores, amounts[rows])
         _in_range(c, semaphores.values[number][cores], group, rows)
@@ -125,11 +136,11 @@ def build_set_multicast(c: OpContext) -> Step:
     """noc_semaphore_set_multicast: the local value to every core of the rectangle."""
     semaphores, number = _semaphore(c, 0)
     _raises(c, number)
-    target, following = _multicast(c, last=5), c.next
+    target, following, check = _multicast(c, last=5), c.next, _checker(semaphores, number)
 
     def step(group: Group) -> int:
         rows, cores = target(group)
-        _check(semaphores, number, cores)
+        check(cores)
         group.local.arrive(multicast=True)  # they keep their order, other writes need not
         values = semaphores.values[number]
         values[cores] = values[group.lanes.ids[rows]]

@@ -45,6 +45,7 @@ from simulator.engine.transfers import (
     Transfer,
     Transfers,
 )
+from simulator.engine.values import squeeze
 from simulator.engine.violation import Violation
 from simulator.engine.zeroed import zeroed
 
@@ -92,7 +93,7 @@ class Order:
         self.transfers = Transfers()
         self.news = 0
         self.sides = Sides(machine, self.clocks)
-        self._tellings: dict[tuple[Actor, bytes, bytes], tuple[Told, Actor, Actor]] = {}
+        self._tellings: dict[tuple[Actor, bytes, bytes], tuple[Told, Actor]] = {}
 
     # --- tensors ---------------------------------------------------------------------------
 
@@ -277,7 +278,7 @@ class Order:
         """Math commits (end 0) or pack has waited for (end 1) a section of DST."""
         queue, count = self.sections
         ids = group.lanes.ids
-        slot: Any = count[end][ids] % SECTIONS
+        slot = squeeze(count[end][ids] % SECTIONS)
         if end:
             queue.join(PACK, group.lanes, slot)
         else:
@@ -294,16 +295,13 @@ class Order:
         what = f"semaphore {number} of core {self.machine.cores[clash.page]}"
         return self.sides.violation(clash, actor, what, write=replaces, verbs=("changed", "set"))
 
-    def _telling(
-        self, group: Speaker, rows: bytes, cores: bytes, at: int
-    ) -> tuple[Told, Actor, Actor]:
-        """Whom rows of the group signal to, as whom, and the last of them to reach each core."""
+    def _telling(self, group: Speaker, rows: bytes, cores: bytes, at: int) -> tuple[Told, Actor]:
+        """Whom rows of the group signal to, and as whom."""
         key = self.sides.actor(group, at), rows, cores
         found = self._tellings.get(key)
         if found is None:
             told = Told.of(self.machine.table, group.lanes, rows, cores)
-            last = key[0].of(told.ends.tobytes(), told.lanes.ids.tobytes())
-            found = told, key[0].of(rows, cores), last
+            found = told, key[0].of(rows, cores)
             if len(self._tellings) < KEPT:
                 self._tellings[key] = found
         return found
@@ -312,7 +310,7 @@ class Order:
         """Cores' semaphore is incremented: whoever waits for it is after the senders."""
         if not len(cores):
             return
-        told, actor, _ = self._telling(group, rows.tobytes(), cores.tobytes(), at)
+        told, actor = self._telling(group, rows.tobytes(), cores.tobytes(), at)
         word = self.words[number]
         time = self.clocks.time[actor.agent]
         try:
@@ -341,7 +339,8 @@ class Order:
         """Cores' semaphore is set by multicast: what it told before is gone."""
         if not len(cores):
             return
-        told, actor, last = self._telling(group, rows.tobytes(), cores.tobytes(), at)
+        told, actor = self._telling(group, rows.tobytes(), cores.tobytes(), at)
+        last = self.sides.actor(group, at).of(told.ends.tobytes(), told.lanes.ids.tobytes())
         word = self.words[number]
         spots = word.at(actor.reach, 0, 1)
         agent, time = actor.agent, self.clocks.time[actor.agent]

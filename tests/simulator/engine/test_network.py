@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from simulator.engine.local import Local
+from simulator.engine.local import Late, Local
 from simulator.engine.schedule import LateNoc, RoundRobin, Seeded
 from simulator.plan.schema import CoreRange, Semaphore
 from simulator.program import Program, Stmt
@@ -328,7 +328,7 @@ def test_what_a_late_noc_lets_arrive() -> None:
     """A multicast flag brings the multicasts before it, a barrier everything, in order."""
     local, seen = Local(), list[str]()
     for name, many in (("a", True), ("b", False), ("c", True)):
-        local.late.append((partial(seen.append, name), many))
+        local.late.append(Late(partial(seen.append, name), multicast=many))
     local.arrive(multicast=True)
     assert seen == ["a", "c"]
     local.arrive()

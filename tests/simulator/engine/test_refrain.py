@@ -41,7 +41,6 @@ def _judged(sketch: Sketch, *, repeats: bool, schedule: Any = None) -> tuple[Run
     with (
         mock.patch.object(ordering, "Listener", listener),
         mock.patch.object(machine, "make_order", make),
-        mock.patch("simulator.run._with_cursors", return_value=None),  # it ends by the clock
     ):
         options = RunOptions(schedule=schedule or RoundRobin(), repair=False, max_steps=60_000)
         result = run(sketch, options)

@@ -255,6 +255,18 @@ def test_a_search_for_a_repair_counts_what_its_runs_take() -> None:
     assert tried == [100, 60, 20]
 
 
+def test_writes_under_way_at_the_end_arrive() -> None:
+    """A run that stops before the barrier of its writes: what it says was written holds values."""
+    store = (op("cb_wait_front", 1, 1), WRITE, op("cb_pop_front", 1, 1))
+    stopped = pipe(2, writer=(loop("t", 2, *store),))
+    result = run(stopped, RunOptions(schedule=LateNoc(3)))
+    assert codes(result) == ["Unbarriered"]
+    told = result.written["C"]
+    assert told.sum() == 1024
+    whole = run(pipe(2)).outputs["C"]
+    np.testing.assert_array_equal(result.outputs["C"][told], whole[told])
+
+
 def test_depth_advice() -> None:
     """One page each is enough for the pipe; two let its stages overlap."""
     sketch = pipe(4)
