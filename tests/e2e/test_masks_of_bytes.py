@@ -110,7 +110,7 @@ SUM = f"{COPY}{LOOP}x[i, j] = T.if_then_else(k[i, j] + k[i, j] > 200, x[i, j], 0
 REFUSED = [
     (source(SUM, "uint8"), {}, "arithmetic of uint8"),
     (source(CASES["a block"][0], "uint8"), {"fp32_dest": False}, "16-bit destination register"),
-    (samples.from_text(WRITTEN, "main"), {}, "is for tensors that are only read"),
+    (samples.from_text(WRITTEN, "main"), {}, "uint8 may not hold"),
 ]
 
 

@@ -46,12 +46,8 @@ _ARITHMETIC: Final = (*RING, (tirx.Div, "div"))
 _FUNCTIONS: Final = ("exp", "exp2", "log", "log1p", "sqrt", "rsqrt", "sigmoid", "tanh", "erf",
                      "sin", "cos", "floor", "ceil", "round")  # fmt: skip
 _LOG2_E: Final = 1.4426950408889634
-
-
-def _repeated(access: str) -> str | None:
-    return {"row as COL": "COL", "column as ROW": "ROW"}.get(
-        access, access if access in ("ROW", "COL", "SCALAR") else None
-    )
+_REPEATED: Final = {w: w.split(" as ")[-1] for w in ("ROW", "COL", "SCALAR", "row as COL",
+                                                     "column as ROW")}  # fmt: skip
 
 
 class Nest:
@@ -184,7 +180,9 @@ class Nest:
         chosen = picks(parts, buffer, starts, extents, fixed, node) if fixed else []
         block = parts.read(buffer, starts, extents, node)
         if not chosen:
-            return self.operand(block, _repeated(access), node, turned=self._lies(block, access))
+            return self.operand(
+                block, _REPEATED.get(access), node, turned=self._lies(block, access)
+            )
         return self._picked(block, chosen, access, node)
 
     def _lies(self, block: Buffer, access: str) -> bool:
@@ -192,8 +190,8 @@ class Nest:
         form = block.form if self.target is None else self.side(self.target)
         if access in ("full", "line"):
             return self.side(block) != form and (1, 1) not in (block.shape, self._shape())
-        if access in ("row as COL", "column as ROW"):
-            return block.form != ("col" if access == "row as COL" else "row")
+        if " as " in access:
+            return block.form != _REPEATED[access].lower()
         along = {"ROW": "row", "COL": "col"}.get(access, block.form)
         return access == "turned" or block.form not in ("full", along)
 
@@ -314,7 +312,7 @@ class Nest:
             made, vector = picked(part, chosen, node, self.reader.temp)
             self.before += made
             turned = self._lies(vector, access)
-            found.append(Leaf(self._turned(vector) if turned else vector, _repeated(access)))
+            found.append(Leaf(self._turned(vector) if turned else vector, _REPEATED.get(access)))
         return total(found)
 
     # Expressions ------------------------------------------------------------------------------
