@@ -15,8 +15,12 @@ import tvm_ffi
 from tvm import tirx
 
 from golden.decisions import deciding_values
-from golden.source import COPY, Kernel, constant, dtype_of, is_scalar, lists
-from golden.told import drawn_bounds, telling
+from golden.laid import laid
+from golden.named import named as what_names_say
+from golden.named import scalars
+from golden.source import COPY, Kernel, constant, dtype_of, lists
+from golden.stored import placing
+from golden.told import drawn_bounds, telling, tried
 
 Array = npt.NDArray[Any]
 Interval = tuple[int, int]
@@ -36,19 +40,20 @@ def index_ranges(kernel: Kernel) -> dict[str, Interval]:
 def _ranges(kernel: Kernel) -> dict[str, Interval]:
     """A kernel never changes, and every draw of its inputs asks."""
     named: dict[Any, Any] = {}
+    single = scalars(kernel.body)
     for stmt in kernel.statements:
         if isinstance(stmt, tirx.Bind):
             named[stmt.var] = stmt.value
         elif isinstance(stmt, tirx.For):
             named[stmt.loop_var] = stmt
-        elif isinstance(stmt, tirx.BufferStore) and is_scalar(stmt.buffer):
+        elif isinstance(stmt, tirx.BufferStore) and stmt.buffer in single:
             named.setdefault(stmt.buffer, []).append(stmt.value)
     for var, extent in kernel.grid:
         named[var] = range(extent)
     out: dict[str, Interval] = {}
-    known = lists(kernel)
+    known, there = lists(kernel), {info.name for info in kernel.tensors}
     for start, last in _placed(kernel):
-        tables = _tables(start, named, known)
+        tables = _tables(start, named, known) & there
         found = _fitting(start, last, named) if tables else (0, -1)
         for name in tables:
             before = out.get(name, found)
@@ -58,18 +63,35 @@ def _ranges(kernel: Kernel) -> dict[str, Interval]:
 
 
 def _placed(kernel: Kernel) -> Iterator[tuple[Any, int]]:
-    """Where copies start and elements are read, and the last such place in their tensor."""
-    for call in kernel.calls(COPY):
-        region = call.args[0]
+    """Where copies start, elements are read and stored, and the last such place in their tensor."""
+    tensors = {info.var for info in kernel.tensors}
+    loads: list[Any] = []
+    for region in (r for call in kernel.calls(COPY) for r in call.args[:2]):
         for part, size in zip(region.region[:], region.source.ty.shape[:], strict=True):
             yield part.min, (constant(size) or 0) - (constant(part.extent) or 0)
+            tvm_ffi.structural_walk(part.min, [(tvm.ir.TensorLoad, lambda o: loads.extend(_in(o)))])
     for stmt in kernel.statements:
-        loads: list[Any] = []
         if isinstance(stmt, tirx.BufferStore):
-            tvm_ffi.structural_walk(stmt.value, [(tvm.ir.TensorLoad, loads.append)])
-        for load in loads:
-            for index, size in zip(load.indices[:], load.source.ty.shape[:], strict=True):
-                yield index, (constant(size) or 0) - 1
+            for expr in (stmt.value, *stmt.indices):
+                tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, loads.append)])
+            if stmt.buffer in tensors:
+                sizes = zip(stmt.indices, stmt.buffer.ty.shape[:], strict=True)
+                yield from ((index, (constant(size) or 0) - 1) for index, size in sizes)
+        elif isinstance(stmt, (tirx.Bind, tirx.For)):
+            asked = [stmt.value] if isinstance(stmt, tirx.Bind) else [stmt.min, stmt.extent]
+            for expr in asked:
+                tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, lambda o: loads.extend(_in(o)))])
+    for load in loads:
+        for index, size in zip(load.indices[:], load.source.ty.shape[:], strict=True):
+            yield index, (constant(size) or 0) - 1
+
+
+def _in(load: Any) -> list[Any]:
+    """A load that another one places, which therefore says what that may hold; else nothing."""
+    found: list[Any] = []
+    for index in load.indices:
+        tvm_ffi.structural_walk(index, [(tvm.ir.TensorLoad, found.append)])
+    return [load] if found else []
 
 
 def drawn_indices(kernel: Kernel, seed: int, *, empty: bool = False) -> dict[str, Array]:
@@ -78,6 +100,7 @@ def drawn_indices(kernel: Kernel, seed: int, *, empty: bool = False) -> dict[str
     ``empty`` says whether a loop that a tensor bounds may have no iteration.
     """
     out, ranges, deciding = {}, index_ranges(kernel), deciding_values(kernel)
+    rows = placing(kernel.body, what_names_say(kernel.body))
     chosen = sorted(ranges.keys() - set(telling(kernel)))
     for number, name in enumerate((*chosen, *sorted(deciding.keys() - ranges.keys()))):
         low, high = ranges.get(name, (0, 0))
@@ -85,22 +108,74 @@ def drawn_indices(kernel: Kernel, seed: int, *, empty: bool = False) -> dict[str
             continue  # evaluation says which copy cannot be
         rng = np.random.default_rng([seed, number])
         info = kernel.tensor(name)
-        if name in ranges:
-            values: Array = rng.integers(low, high + 1, info.shape)
+        if name in rows:
+            values: Array = _apart(low, high, info.shape, rng)
+        elif name in ranges:
+            values = rng.integers(low, high + 1, info.shape)
         else:
             values = rng.choice(np.array(deciding[name]), info.shape)
         out[name] = values.astype(info.dtype)
-    return out | drawn_bounds(kernel, out, seed, empty=empty)
+    out |= drawn_bounds(kernel, out, seed, empty=empty)
+    out = _by_steps(kernel, out, [n for n in rows if n in chosen and n in out], seed)
+    out |= laid(kernel, out, [n for n, own in rows.items() if not own], seed, empty=empty)
+    return _with_none(kernel, out, [n for n, own in rows.items() if own and n in out], seed)
+
+
+def _apart(
+    low: int, high: int, shape: tuple[int, ...], rng: np.random.Generator, step: int = 1
+) -> Array:  # fmt: skip
+    """Values that differ by ``step`` at least, as many as there are; no row is stored twice."""
+    count, there = int(np.prod(shape, dtype=np.int64)), (high - low) // step + 1
+    values = np.full(count, -1, np.int64)
+    kept = rng.permutation(count)[: min(count, there)]
+    low += int(rng.integers((high - low) % step + 1))
+    values[kept] = low + rng.permutation(there)[: len(kept)] * step
+    return values.reshape(shape)
+
+
+def _by_steps(
+    kernel: Kernel, drawn: dict[str, Array], names: list[str], seed: int
+) -> dict[str, Array]:  # fmt: skip
+    """The tables, those that place whole blocks of rows so far apart that blocks share none."""
+    if not names or tried(kernel, drawn) is not None:
+        return drawn
+    extents = {constant(part.extent) or 1 for call in kernel.calls(COPY)
+               for part in call.args[1].region}  # fmt: skip
+    ranges = index_ranges(kernel)
+    for step in sorted(extents - {1}):
+        rng = np.random.default_rng([seed, 17, step])
+        changed = {n: _apart(*ranges[n], drawn[n].shape, rng, step) for n in names}
+        changed = {**drawn, **{n: v.astype(drawn[n].dtype) for n, v in changed.items()}}
+        if tried(kernel, changed) is not None:
+            return changed
+    return drawn
+
+
+def _with_none(
+    kernel: Kernel, drawn: dict[str, Array], names: list[str], seed: int
+) -> dict[str, Array]:  # fmt: skip
+    """The tables, with -1 for an eighth of what rows ask for where the kernel allows that."""
+    rng = np.random.default_rng([seed, 11])
+    for name in names:
+        values = np.where(rng.random(drawn[name].shape) < 1 / 8, -1, drawn[name])
+        changed = {**drawn, name: values.astype(drawn[name].dtype)}
+        if tried(kernel, changed) is not None:
+            drawn = changed
+    return drawn
 
 
 def _tables(expr: Any, named: Mapping[Any, Any], known: Mapping[Any, set[str]]) -> set[str]:
     """Tensors an index is read from, directly, by a name, a list or through a scalar."""
     loads: list[Any] = []
     names: list[Any] = []
+    inner: list[Any] = []
     if isinstance(expr, tvm.ir.Expr):
         tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, loads.append),
                                        (tvm.ir.Var, names.append)])  # fmt: skip
-    out = {name for load in loads if not is_scalar(load.source)
+    for index in (i for load in loads for i in load.indices):  # which has limits of its own
+        tvm_ffi.structural_walk(index, [(tvm.ir.TensorLoad, inner.append)])
+    out = {name for load in loads if load.source not in named
+           and not any(load.same_as(i) for i in inner)
            for name in known.get(load.source, {str(load.source.name)})}  # fmt: skip
     for name in names:
         value = named.get(name)
@@ -183,7 +258,8 @@ class _Intervals:
         if value is not None:
             return value, value
         if isinstance(expr, tvm.ir.TensorLoad):
-            return self._scalar(expr.source) if is_scalar(expr.source) else self.read
+            scalar = isinstance(self.named.get(expr.source), list)
+            return self._scalar(expr.source) if scalar else self.read
         if isinstance(expr, tvm.ir.Var):
             return self._variable(self.named.get(expr))
         if isinstance(expr, tirx.Cast) and dtype_of(expr).startswith("int"):

@@ -1,7 +1,8 @@
 """Tensors of which a store under a condition inside T.Parallel keeps elements: they are read too.
 
 A condition keeps nothing where it only says that the element exists, or where it decides for a
-whole block; nor does a condition both of whose sides store the same elements.
+whole block; nor does a condition both of whose sides store the same elements. Where data say which
+elements are stored, the others are not the block's to keep.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
+from golden.named import Named, named, told
+
 _PARALLEL = 1
 Target = tuple[Any, str]
 
@@ -20,14 +23,14 @@ Target = tuple[Any, str]
 def kept(body: Any, grid: Iterable[tuple[Any, int]]) -> set[str]:
     """Names of buffers some of whose elements a store leaves as they were."""
     out: set[str] = set()
-    around = [(var, tvm.ir.Range(0, extent)) for var, extent in grid]
+    around, names = [(var, tvm.ir.Range(0, extent)) for var, extent in grid], named(body)
     for nest in _nests(body):
         loops: list[tuple[Any, Any]] = []
         inner: Any = nest
         while isinstance(inner, tirx.For) and int(inner.kind) == _PARALLEL:
             loops.append((inner.loop_var, tvm.ir.Range.from_min_extent(inner.min, inner.extent)))
             inner = inner.body
-        stored, sure = _Nest(loops, around).stored(inner, None)
+        stored, sure = _Nest(loops, around, names).stored(inner, None)
         out |= {str(buffer.name) for buffer, _ in stored - sure}
     return out
 
@@ -49,14 +52,17 @@ def _nests(stmt: Any) -> Iterator[Any]:
 class _Nest:
     """One T.Parallel nest: its loop variables and those of the grid, with their ranges."""
 
-    def __init__(self, loops: list[tuple[Any, Any]], around: list[tuple[Any, Any]]) -> None:
-        self.loops, self.around = loops, around
+    def __init__(
+        self, loops: list[tuple[Any, Any]], around: list[tuple[Any, Any]], names: Named
+    ) -> None:  # fmt: skip
+        self.loops, self.around, self.names = loops, around, names
 
     def stored(self, stmt: Any, test: Any) -> tuple[set[Target], set[Target]]:
         """Targets stored to, and those stored to wherever they exist; ``test`` holds, if given."""
         if isinstance(stmt, tirx.BufferStore):
             target = (stmt.buffer, str(stmt.indices[:]))
-            return {target}, {target} if test is None or self._exists(stmt, test) else set()
+            whole = test is None or any(told(i, self.names) for i in stmt.indices[:])
+            return {target}, {target} if whole or self._exists(stmt, test) else set()
         if isinstance(stmt, tirx.SeqStmt):
             return _united([self.stored(part, test) for part in stmt.seq[:]])
         if not isinstance(stmt, tirx.IfThenElse):

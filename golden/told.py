@@ -26,7 +26,9 @@ from golden.interpret.machine import Chunk, Machine
 from golden.interpret.space import Space
 from golden.interpret.statements import Statements
 from golden.interpret.tensors import Tensor
-from golden.source import COPY, Kernel, constant, dtype_of, is_scalar, mentions, op_name
+from golden.named import loads_behind, named, scalars
+from golden.source import COPY, Kernel, constant, dtype_of, mentions, op_name
+from golden.stored import Stored
 
 Array = npt.NDArray[Any]
 
@@ -109,12 +111,12 @@ def telling(kernel: Kernel) -> tuple[str, ...]:
 
     Directly, by a name, or through a scalar.
     """
-    named = _named(kernel)
+    names = named(kernel.body)
     places = [s.loop_var for s in kernel.statements
               if isinstance(s, tirx.For) and int(s.kind) in (1, 2)]  # fmt: skip
     found: dict[str, None] = {}
     for expr in _bounds(kernel):
-        loads = list(_loads(expr, named))
+        loads = list(loads_behind(expr, names))
         if not any(mentions(index, places) for load in loads for index in load.indices[:]):
             found |= {str(load.source.name): None for load in loads}
     tensors = {t.name for t in kernel.tensors if t.dtype == "int32"} - set(kernel.outputs)
@@ -134,32 +136,6 @@ def _bounds(kernel: Kernel) -> Iterator[Any]:
         for node in compared:
             if dtype_of(node.a) in _INDICES:
                 yield from (node.a, node.b)
-
-
-@lru_cache(maxsize=4)
-def _named(kernel: Kernel) -> Mapping[Any, list[Any]]:
-    """What names and scalars stand for."""
-    named: dict[Any, list[Any]] = {}
-    for stmt in kernel.statements:
-        if isinstance(stmt, tirx.Bind):
-            named.setdefault(stmt.var, []).append(stmt.value)
-        elif isinstance(stmt, tirx.BufferStore) and is_scalar(stmt.buffer):
-            named.setdefault(stmt.buffer, []).append(stmt.value)
-    return named
-
-
-def _loads(expr: Any, named: Mapping[Any, list[Any]]) -> Iterator[Any]:
-    """What an expression reads from tensors, also by names and scalars."""
-    if not isinstance(expr, tvm.ir.Expr):
-        return
-    loads: list[Any] = []
-    used: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, loads.append), (tvm.ir.Var, used.append)])
-    yield from (load for load in loads if not is_scalar(load.source))
-    for var in used:
-        rest = {k: v for k, v in named.items() if not k.same_as(var)}
-        for value in named.get(var, []):
-            yield from _loads(value, rest)
 
 
 def _laid_out(kernel: Kernel) -> set[str]:
@@ -211,12 +187,15 @@ class _Walk(Statements):
         left: whether something lay outside its tensor.
         steps: statements that were run. decided: those under a bound or condition of memory.
         asking: whether a loop or condition asks memory.
+        stored: the places of stores that memory decides.
     """
 
     def __init__(self, chunk: Chunk) -> None:
         super().__init__(chunk)
         self.deep, self.left, self.steps, self.decided = 0, False, 0, 0
         self.asking: dict[Any, bool] = {}
+        self.scalars = scalars(chunk.machine.kernel.body)
+        self.stored = Stored(chunk, self.names)
 
     def run(self, stmt: Any, space: Space) -> None:
         """See Statements; too many are none that fit."""
@@ -227,27 +206,34 @@ class _Walk(Statements):
         super().run(stmt, space)
 
     def _allocate(self, stmt: Any) -> None:
-        if is_scalar(stmt.buffer):
+        if stmt.buffer in self.scalars:
             super()._allocate(stmt)
 
     def _store(self, stmt: Any, space: Space) -> None:
-        if is_scalar(stmt.buffer):
+        if stmt.buffer in self.scalars:
             super()._store(stmt, space)
+        elif self.stored.is_told(stmt):
+            self.stored.store(stmt, space)
 
     def _parallel(self, stmt: Any, space: Space, start: Any, extent: Any) -> None:
-        """Nothing is computed."""
+        """Nothing is computed but where stores go that memory decides."""
+        if self.stored.within(stmt):
+            rows = extent if self.stored.matters(stmt) else 1
+            super()._parallel(stmt, space, start, rows)
 
     def _loop(self, stmt: Any, space: Space) -> None:
         self._under(stmt, [stmt.min, stmt.extent], lambda: super(_Walk, self)._loop(stmt, space))
 
     def _if(self, stmt: Any, space: Space) -> None:
+        if space.rank and not self.stored.within(stmt):
+            return
         self._under(stmt, [stmt.condition], lambda: super(_Walk, self)._if(stmt, space))
 
     def _under(self, stmt: Any, exprs: list[Any], run: Any) -> None:
         asked = self.asking.get(stmt)
         if asked is None:
-            named = _named(self.chunk.machine.kernel)
-            asked = self.asking[stmt] = any(True for e in exprs for _ in _loads(e, named))
+            asked = any(True for e in exprs for _ in loads_behind(e, self.names))
+            self.asking[stmt] = asked
         self.deep += asked
         run()
         self.deep -= asked
@@ -264,10 +250,15 @@ class _Walk(Statements):
                 one = constant(part.extent) == 1
                 beyond = (self.deep > 0 or one) and (start >= (constant(size) or 0)).any()
                 self.left |= bool((start < 0).any() or beyond)
+        self.stored.copied(stmt.value.args[1], space)
 
 
-def _fits(kernel: Kernel, tables: Mapping[str, Array]) -> bool:
-    """Whether loops that tensors bound copy from inside theirs, and tables are asked inside."""
+def tried(kernel: Kernel, tables: Mapping[str, Array]) -> int | None:
+    """How many places are stored that tables say; None where they do not fit.
+
+    Loops that tensors bound copy from inside theirs, tables are asked inside, and no element is
+    stored twice or outside.
+    """
     tensors = {}
     for info in kernel.tensors:
         values = tables.get(info.name, np.zeros(info.shape, np.int8)).astype(np.float64)
@@ -282,8 +273,13 @@ def _fits(kernel: Kernel, tables: Mapping[str, Array]) -> bool:
     walk = _Walk(chunk)
     try:
         walk.run(kernel.body, Space(chunk))
+        count = walk.stored.count()
     except GoldenError:
-        return False
+        return None
     inside = all(tensors[i.var].low == tensors[i.var].high == (0,) * len(i.shape)
                  for i in kernel.tensors)  # fmt: skip
-    return inside and not walk.left
+    return count if inside and not walk.left else None
+
+
+def _fits(kernel: Kernel, tables: Mapping[str, Array]) -> bool:
+    return tried(kernel, tables) is not None

@@ -10,7 +10,7 @@ import tvm
 from tvm import tirx
 
 from golden.approx import CLEAN, FREE, Approx, Bools
-from golden.errors import GoldenError
+from golden.errors import GoldenError, location_of
 from golden.interpret.memory import Index, OnChip
 from golden.interpret.space import Along, Space
 
@@ -22,6 +22,8 @@ def load(
     tensors = space.chunk.machine.tensors
     if buffer in tensors:
         points = _points(space, indices)
+        if space.mask is not None:  # elsewhere nothing is read
+            points = [np.where(space.mask, p, 0) for p in points]
         reader = space.on_blocks(space.chunk.numbers)
         return tensors[buffer].read_points(points, reader)
     cell = _cell(space, buffer, where)
@@ -56,6 +58,27 @@ def store(
         _store_lines(space, cell, lines, new)
         return
     _store_points(space, cell, indices, new, where)
+
+
+def check_stored(index: Any, size: int, space: Space, stmt: Any) -> None:
+    """A tensor of indices names only what there is: what it places elsewhere is lost.
+
+    Raises:
+        GoldenError: ``InvalidInputs``, at the store.
+    """
+    outside = (np.asarray(index) < 0) | (np.asarray(index) >= size)
+    if space.mask is not None:
+        outside = outside & space.mask
+    if not outside.any():
+        return
+    place = int(np.broadcast_to(index, outside.shape)[outside][0])
+    raise GoldenError(
+        f"a tensor of indices places an element at {place} along a dimension of"
+        f" {stmt.buffer.name}, which has {size}",
+        code="InvalidInputs",
+        location=location_of(stmt),
+        next_step="give indices in range",
+    )
 
 
 def _cell(space: Space, buffer: Any, where: str | None) -> OnChip:

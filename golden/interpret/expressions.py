@@ -101,6 +101,13 @@ class Evaluator:
             return value.certain(expr).astype(np.int64)
         return value
 
+    def place(self, expr: Any) -> Any:
+        """An index of what is stored: what it asks of tensors, a RISC takes as it is."""
+        around, self._placing = self._placing, True
+        value = self.integer(expr)
+        self._placing = around
+        return value
+
     def _whole(self, data: Approx, expr: Any) -> Any:
         """Data as the integers they are."""
         if not data.is_exact or data.taint is not None:
@@ -249,6 +256,12 @@ class Evaluator:
         test = self.truth(condition)
         if isinstance(test, (bool, int, np.bool_)):
             return self.value(yes if test else no)
+        if (
+            isinstance(test, np.ndarray)
+            and dtype_of(yes).startswith("int")
+            and (test.all() or not test.any())
+        ):  # a scalar that is given its first value has none to choose instead
+            return self.value(yes if test.all() else no)
         a, b = self.value(yes), self.value(no)
         if _is_index(a) and _is_index(b) and not isinstance(test, Truth):
             return np.where(test, a, b)

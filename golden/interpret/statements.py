@@ -11,12 +11,13 @@ from tvm import tirx
 
 from golden.approx import Approx
 from golden.errors import GoldenError, location_of
-from golden.interpret.access import load, store
+from golden.interpret.access import check_stored, load, store
 from golden.interpret.expressions import Evaluator, Value, as_approx
 from golden.interpret.machine import Chunk
 from golden.interpret.memory import OnChip
 from golden.interpret.space import Along, Bound, Space
 from golden.interpret.tileops import TileOps
+from golden.named import named, told
 from golden.source import constant, dtype_of, op_name
 from golden.truth import Truth, choose
 
@@ -32,6 +33,7 @@ class Statements:
         """``chunk`` holds the state that changes."""
         self.chunk = chunk
         self.tileops = TileOps(chunk)
+        self.names = named(chunk.machine.kernel.body)
 
     def run(self, stmt: Any, space: Space) -> None:
         """Execute one statement.
@@ -91,10 +93,13 @@ class Statements:
         dtype, source = dtype_of(stmt.buffer), dtype_of(stmt.value)
         return evaluator.arithmetic.stored(as_approx(evaluator.value(stmt.value)), dtype, source)
 
-    @staticmethod
-    def _put(stmt: Any, new: Approx, space: Space) -> None:
+    def _put(self, stmt: Any, new: Approx, space: Space) -> None:
         evaluator, where = Evaluator(space), location_of(stmt)
-        indices, exprs = [evaluator.integer(i) for i in stmt.indices[:]], stmt.indices[:]
+        indices, exprs = [evaluator.place(i) for i in stmt.indices[:]], stmt.indices[:]
+        if stmt.buffer in self.chunk.machine.tensors:
+            for expr, index, size in zip(exprs, indices, stmt.buffer.ty.shape, strict=True):
+                if told(expr, self.names):
+                    check_stored(index, constant(size) or 0, space, stmt)
         if space.perhaps is not None:
             old = load(space, stmt.buffer, indices, exprs, where)
             new = choose(space.perhaps, new, old)

@@ -253,7 +253,7 @@ def accesses(stmt: Any) -> Iterator[Access]:
         elif kind is tirx.BufferStore:
             yield from loads(node.value)
             indices = tuple(node.indices[:])
-            check_placed(indices, node)
+            check_placed(indices, node, gathers=node.buffer.ty.storage_scope in TENSORS)
             yield Access(node.buffer, indices, (1,) * len(indices), True, node)
         elif kind is tirx.Bind:
             yield from loads(node.value)
@@ -327,7 +327,8 @@ def loads_of(*exprs: Any) -> list[TensorLoad]:
 def check_placed(indices: Sequence[Any], node: Any, *, gathers: bool = False) -> None:
     """Refuse indices that are themselves read from memory; scalars are none, they have values.
 
-    What ``gathers`` may ask tensors where it starts; :mod:`harness.compiler.lookups` says how.
+    What ``gathers``, or scatters, may ask tensors where it starts, and they others in turn;
+    :mod:`harness.compiler.lookups` says how.
 
     Raises:
         CompileError: at the access.
@@ -337,7 +338,7 @@ def check_placed(indices: Sequence[Any], node: Any, *, gathers: bool = False) ->
             for inner in loads(index):
                 scope = inner.buffer.ty.storage_scope
                 if scope == VAR or (gathers and scope in TENSORS):
-                    check_placed(inner.starts, node)
+                    check_placed(inner.starts, node, gathers=gathers)
                     continue
                 refuse(f"an index is read from {inner.buffer.name!r}: readers ask a tensor of"
                        " indices for what they fetch, and nothing else has a way to read an index"
@@ -373,7 +374,7 @@ def _call_accesses(stmt: tirx.Evaluate) -> Iterator[Access]:
     args, name = call.args[:], call.op.name
     if name in (COPY, CUMSUM):
         yield region_access(args[0], call, write=False, gathers=name == COPY)
-        yield region_access(args[1], call, write=True)
+        yield region_access(args[1], call, write=True, gathers=name == COPY)
     elif name == FILL:
         yield from loads(args[1])
         yield region_access(args[0], call, write=True)

@@ -4,6 +4,9 @@
 of it, or of the rows it chooses inside pages. Nothing asks whether the page exists; where an index
 is out of range, the page is none of the tensor's, which is found.
 
+``Out[ids[i], j] = x[i, j]``: the writer loads the index and makes the page of it. What is stored
+where is the data's affair, and the plan says so: nothing else touches such a tensor.
+
 ``if mask[b, k]:`` and ``for k in range(count[b]):`` around tile ops: every thread that takes part
 loads the datum itself and decides alike. ``i < n[b]`` in T.Parallel: the reader loads the bound,
 and writes how far off places are.
@@ -58,6 +61,24 @@ def _gathers(kernel: Kernel) -> Iterator[tuple[Any, list[Any], Any]]:
                     yield access.buffer, list(access.starts), access.node
 
 
+def is_told(store: tirx.BufferStore, kernel: Kernel) -> bool:
+    """Whether a tensor of indices says where a store goes."""
+    return store.buffer in kernel.params and bool(loads_of(*store.indices))
+
+
+def scatters(kernel: Kernel) -> Iterator[tuple[Any, list[Any], Any]]:
+    """Tensors that are stored where a tensor of indices says: starts, and the copy or the store."""
+    for stmt in kernel.statements:
+        call = stmt.value if isinstance(stmt, tirx.Evaluate) else None
+        if isinstance(call, Call) and getattr(call.op, "name", "") == COPY:
+            region = call.args[1]
+            starts = [r.min for r in region.region]
+            if region.source in kernel.params and loads_of(*starts):
+                yield region.source, starts, call
+        elif isinstance(stmt, tirx.BufferStore) and is_told(stmt, kernel):
+            yield stmt.buffer, list(stmt.indices), stmt
+
+
 @lru_cache(maxsize=8)
 def decisions(kernel: Kernel) -> tuple[tuple[TensorLoad, Any], ...]:
     """What bounds of loops and conditions read, and the loop or condition."""
@@ -79,7 +100,7 @@ def index_tensors(kernel: Kernel) -> Mapping[str, Any]:
     Where masks end they may say besides.
     """
     out: dict[str, Any] = {}
-    for _, starts, node in gathers(kernel):
+    for _, starts, node in (*gathers(kernel), *scatters(kernel)):
         for load in loads_of(*starts):
             if load.source.ty.storage_scope != VAR:
                 out.setdefault(str(load.source.name), node)
@@ -101,7 +122,7 @@ def check_control(kernel: Kernel) -> None:
                    " what they compute", node=stmt, code="DataDependent",
                    next_step="do it for every value and choose between results in"
                    " T.Parallel")  # fmt: skip
-        check_placed(load.indices, stmt)
+        check_placed(load.indices, stmt, gathers=True)
 
 
 def _data(kernel: Kernel) -> Iterator[Access]:
@@ -141,7 +162,9 @@ def _places(kernel: Kernel) -> list[Any]:
 
 
 def check_gathers(kernel: Kernel) -> None:
-    """Refuse gathers that no reader can make; tensors are in stored order.
+    """Refuse gathers that no reader, and scatters that no writer can make.
+
+    Tensors are in stored order.
 
     Raises:
         CompileError: at the copy.
@@ -151,17 +174,32 @@ def check_gathers(kernel: Kernel) -> None:
     for load, stmt in decisions(kernel):
         _check_table(load, written, copied, stmt)
     for tensor, starts, call in gathers(kernel):
-        name, rank = tensor.name, len(starts)
         if tensor in written:
-            _no(f"tensor {name!r} is gathered from and written, and nothing tells whether the same"
-                " blocks", call, "write to another tensor")  # fmt: skip
-        for dim, start in enumerate(starts):
-            found = loads_of(start)
-            if found and dim == rank - 1:
-                _no(f"{found[0].source.name!r} chooses columns inside the tiles of {name!r}", call,
-                    "pass the tensor with that dimension first")  # fmt: skip
-            for load in found:
-                _check_table(load, written, copied, call)
+            _no(f"tensor {tensor.name!r} is gathered from and written, and nothing tells whether"
+                " the same blocks", call, "write to another tensor")  # fmt: skip
+        _check_starts(tensor, starts, written, copied, call)
+    told = list(scatters(kernel))
+    for tensor, starts, call in told:
+        for access in kernel.accesses:
+            if access.buffer.same_as(tensor) and not any(
+                access.node.same_as(n) for _, _, n in told
+            ):
+                how = "stored elsewhere" if access.write else "read"
+                _no(f"tensor {tensor.name!r} is stored where data say, and {how} besides:"
+                    " nothing tells which comes first", access.node,
+                    "do that in another kernel")  # fmt: skip
+        _check_starts(tensor, starts, written, copied, call)
+
+
+def _check_starts(tensor: Any, starts: list[Any], written: Any, copied: Any, node: Any) -> None:
+    """Refuse places that no thread can work out."""
+    for dim, start in enumerate(starts):
+        found = loads_of(start)
+        if found and dim == len(starts) - 1:
+            _no(f"{found[0].source.name!r} chooses columns inside the tiles of {tensor.name!r}",
+                node, "pass the tensor with that dimension first")  # fmt: skip
+        for load in found:
+            _check_table(load, written, copied, node)
 
 
 def _check_table(load: TensorLoad, written: Any, copied: Any, node: Any) -> None:

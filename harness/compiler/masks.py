@@ -2,7 +2,8 @@
 
 ``if i < n: s[i] = x`` stores ``select(i < n, x, s[i])``. A store to a tensor needs no choice where
 its condition only says that the element exists, since tiles are clipped there anyway. What does not
-depend on the place in the block becomes a branch around the loops.
+depend on the place in the block becomes a branch around the loops. A store whose place data say
+keeps its conditions: what was there belongs to others.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tvm.ir import TensorLoad
 from harness.compiler.affine import Bounds, block_ranges
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, children, loads, read_kernel, with_body
+from harness.compiler.lookups import is_told
 from harness.compiler.tt_ops import seq
 from harness.language.regions import constant
 from harness.language.tensors import FRAGMENT
@@ -80,7 +82,7 @@ class _Masks:
     """Rewrites one kernel; ``allocated`` are the blocks it needs for conditions."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self.params = set(kernel.params)
+        self.kernel, self.params = kernel, set(kernel.params)
         self.names = {b.name for b in (*kernel.params, *kernel.onchip)}
         self.allocated: list[Any] = []
         self.loops: list[tirx.For] = []
@@ -158,9 +160,14 @@ class _Masks:
             + [replace(s, conditions=(tirx.Not(test), *s.conditions)) for s in orelse]
         )
 
-    def masked(self, store: _Store) -> tirx.BufferStore:
+    def masked(self, store: _Store) -> Any:
         """A store everywhere, of the old value where it does not happen."""
         node, value = store.node, store.value
+        if is_told(node, self.kernel):
+            made = tirx.BufferStore(node.buffer, value, list(node.indices), span=node.span)
+            if not store.conditions:
+                return made
+            return tirx.IfThenElse(tirx.all(*store.conditions), made, None, node.span)
         left = [c for test in store.conditions for c in self._left(test, node)]
         if left:
             old = tirx.BufferLoad(node.buffer, node.indices[:], span=node.span)

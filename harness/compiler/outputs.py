@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from harness.compiler.affine import affine, with_loops
 from harness.compiler.conditional import sure_writes
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Access, Kernel, accesses
+from harness.compiler.kernel import Access, Kernel, accesses, loads_of
 from harness.language.regions import constant
 from simulator.arch import TILE
 from simulator.plan.schema import BlockMap
@@ -20,6 +20,8 @@ from simulator.plan.work import canonical_block_map
 
 Writes = list[tuple[Access, tuple[Any, ...]]]
 """Writes of one tensor, each with the loops around it."""
+TOLD: Final = "told"
+"""Coverage of outputs whose places data say."""
 Hull = tuple[list[int], list[int], tuple[tuple[int, ...], ...]]
 
 
@@ -83,6 +85,8 @@ def hull(kernel: Kernel, writes: Writes, *, tiles: bool) -> Hull:
 def _block_map(kernel: Kernel, grid: tuple[int, int, int], writes: Writes) -> dict[str, Any]:
     shape = [constant(d) for d in writes[0][0].buffer.ty.shape]
     name = writes[0][0].buffer.name
+    if any(loads_of(*access.starts) for access, _ in writes):
+        return told_map(_tile_counts([d for d in shape if d is not None]))
     low, high, coefficients = hull(kernel, writes, tiles=True)
     x, y, z = (tuple(c[axis] for c in coefficients) for axis in range(3))
     block_map: dict[str, Any] = {"base": list(low), "x": list(x), "y": list(y), "z": list(z),
@@ -102,6 +106,13 @@ def _block_map(kernel: Kernel, grid: tuple[int, int, int], writes: Writes) -> di
         block_map["coverage"] = "guarded"
     canonical = canonical_block_map(msgspec.convert(block_map, BlockMap), grid, tiles)
     return {**msgspec.to_builtins(canonical), "coverage": block_map["coverage"]}
+
+
+def told_map(tiles: tuple[int, ...]) -> dict[str, Any]:
+    """The map of an output that data say the places of: any block may write any tile of it."""
+    none = [0] * len(tiles)
+    return {"base": none, "x": none, "y": none, "z": none, "extent": list(tiles),
+            "coverage": TOLD}  # fmt: skip
 
 
 def _in_any_case(kernel: Kernel, writes: Writes) -> bool:

@@ -34,7 +34,7 @@ _UNROLLED: Final = 64
 """Most iterations of a loop that is unrolled for its scalars."""
 
 _TERMS: Final = 48
-"""Longest expression that stands for a scalar."""
+"""Longest expression that stands for a scalar, for each datum it asks of a tensor."""
 
 Env = dict[Any, Any]
 """What each scalar is worth; None where nothing was assigned."""
@@ -96,7 +96,7 @@ class _Scalars:
         """An expression or statement with scalars and names replaced by what they are worth."""
         if not isinstance(node, (tvm.ir.Expr, tirx.Stmt)):
             return node
-
+        node = self.first(node, env)
         for access in loads(node) if isinstance(node, tvm.ir.Expr) else accesses(node):
             if env.get(access.buffer, at) is None:
                 refuse(f"scalar {access.buffer.name!r} is used before it has a value", node=at,
@@ -110,6 +110,25 @@ class _Scalars:
             return self.names.get(var, var)
 
         return tvm_ffi.structural_map(node, [(TensorLoad, load), (tvm.ir.Var, name)], order="post")
+
+    def first(self, node: Any, env: Env) -> Any:
+        """A node with choices between a value and a scalar that has none yet as that value.
+
+        ``last = T.if_then_else(test, i, last)`` where nothing was assigned before: what is not
+        there is not what anyone means, and golden refuses inputs for which it would be.
+        """
+
+        def missing(side: Any) -> bool:
+            return isinstance(side, TensorLoad) and env.get(side.source, side) is None
+
+        def choice(found: tirx.Select) -> Any:
+            if missing(found.false_value) and not missing(found.true_value):
+                return found.true_value
+            return found.false_value if missing(found.true_value) else found
+
+        if all(value is not None for value in env.values()):
+            return node
+        return tvm_ffi.structural_map(node, [(tirx.Select, choice)], order="post")
 
     def assigned(self, value: Any, stmt: tirx.BufferStore) -> Any:
         """The value of an assignment, which no block or written tensor takes part in."""
@@ -176,15 +195,14 @@ class _Scalars:
         changed: list[Any],
     ) -> dict[Any, tuple[Any, Any]] | None:  # fmt: skip
         """(at the start of an iteration, behind the loop) of each scalar a loop changes."""
-        entry = {v: tirx.Var(f"{v.name}_entry", str(v.ty.dtype)) for v in changed
-                 if env[v] is not None}  # fmt: skip
+        entry = {v: tirx.Var(f"{v.name}_entry", str(v.ty.dtype)) for v in changed}
         inside = {**env, **entry}
         names = dict(self.names)
         self.run(stmt.body, inside, ranges)
         self.names = names
         var, out = stmt.loop_var, {}
         for scalar in changed:
-            value, old, before = inside[scalar], entry.get(scalar), env[scalar]
+            value, old, before = inside[scalar], entry[scalar], env[scalar]
             if value is None:
                 return None
             if not mentions(value, entry.values()):  # the same in every iteration, or of its index
@@ -193,6 +211,8 @@ class _Scalars:
                     var <= start, before, _at(value, var, var - 1))  # fmt: skip
                 out[scalar] = (first, last)
                 continue
+            if before is None:
+                return None  # the first iteration differs from the others
             form = _advance(value, old, before, var, start, list(entry.values()))
             if form is None:
                 return None
@@ -231,7 +251,7 @@ def _short(value: Any, scalar: Any, node: Any) -> Any:
     """A value in its shortest form, if that is short enough to be computed wherever it is used."""
     size: list[Any] = []
     tvm_ffi.structural_walk(value, [(tvm.ir.Expr, size.append)])
-    if len(size) <= _TERMS:
+    if len(size) <= _TERMS * (1 + len(loads_of(value))):
         return tvm.sym.Analyzer().simplify(value)
     refuse(f"the value of scalar {scalar.name!r} has grown to an expression of {len(size)} terms",
            node=node, code="DataDependent",

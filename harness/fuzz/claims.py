@@ -16,6 +16,7 @@ import numpy as np
 from golden.decisions import deciding_values
 from golden.indices import index_ranges
 from golden.source import is_scalar, statements
+from golden.stored import told_outputs
 from golden.told import telling
 from simulator.plan.views import viewed
 
@@ -145,8 +146,13 @@ def core_map(kernel: Any, mapped: Any, found: Mapping[str, Any], written: Mappin
         return f"{len(seen)} blocks are dealt, {len(set(seen) & blocks)} of {len(blocks)} different"
     fewer = any(TURNS in getattr(s, "annotations", ()) and hasattr(s.body, "condition")
                 for s in statements(mapped.body))  # fmt: skip
+    told = told_outputs(kernel)
     for name, mask in written.items():
-        reason = _covers(found["tt.output_blocks"].get(name), mask, sorted(blocks), fewer=fewer)
+        block = found["tt.output_blocks"].get(name)
+        if name in told:
+            reason = _any_tile(block, mask)
+        else:
+            reason = _covers(block, mask, sorted(blocks), fewer=fewer)
         if reason:
             return f"{name}: {reason}"
     return ""
@@ -191,6 +197,16 @@ def curve(grid: tuple[int, int, int]) -> list[tuple[int, tuple[int, int, int]]]:
                     shift += 1
         out.append((place | z << shift, (x, y, z)))
     return sorted(out)
+
+
+def _any_tile(block: Mapping[str, Any] | None, mask: Any) -> str:
+    """Whether a map says nothing of what blocks write, which memory decides."""
+    if block is None or block.get("coverage") != "told":
+        return f"memory decides what is stored, and the map is {block}"
+    whole = mask.shape if mask.ndim > 1 else (1, *mask.shape)
+    tiles = [*whole[:-2], *(-(-n // TILE) for n in whole[-2:])]
+    moves = any(n for axis in ("base", "x", "y", "z") for n in block[axis])
+    return "the map is not of all tiles" if moves or list(block["extent"]) != tiles else ""
 
 
 def _covers(

@@ -19,6 +19,7 @@ from harness.kernels import (
     elementwise,
     gathered,
     gemm,
+    grouped,
     linear,
     loss,
     norm,
@@ -107,6 +108,19 @@ KERNELS: Final = MappingProxyType(
             gathered.embedding,
             gathered.embedding_reference,
             {"words": 50, "dim": 48},
+        ),
+        "grouped_gemm": Packaged(
+            grouped.grouped_gemm,
+            grouped.grouped_gemm_reference,
+            {"total": 77, "groups": 3, "N": 70, "K": 50},
+        ),
+        "unpermute": Packaged(
+            grouped.unpermute, grouped.unpermute_reference, {"tokens": 70, "dim": 50}
+        ),
+        "packed_attention": Packaged(
+            grouped.packed_attention,
+            grouped.packed_attention_reference,
+            {"total_q": 70, "total_k": 101, "dim": 48},
         ),
         "softmax": Packaged(softmax.softmax, softmax.reference, {"M": 100}),
         "online_softmax": Packaged(softmax.online_softmax, softmax.reference, {"M": 100}),

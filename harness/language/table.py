@@ -45,7 +45,9 @@ _WORKS: Final = {
     " or not; threads have no meaning here; several in one function run one after another, each a"
     " kernel of its own",
     "Parallel": "independent iterations over a tile, in any order of the loops; a store under `if`"
-    " updates where it holds",
+    " updates where it holds; int32 tensors may say which rows are read, `x[ids[i], j]`, or stored,"
+    " `out[start[b] + i, j] = …` under `if i < count[b]`, and which of each other's elements are"
+    " asked, `x[table[ids[i]], j]`; no row may be stored twice",
     "Persistent": "the places of a domain, dealt to cores as blocks of the grid are",
     "Pipelined": "a loop whose copies may run ahead of its computation",
     "serial": "a sequential loop, with a step if wanted; its bounds, and `if` around tile ops, may"
@@ -59,12 +61,12 @@ _WORKS: Final = {
     "alloc_global": "device memory that one T.Kernel of a function leaves to a later one",
     "alloc_shared": "a block on chip",
     "alloc_fragment": "a block on chip",
-    "alloc_local": "a block on chip",
+    "alloc_local": "a block on chip; one of a single int32 is as T.alloc_var",
     "alloc_var": "a scalar, int32 or float32, of values that follow from indices, parameters and"
     " elements of tensors that are only read",
     "copy": "between tensors and blocks, tensors, or blocks of one shape; a block may run along any"
-    " two dimensions of a tensor, and an int32 tensor of indices may choose along the first, as in"
-    " `T.copy(KV[table[b, k], :, :], block)`",
+    " two dimensions of a tensor, and an int32 tensor of indices may choose along any but the last,"
+    " as in `T.copy(KV[table[b, k], :, :], block)`, or `T.copy(block, KV[table[b, k], :, :])`",
     "fill": "a block set to a number, infinities included",
     "clear": "a block set to zero",
     "gemm": "C += A B on blocks, both transposes; int8 by int8 into int32 at fidelity HiFi4",

@@ -24,10 +24,11 @@ class Owner:
 def owners(plan: Plan, tensor: str, tile: Sequence[int]) -> list[Owner]:
     """Every core whose blocks cover ``tile`` of an output; one in a sound plan.
 
-    ``tile`` indexes the tensor's tile grid: leading dimensions, then row tile and column tile.
+    None where data choose what blocks write. ``tile`` indexes the tensor's tile grid: leading
+    dimensions, then row tile and column tile.
     """
     block_map = plan.output_blocks.get(tensor)
-    if block_map is None:
+    if block_map is None or block_map.coverage == "told":
         return []
     grid = tile_grid(plan.layouts[tensor])
     wanted = np.array(((0,) * len(grid) + tuple(tile))[-len(grid) :])

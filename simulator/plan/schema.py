@@ -123,6 +123,7 @@ class BlockMap(_Strict, frozen=True):
 
     ``coverage`` is ``full`` where every tile is written by a block, ``partial`` where some are by
     none, and ``guarded`` where every tile is some block's, which writes it under a condition.
+    ``told`` says that data choose what each block writes: any tile, so the map is of all of them.
     """
 
     base: tuple[Signed, ...]
@@ -130,7 +131,7 @@ class BlockMap(_Strict, frozen=True):
     y: tuple[Signed, ...]
     z: tuple[Signed, ...]
     extent: tuple[Positive, ...]
-    coverage: Literal["full", "partial", "guarded"] = "full"
+    coverage: Literal["full", "partial", "guarded", "told"] = "full"
 
 
 class CircularBuffer(_Strict, frozen=True):

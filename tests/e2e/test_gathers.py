@@ -322,8 +322,6 @@ CLEAR = "T.clear(k)\n"
 REFUSED = [
     ("columns", [L, TABLE], "T.copy(L[0, t[bx, 0] * 64], k)  #", "UnsupportedIndex",
      "columns inside the tiles of 'L'"),
-    ("index of an index", [K, TABLE], "T.copy(K[t[bx, t[bx, 0]], :, :], k)  #",
-     "UnsupportedIndex", "read from 't'"),
     ("int8", [K, 't: T.Tensor((4, 4), "int8")'], "T.copy(K[t[bx, 0], :, :], k)  #",
      "UnsupportedIndex", "holds int8"),
     ("indices in a block", [K, TABLE], BLOCK + "T.copy(K[i[bx, 0], :, :], k)  #",
@@ -334,8 +332,6 @@ REFUSED = [
      "may lie outside its 4"),
     ("from what is written", [TABLE], "T.copy(Y[t[bx, 0], :, :], k)  #", "UnsupportedIndex",
      "gathered from and written"),
-    ("scatter", [K, TABLE], "T.copy(K[bx, :, :], k)\nT.copy(k, Y[t[bx, 0], :, :])  #",
-     "UnsupportedIndex", "read from 't'"),
     ("loop", [K, TABLE],
      MADE + CLEAR + "for j in T.serial(i[bx, 0]):  #\n    T.copy(K[j, :, :], k)",
      "DataDependent", "a loop depends on 'i'"),

@@ -13,7 +13,7 @@ from harness.compiler.affine import mentions
 from harness.compiler.block.lookup import Lookup, Scope, asked_of
 from harness.compiler.block.names import Names, is_index_row
 from harness.compiler.kernel import statements
-from harness.compiler.tt_ops import TILE_ADDR, thread
+from harness.compiler.tt_ops import TILE_ADDR
 from harness.language.regions import constant
 
 
@@ -35,7 +35,7 @@ def ask(
         rows += [one] if same is None else []
         binds.append((one if same is None else replace(one, row=same.row)).bind())
     span = getattr(node, "span", None)
-    return [*(thread("reader", row.fetch(span)) for row in rows), *binds], told
+    return [*(stmt for row in rows for stmt in row.fetch(span)), *binds], told
 
 
 def ahead(inner: list[Any], var: Any, ana: Any, scope: Scope) -> tuple[list[Any], list[Any]]:

@@ -16,6 +16,7 @@ import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.affine import mentions
+from harness.compiler.block.access import no_index
 from harness.compiler.block.conditions import condition
 from harness.compiler.block.gather import is_gathered
 from harness.compiler.block.lattice import MOST, Lattice, Numbers, lattices
@@ -106,7 +107,7 @@ def moved_store(nest: Nest, stmt: tirx.BufferStore) -> list[Statement]:
     """The statements of a store to computed places of an on-chip block."""
     buffer = stmt.buffer
     if buffer.name in nest.reader.held or len(buffer.ty.shape) > 2:
-        nest.no_index(buffer, stmt)
+        no_index(buffer, stmt)
     block, row, col = _block(nest, buffer, stmt.indices[:], stmt)
     everywhere = np.ones(row.numbers.shape, np.bool_)
     _inside(nest, block, (row, col), everywhere, buffer, stmt)
@@ -129,7 +130,7 @@ def _block(
 ) -> tuple[Buffer, Index, Index]:  # fmt: skip
     """The block of two dimensions that is asked, and where."""
     if len(nest.variables) > 2 or any(mentions(i, nest.variables) for i in indices[:-2]):
-        nest.no_index(buffer, node)
+        no_index(buffer, node)
     sizes = [constant(d) or 0 for d in buffer.ty.shape]
     lead = max(len(indices) - 2, 0)
     starts = [*indices[:lead], *(zero() for _ in indices[lead:])]

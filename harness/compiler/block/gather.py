@@ -18,6 +18,7 @@ import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.affine import Bounds, mentions
+from harness.compiler.block.access import no_index
 from harness.compiler.block.bounce import Bounce, Move, Piece, anew, directly
 from harness.compiler.block.lookup import Scope, looked_up, page_if_inside
 from harness.compiler.block.model import Buffer, Expr, Leaf, Load, Statement
@@ -77,7 +78,7 @@ def gathered(nest: Nest, buffer: Any, indices: list[Any], inside: Any, node: Any
         CompileError: a place that does not go with rows and columns of the loops.
     """
     if len(nest.variables) != 2 or len(indices) < 2:
-        nest.no_index(buffer, node)
+        no_index(buffer, node)
     block = nest.reader.block_of(
         f"{buffer.name}_block", nest.reader.stored(buffer), tuple(nest.extents)
     )
@@ -155,7 +156,7 @@ class _Gather:
 
             return loop("r", self.dst.shape[0], line)
 
-        fetched = [thread("reader", a.fetch(self.span)) for a in asked]
+        fetched = [stmt for a in asked for stmt in a.fetch(self.span)]
         barrier = call("noc_async_read_barrier", span=self.span)
         if self.bytes * RUN % self.align == 0:
             reads = lines(directly("noc_async_read_partial_page", self.tensor, self.span))

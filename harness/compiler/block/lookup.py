@@ -1,4 +1,9 @@
-"""Indices that the reader asks a tensor for before it fetches the block they choose."""
+"""Indices that the reader asks a tensor for before it fetches the block they choose.
+
+An index may place another: ``table[ids[i]]``. The inner one is loaded first. What says in which row
+of a tensor an index lies is asked once more, since the reader has to know it before it fetches that
+row, whoever the row is for.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +22,7 @@ from harness.compiler.block.names import Names
 from harness.compiler.block.region import Region
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads_of
-from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call
+from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call, thread
 from harness.language.blockformats import dtype_of
 from harness.language.regions import constant
 from harness.language.tensors import TRUTH
@@ -42,19 +47,26 @@ class Scope:
 
 @dataclass(frozen=True)
 class Lookup:
-    """One datum: ``var`` is datum ``index`` of row ``page`` of ``table``, read to L1 ``row``."""
+    """One datum: ``var`` is datum ``index`` of row ``page`` of ``table``, read to L1 ``row``.
+
+    ``load`` asks it, of what was asked before; ``paging`` are the data that ``page`` is made of,
+    for the reader alone.
+    """
 
     load: TensorLoad
     var: Any
     row: Any
     page: Any
     index: Any
+    paging: tuple[Lookup, ...] = ()
 
     def fetch(self, span: Any) -> list[Any]:
-        """Read the row."""
+        """Block ops of the reader that read the row."""
         where = address(TILE_ADDR, self.row, 0)
-        return [call("noc_async_read_page", self.page, self.load.source, where, span=span),
+        before = [stmt for one in self.paging for stmt in one.fetch(span)]
+        read = [call("noc_async_read_page", self.page, self.load.source, where, span=span),
                 call("noc_async_read_barrier", span=span)]  # fmt: skip
+        return [*before, thread("reader", [*(one.bind() for one in self.paging), *read])]
 
     def same_row(self, other: Lookup) -> bool:
         """Whether another datum lies in the row that this one's is read to."""
@@ -71,7 +83,7 @@ def asked_of(
 ) -> tuple[list[Lookup], list[Any]]:  # fmt: skip
     """What expressions ask tensors of indices, and the expressions with variables for the answers.
 
-    ``ana`` knows the variables in scope.
+    An index that places another comes before it. ``ana`` knows the variables in scope.
 
     Raises:
         CompileError: an index of the tensor of indices that may lie outside it.
@@ -79,17 +91,39 @@ def asked_of(
     found = loads_of(*exprs)
     if not found:
         return [], list(exprs)
+    asked: list[Lookup] = []
     with ExitStack() as known:
         for condition in scope.conditions:
             known.enter_context(ana.constraint_scope(condition))
-        asked = [_lookup(load, names, ana, scope.told, node) for load in found]
+        for load in sorted(found, key=_depth):
+            indices = [answered(index, asked) for index in load.indices]
+            told = [*scope.told, *(one.var for one in asked)]
+            paging, outer = asked_of(list(load.indices[:-1]), names, ana, scope, node)
+            own = [*told, *(one.var for one in paging)]
+            page, index = _place(load, [*outer, indices[-1]], ana, own, node)
+            var = tirx.Var(f"{load.source.name}_at", "int32")
+            known_as = tirx.BufferLoad(load.source, indices)
+            asked.append(Lookup(known_as, var, names.row(load.source), page, index, tuple(paging)))
+    return asked, [answered(expr, asked) for expr in exprs]
+
+
+def answered(expr: Any, asked: Sequence[Lookup]) -> Any:
+    """An expression with variables for what was asked."""
+    if not loads_of(expr):
+        return expr
 
     def answer(load: TensorLoad) -> Any:
-        var = next(a.var for a in asked if tvm_ffi.structural_equal(a.load, load))
-        return var != 0 if dtype_of(load) == TRUTH else var
+        one = next((a for a in asked if tvm_ffi.structural_equal(a.load, load)), None)
+        if one is None:
+            return load
+        return one.var != 0 if dtype_of(load) == TRUTH else one.var
 
-    return asked, [tvm_ffi.structural_map(e, [(TensorLoad, answer)], order="pre")
-                   if loads_of(e) else e for e in exprs]  # fmt: skip
+    return tvm_ffi.structural_map(expr, [(TensorLoad, answer)], order="post")
+
+
+def _depth(load: TensorLoad) -> int:
+    """How many data have to be known one after another before a load."""
+    return max((_depth(inner) + 1 for inner in loads_of(*load.indices)), default=0)
 
 
 def looked_up(
@@ -130,24 +164,27 @@ def page_if_inside(region: Region, page: Any) -> Any:
     return tirx.Select(tirx.all(*tests), page, tirx.const(pages, "int32"))
 
 
-def _lookup(
-    load: TensorLoad, names: Names, ana: Any, told: Sequence[Any], node: Any
-) -> Lookup:  # fmt: skip
-    """The place of a datum, which lies inside its tensor.
+def _place(
+    load: TensorLoad, indices: Sequence[Any], ana: Any, told: Sequence[Any], node: Any
+) -> tuple[Any, Any]:  # fmt: skip
+    """The row of a datum and its place in the row, which lie inside its tensor.
 
-    Along a row that is for the data to see to where they say how far a loop goes: what lies beyond
-    is not read from elsewhere, and the load finds that nobody wrote it.
+    Where data say which it is, that is for the data to see to: a row that there is not is no page
+    of the tensor, and what lies beyond a row is not read from elsewhere, as nobody wrote it.
     """
     table, page = load.source, tirx.const(0, "int32")
     sizes = [constant(d) or 0 for d in table.ty.shape]
-    for dim, (index, size) in enumerate(zip(load.indices, sizes, strict=True)):
-        open_end = dim == len(sizes) - 1 and mentions(index, told)
-        if not (ana.can_prove(index >= 0) and (open_end or ana.can_prove(index < size))):
+    tests: list[Any] = []
+    for index, size in zip(indices, sizes, strict=True):
+        found = [t for t in (index >= 0, index < size) if not ana.can_prove(t)]
+        if found and not mentions(index, told):
             refuse(f"index {index} of {table.name!r} may lie outside its {size}, where it has no"
                    " indices", node=node, code="OutOfBounds",
                    next_step="ask it under a condition, such as k < n, that proves there is one, or"
                    " pass a larger one")  # fmt: skip
-    for index, size in zip(load.indices[:-1], sizes[:-1], strict=True):
+        tests += found if index is not indices[-1] else []
+    for index, size in zip(indices[:-1], sizes[:-1], strict=True):
         page = page * size + index
-    var = tirx.Var(f"{table.name}_at", "int32")
-    return Lookup(load, var, names.row(table), ana.simplify(page), ana.simplify(load.indices[-1]))
+    if tests:
+        page = tirx.Select(tirx.all(*tests), page, tirx.const(math.prod(sizes[:-1]), "int32"))
+    return ana.simplify(page), ana.simplify(indices[-1])

@@ -10,6 +10,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
 from harness.compiler.affine import mentions
+from harness.compiler.block.access import REPEATED, accessed
 from harness.compiler.block.choose import Pick, picked, picks, window
 from harness.compiler.block.computed import is_moved, moved_leaf, moved_store, moved_tensor
 from harness.compiler.block.conditions import condition, is_truth, whole
@@ -32,11 +33,11 @@ from harness.compiler.block.model import (
     Unary,
 )
 from harness.compiler.block.region import Region
+from harness.compiler.block.scatter import scattered
 from harness.compiler.block.whole import NARROW, NUMBERS, REAL, WHOLE, copied, in_parts, total
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
-from harness.language.regions import constant
 from harness.language.tensors import TRUTH
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ _ARITHMETIC: Final = (*RING, (tirx.Div, "div"))
 _FUNCTIONS: Final = ("exp", "exp2", "log", "log1p", "sqrt", "rsqrt", "sigmoid", "tanh", "erf",
                      "sin", "cos", "floor", "ceil", "round")  # fmt: skip
 _LOG2_E: Final = 1.4426950408889634
-_REPEATED: Final = {w: w.split(" as ")[-1] for w in ("ROW", "COL", "SCALAR", "row as COL",
-                                                     "column as ROW")}  # fmt: skip
 
 
 class Nest:
@@ -64,8 +63,8 @@ class Nest:
         self.target: Buffer | None = None
         self.guards: list[Any] = []  # conditions under which an operand is chosen
 
-    def store(self, stmt: tirx.BufferStore) -> list[Statement]:
-        """The statements of one store."""
+    def store(self, stmt: tirx.BufferStore, where: Any = None) -> list[Statement]:
+        """The statements of one store; one whose place data say happens ``where`` that holds."""
         from harness.compiler.block.read import lies, make_buffer
 
         self.node = stmt
@@ -73,7 +72,7 @@ class Nest:
         if buffer.name in self.reader.buffers and is_moved(self, buffer, indices):
             return moved_store(self, stmt)
         if buffer.name in self.reader.buffers:
-            starts, extents, access = self._access(buffer, indices, stmt)
+            starts, extents, access = accessed(self.variables, self.extents, buffer, indices, stmt)
             if access != "full":
                 refuse(f"{buffer.name!r} is not stored over the whole iteration space", node=stmt,
                        code="UnsupportedIndex",
@@ -86,7 +85,8 @@ class Nest:
                 load.dst = block
                 return [*self.before, *self.parts.after]
             return [*self.before, Eltwise(stmt, block, expr), *self.parts.after]
-        region = self.region(buffer, indices, stmt)
+        told = scattered(self, buffer, indices, where, stmt)
+        region = self.region(buffer, indices, stmt) if told is None else told
         form = "full" if len(self.extents) > 1 else lies(region)
         dtype = dtype_of(buffer)
         computed = dtype in WHOLES and is_computed(stmt.value, self.reader.held)
@@ -111,68 +111,11 @@ class Nest:
 
     # Places -----------------------------------------------------------------------------------
 
-    def _along(self, index: Any, buffer: Any, node: Any) -> tuple[int | None, Any]:
-        """(loop, start) of an index ``start + loop variable``, or of a start alone."""
-        used = [k for k, v in enumerate(self.variables) if mentions(index, [v])]
-        if not used:
-            return None, index
-        start = tvm.sym.Analyzer().simplify(index - self.variables[used[0]])
-        if len(used) > 1 or mentions(start, self.variables):
-            self.no_index(buffer, node)
-        return used[0], start
-
-    def no_index(self, buffer: Any, node: Any) -> NoReturn:
-        """Refuse an index."""
-        refuse(f"{buffer.name!r} is indexed in a way that is neither elementwise nor a broadcast",
-               node=node, code="UnsupportedIndex",
-               next_step="index by the loop variables in order, or by one of them")  # fmt: skip
-
-    def _access(
-        self, buffer: Any, indices: list[Any], node: Any
-    ) -> tuple[list[Any], list[int], str]:  # fmt: skip
-        """Starts and extents of what is accessed of an on-chip buffer, and how.
-
-        How is one of full, turned, ROW, COL, SCALAR, line: a row or column in one loop, row as
-        COL and column as ROW: one row or column that runs along the other loop.
-
-        Raises:
-            CompileError: any other way.
-        """
-        along = [self._along(i, buffer, node) for i in indices]
-        starts = [start for _, start in along]
-        extents = [1 if k is None else self.extents[k] for k, _ in along]
-        places = [k for k, _ in along]
-        while len(places) > 2 and places[0] is None:  # a fixed leading index
-            places.pop(0)
-        rank = len(self.variables)
-        last = [rank - 2, rank - 1]
-        access = None
-        if places == list(range(rank)):
-            access = "full"
-        elif all(p is None for p in places):
-            access = "SCALAR"
-        elif rank >= 2 and places == last[::-1]:
-            access = "turned"
-        elif rank >= 2 and (places == [last[0], None] or places == last[:1]):
-            access = "COL"
-        elif rank >= 2 and (places == [None, last[1]] or places == last[1:]):
-            access = "ROW"
-        elif rank >= 2 and places == [None, last[0]]:
-            access = "row as COL"
-        elif rank >= 2 and places == [last[1], None]:
-            access = "column as ROW"
-        elif rank == 1 and places in ([0, None], [None, 0]):
-            alone = constant(buffer.ty.shape[len(indices) - 2 + places.index(None)]) == 1
-            access = "full" if alone else "line"
-        if access is None:
-            self.no_index(buffer, node)
-        return starts, extents, access
-
     def leaf(self, buffer: Any, indices: list[Any], node: Any) -> Expr:
         """The operand an on-chip element is; vectors in the other form are turned first."""
         if is_moved(self, buffer, indices):
             return moved_leaf(self, buffer, indices, node)
-        starts, extents, access = self._access(buffer, indices, node)
+        starts, extents, access = accessed(self.variables, self.extents, buffer, indices, node)
         parts = self.parts
         fixed = [dim for dim in range(max(len(indices) - 2, 0), len(indices))
                  if not mentions(indices[dim], self.variables)
@@ -180,9 +123,7 @@ class Nest:
         chosen = picks(parts, buffer, starts, extents, fixed, node) if fixed else []
         block = parts.read(buffer, starts, extents, node)
         if not chosen:
-            return self.operand(
-                block, _REPEATED.get(access), node, turned=self._lies(block, access)
-            )
+            return self.operand(block, REPEATED.get(access), node, turned=self._lies(block, access))
         return self._picked(block, chosen, access, node)
 
     def _lies(self, block: Buffer, access: str) -> bool:
@@ -191,7 +132,7 @@ class Nest:
         if access in ("full", "line"):
             return self.side(block) != form and (1, 1) not in (block.shape, self._shape())
         if " as " in access:
-            return block.form != _REPEATED[access].lower()
+            return block.form != REPEATED[access].lower()
         along = {"ROW": "row", "COL": "col"}.get(access, block.form)
         return access == "turned" or block.form not in ("full", along)
 
@@ -312,7 +253,7 @@ class Nest:
             made, vector = picked(part, chosen, node, self.reader.temp)
             self.before += made
             turned = self._lies(vector, access)
-            found.append(Leaf(self._turned(vector) if turned else vector, _REPEATED.get(access)))
+            found.append(Leaf(self._turned(vector) if turned else vector, REPEATED.get(access)))
         return total(found)
 
     # Expressions ------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from tvm.ir import Call, TensorRegion
 
 from harness.compiler.affine import block_ranges, mentions
 from harness.compiler.block.conditions import check_conditions
+from harness.compiler.block.gather import Gathered
 from harness.compiler.block.held import KEPT, WHOLES, check_whole, computed_integers
 from harness.compiler.block.lattice import Lattice, Run
 from harness.compiler.block.model import (
@@ -168,7 +169,8 @@ class _Reader:
             region = self.region(src, call, gathers=True)
             return self.load(call, self.block(dst, call, parts.write), region)
         if to_tensor:
-            return self.unload(call, self.region(dst, call), self.block(src, call, parts.read))
+            region = self.region(dst, call, gathers=True)
+            return self.unload(call, region, self.block(src, call, parts.read))
         a, b = self.block(src, call, parts.read), self.block(dst, call, parts.write)
         if (a.lead, a.shape) == (b.lead, b.shape):
             return [Eltwise(call, b, copied(a, b))]
@@ -218,6 +220,8 @@ class _Reader:
 
     def unload(self, node: Any, region: Region, buffer: Buffer) -> list[Statement]:
         """A store; a vector that lies the other way in its tensor is turned first."""
+        if isinstance(region, Gathered):
+            return [Store(node, region, buffer)]
         if {buffer.form, lies(region)} == {"row", "col"}:
             turned = buffer.turned(self.temp(f"{buffer.name}_t"))
             return [Transpose(node, turned, buffer), *self.unload(node, region, turned)]
@@ -308,22 +312,27 @@ class _Reader:
             body = body.body
         out: list[Statement] = []
         for stmt in body.seq[:] if isinstance(body, tirx.SeqStmt) else [body]:
+            where = None
+            if isinstance(stmt, tirx.IfThenElse):  # left of a store whose place data say
+                where, stmt = stmt.condition, stmt.then_case  # noqa: PLW2901
             if not isinstance(stmt, tirx.BufferStore):
                 refuse(f"a {type(stmt).__name__} inside T.Parallel", node=stmt,
                        next_step="store an elementwise expression; use T.if_then_else")  # fmt: skip
-            out += self._stored(stmt, dict(zip(variables, extents, strict=True)))
+            out += self._stored(stmt, dict(zip(variables, extents, strict=True)), where)
         return out
 
-    def _stored(self, stmt: tirx.BufferStore, loops: dict[Any, int]) -> list[Statement]:
+    def _stored(
+        self, stmt: tirx.BufferStore, loops: dict[Any, int], where: Any
+    ) -> list[Statement]:  # fmt: skip
         """One store of a nest; a loop of one iteration that it is not stored along is none."""
         unused = {v: tirx.const(0, "int32") for v, extent in loops.items()
                   if extent == 1 and not any(mentions(i, [v]) for i in stmt.indices)}  # fmt: skip
-        if 0 < len(unused) < len(loops):
+        if where is None and 0 < len(unused) < len(loops):
             stmt = substituted(stmt, unused, tvm.sym.Analyzer())
             loops = {v: extent for v, extent in loops.items() if v not in unused}
         variables = list(loops)
         order = [variables[k] for k in in_order(stmt, variables)]
-        return Nest(self, order, [loops[v] for v in order]).store(stmt)
+        return Nest(self, order, [loops[v] for v in order]).store(stmt, where)
 
     def cumsum(self, call: Call, parts: Parts) -> list[Statement]:
         """Running sums, with the triangle of ones they take."""

@@ -166,7 +166,7 @@ class TransferEmitter:
         asked, region = looked_up(stmt.region, self.names, ana, self.scope, stmt.node)
         lead, inside = self._lead(region, stmt.node)
         rows, cols = map(self._axis, self._spans(region))
-        before = [thread("reader", lookup.fetch(span)) for lookup in asked]
+        before = [stmt for lookup in asked for stmt in lookup.fetch(span)]
         bound = [lookup.bind() for lookup in asked]
         if rows is None or cols is None:
             return seq([*before, *self._read_pieces(stmt, region, lead, inside, asked)])
@@ -292,7 +292,7 @@ class TransferEmitter:
 
         tiles = loop("b", dst.lead, lambda b: loop("i", dst.rows, lambda i: loop(
             "j", dst.cols, lambda j: one(b, i, j))))  # fmt: skip
-        before = [thread("reader", lookup.fetch(span)) for lookup in asked]
+        before = [stmt for lookup in asked for stmt in lookup.fetch(span)]
         return seq([*before, thread("reader", [*(a.bind() for a in asked), *tiles])])
 
     def store(self, stmt: Store) -> Any:
@@ -306,25 +306,30 @@ class TransferEmitter:
             self.names[stmt.src],
             stmt.region.tensor,
         )
-        lead, inside = self._lead(stmt.region, stmt.node)
-        rows, cols = map(self._axis, self._spans(stmt.region))
         ana = self.analyzer()
+        asked, region = looked_up(stmt.region, self.names, ana, self.scope, stmt.node)
+        before = [stmt for lookup in asked for stmt in lookup.fetch(span)]
+        bound = [lookup.bind() for lookup in asked]
+        lead, inside = self._lead(region, stmt.node)
+        rows, cols = map(self._axis, self._spans(region))
         barrier = call("noc_async_write_barrier", span=span)
         if rows is None or cols is None or not all(_ends_tiles(ana, a) for a in (rows, cols)):
-            pieces = self._pieces(stmt.region, stmt.node)
+            pieces = self._pieces(region, stmt.node)
             pieces.check_writes()
-            move = directly("noc_async_write_partial_page", tensor, span)
+            move, paged = (directly("noc_async_write_partial_page", tensor, span),
+                           partial(page_if_inside, region))  # fmt: skip
             moved = _planes(lead, lambda page, index: pieces.moves(
-                move, self.names, stmt.src, (page, index)))  # fmt: skip
-            return thread("writer", [*_where(inside, moved), barrier])
+                move, self.names, stmt.src, (page, index), paged))  # fmt: skip
+            return seq([*before, thread("writer", [*bound, *_where(inside, moved), barrier])])
 
         def write(page: Any, index: Any, i: Any, j: Any) -> list[Any]:
             where = address(TILE_ADDR, buffer, ana.simplify(index))
-            op = call("noc_async_write_page", ana.simplify(page), tensor, where, span=span)
+            page = page_if_inside(region, ana.simplify(page))
+            op = call("noc_async_write_page", page, tensor, where, span=span)
             return self._guard(ana, rows, cols, i, j, op)
 
         out = _where(inside, self._tiles(lead, rows, cols, write))
-        return thread("writer", [*out, barrier])
+        return seq([*before, thread("writer", [*bound, *out, barrier])])
 
 
 def _planes(lead: list[tuple[Any, int, int]], body: Any) -> list[Any]:

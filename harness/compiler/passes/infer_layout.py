@@ -26,6 +26,7 @@ from harness.compiler.scalars import without_scalars
 from harness.compiler.separate import separated
 from harness.compiler.signed import stored_dtype
 from harness.compiler.staging import staged
+from harness.compiler.variables import with_variables
 from harness.compiler.views import View, find_views, with_views
 from harness.compiler.waves import spread
 from harness.errors import OptionError
@@ -97,8 +98,8 @@ class InferTTLayout(TTPass):
 
         Scalars and masks become expressions first.
         """
-        func = spread(staged(recalled(separated(func))))
-        func = unmasked(interchanged(placed(without_scalars(func))))
+        func = without_scalars(spread(staged(recalled(with_variables(separated(func))))))
+        func = unmasked(interchanged(placed(func)))
         kernel = read_kernel(func)
         check_control(kernel)
         given = attrs.get(func, attrs.TT_CORE_GRID)

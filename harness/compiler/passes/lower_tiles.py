@@ -37,6 +37,7 @@ from harness.compiler.block.moved import Moved, emit_moved
 from harness.compiler.block.names import Names
 from harness.compiler.block.normalise import normalise
 from harness.compiler.block.read import read_block
+from harness.compiler.block.scatter import emit_scatter
 from harness.compiler.block.spans import check_spans
 from harness.compiler.block.transfer import TransferEmitter
 from harness.compiler.diagnostics import TTPass, refuse
@@ -187,6 +188,8 @@ class _Lowering:
             return [self.transfer.load(stmt)]
         if isinstance(stmt, Moved):
             return [emit_moved(self.names, self.ranges, stmt)]
+        if isinstance(stmt, Store) and isinstance(stmt.region, Gathered):
+            return [emit_scatter(self.names, self.ranges, stmt, self.transfer.scope)]
         if isinstance(stmt, Store):
             return [self.transfer.store(stmt)]
         if isinstance(stmt, Scaler):

@@ -81,7 +81,9 @@ def _told(nodes: list[Node], rows: Rows) -> list[Node]:
 def _deciding(nodes: list[Node], var: Any, users: Ends) -> set[str]:
     """Threads that do something where a variable decides whether, or how often."""
     out: set[str] = set()
-    for node in nodes:
+    for position, node in enumerate(nodes):
+        if _asks(node) and mentions(node.stmt.value, [var]):  # it places another
+            out |= _deciding(nodes[position + 1 :], node.stmt.var, users)
         if isinstance(node, Loop):
             asked = [node.node.min, node.node.extent]
         elif isinstance(node, Cond):

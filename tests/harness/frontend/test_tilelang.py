@@ -59,6 +59,8 @@ PACKAGED: dict[str, dict[str, Any]] = {
     "attention.flash_attention": {"is_causal": True, "window": 70},
     "gathered.paged_attention": {"page_size": 48},
     "gathered.expert_gemm": {},
+    "grouped.grouped_gemm": {},
+    "grouped.packed_attention": {},
 }
 """Packaged kernels, by module and factory, and the parameters to try."""
 

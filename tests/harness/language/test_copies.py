@@ -162,26 +162,6 @@ def test_a_leading_index_outside_reads_zero(by: int) -> None:
     assert harness.check(_shifted(by)).passed
 
 
-def test_an_index_from_a_tensor_is_refused() -> None:
-    """A scatter names the table, why it cannot be, and its line; the table counts as used."""
-
-    @T.prim_func
-    def main(
-        K: T.Tensor((8, 32, 64), "bfloat16"),
-        table: T.Tensor((4,), "int32"),
-        Y: T.Tensor((4, 32, 64), "bfloat16"),
-    ):
-        with T.Kernel(4) as bx:
-            k = T.alloc_shared((32, 64), "bfloat16")
-            T.copy(K[bx, :, :], k)
-            T.copy(k, Y[table[bx], :, :])
-
-    with pytest.raises(CompileError, match="an index is read from 'table'") as error:
-        harness.compile(main)
-    assert "on the host" in str(error.value.next_step)
-    assert str(error.value.location).startswith("test_copies.py:")
-
-
 def _both_units(loaded_inside: bool) -> Any:
     """A float32 operand of a product whose sum stays in DST, which is also needed as it is."""
 

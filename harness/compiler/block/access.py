@@ -1,0 +1,74 @@
+"""How a T.Parallel nest reads and stores an on-chip buffer: along which loops, and from where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+import tvm
+
+from harness.compiler.affine import mentions
+from harness.compiler.diagnostics import refuse
+from harness.language.regions import constant
+
+REPEATED: Final = {
+    "ROW": "ROW", "COL": "COL", "SCALAR": "SCALAR", "row as COL": "COL", "column as ROW": "ROW",
+}  # fmt: skip
+"""Ways of access that repeat one row, column or element, and what is repeated in the end."""
+
+
+def no_index(buffer: Any, node: Any) -> NoReturn:
+    """Refuse an index."""
+    refuse(f"{buffer.name!r} is indexed in a way that is neither elementwise nor a broadcast",
+           node=node, code="UnsupportedIndex",
+           next_step="index by the loop variables in order, or by one of them")  # fmt: skip
+
+
+def accessed(
+    variables: Sequence[Any], sizes: Sequence[int], buffer: Any, indices: Sequence[Any], node: Any
+) -> tuple[list[Any], list[int], str]:
+    """Starts and extents of what loops of ``sizes`` access of a buffer, and how.
+
+    How is one of full, turned, ROW, COL, SCALAR, line: a row or column in one loop, row as COL and
+    column as ROW: one row or column that runs along the other loop.
+
+    Raises:
+        CompileError: any other way.
+    """
+    along = [_along(variables, i, buffer, node) for i in indices]
+    starts = [start for _, start in along]
+    extents = [1 if k is None else sizes[k] for k, _ in along]
+    places = [k for k, _ in along]
+    while len(places) > 2 and places[0] is None:  # a fixed leading index
+        places.pop(0)
+    rank = len(variables)
+    last = [rank - 2, rank - 1]
+    if places == list(range(rank)):
+        return starts, extents, "full"
+    if all(p is None for p in places):
+        return starts, extents, "SCALAR"
+    if rank == 1 and places in ([0, None], [None, 0]):
+        alone = constant(buffer.ty.shape[len(indices) - 2 + places.index(None)]) == 1
+        return starts, extents, "full" if alone else "line"
+    ways = {
+        (last[1], last[0]): "turned", (last[0], None): "COL", (last[0],): "COL",
+        (None, last[1]): "ROW", (last[1],): "ROW", (None, last[0]): "row as COL",
+        (last[1], None): "column as ROW",
+    }  # fmt: skip
+    found = ways.get(tuple(places)) if rank > 1 else None
+    if found is None:
+        no_index(buffer, node)
+    return starts, extents, found
+
+
+def _along(
+    variables: Sequence[Any], index: Any, buffer: Any, node: Any
+) -> tuple[int | None, Any]:  # fmt: skip
+    """(loop, start) of an index ``start + loop variable``, or of a start alone."""
+    used = [k for k, v in enumerate(variables) if mentions(index, [v])]
+    if not used:
+        return None, index
+    start = tvm.sym.Analyzer().simplify(index - variables[used[0]])
+    if len(used) > 1 or mentions(start, variables):
+        no_index(buffer, node)
+    return used[0], start
