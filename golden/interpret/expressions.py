@@ -7,6 +7,7 @@ yields an Approx; comparisons of Approx yield a Truth, which may be unsure where
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -14,8 +15,8 @@ import numpy as np
 import tvm
 from tvm import tirx
 
-from golden.approx import Approx, exact
-from golden.arithmetic import Arithmetic
+from golden.approx import Approx, exact, merged_jumps
+from golden.arithmetic import Arithmetic, two_sided
 from golden.errors import GoldenError, location_of
 from golden.formats import find_format
 from golden.functions import Functions
@@ -60,6 +61,9 @@ _INDEX_OPS: Final[Mapping[str, Callable[[Any, Any], Any]]] = MappingProxyType(
         "LShift": lambda a, b: a << b,
         "RShift": lambda a, b: a >> b,
     }
+)
+_OF_INTEGERS: Final = frozenset(
+    {"FloorDiv", "FloorMod", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "LShift", "RShift"}
 )
 _COMPARISONS: Final = frozenset({"EQ", "NE", "LT", "LE", "GT", "GE"})
 
@@ -143,6 +147,11 @@ class Evaluator:
             return self._cast(expr)
         if isinstance(expr, tirx.Select):
             return self._select(expr.condition, expr.true_value, expr.false_value)
+        if kind == "BitwiseNot":
+            inner, ones = self.value(expr.a), 255 if dtype_of(expr) == "uint8" else -1
+            if _is_index(inner):
+                return inner ^ ones
+            return self._combine("BitwiseXor", as_approx(inner), as_approx(ones), "int32", expr)
         if kind in ("And", "Or", "Not"):
             return self._logic(kind, expr)
         if kind in _INDEX_OPS:
@@ -248,9 +257,20 @@ class Evaluator:
         }
         if kind in simple:
             return simple[kind](a, b, dtype, broadcast)
-        if kind in ("FloorDiv", "FloorMod") and find_format(dtype_of(expr)).is_integer:
-            return exact(_INDEX_OPS[kind](self._whole(a, expr), self._whole(b, expr)).astype(float))
+        if kind in _OF_INTEGERS and find_format(dtype_of(expr)).is_integer:
+            if a.value2 is not None or b.value2 is not None:
+                return two_sided(lambda x, y: self._integers(kind, x, y, expr), a, b)
+            return self._integers(kind, a, b, expr)
         raise GoldenError(f"{kind} of data has no meaning here", location=location_of(expr))
+
+    def _integers(self, kind: str, a: Approx, b: Approx, expr: Any) -> Approx:
+        """Quotients, remainders and bits of whole numbers."""
+        if any(np.any(x.error) or x.taint is not None for x in (a, b)):
+            raise GoldenError(f"{kind} of numbers that are not exact", location=location_of(expr))
+        self.asked = True
+        left, right = (x.value.astype(np.int64) for x in (a, b))
+        made = exact(np.asarray(_INDEX_OPS[kind](left, right)).astype(float))
+        return replace(made, jumped=merged_jumps(a, b))
 
     def _select(self, condition: Any, yes: Any, no: Any) -> Value:
         test = self.truth(condition)

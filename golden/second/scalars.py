@@ -15,7 +15,8 @@ from golden.second.memory import REAL, Memory, converted, working
 from golden.source import dtype_of, is_buffer, op_name
 
 _ARITHMETIC: Final = ("Add", "Sub", "Mul", "Div", "Min", "Max")
-_WHOLE: Final = ("FloorDiv", "FloorMod", "Mod")
+_WHOLE: Final = ("FloorDiv", "FloorMod", "Mod", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "LShift",
+                 "RShift")  # fmt: skip
 """Operations of integers alone."""
 _COMPARISONS: Final = ("EQ", "NE", "LT", "LE", "GT", "GE")
 _LIBM: Final = ("exp", "exp2", "log", "log2", "log1p", "tanh", "erf", "sin", "cos", "pow")
@@ -78,6 +79,8 @@ class Scalars:
             return self._chosen(expr.condition, expr.true_value, expr.false_value)
         if isinstance(expr, tirx.Not):
             return tirx.Not(self.condition(expr.a))
+        if kind == "BitwiseNot" and working(dtype_of(expr)) != REAL:
+            return tirx.BitwiseNot(self.value(expr.a))
         if isinstance(expr, (tirx.And, tirx.Or)):
             return type(expr)(self.condition(expr.a), self.condition(expr.b))
         if kind in (*_ARITHMETIC, *_WHOLE, *_COMPARISONS):

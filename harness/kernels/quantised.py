@@ -182,3 +182,48 @@ def scaled_int8_gemm_reference(
 ) -> npt.NDArray[np.float64]:  # fmt: skip
     """A B in float64, rows and columns scaled."""
     return A @ B * A_scale[:, None] * B_scale
+
+
+def packed_gemm(M: int = 64, N: int = 64, K: int = 256, block_M: int = 32, block_N: int = 32,
+                block_K: int = 128, group: int = 64, dtype: str = "bfloat16",
+                out_dtype: str = "float32") -> Any:  # fmt: skip
+    """C = A B^T of weights of 4 bits, two in a byte, with a scale and a zero per group of K."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((M, K), dtype),
+        B: T.Tensor((N, K // 2), "uint8"),
+        B_scale: T.Tensor((N, K // group), dtype),
+        B_zero: T.Tensor((N, K // group), "uint8"),
+        C: T.Tensor((M, N), out_dtype),
+    ):
+        with T.Kernel(T.ceildiv(N, block_N), T.ceildiv(M, block_M), threads=128) as (bx, by):
+            A_shared = T.alloc_shared((block_M, block_K), dtype)
+            B_shared = T.alloc_shared((block_N, block_K // 2), "uint8")
+            B_local = T.alloc_fragment((block_N, block_K), dtype)
+            C_local = T.alloc_fragment((block_M, block_N), "float32")
+            T.clear(C_local)
+            for ko in T.Pipelined(T.ceildiv(K, block_K), num_stages=2):
+                T.copy(A[by * block_M, ko * block_K], A_shared)
+                T.copy(B[bx * block_N, ko * block_K // 2], B_shared)
+                for i, j in T.Parallel(block_N, block_K):
+                    B_local[i, j] = (
+                        T.cast((B_shared[i, j // 2] >> ((j % 2) * 4)) & 0xF, "float32")
+                        - T.cast(B_zero[bx * block_N + i, (ko * block_K + j) // group], "float32")
+                    ) * T.cast(B_scale[bx * block_N + i, (ko * block_K + j) // group], "float32")
+                T.gemm(A_shared, B_local, C_local, transpose_B=True)
+            T.copy(C_local, C[by * block_M, bx * block_N])
+
+    return main
+
+
+def packed_gemm_reference(
+    A: npt.NDArray[np.float64], B: npt.NDArray[np.float64],
+    B_scale: npt.NDArray[np.float64], B_zero: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:  # fmt: skip
+    """A B^T in float64, of weights unpacked, moved and scaled."""
+    packed = B.astype(np.int64)
+    weights = np.stack([packed & 15, packed >> 4], axis=-1).reshape(len(B), -1)
+    group = weights.shape[1] // B_scale.shape[1]
+    scale, zero = (np.repeat(part, group, axis=1) for part in (B_scale, B_zero))
+    return A @ ((weights - zero) * scale).T

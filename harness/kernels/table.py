@@ -70,6 +70,9 @@ KERNELS: Final = MappingProxyType(
             quantised.weight_only_gemm_reference,
             {"M": 100, "N": 70, "K": 50},
         ),
+        "packed_gemm": Packaged(
+            quantised.packed_gemm, quantised.packed_gemm_reference, {"M": 70, "N": 50}
+        ),
         "copy": Packaged(elementwise.copy, _same, {"M": 100, "N": 70}),
         "sharded_copy": Packaged(elementwise.sharded_copy, _same, {"M": 100, "N": 70}),
         "add": Packaged(elementwise.add, elementwise.add_reference, {"M": 100, "N": 70}),

@@ -145,6 +145,36 @@ def floormod(a: Any, b: Any) -> Any:
     return a % b
 
 
+def bitwise_and(a: Any, b: Any) -> Any:
+    """``T.bitwise_and(a, b)`` of whole numbers."""
+    return a & b
+
+
+def bitwise_or(a: Any, b: Any) -> Any:
+    """``T.bitwise_or(a, b)`` of whole numbers."""
+    return a | b
+
+
+def bitwise_xor(a: Any, b: Any) -> Any:
+    """``T.bitwise_xor(a, b)`` of whole numbers."""
+    return a ^ b
+
+
+def bitwise_not(a: Any) -> Any:
+    """``T.bitwise_not(a)`` of whole numbers."""
+    return ~a
+
+
+def shift_left(a: Any, b: Any) -> Any:
+    """``T.shift_left(a, b)`` of whole numbers."""
+    return a << b
+
+
+def shift_right(a: Any, b: Any) -> Any:
+    """``T.shift_right(a, b)`` of whole numbers."""
+    return a >> b
+
+
 def likely(condition: Any) -> Any:
     """``T.likely(condition)``: the condition; the hint has no meaning here."""
     return condition

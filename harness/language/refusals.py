@@ -106,7 +106,7 @@ FAMILIES: Final[tuple[tuple[str, str, str], ...]] = (
     (_INSTRUCTIONS, "it is an instruction of a GPU", "write T.copy, T.gemm and T.Parallel"),
     (r"(ClusterKernel|CUDASourceCodeKernel)", "it launches GPU code", "use T.Kernel"),
     (r"(WS\w+|ws_op|annotate_ws_schedule|WarpSpecializeFrame)", *_WARPS),
-    (r"(bitwise_\w+|shift_\w+|clz|popcount|__ffs|__fns|reduce_bit\w+)", *_BITS),
+    (r"(clz|popcount|__ffs|__fns|reduce_bit\w+)", *_BITS),
     (r"ieee_\w+", "its rounding is a GPU's", "write the operator or T.sqrt, T.rsqrt"),
     (r"(a?(sin|cos|tan)h?|atan2|copysign|fmod|hypot|ldexp|nextafter|is(finite|inf|nan))",
      _NUMBER[0], "compute it from the functions of docs/language.md"),

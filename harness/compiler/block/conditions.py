@@ -10,6 +10,7 @@ from tvm.ir import Call, TensorLoad, TensorRegion
 from harness.compiler.block.fold import RING, binary, is_real
 from harness.compiler.block.indices import index_expr, is_placed
 from harness.compiler.block.model import Binary, Const, Expr, Select, Unary
+from harness.compiler.block.shifts import divided, no_bits, shifted
 from harness.compiler.block.whole import NARROW
 from harness.compiler.diagnostics import refuse
 from harness.language.blockformats import dtype_of
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 _COMPARE: Final = ((tirx.LT, "ltz"), (tirx.LE, "lez"), (tirx.GT, "gtz"), (tirx.GE, "gez"),
                    (tirx.EQ, "eqz"), (tirx.NE, "nez"))  # fmt: skip
 _WIDER: Final = ("int32", "int64")
-_BITS: Final = (tirx.BitwiseAnd, tirx.BitwiseOr, tirx.BitwiseXor, tirx.BitwiseNot, tirx.LShift,
-                tirx.RShift)  # fmt: skip
 HELD: Final = "bfloat16"
 """The dtype a block of conditions is kept in, which holds 0 and 1 exactly."""
 
@@ -111,9 +110,9 @@ def whole(nest: Nest, value: Any) -> Expr:
             refuse(f"arithmetic of {dtype_of(value)}, which ends at its largest number", node=value,
                    code="UnsupportedDtype",
                    next_step="cast each operand to int32 or float32 first")  # fmt: skip
-    if isinstance(value, _BITS):
-        refuse(f"{type(value).__name__} of whole numbers read from memory: the vector unit has them"
-               " as real ones, without bits", node=value,
-               next_step="unpack numbers on the host, or let it store weights as bfloat8_b or"
-               " bfloat4_b, which T.copy reads as bfloat16")  # fmt: skip
+    if isinstance(value, (tirx.FloorDiv, tirx.FloorMod)):
+        return divided(nest, value, whole(nest, value.a))
+    if isinstance(value, (tirx.RShift, tirx.LShift)):
+        return shifted(nest, value, whole(nest, value.a))
+    no_bits(value)
     nest.no(f"{type(value).__name__} of whole numbers read from memory", value)

@@ -378,6 +378,8 @@ class BlockProgram:
     """Blocks of whole numbers kept as float32, and what the source declares them to be of."""
     signed: frozenset[str] = frozenset()
     """Names of the int8 tensors that hold two's complement."""
+    exact: list[tuple[Any, Expr]] = field(default_factory=list)
+    """Whole numbers of whose bits something is made, and where: they have to be exact."""
 
     def fresh_name(self, stem: str) -> str:
         """A buffer name not in use yet."""

@@ -21,6 +21,7 @@ from harness.compiler.block.model import (
     Convert,
     Cumsum,
     Eltwise,
+    Expr,
     For,
     Gemm,
     If,
@@ -65,7 +66,7 @@ def read_block(kernel: Kernel, *, fp32_dest: bool = True) -> BlockProgram:
     names = {p.name for p in kernel.params} | {b.name for b in kernel.onchip} | reader.names
     held = {reader.buffers[b.name]: dtype_of(b) for b in kernel.onchip if b.name in reader.held}
     held |= reader.whole
-    return BlockProgram(body, names, held, kernel.signed)
+    return BlockProgram(body, names, held, kernel.signed, reader.exact)
 
 
 class _Reader:
@@ -75,6 +76,7 @@ class _Reader:
         self.params = {p.name: p for p in kernel.params}
         self.buffers: dict[str, Buffer] = {}
         self.whole: dict[Buffer, str] = {}
+        self.exact: list[tuple[Any, Expr]] = []
         self.held = computed_integers(kernel)
         self.signed = kernel.signed
         self.tables = frozenset(index_tensors(kernel))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import tvm
 from tvm.ir import Call
@@ -38,6 +38,7 @@ from harness.compiler.block.model import (
     walk,
 )
 from harness.compiler.block.moved import Moved
+from harness.compiler.block.shifts import remainder
 from harness.compiler.block.whole import NARROW, SIGNED, WHOLE, given
 from harness.compiler.diagnostics import refuse
 from harness.language.blockformats import dtype_of
@@ -127,6 +128,8 @@ class _Spans:
             return self.known.get(block)
         if isinstance(expr, Unary) and expr.op in _TESTS:
             return 0.0, 1.0
+        if (divisor := remainder(expr)) is not None:
+            return 0.0, divisor - 1.0
         if isinstance(expr, Select):
             a, b = self.of(expr.a), self.of(expr.b)
             return a or b if a is None or b is None else _hull(a, b)
@@ -190,12 +193,14 @@ def check_spans(program: BlockProgram, ranges: list[Bounds], *, fp32_dest: bool)
         isinstance(s, Eltwise) and any(_narrowed(s.expr)) for s in walk(program.body)
     )
     placed = any(isinstance(s, IndexTiles) for s in walk(program.body))
-    if not program.held and not placed and not narrow_casts:
+    if not program.held and not placed and not narrow_casts and not program.exact:
         return
     spans, whole = _Spans(program, ranges), set(program.held)
     half = any(b.format is DataFormat.Float16 for s in walk(program.body)
                for b in (*s.defs(), *s.uses()))  # fmt: skip
     narrow = 2.0**8 if half else 2.0**11
+    for node, expr in program.exact:
+        _check_exact(node, spans.of(expr), EXACT if fp32_dest else _PARTIAL)
     for stmt in walk(program.body):
         if isinstance(stmt, Eltwise):
             _check(stmt, stmt.dst.name, spans.conditions(stmt.expr), EXACT)
@@ -225,6 +230,15 @@ def check_spans(program: BlockProgram, ranges: list[Bounds], *, fp32_dest: bool)
         elif not isinstance(stmt, Store):
             _no(stmt, f"a part of int32 block {name!r}, which is computed",
                 "use whole blocks of it, or float32")  # fmt: skip
+
+
+def _check_exact(node: Any, span: Span | None, limit: float) -> None:
+    """Refuse bits of numbers that are not exact."""
+    if span is not None and max(abs(span[0]), abs(span[1])) > limit:
+        refuse(f"bits of whole numbers that may exceed {limit:,.0f}, beyond which they are not"
+               " exact", node=node, code="UnsupportedDtype", next_step="pass packed numbers as"
+               " uint8, of which an int32 tensor is four along its last dimension, or bound them"
+               " with T.min and T.max")  # fmt: skip
 
 
 def _narrowed(expr: Expr) -> Iterator[Convert]:

@@ -13,6 +13,7 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
+from harness.compiler.bits import without_bits
 from harness.compiler.block.names import INDEX
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.innerloops import interchanged
@@ -98,8 +99,8 @@ class InferTTLayout(TTPass):
 
         Scalars and masks become expressions first.
         """
-        func = without_scalars(spread(staged(recalled(with_variables(separated(func))))))
-        func = unmasked(interchanged(placed(func)))
+        func = recalled(with_variables(separated(without_bits(func))))
+        func = unmasked(interchanged(placed(without_scalars(spread(staged(func))))))
         kernel = read_kernel(func)
         check_control(kernel)
         given = attrs.get(func, attrs.TT_CORE_GRID)
