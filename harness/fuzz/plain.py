@@ -24,7 +24,7 @@ from harness.fuzz.tileops import UNARY
 
 Arrays = dict[str, npt.NDArray[Any]]
 Places = tuple[int, ...]
-_WHOLE: Final = ("int32",)
+_WHOLE: Final = ("int32", "int8", "uint8")
 _UPDATES: Final = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply}
 _REDUCED: Final[Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]]] = {
     "sum": (np.sum, np.add), "max": (np.max, np.maximum), "min": (np.min, np.minimum),
@@ -62,7 +62,7 @@ class Memory:
         found, inside = self._places(index)
         value, inside, *places = np.broadcast_arrays(value, inside & where, *found)
         kept = tuple(p[inside] for p in places)
-        self.data[kept] = value[inside]
+        self.data[kept] = np.trunc(value[inside]) if self.whole else value[inside]
         if self.written is not None:
             self.written[kept] = True
 
@@ -88,7 +88,8 @@ def run(text: str, arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Arrays, Arra
         shape, dtype = _value(arg.annotation, {"T": SimpleNamespace(Tensor=lambda *a: a)})
         data = np.zeros(shape)
         if arg.arg in arrays:
-            data[...] = stored_by_host(arrays[arg.arg], dtype)
+            kept = "int8_bytes" if dtype == "int8" else dtype
+            data[...] = stored_by_host(arrays[arg.arg], kept)
         tensors[arg.arg] = Memory(data, dtype in _WHOLE, np.zeros(shape, bool))
     for part in function.body:
         if isinstance(part, ast.With):
@@ -286,12 +287,14 @@ def _namespace() -> SimpleNamespace:
         return Memory(np.full(shape, np.nan), dtype in _WHOLE)
 
     def cast(value: Any, dtype: str) -> Any:
-        return value if dtype in _WHOLE else np.asarray(value, np.float64)
+        if dtype in _WHOLE:
+            return np.trunc(value).astype(np.int64)
+        return np.asarray(value, np.float64)
 
     return SimpleNamespace(
         **UNARY, alloc_shared=alloc, alloc_fragment=alloc, cast=cast, max=np.maximum,
         min=np.minimum, if_then_else=np.where, And=np.logical_and, Or=np.logical_or,
-        Not=np.logical_not, ceildiv=lambda a, b: math.ceil(a / b),
+        Not=np.logical_not, clamp=np.clip, ceildiv=lambda a, b: math.ceil(a / b),
     )  # fmt: skip
 
 
