@@ -163,6 +163,8 @@ FIXED: Final = (
     _on("block_sparse_gemm", (2, 1), M=64, N=32, K=64),
     _on("counted", (2, 1), M=96, N=32),
     _on("listed", (2, 1), M=96, N=32),
+    _on("narrowed", (2, 1), M=64, N=64),
+    _on("nibbles", (2, 1), M=64, N=64),
     _on("paged_attention", (2, 1), batch=2, heads=1, pages=5, blocks=3, page_size=32, dim=32),
 )  # fmt: skip
 """The runner sorts them by size."""

@@ -299,7 +299,7 @@ def _refused(base: Baseline, one: Round, seed: int) -> list[tuple[str, Any, Any]
 def _wrong_answers(done: Any) -> Iterator[tuple[str, Any, Any]]:
     for name, array in done.outputs.items():
         for what, change in _SPOILED:
-            new = array.copy()
+            new = array.astype(np.float64) if array.dtype.kind in "iu" else array.copy()
             change(new.reshape(new.shape if new.ndim > 1 else (1, -1)))
             yield what, {**done.outputs, name: new}, done.written
         mask = {**done.written, name: done.written[name].copy()}

@@ -9,6 +9,7 @@ from harness.mutants.families import (
     configuration,
     decided,
     dialect,
+    eight,
     gathers,
     handshake,
     judges,
@@ -31,5 +32,5 @@ def registry() -> Registry:
     """Every mutant."""
     files = (handshake, transfers, compute, configuration, work, passes, block, lowering, pipeline,
              language, judges, machine, artifact, gathers, decided, places, turned, races,
-             misread, dialect)  # fmt: skip
+             misread, dialect, eight)  # fmt: skip
     return Registry(mutant for one in files for mutant in one.MUTANTS)
