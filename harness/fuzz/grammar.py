@@ -71,11 +71,11 @@ def _scene(draw: st.DrawFn, focus: str | None) -> Scene:
     bn = draw(_sizes((32, 32, 64, 96, 128, 48) if axes == 1 else (32, 32, 64, 96, 48)))
     bn = draw(_sizes((160, 192, 256))) if wide else bn
     bk = draw(_sizes((32, 160))) if wide else draw(_sizes((32, 32, 64, 16, 48)))
-    few = 6 if focus == "schedule" else 3
+    few = 6 if focus == "schedule" else 3 if axes < 3 else 2
     M, K = draw(_extent(bm, few)), draw(_extent(bk, few))
     N = bn - draw(st.integers(0, min(bn, MOST) - 1)) if axes == 1 and draw(st.booleans()) else bn
     if axes > 1:
-        N = draw(_extent(bn, few))
+        N = draw(_extent(bn, min(few, 2) if bn % TILE else few))  # joined ones are read by lines
     else:
         bn = N = -(-N // 32) * 32 if bn % 32 == 0 and N > 32 else N
     batch = draw(st.integers(1, 3)) if axes == 3 else 1
