@@ -26,7 +26,7 @@ def recipes(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def _stream(draw: st.DrawFn) -> dict[str, Any]:
-    block = draw(st.integers(1, 4))
+    block = draw(st.integers(1, 3))
     return {
         "tiles": block * draw(st.integers(1, 4)),
         "block": block,

@@ -99,7 +99,9 @@ class LaneTable:
         key = (whole, by)
         cut = self._cuts.get(key)
         if cut is None:
-            inside = np.isin(whole.ids, by.ids)
+            among = np.zeros(max(whole.mask, by.mask).bit_length(), np.bool_)
+            among[by.ids] = True
+            inside = among[whole.ids]
             cut = self._cuts[key] = Cut(
                 self.maybe(whole.mask & by.mask),
                 self.maybe(whole.mask & ~by.mask),
