@@ -180,6 +180,50 @@ def test_sums_of_products_that_are_left_out_stay_in_the_destination_register() -
     assert (names.count("matmul_tiles"), names.count("pack_tile")) == (1, 1)
 
 
+TIMES = """
+@T.prim_func
+def main(A: T.Tensor((128, 256), "bfloat16"), t: T.Tensor({shape}, "int32"),
+         C: T.Tensor((128, 32), "float32")):
+    with T.Kernel(4) as by:
+        a = T.alloc_shared((32, 32), "bfloat16")
+        c = T.alloc_fragment((32, 32), "float32")
+        T.clear(c)
+{lines}
+                    T.copy(A[by * 32, k * 32], a)
+                    for i, j in T.Parallel(32, 32):
+                        c[i, j] += a[i, j]
+        T.copy(c, C[by * 32, 0])
+"""
+
+
+@pytest.mark.parametrize(
+    ("shape", "lines", "rows"),
+    [
+        ((4, 8), ["for k in T.serial(8):", "    if t[by, k] > 0:"], 4),
+        ((4, 8), ["for k in T.serial(8):", "    if t[k % 4, by] > 0:"], 4 * 8),
+        ((3, 8), ["if by < 3:", "    for k in T.serial(8):", "        if t[by, k] > 0:"], 3),
+        ((3, 8), ["for k in T.serial(8):", "    if by < 3:", "        if t[by, k] > 0:"], 3 * 8),
+        ((4, 2), ["if True:", "    for k in T.serial(t[by, 0] - t[by, 1], t[by, 0]):"], 4),
+        ((4, 2), ["for k in T.serial(t[by, 0]):", "    if t[by, 1] > k:"], 4 * 2),  # two questions
+        ((2, 4), ["for k in T.serial(t[0, by]):", "    if t[1, by] > k:"], 4 * 2),
+    ],
+)
+@pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
+def test_rows_are_read_no_more_often_than_they_differ(
+    shape: tuple[int, int], lines: list[str], rows: int, device: str
+) -> None:
+    """Once ahead of a loop for all that is asked of it, in every iteration only if it is another.
+
+    Reader and compute get a copy each, of 32 bytes, or 64.
+    """
+    text = TIMES.format(shape=shape, lines=textwrap.indent("\n".join(lines), " " * 8))
+    func = samples.from_text(text, "main")
+    assert harness.check(func, device=device).passed
+    A = np.ones((128, 256), np.float32)
+    read = run(text, {"A": A, "t": np.ones(shape, np.int32)}, device=device).stats.dram_read_bytes
+    assert read["t"] == 2 * rows * (32 if device == "wormhole_n150" else 64)
+
+
 def test_cores_that_decide_for_themselves_share_nothing() -> None:
     """Multicast under such a condition would leave senders and receivers waiting."""
     with pytest.raises(CompileError, match="different numbers of steps") as caught:
