@@ -119,10 +119,12 @@ class Scene:
     @property
     def has_integers(self) -> bool:
         """Whether it reads whole numbers as data."""
-        small = any(f'"{dtype}"' in line for dtype in ("int8", "uint8") for line in (*self.lines, *self.allocations))
-        return small or any(
-            t.dtype == "int32" and t.name not in self.tables for t in self.tensors
+        small = any(
+            f'"{dtype}"' in line
+            for dtype in ("int8", "uint8")
+            for line in (*self.lines, *self.allocations)
         )
+        return small or any(t.dtype == "int32" and t.name not in self.tables for t in self.tensors)
 
     @property
     def needs_32_bits(self) -> bool:
