@@ -17,8 +17,15 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
 from harness.compiler.affine import mentions
-from harness.compiler.kernel import Kernel, loads_of, over_children, read_kernel, with_body
-from harness.compiler.lookups import decisions, gathers
+from harness.compiler.kernel import (
+    Kernel,
+    loads_of,
+    over_children,
+    read_kernel,
+    statements,
+    with_body,
+)
+from harness.compiler.lookups import decisions
 from harness.compiler.tt_ops import seq
 from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY
@@ -46,8 +53,7 @@ class _Set:
 def recalled(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """The function without on-chip lists that decide or place something."""
     kernel = read_kernel(func)
-    asked = {load.source for load, _ in decisions(kernel)}
-    asked |= {load.source for _, starts, _ in gathers(kernel) for load in loads_of(*starts)}
+    asked = {load.source for load, _ in decisions(kernel)} | _placing(kernel.body)
     lists = [b for b in kernel.onchip if b in asked and b.ty.storage_scope != VAR]
     found = [one for one in map(_List(kernel).set_once, lists) if one is not None]
     return with_body(func, _without(kernel.body, found)) if found else func
@@ -59,7 +65,7 @@ class _List:
     def __init__(self, kernel: Kernel) -> None:
         """``kernel`` is as its author wrote it."""
         self.kernel = kernel
-        self.written = {a.buffer for a in kernel.accesses if a.write}
+        self.written = set(_written(kernel.body))
 
     def set_once(self, block: Any) -> _Set | None:
         """What sets a block, if one loop or copy does, in any case, from tensors, before uses."""
@@ -67,8 +73,7 @@ class _List:
         if not touching:
             return None
         found = self._by_loop(touching[0], block) or self._by_copy(touching[0], block)
-        again = any(a.write and a.buffer.same_as(block) and not _within(a.node, touching[0])
-                    for a in self.kernel.accesses)  # fmt: skip
+        again = block in set().union(*(_written(s) for s in touching[1:]))
         if found is None or again or any(_uses_whole(s, block) for s in touching[1:]):
             return None
         read = loads_of(found.value)
@@ -129,6 +134,30 @@ def _touching(body: Any, block: Any) -> list[Any]:
     return found
 
 
+def _placing(body: Any) -> set[Any]:
+    """What indices and starts of regions are read from."""
+    found: set[Any] = set()
+
+    def places(*exprs: Any) -> None:
+        found.update(load.source for load in loads_of(*exprs))
+
+    tvm_ffi.structural_walk(body, [
+        (TensorLoad, lambda load: places(*load.indices)),
+        (TensorRegion, lambda region: places(*(r.min for r in region.region))),
+        (tirx.BufferStore, lambda store: places(*store.indices)),
+    ])  # fmt: skip
+    return found
+
+
+def _written(body: Any) -> Iterator[Any]:
+    """What statements store to: tile ops to the last region they take."""
+    for stmt in statements(body):
+        if isinstance(stmt, tirx.BufferStore):
+            yield stmt.buffer
+        elif isinstance(stmt, tirx.Evaluate) and isinstance(stmt.value, Call):
+            yield from [a.source for a in stmt.value.args if isinstance(a, TensorRegion)][-1:]
+
+
 def _uses_whole(stmt: Any, block: Any) -> bool:
     """Whether a tile op below takes regions of a block."""
     regions: list[TensorRegion] = []
@@ -163,9 +192,3 @@ def _steps(body: Any) -> Iterator[Any]:
 
 def _allocates(stmt: Any) -> bool:
     return isinstance(stmt, tirx.AllocBuffer)
-
-
-def _within(node: Any, stmt: Any) -> bool:
-    found: list[Any] = []
-    tvm_ffi.structural_walk(stmt, [(type(node), found.append)])
-    return any(f.same_as(node) for f in found)
