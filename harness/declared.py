@@ -142,7 +142,7 @@ def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
             continue
         want, have = known[name], layouts[name]
         dtype = want.stored
-        if name in deciding and dtype == "uint8":
+        if name in deciding and dtype in ("uint8", "int8_bytes"):
             dtype = "int32"  # which threads load
         facts = (
             ("dtype", have.dtype, dtype),

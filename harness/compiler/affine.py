@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,15 @@ from tvm import tirx
 
 from harness.compiler.kernel import ARITHMETIC, Kernel, children
 from harness.language.regions import constant, is_buffer
+
+
+@contextmanager
+def supposing(analyzer: Any, conditions: Iterable[Any]) -> Iterator[None]:
+    """A scope in which an analyzer knows that conditions hold."""
+    with ExitStack() as known:
+        for condition in conditions:
+            known.enter_context(analyzer.constraint_scope(condition))
+        yield
 
 
 @dataclass(frozen=True)

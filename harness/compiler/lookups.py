@@ -36,7 +36,7 @@ from harness.compiler.kernel import (
 )
 from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY
-from harness.language.tensors import MASKS, VAR
+from harness.language.tensors import INTEGERS, MASKS, VAR
 
 INDICES: Final = ("int32", "int64")
 
@@ -204,7 +204,7 @@ def _check_starts(tensor: Any, starts: list[Any], written: Any, copied: Any, nod
 
 def _check_table(load: TensorLoad, written: Any, copied: Any, node: Any) -> None:
     table, name = load.source, load.source.name
-    if dtype_of(table) not in ("int32", *MASKS):
+    if dtype_of(table) not in (*INTEGERS, *MASKS):
         _no(f"{name!r} holds {dtype_of(table)}, and indices are loaded as int32", node,
             "pass the indices as int32")  # fmt: skip
     if table in written:

@@ -74,3 +74,76 @@ def test_too_many_flags_are_refused() -> None:
     """No condition grows with what a user passes."""
     with pytest.raises(HarnessError, match="a condition on 40 elements of 'M'"):
         _product(40, "tensor")
+
+
+def _by_bytes(dtype: str, *, listed: bool) -> Any:
+    """Rows added where a byte says, held against a number in a loop."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((64, 64), "float32"), M: T.Tensor((2, 5), dtype),
+        C: T.Tensor((64, 64), "float32"),
+    ):  # fmt: skip
+        with T.Kernel(2) as by:
+            a = T.alloc_shared((32, 64), "float32")
+            c = T.alloc_fragment((32, 64), "float32")
+            T.clear(c)
+            T.copy(A[by * 32, 0], a)
+            if listed:
+                m = T.alloc_local((5,), dtype)
+                for i in T.serial(5):
+                    m[i] = M[by, i]
+                for k in T.serial(5):
+                    if m[k] != 0:
+                        for i, j in T.Parallel(32, 64):
+                            c[i, j] += a[i, j]
+            else:
+                for k in T.serial(5):
+                    if M[by, k] > 1:
+                        for i, j in T.Parallel(32, 64):
+                            c[i, j] += a[i, j]
+            T.copy(c, C[by * 32, 0])
+
+    return main
+
+
+@pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+@pytest.mark.parametrize("listed", [False, True])
+def test_bytes_decide(dtype: str, listed: bool, device: str) -> None:
+    """Masks of int8 and uint8 are compared as the numbers they are."""
+    verdict = harness.check(_by_bytes(dtype, listed=listed), device=device)
+    assert verdict.passed, (verdict, verdict.reason, verdict.findings)
+
+
+def test_a_negative_byte_is_one() -> None:
+    """A mask of int8 keeps its sign on the way to the threads that load it."""
+    given = np.array([[-3, 2, 0, 7, 1], [127, -128, 1, 2, -1]], np.int8)
+    a = np.ones((64, 64), np.float32)
+    plain = harness.compile(_by_bytes("int8", listed=False)).run({"A": a, "M": given})
+    assert np.unique(plain.outputs["C"][:32]) == [2.0]
+    assert np.unique(plain.outputs["C"][32:]) == [2.0]
+    listed = harness.compile(_by_bytes("int8", listed=True)).run({"A": a, "M": given})
+    assert np.unique(listed.outputs["C"][:32]) == [4.0]
+    assert np.unique(listed.outputs["C"][32:]) == [5.0]
+
+
+def test_arithmetic_of_bytes_does_not_decide() -> None:
+    """Sums that would wrap in the source are not taken as words."""
+
+    @T.prim_func
+    def main(
+        A: T.Tensor((32, 32), "float32"), M: T.Tensor((4,), "uint8"),
+        C: T.Tensor((32, 32), "float32"),
+    ):  # fmt: skip
+        with T.Kernel(1):
+            c = T.alloc_fragment((32, 32), "float32")
+            T.copy(A, c)
+            for k in T.serial(3):
+                if M[k] + M[k + 1] > 7:
+                    for i, j in T.Parallel(32, 32):
+                        c[i, j] += 1.0
+            T.copy(c, C)
+
+    with pytest.raises(HarnessError, match="arithmetic of uint8"):
+        harness.compile(main)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 from tvm import tirx
 
-from harness.compiler.affine import mentions
+from harness.compiler.affine import mentions, supposing
 from harness.compiler.block.lookup import Lookup, Scope, asked_of
 from harness.compiler.block.names import Names, is_index_row
 from harness.compiler.kernel import statements
@@ -45,9 +44,7 @@ def ahead(inner: list[Any], var: Any, ana: Any, scope: Scope) -> tuple[list[Any]
     runs; ``var`` is the loop's, which is out of scope already.
     """
     out: tuple[list[Any], list[Any]] = ([], [])
-    with ExitStack() as known:
-        for condition in scope.conditions:
-            known.enter_context(ana.constraint_scope(condition))
+    with supposing(ana, scope.conditions):
         for stmt in inner:
             out[_reads_row(stmt, ana, var)].append(stmt)
     return out

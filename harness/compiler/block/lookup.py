@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import tvm_ffi
 from tvm import tirx
 from tvm.ir import TensorLoad
 
-from harness.compiler.affine import mentions
+from harness.compiler.affine import mentions, supposing
 from harness.compiler.block.names import Names
 from harness.compiler.block.region import Region
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import loads_of
+from harness.compiler.kernel import ARITHMETIC, loads_of
 from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call, thread
 from harness.language.blockformats import dtype_of
 from harness.language.regions import constant
@@ -30,6 +29,7 @@ from simulator.arch import TILE
 from simulator.plan.tensors import padded_shape
 
 Placed = TypeVar("Placed", bound=Region)
+_BYTES: Final = ("int8", "uint8")
 
 
 @dataclass
@@ -92,9 +92,7 @@ def asked_of(
     if not found:
         return [], list(exprs)
     asked: list[Lookup] = []
-    with ExitStack() as known:
-        for condition in scope.conditions:
-            known.enter_context(ana.constraint_scope(condition))
+    with supposing(ana, scope.conditions):
         for load in sorted(found, key=_depth):
             indices = [answered(index, asked) for index in load.indices]
             told = [*scope.told, *(one.var for one in asked)]
@@ -118,7 +116,32 @@ def answered(expr: Any, asked: Sequence[Lookup]) -> Any:
             return load
         return one.var != 0 if dtype_of(load) == TRUTH else one.var
 
-    return tvm_ffi.structural_map(expr, [(TensorLoad, answer)], order="post")
+    made = tvm_ffi.structural_map(expr, [(TensorLoad, answer)], order="post")
+    return _in_words(made) if any(dtype_of(load) in _BYTES for load in loads_of(expr)) else made
+
+
+def _in_words(expr: Any) -> Any:
+    """A condition on bytes as one on the words that were loaded.
+
+    Raises:
+        CompileError: arithmetic of bytes, which would wrap.
+    """
+
+    def number(node: tirx.IntImm) -> Any:
+        return tirx.const(int(node.value), "int32") if dtype_of(node) in _BYTES else node
+
+    def compared(node: Any) -> Any:
+        return type(node)(node.a, node.b, node.span)
+
+    computed: list[Any] = []
+    tvm_ffi.structural_walk(expr, [(kind, computed.append) for kind in ARITHMETIC])
+    for node in computed:
+        if dtype_of(node) in _BYTES:
+            refuse(f"arithmetic of {dtype_of(node)} decides", node=node, code="UnsupportedIndex",
+                   next_step="pass the tensor as int32")  # fmt: skip
+    numbers = tvm_ffi.structural_map(expr, [(tirx.IntImm, number)], order="post")
+    kinds = (tirx.EQ, tirx.NE, tirx.LT, tirx.LE, tirx.GT, tirx.GE)
+    return tvm_ffi.structural_map(numbers, [(kind, compared) for kind in kinds], order="post")
 
 
 def _depth(load: TensorLoad) -> int:

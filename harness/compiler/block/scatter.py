@@ -17,7 +17,7 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
-from harness.compiler.affine import Bounds, mentions
+from harness.compiler.affine import Bounds, mentions, supposing
 from harness.compiler.block.gather import RUN, Gathered
 from harness.compiler.block.lookup import Lookup, Scope, answered, asked_of
 from harness.compiler.block.model import Store
@@ -143,7 +143,7 @@ class _Scatter:
         if not tests:
             return body(asked)
         binds, asked, (test,) = self._ask(tests[:1], asked)
-        self.known.enter_context(self.analyzer.constraint_scope(test))
+        self.known.enter_context(supposing(self.analyzer, [test]))
         inner = seq(self._under(tests[1:], asked, body))
         return [*binds, tirx.IfThenElse(test, inner, None)]
 

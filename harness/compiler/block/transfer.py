@@ -9,7 +9,6 @@ pages instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import tvm
 from tvm import tirx
 
+from harness.compiler.affine import supposing
 from harness.compiler.block.bounce import Bounce, Move, anew, directly
 from harness.compiler.block.lookup import (
     Lookup,
@@ -118,9 +118,7 @@ class TransferEmitter:
         ana = self.analyzer()
 
         def proves(condition: Any) -> bool:
-            with ExitStack() as known:
-                for holds in self.scope.conditions:
-                    known.enter_context(ana.constraint_scope(holds))
+            with supposing(ana, self.scope.conditions):
                 return _proves(ana, condition)
 
         return Pieces(region.tensor, self._spans(region), ana, proves, node)
@@ -139,9 +137,7 @@ class TransferEmitter:
         """Whether an axis surely begins inside the tensor, and not before it."""
         if axis.given:
             return True
-        with ExitStack() as known:
-            for condition in self.scope.conditions:
-                known.enter_context(ana.constraint_scope(condition))
+        with supposing(ana, self.scope.conditions):
             return _proves(ana, axis.first >= 0)
 
     def _inside(self, ana: Any, axis: Axis, i: Any) -> list[Any]:

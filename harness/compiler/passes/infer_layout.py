@@ -25,7 +25,7 @@ from harness.compiler.places import placed
 from harness.compiler.recalled import recalled
 from harness.compiler.scalars import without_scalars
 from harness.compiler.separate import separated
-from harness.compiler.signed import stored_dtype
+from harness.compiler.signed import INT8, stored_dtype
 from harness.compiler.staging import staged
 from harness.compiler.variables import with_variables
 from harness.compiler.views import View, find_views, with_views
@@ -190,7 +190,7 @@ class InferTTLayout(TTPass):
             conflict(f"tile_shape {user['tile_shape']}",
                      "tiles are 32x32, and tensors of indices row-major")  # fmt: skip
         hosts = restored_shape(shape, view)  # type: ignore[arg-type]
-        kept = INDEX if is_index and dtype in MASKS else stored_dtype(param, signed)
+        kept = INDEX if is_index and dtype in (INT8, *MASKS) else stored_dtype(param, signed)
         facts = {"dtype": kept, "role": role, "logical_shape": list(hosts),
                  "padded_shape": list(whole), "view": list(view)}  # fmt: skip
         for key, fact in facts.items():
