@@ -220,13 +220,22 @@ class Evaluator:
         if kind == "Not":
             inner = self.truth(expr.a)
             return ~inner if isinstance(inner, (Truth, np.ndarray)) else not inner
-        a, b = self.truth(expr.a), self.truth(expr.b)
+        a = self.truth(expr.a)
+        b = self._where(a, kind).truth(expr.b)
         if isinstance(a, Truth) or isinstance(b, Truth):
             first, second = Truth.of(a), Truth.of(b)
             return first & second if kind == "And" else first | second
         if _array(a, b):
             return np.logical_and(a, b) if kind == "And" else np.logical_or(a, b)
         return (a and b) if kind == "And" else (a or b)
+
+    def _where(self, test: Any, kind: str) -> Evaluator:
+        """For the other side of ``and``, which asks only where the first one holds."""
+        if kind != "And" or not self.space.rank or not isinstance(test, np.ndarray):
+            return self
+        inner = Evaluator(self.space.where(test))
+        inner._placing = self._placing
+        return inner
 
     def _binary(self, kind: str, expr: Any) -> Value:
         a, b = self.value(expr.a), self.value(expr.b)

@@ -11,6 +11,7 @@ import numpy as np
 from harness.compiler import attrs
 from harness.compiler.attrs import CoreRange, WorkItem
 from harness.compiler.diagnostics import refuse
+from harness.compiler.outputs import TOLD
 from simulator.arch import Arch
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.coords import core_key
@@ -101,6 +102,9 @@ def match_shard(
     owners: np.ndarray | None = None
     out: dict[str, list[WorkItem]] = {}
     for name in sharded_outputs(layouts):
+        if blocks[name]["coverage"] == TOLD:
+            _refuse(f"data choose which shards of {name!r} a block writes",
+                    "use another strategy, or leave that tensor in DRAM")  # fmt: skip
         layout = plan_layout(layouts[name])
         assert layout.shard is not None  # noqa: S101  (sharded_outputs)
         tiles = tile_grid(layout)

@@ -85,7 +85,7 @@ def hull(kernel: Kernel, writes: Writes, *, tiles: bool) -> Hull:
 def _block_map(kernel: Kernel, grid: tuple[int, int, int], writes: Writes) -> dict[str, Any]:
     shape = [constant(d) for d in writes[0][0].buffer.ty.shape]
     name = writes[0][0].buffer.name
-    if any(loads_of(*access.starts) for access, _ in writes):
+    if is_told(writes):
         return told_map(_tile_counts([d for d in shape if d is not None]))
     low, high, coefficients = hull(kernel, writes, tiles=True)
     x, y, z = (tuple(c[axis] for c in coefficients) for axis in range(3))
@@ -106,6 +106,11 @@ def _block_map(kernel: Kernel, grid: tuple[int, int, int], writes: Writes) -> di
         block_map["coverage"] = "guarded"
     canonical = canonical_block_map(msgspec.convert(block_map, BlockMap), grid, tiles)
     return {**msgspec.to_builtins(canonical), "coverage": block_map["coverage"]}
+
+
+def is_told(writes: Writes) -> bool:
+    """Whether data say where a tensor is written."""
+    return any(loads_of(*access.starts) for access, _ in writes)
 
 
 def told_map(tiles: tuple[int, ...]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from harness.fuzz import bytes as bytes_
-from harness.fuzz import computed, decided, lines, parts
+from harness.fuzz import computed, decided, lines, parts, sent
 from harness.fuzz.branches import guard, masked
 from harness.fuzz.expressions import elementwise, update, vector_update
 from harness.fuzz.placed import placed
@@ -26,10 +26,11 @@ KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop
                 "number", "odd", "wide", "whole", "gather", "patches", "scattered", "moved",
                 "shifted", "picked", "placed", "masked", "conditions", "viewed", "staged",
                 "lone", "layers", "scalars", "narrow", "pages", "skipped",
-                "counted", "quantised", "unpacked")  # fmt: skip
+                "counted", "quantised", "unpacked", "sent", "nested")  # fmt: skip
 """Kinds of statements a swarm chooses from."""
 _WHOLE: Final = ("turned", "part", "planes", "number", "odd", "wide", "gather", "patches",
-                 "scattered", "layers", "scalars", "pages", "skipped", "counted")  # fmt: skip
+                 "scattered", "layers", "scalars", "pages", "skipped", "counted", "sent",
+                 "nested")  # fmt: skip
 """Kinds for blocks of whole tiles; where blocks are joined, places are asked for instead."""
 MOST: Final = 120
 """Numbers to choose from at most: of more, Hypothesis takes what it found in loaded modules."""
@@ -259,6 +260,7 @@ _STATEMENTS: Final[dict[str, Any]] = {
     "staged": staged, "lone": lone, "layers": lines.layers, "scalars": lines.scalars,
     "narrow": lines.narrow, "pages": lines.pages, "skipped": decided.skipped,
     "counted": decided.counted, "quantised": bytes_.quantised, "unpacked": bytes_.unpacked,
+    "sent": sent.sent, "nested": sent.nested,
 }  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def followed(draw: st.DrawFn, first: Scene) -> tuple[Scene, str] | None:
     """A second kernel and the name of the tensor between; None where it would read nothing."""
     left = [t for t in first.used() if t.written and len(t.shape) > 1 and t.dtype in DTYPES
             and not any(t.name == name for name, _ in first.whole_inputs)
-            and t.name.startswith("Y")]  # fmt: skip
+            and t.name.startswith("Y") and t.name not in first.told]  # fmt: skip
     if not left or first.numbering:
         return None
     between = draw(st.sampled_from(left))

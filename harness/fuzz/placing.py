@@ -52,6 +52,8 @@ def placements(
     kinds: tuple[str, ...] = _FOCUSED.get(focus or "", KINDS)
     if scene.numbering or alike:  # the grid is another one, and whose shares are alike is not known
         kinds = tuple(k for k in kinds if k not in ("match", "shared", "own"))
+    if scene.told:  # whose shards data choose
+        kinds = tuple(k for k in kinds if k != "match")
     full = find_arch(device).grid
     pairs = _sides(scene, full)
     kind = draw(st.sampled_from(kinds if pairs else [k for k in kinds if k != "shared"]))

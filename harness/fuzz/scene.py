@@ -38,6 +38,7 @@ class Scene:
         columns: vectors with one value per column.
         tables: tensors of indices.
         runs: tensors whose elements are moved in runs of 16.
+        told: outputs of which data choose what is stored.
         turned: tensors whose tiles may lie along other dimensions than the last two.
         lines: statements under the grid.
         past: rows of tensors behind those that blocks begin in.
@@ -60,6 +61,7 @@ class Scene:
     whole_inputs: list[tuple[str, str]] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     turned: list[str] = field(default_factory=list)
     allocations: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)

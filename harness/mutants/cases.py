@@ -165,6 +165,10 @@ FIXED: Final = (
     _on("listed", (2, 1), M=96, N=32),
     _on("narrowed", (2, 1), M=64, N=64),
     _on("nibbles", (2, 1), M=64, N=64),
+    _on("unpermute", (2, 1), tokens=50, dim=32),
+    _on("grouped_gemm", (2, 1), total=77, groups=3, N=32, K=32),
+    _on("paged", (2, 1), M=64, N=32),
+    _on("routed", (2, 1), M=50, N=32),
     _on("paged_attention", (2, 1), batch=2, heads=1, pages=5, blocks=3, page_size=32, dim=32),
 )  # fmt: skip
 """The runner sorts them by size."""

@@ -1,4 +1,4 @@
-"""Kernels that tensors of indices decide: how often loops run, and what is done and stored."""
+"""Kernels that tensors of indices decide: how often loops run, what is done, and stored where."""
 
 from __future__ import annotations
 
@@ -73,8 +73,56 @@ def listed_reference(A: Any, mask: Any) -> Any:
     return A * factor.repeat(32)[:, None]
 
 
+def paged(M: int = 64, N: int = 32) -> Any:
+    """Block k of sequence b goes to page ``table[of[b], k]``."""
+    blocks = M // 32
+
+    @T.prim_func
+    def main(X: T.Tensor((3, M, N), "float32"), table: T.Tensor((3, blocks), "int32"),
+             of: T.Tensor((3,), "int32"), Y: T.Tensor((3 * blocks, 32, N), "float32")):  # fmt: skip
+        with T.Kernel(blocks, 3) as (k, b):
+            x = T.alloc_shared((32, N), "float32")
+            T.copy(X[b, k * 32, 0], x)
+            T.copy(x, Y[table[of[b], k], :, :])
+
+    return main
+
+
+def paged_reference(X: Any, table: Any, of: Any) -> Any:
+    """In float64."""
+    pages = table.astype(int)[of.astype(int)]
+    out = np.zeros((pages.size, 32, X.shape[-1]))
+    out[pages.ravel()] = X.reshape(pages.size, 32, -1)
+    return out
+
+
+def routed(M: int = 50, N: int = 32) -> Any:
+    """Rows of X that have a place in Y, which is not negative, there."""
+
+    @T.prim_func
+    def main(X: T.Tensor((M, N), "float32"), rows: T.Tensor((M,), "int32"),
+             Y: T.Tensor((M, N), "float32")):  # fmt: skip
+        with T.Kernel(T.ceildiv(M, 32)) as b:
+            x = T.alloc_shared((32, N), "float32")
+            T.copy(X[b * 32, 0], x)
+            for i, j in T.Parallel(32, N):
+                if b * 32 + i < M and rows[b * 32 + i] >= 0:
+                    Y[rows[b * 32 + i], j] = x[i, j]
+
+    return main
+
+
+def routed_reference(X: Any, rows: Any) -> Any:
+    """In float64; zeros where nothing is stored."""
+    out, places = np.zeros_like(X), rows.astype(int)
+    out[places[places >= 0]] = X[places >= 0]
+    return out
+
+
 KERNELS: Final = MappingProxyType({
     "counted": Packaged(counted, counted_reference),
     "listed": Packaged(listed, listed_reference),
+    "paged": Packaged(paged, paged_reference),
+    "routed": Packaged(routed, routed_reference),
 })  # fmt: skip
 """As the table of packaged kernels."""

@@ -17,7 +17,7 @@ from simulator.engine.backing import Backing
 from simulator.engine.l1map import L1Map
 from simulator.engine.lanes import Lanes, LaneTable, Vector
 from simulator.engine.pool import Pool
-from simulator.engine.segs import Seg, join_lanes, join_pages, pages_of, selection
+from simulator.engine.segs import NEVER, Seg, join_lanes, join_pages, pages_of, selection
 from simulator.engine.strand import Strand, align, join_strands
 from simulator.engine.values import Value, highest, join, lowest
 from simulator.engine.violation import Violation
@@ -240,6 +240,8 @@ class CircularBuffer:
                         strand.lanes.ids,
                     )
                 strand.source_low -= pages
+            else:
+                strand.source_epoch = NEVER
             strand.waited = max(strand.waited - pages, 0)
             strand.occ -= pages
             strand.drop(pages)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from simulator.engine.cb import CircularBuffer
 from simulator.engine.code import BLOCKED, OpContext, Step
 from simulator.engine.group import Group
+from simulator.engine.segs import NEVER
 
 
 def _pages(c: OpContext, cb: CircularBuffer, least: int) -> int | None:
@@ -102,6 +103,7 @@ def quick_pop(c: OpContext, cb: CircularBuffer, step: Step) -> Step:
         if after > depth or strand.source_epoch > group.local.flushed:
             return step(group)
         del front[0]
+        strand.source_epoch = NEVER
         strand.rd = after if after < depth else 0
         strand.waited -= pages
         strand.occ -= pages

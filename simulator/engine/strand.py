@@ -25,7 +25,8 @@ class Strand:
         staged: (page from the write pointer, segment), ascending, not pushed yet.
         packed: page the next in-order pack writes, from the write pointer.
         source_epoch, source_low: latest NoC write epoch that reads from here, and the lowest page
-            of the window it reads; the pages may go only once that write has left.
+            of the window it reads; the pages may go only once that write has left. NEVER as soon
+            as pages go behind it.
     """
 
     __slots__ = (
@@ -60,9 +61,11 @@ class Strand:
     def shape(self) -> tuple[object, ...]:
         """What must be equal for two strands to become one: counters, and which pages are there.
 
-        How the pages are cut into segments may differ; see :func:`align`.
+        Epochs count the barriers of a core, and mean nothing to another that has met fewer. How the
+        pages are cut into segments may differ; see :func:`align`.
         """
-        return (self.occ, self.reserved, self.waited, self.packed, tuple(self._staged_runs()))
+        return (self.occ, self.reserved, self.waited, self.packed, self.source_epoch,
+                tuple(self._staged_runs()))  # fmt: skip
 
     def _staged_runs(self) -> list[tuple[int, int, int]]:
         """(first page, end, epoch) of staged pages that follow each other."""
@@ -216,7 +219,7 @@ def join_strands(parts: list[tuple[Strand, Vector]], lanes: Lanes, pool: Pool) -
     whole = Strand(lanes)
     whole.occ, whole.reserved, whole.waited = first.occ, first.reserved, first.waited
     whole.packed = first.packed
-    whole.source_epoch = max(strand.source_epoch for strand, _ in parts)
+    whole.source_epoch = first.source_epoch
     whole.source_low = min(strand.source_low for strand, _ in parts)
     whole.wr = join([(strand.wr, rows) for strand, rows in parts], lanes.n)
     whole.rd = join([(strand.rd, rows) for strand, rows in parts], lanes.n)

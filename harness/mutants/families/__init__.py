@@ -21,6 +21,7 @@ from harness.mutants.families import (
     pipeline,
     places,
     races,
+    scatters,
     transfers,
     turned,
     work,
@@ -31,6 +32,6 @@ from harness.mutants.registry import Registry
 def registry() -> Registry:
     """Every mutant."""
     files = (handshake, transfers, compute, configuration, work, passes, block, lowering, pipeline,
-             language, judges, machine, artifact, gathers, decided, places, turned, races,
+             language, judges, machine, artifact, gathers, decided, scatters, places, turned, races,
              misread, dialect, eight)  # fmt: skip
     return Registry(mutant for one in files for mutant in one.MUTANTS)

@@ -41,7 +41,7 @@ def _mentions(expr: Any, names: set[str]) -> bool:
     return isinstance(expr, str) and expr in names
 
 
-def _conditions(change: Callable[[Any], Any], thread: str | None = None) -> Any:
+def conditions(change: Callable[[Any], Any], thread: str | None = None) -> Any:
     """Conditions on loaded values changed, in one thread's program or in all."""
 
     def apply(built: Built) -> Any:
@@ -80,7 +80,7 @@ def _rows(built: Built, thread: str) -> set[int]:
     return {load[0] for load in loads if load}
 
 
-def _ends(op: str, thread: str) -> Any:
+def row_ends(op: str, thread: str) -> Any:
     """An op of a thread on the rows it loads from left out."""
 
     def apply(built: Built) -> Any:
@@ -169,14 +169,14 @@ def _same_row(old: Any) -> Any:
 
 
 MUTANTS: Final = (
-    _built("turned-round", "All threads do what is to be left out.", _conditions(
+    _built("turned-round", "All threads do what is to be left out.", conditions(
         lambda c: ["!", c])),
-    _built("always", "All threads do it anyway.", _conditions(lambda _: 1)),
-    _built("never", "No thread does it.", _conditions(lambda _: 0)),
+    _built("always", "All threads do it anyway.", conditions(lambda _: 1)),
+    _built("never", "No thread does it.", conditions(lambda _: 0)),
     *(_built(f"always-{thread}", f"One thread, {thread}, does it anyway.",
-             _conditions(lambda _: 1, thread)) for thread in THREADS),
+             conditions(lambda _: 1, thread)) for thread in THREADS),
     _built("never-compute", "Compute leaves out what the others do.",
-           _conditions(lambda _: 0, "compute")),
+           conditions(lambda _: 0, "compute")),
     _built("one-turn-more", "Loops run once more than the table says.",
            _bounds(lambda s: edited(s, stop=["+", s.stop, 1]))),
     _built("one-turn-less", "Loops run once less than the table says.",
@@ -186,8 +186,8 @@ MUTANTS: Final = (
            _bounds(lambda s: edited(s, stop=["+", s.stop, 1]), "compute")),
     _built("row-of-page-0", "Compute gets the table's first row.", _fetched(lambda _: 0)),
     _built("row-not-waited", "Compute loads what may not be there.",
-           _ends("cb_wait_front", "compute")),
-    _built("row-not-popped", "Compute keeps its rows.", _ends("cb_pop_front", "compute")),
+           row_ends("cb_wait_front", "compute")),
+    _built("row-not-popped", "Compute keeps its rows.", row_ends("cb_pop_front", "compute")),
     _built("datum-0-compute", "Compute loads the first datum of its row.", lambda b: edit(
         b, lambda s: (edited(s, value=[*s.value[:2], 0]),) if is_load(s) else None,
         thread="compute")),
