@@ -98,7 +98,7 @@ def test_lengths_and_offsets_are_told_apart_by_their_use(names: str) -> None:
         text = text.replace(f"{old}[", f"{new}[")
     text = text.replace(params, params.upper().replace("T.TENSOR", "T.Tensor").replace(
         "INT32", "int32"))  # fmt: skip
-    lengths, starts, blocks = names.upper()
+    lengths, starts, blocks = list(names.upper())
     for seed in range(4):
         kernel, tables = drawn(text, seed)
         assert tried(kernel, tables) == 96
