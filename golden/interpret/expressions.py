@@ -15,7 +15,7 @@ import numpy as np
 import tvm
 from tvm import tirx
 
-from golden.approx import Approx, exact, merged_jumps
+from golden.approx import CLEAN, FREE, Approx, exact, merged_jumps
 from golden.arithmetic import Arithmetic, two_sided
 from golden.errors import GoldenError, location_of
 from golden.formats import find_format
@@ -274,11 +274,16 @@ class Evaluator:
 
     def _integers(self, kind: str, a: Approx, b: Approx, expr: Any) -> Approx:
         """Quotients, remainders and bits of whole numbers."""
-        if any(np.any(x.error) or x.taint is not None for x in (a, b)):
+        lost = sum((np.asarray(x.error) != 0) | (x.taint if x.taint is not None else CLEAN) != CLEAN
+                   for x in (a, b))  # fmt: skip
+        if np.any(lost) and self._placing:
             raise GoldenError(f"{kind} of numbers that are not exact", location=location_of(expr))
         self.asked = True
-        left, right = (x.value.astype(np.int64) for x in (a, b))
+        left, right = (np.where(lost, 1, x.value).astype(np.int64) for x in (a, b))
         made = exact(np.asarray(_INDEX_OPS[kind](left, right)).astype(float))
+        if np.any(lost):  # of these nothing is known
+            taint = np.where(np.broadcast_to(lost, made.value.shape), FREE, CLEAN)
+            made = replace(made, taint=taint.astype(np.uint8))
         return replace(made, jumped=merged_jumps(a, b))
 
     def _select(self, condition: Any, yes: Any, no: Any) -> Value:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from harness.fuzz import bytes as bytes_
-from harness.fuzz import computed, decided, lines, parts, sent
+from harness.fuzz import computed, decided, lines, parts, sent, strided
 from harness.fuzz.branches import guard, masked
 from harness.fuzz.expressions import elementwise, update, vector_update
 from harness.fuzz.placed import placed
@@ -26,7 +26,7 @@ KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop
                 "number", "odd", "wide", "whole", "gather", "patches", "scattered", "moved",
                 "shifted", "picked", "placed", "masked", "conditions", "viewed", "staged",
                 "lone", "layers", "scalars", "narrow", "pages", "skipped",
-                "counted", "quantised", "unpacked", "sent", "nested")  # fmt: skip
+                "counted", "quantised", "unpacked", "sent", "nested", "interleaved")  # fmt: skip
 """Kinds of statements a swarm chooses from."""
 _WHOLE: Final = ("turned", "part", "planes", "number", "odd", "wide", "gather", "patches",
                  "scattered", "layers", "scalars", "pages", "skipped", "counted", "sent",
@@ -260,7 +260,7 @@ _STATEMENTS: Final[dict[str, Any]] = {
     "staged": staged, "lone": lone, "layers": lines.layers, "scalars": lines.scalars,
     "narrow": lines.narrow, "pages": lines.pages, "skipped": decided.skipped,
     "counted": decided.counted, "quantised": bytes_.quantised, "unpacked": bytes_.unpacked,
-    "sent": sent.sent, "nested": sent.nested,
+    "sent": sent.sent, "nested": sent.nested, "interleaved": strided.interleaved,
 }  # fmt: skip
 
 

@@ -121,11 +121,8 @@ class Scene:
     @property
     def has_integers(self) -> bool:
         """Whether it reads whole numbers as data."""
-        small = any(
-            f'"{dtype}"' in line
-            for dtype in ("int8", "uint8")
-            for line in (*self.lines, *self.allocations)
-        )
+        lines = (*self.lines, *self.allocations)
+        small = any(f'"{dtype}"' in line for dtype in ("int8", "uint8") for line in lines)
         return small or any(t.dtype == "int32" and t.name not in self.tables for t in self.tensors)
 
     @property

@@ -152,6 +152,7 @@ FIXED: Final = (
     _on("picks", (2, 1), M=90, N=60, dtype="float16"),
     _on("around", M=50, N=40),
     _on("around", (2, 1), M=64, N=70),
+    _on("interleaved", (2, 1), M=64, N=64),
     _gemm(64, 64, 64, cores="2x2", multicast=True),
     _on("shifted", M=64, N=64),
     _on("shifted", (2, 1), M=50, N=70),

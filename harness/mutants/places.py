@@ -131,6 +131,30 @@ def around_reference(A: Any) -> Any:
     return wide[:-64, 32:-32] + 2 * wide[32:-32, :-64] + 4 * wide[64:, 64:]
 
 
+def interleaved(M: int = 64, N: int = 64) -> Any:
+    """Columns of two matrices in turn."""
+
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), B: T.Tensor((M, N), "float32"),
+             Y: T.Tensor((M, 2 * N), "float32")):  # fmt: skip
+        with T.Kernel(T.ceildiv(N, 32), T.ceildiv(M, 32)) as (bx, by):
+            a = T.alloc_shared((32, 32), "float32")
+            b = T.alloc_shared((32, 32), "float32")
+            T.copy(A[by * 32, bx * 32], a)
+            T.copy(B[by * 32, bx * 32], b)
+            for i, j in T.Parallel(32, 32):
+                Y[by * 32 + i, (bx * 32 + j) * 2] = a[i, j]
+            for i, j in T.Parallel(32, 32):
+                Y[by * 32 + i, (bx * 32 + j) * 2 + 1] = b[i, j]
+
+    return main
+
+
+def interleaved_reference(A: Any, B: Any) -> Any:
+    """In float64."""
+    return np.stack([A, B], axis=-1).reshape(len(A), -1)
+
+
 KERNELS: Final = MappingProxyType({
     f.__name__: Packaged(f, reference)
     for f, reference in (
@@ -138,6 +162,7 @@ KERNELS: Final = MappingProxyType({
         (scattered, scattered_reference),
         (picks, picks_reference),
         (around, around_reference),
+        (interleaved, interleaved_reference),
     )
 })  # fmt: skip
 """Name to kernel and NumPy reference."""

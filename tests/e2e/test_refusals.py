@@ -308,7 +308,7 @@ def test_parts_of_blocks_below_a_tile_are_done_in_turn(what: str) -> None:
 
 @pytest.mark.parametrize("value", ["q[i, j] & 15", "q[i, j // 2] >> ((j % 2) * 4)", "q[i, j] | 1"])
 def test_packed_numbers_are_unpacked_elsewhere(value: str) -> None:
-    """Bits of numbers are refused where they are asked for, with what holds narrow weights."""
+    """Bits of words are refused where they are asked for, with what holds narrow weights."""
     error = refusal(kernel(
         "Q: T.Tensor((32, 32), 'int32'), B: T.Tensor((32, 32), 'float32')",
         "with T.Kernel(1):\n    q = T.alloc_shared((32, 32), 'int32')\n"
@@ -340,11 +340,11 @@ def test_a_row_that_all_blocks_share_is_only_read() -> None:
     assert "p[k] = a[k] * b[k]" in str(error.next_step)
 
 
-def test_a_strided_store_to_a_tensor_goes_by_way_of_a_block() -> None:
-    """Writes are of whole runs: the message says where elements may be stored one by one."""
+def test_strided_stores_to_a_tensor_leave_nothing_out() -> None:
+    """Writes are of whole runs: the message says what else has to be stored."""
     error = refusal(kernel(
         "A: T.Tensor((32, 64), 'float32'), B: T.Tensor((32, 64), 'float32')",
         "with T.Kernel(1):\n    for i, j in T.Parallel(32, 32):\n"
         "        B[i, 2 * j] = A[i, 2 * j]"))  # fmt: skip
     assert error.code == "UnsupportedIndex"
-    assert "on-chip block and T.copy" in str(error.next_step)
+    assert "store the elements between as well" in str(error.next_step)

@@ -13,6 +13,7 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
+from harness.compiler.assembled import assembled
 from harness.compiler.bits import without_bits
 from harness.compiler.block.names import INDEX
 from harness.compiler.diagnostics import TTPass, refuse
@@ -99,8 +100,9 @@ class InferTTLayout(TTPass):
 
         Scalars and masks become expressions first.
         """
-        func = recalled(with_variables(separated(without_bits(func))))
-        func = unmasked(interchanged(placed(without_scalars(spread(staged(func))))))
+        func = staged(recalled(with_variables(separated(without_bits(func)))))
+        func = assembled(without_scalars(spread(func)))
+        func = unmasked(interchanged(placed(func)))
         kernel = read_kernel(func)
         check_control(kernel)
         given = attrs.get(func, attrs.TT_CORE_GRID)

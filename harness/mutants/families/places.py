@@ -11,6 +11,7 @@ from tvm import tirx
 
 from golden.interpret import access
 from golden.interpret.tensors import Tensor
+from harness.compiler.assembled import _Assembly
 from harness.compiler.block import choose, gather, nest, transfer
 from harness.compiler.block.choose import Pick
 from harness.compiler.block.model import Const
@@ -26,6 +27,45 @@ from simulator.engine import ops_partial
 FAMILY: Final = "places"
 READ: Final = "noc_async_read_partial_page"
 Wrap = Callable[[Any], Any]
+
+
+def _other_store(dim: int, change: Wrap) -> Wrap:
+    """Stores to a block that is put together, with one index changed."""
+
+    def wrap(old: Callable[..., Any]) -> Any:
+        def together(self: Any, stores: Any, ranges: Any) -> Any:
+            swapped, fill, copy = old(self, stores, ranges)
+
+            def other(stmt: Any) -> Any:
+                new = swapped(stmt)
+                if new.same_as(stmt):
+                    return stmt
+                indices = list(new.indices)
+                indices[dim] = change(indices[dim])
+                return tirx.BufferStore(new.buffer, new.value, indices, span=new.span)
+
+            return other, fill, copy
+
+        return together
+
+    return wrap
+
+
+def _last_lost(old: Callable[..., Any]) -> Any:
+    def together(self: Any, stores: Any, ranges: Any) -> Any:
+        swapped, fill, copy = old(self, stores, ranges)
+        lost = stores[-1].node
+
+        def other(stmt: Any) -> Any:
+            new = swapped(stmt)
+            if not stmt.same_as(lost):
+                return new
+            zero = tirx.const(0, new.value.ty.dtype)
+            return tirx.BufferStore(new.buffer, zero, new.indices, span=new.span)
+
+        return other, fill, copy
+
+    return together
 
 
 def _one(name: str, where: Where, breaks: str, *parts: tuple[Any, str, Wrap]) -> Mutant:
@@ -196,6 +236,12 @@ MUTANTS: Final = (
          (TransferEmitter, "_keep", _kept)),
     _one("around-never-read", Where.PASS4, "Whatever may lie outside is taken to lie outside.",
          (transfer, "_apart", lambda old: lambda ana, axis: axis.tiles > 1)),
+    _one("strided-pairs", Where.PASS1, "Neighbours that are stored apart change places.",
+         (_Assembly, "together", _other_store(1, lambda i: i + 1 - 2 * (i % 2)))),
+    _one("strided-rows", Where.PASS1, "Rows that are stored apart are stored upside down.",
+         (_Assembly, "together", _other_store(0, lambda i: 31 - i))),
+    _one("strided-first-alone", Where.PASS1, "Of stores that belong together the last is lost.",
+         (_Assembly, "together", _last_lost)),
     _one("golden-points-wrap", Where.GOLDEN, "Places before a tensor are counted from its end.",
          (Tensor, "read_points", _wrapped)),
     _one("golden-next-line", Where.GOLDEN, "Chosen rows and columns are those after theirs.",

@@ -18,6 +18,7 @@ def pool() -> Pool:
         Case("scattered", {"M": 64, "N": 32}, one),
         Case("picks", {"M": 64, "N": 32}, one),
         Case("around", {"M": 50, "N": 40}, one),
+        Case("interleaved", {"M": 64, "N": 64}, two),
     ])  # fmt: skip
 
 
