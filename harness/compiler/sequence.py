@@ -11,9 +11,10 @@ from typing import Any
 
 import tvm
 
-from harness.compiler.diagnostics import place
+from harness.compiler import attrs
+from harness.compiler.diagnostics import as_module, place
 from harness.compiler.kernel import read_kernel
-from harness.compiler.passes.infer_layout import roles, touched
+from harness.compiler.passes.infer_layout import InferTTLayout, roles, touched
 from harness.errors import CompileError
 from harness.language.blockformats import dtype_of
 from harness.language.inturn import TT_SEQUENCE, steps
@@ -46,10 +47,13 @@ def check_sequence_of(module: Any) -> None:
     """Refuse several T.Kernel of one function that do not follow one another.
 
     Raises:
-        SequenceError: tensors written twice, or read before they are written.
+        SequenceError: tensors written twice, or read before they are written, or left in a layout
+            that a later kernel does not look for.
+        CompileError: what InferTTLayout refuses.
     """
     if order_of(module):
         _follow(steps(module))
+        _meet(steps(module))
 
 
 def _follow(kernels: Sequence[Any]) -> None:
@@ -75,6 +79,31 @@ def _follow(kernels: Sequence[Any]) -> None:
                 written[param] = name
             elif param in touched(read_kernel(kernel))[0]:
                 read.setdefault(param, name)
+
+
+def _meet(kernels: Sequence[Any]) -> None:
+    """Every kernel finds what one before it wrote where that left it.
+
+    Inputs that several kernels read are stored for each as its plan says.
+    """
+    left: dict[str, tuple[dict[str, Any], str]] = {}
+    for kernel in kernels:
+        name = _name(kernel)
+        ((_, func),) = InferTTLayout()(as_module(kernel)).functions_items()
+        for tensor, layout in attrs.get(func, attrs.TT_LAYOUT_DESC).items():
+            role = layout.pop("role")
+            known, writer = left.get(tensor, (layout, name))
+            for fact in sorted(known.keys() | layout.keys()):
+                mine, theirs = layout.get(fact), known.get(fact)
+                if mine != theirs:
+                    raise SequenceError(
+                        f"tensor {tensor!r} is left by {writer!r} with {fact} {theirs}, and"
+                        f" {name!r} looks for {fact} {mine}", location=place(kernel.body),
+                        next_step="state one layout for it in every kernel, and use it along the"
+                        " same dimensions in all",
+                    )  # fmt: skip
+            if role != "input":
+                left[tensor] = layout, name
 
 
 def order_of(module: Any) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import pytest
 
 import harness
 import harness.language as T
+from harness.compiler import annotate_tt_layout
 from harness.compiler.sequence import SequenceError, order_of
 from harness.errors import LanguageError
 from harness.frontend.jit import compile as compile_kernel
@@ -168,3 +169,51 @@ def test_kernels_that_write_one_tensor_are_refused() -> None:
 
     with pytest.raises(SequenceError, match="written by 'main_2'"):
         harness.check(main)
+
+
+def _through(layouts: list[dict[str, Any]], across: bool = False) -> Any:
+    """S is A and C is S, by two functions; layouts stated of S, C perhaps read along other rows."""
+
+    @T.prim_func
+    def first(A: T.Tensor((64, 64, 32), "bfloat16"), S: T.Tensor((64, 64, 32), "bfloat16")):
+        with T.Kernel(2, 64) as (bx, bz):
+            a = T.alloc_shared((32, 32), "bfloat16")
+            T.copy(A[bz, bx * 32, 0], a)
+            T.copy(a, S[bz, bx * 32, 0])
+
+    @T.prim_func
+    def second(S: T.Tensor((64, 64, 32), "bfloat16"), C: T.Tensor((64, 64, 32), "bfloat16")):
+        with T.Kernel(2, 64) as (bx, bz):
+            a = T.alloc_shared((32, 32), "bfloat16")
+            if across:
+                T.copy(S[bx * 32 : bx * 32 + 32, bz, 0:32], a)
+                T.copy(a, C[bx * 32 : bx * 32 + 32, bz, 0:32])
+            else:
+                T.copy(S[bz, bx * 32, 0], a)
+                T.copy(a, C[bz, bx * 32, 0])
+
+    stated = [annotate_tt_layout(kernel, {"S": layout}) if layout else kernel
+              for kernel, layout in zip((first, second), layouts, strict=True)]  # fmt: skip
+    return harness.sequence(*stated)
+
+
+L1 = {"memory": "L1"}
+
+
+@pytest.mark.parametrize(("layouts", "across", "fact"), [
+    ([L1, {}], False, "memory"), ([{}, L1], False, "memory"), ([{}, {}], True, "view"),
+])  # fmt: skip
+def test_a_tensor_lies_where_the_next_kernel_looks_for_it(
+    layouts: list[dict[str, Any]], across: bool, fact: str
+) -> None:
+    """On a device the second kernel would take other bytes for the tensor; here it would pass."""
+    with pytest.raises(SequenceError, match=f"'S' is left by 'first' with {fact}") as caught:
+        harness.check(_through(layouts, across))
+    assert caught.value.code == "InvalidSequence"
+    assert "test_inturn.py" in str(caught.value.location)
+
+
+@pytest.mark.parametrize("stated", [{}, L1])
+def test_one_layout_in_both_kernels_is_taken(stated: dict[str, Any]) -> None:
+    """Only a disagreement is refused."""
+    assert harness.check(_through([stated, stated])).passed
