@@ -208,8 +208,7 @@ class Order:
 
     def _stored(self, cb: CircularBuffer, ledger: Ledger, actor: Actor, spots: Any) -> None:
         try:
-            ledger.judge(actor, spots)
-            ledger.judge_reads(actor, spots)
+            ledger.write(actor, spots, self.clocks.time[actor.agent].take(actor.cores))
         except Clash as clash:
             raise self._there(cb, clash, actor) from None
 
@@ -252,8 +251,6 @@ class Order:
             ledger.judge(actor, spots, (COMING,))
         except Clash as clash:
             raise self._there(cb, clash, actor, write=False) from None
-        if cb.fetched:
-            ledger.put(actor, spots, self.clocks.time[agent].take(actor.cores))
 
     # --- edges -----------------------------------------------------------------------------
 

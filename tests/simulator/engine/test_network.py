@@ -222,10 +222,10 @@ def test_increments_of_one_step_are_summed() -> None:
     assert codes(run(network((8, 1), 1, body, 8, extra=extra))) == []
 
 
-def _drop_first_page(sketch: Sketch) -> None:
-    """Have compute pop a page before its loop."""
+def _drop_first_page(sketch: Sketch, pages: int = 1) -> None:
+    """Have compute pop a page, or more, before its loop."""
     compute = sketch.programs["compute"]
-    skip = (op("cb_wait_front", 0, 2), op("cb_pop_front", 0, 1))
+    skip = (op("cb_wait_front", 0, 2), op("cb_pop_front", 0, pages))
     *head, tiles = compute.body
     sketch.programs["compute"] = Program(
         name="compute", thread="compute", runtime_args=("x", "y"), body=(*head, *skip, tiles)
@@ -280,6 +280,33 @@ def test_reading_from_a_neighbour() -> None:
     source = source_pages(sketch)
     np.testing.assert_array_equal(pages_of(result)[0], source[1])
     np.testing.assert_array_equal(pages_of(result)[1], source[0])
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_page_may_be_pushed_while_a_neighbour_reads_it(told: bool) -> None:
+    """It is not written: only who fills it again has to wait for the neighbour."""
+    next_one = (["%", plus("x", 1), 2], 0)
+    fill = op("noc_async_read_page", "x", "A", ["get_write_ptr", 0])
+    body = (
+        op("cb_reserve_back", 0, 2),
+        fill,
+        op("noc_async_read_barrier"),
+        op("noc_semaphore_inc", *next_one, 0, 1),
+        op("noc_semaphore_wait", 0, 1),
+        op("noc_async_read", *next_one, ["get_write_ptr", 0], plus(["get_write_ptr", 0], PAGE),
+           PAGE),
+        op("noc_async_read_barrier"),
+        op("cb_push_back", 0, 2),
+        op("noc_semaphore_inc", *next_one, 1, 1),
+        *((op("noc_semaphore_wait", 1, 1),) if told else ()),
+        op("cb_reserve_back", 0, 1),
+        fill,
+        op("noc_async_read_barrier"),
+        op("cb_push_back", 0, 1),
+    )  # fmt: skip
+    sketch = network((2, 1), 1, body, 2, extra={"semaphores": everywhere((2, 1), 0, 0)})
+    _drop_first_page(sketch, 2)
+    assert codes(run(sketch)) == ([] if told else ["Race"])
 
 
 def test_a_deadlock_tells_who_changes_the_semaphore() -> None:

@@ -31,7 +31,7 @@ PAGES = 2
 SIGNALS = 4
 WORD = SIGNALS + 2
 """The semaphore nobody waits for."""
-KINDS = ("send", "fetch", "barrier", "signal", "wait", "raise", "reset", "spread", "order")
+KINDS = ("send", "fetch", "fill", "barrier", "signal", "wait", "raise", "reset", "spread", "order")
 ORDERS = {"order": ("barrier", "signal", "wait")}
 HEAD = PAGES + 3 + CORES
 """Statements before the steps."""
@@ -62,7 +62,10 @@ class Step(NamedTuple):
 
 
 class Touch(NamedTuple):
-    """An access of a page of a core by a statement, from one point of its program to another."""
+    """An access of a page of a core by a statement, from one point of its program to another.
+
+    ``risc``: by the core itself, without a transfer.
+    """
 
     page: tuple[int, int]
     core: int
@@ -70,6 +73,7 @@ class Touch(NamedTuple):
     at: int
     begins: int
     ends: int
+    risc: bool = False
 
 
 @st.composite
@@ -135,6 +139,9 @@ def _races(steps: list[Step]) -> set[tuple[Any, ...]]:
                 ends = points[core][barriers[0]] if barriers else -1
                 touches.append(Touch((core, step.source), core, False, places[i], here, ends))
                 touches.append(Touch((other, step.target), core, True, places[i], here, ends))
+            if step.what == "fill":
+                page = core, step.source
+                touches.append(Touch(page, core, True, places[i], here, here, risc=True))
             at_once = {"fetch": ((other, step.source), False), "raise": ((other, WORD), False),
                        "spread": ((other, WORD), True), "reset": ((core, WORD), True)}  # fmt: skip
             if step.what in at_once:
@@ -144,7 +151,7 @@ def _races(steps: list[Step]) -> set[tuple[Any, ...]]:
         (a.page, frozenset({(a.core, a.write, a.at), (b.core, b.write, b.at)}))
         for a, b in combinations(touches, 2)
         if a.page == b.page and (a.write or b.write)
-        and (a.core != b.core or (a.write and not b.write))  # own writes keep their order
+        and (a.core != b.core or (a.write and not b.write) or b.risc)  # own writes keep their order
         and a.ends not in before[b.begins] and b.ends not in before[a.begins]
     }  # fmt: skip
 
@@ -163,6 +170,8 @@ def _statements(step: Step) -> tuple[Stmt, ...]:
             taken = plus(mine, PAGES * PAGE)
             return (op("noc_async_read", other, 0, source, taken, PAGE),
                     op("noc_async_read_barrier"))  # fmt: skip
+        case "fill":
+            return (op("fill_tile_l1", 0, source, 1.0),)
         case "barrier":
             return (op("noc_async_write_barrier"),)
         case "signal":
@@ -260,6 +269,8 @@ def _case(*steps: tuple[Any, ...]) -> Any:
     ("wait", ("==", 1), 1, 0, 0, 1), ("reset", ("==", 1)),
 )  # fmt: skip
 @_case(("raise", ("all", 0), 1), ("reset", ("all", 0)))
+@_case(("fill", ("==", 1)), ("fetch", ("==", 0)))  # nobody told that it is there
+@_case(("fill", ("==", 1)), ("send", ("==", 0)))
 def test_races_are_found_exactly(steps: list[Step], schedule: Any) -> None:
     """A run is clean if and only if no two accesses are unordered, and else names such a pair.
 
