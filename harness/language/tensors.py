@@ -28,8 +28,8 @@ BLOCK_DTYPES = (*DTYPES, *INTEGERS, *MASKS)
 TENSOR_DTYPES = (*DTYPES, *INTEGERS, *MASKS, *BLOCK_FORMATS)
 """Element types of tensors."""
 
-_PACKED: Final = ("pass packed numbers as uint8, four for each word along the last dimension, or let"
-                  " the host store weights as bfloat8_b or bfloat4_b, which T.copy reads as"
+_PACKED: Final = ("pass packed numbers as uint8, four for each word along the last dimension, or"
+                  " let the host store weights as bfloat8_b or bfloat4_b, which T.copy reads as"
                   " bfloat16")  # fmt: skip
 _INSTEAD: Final = {"uint32": _PACKED}
 """What to use instead of some dtypes; the others are told what there is."""
