@@ -16,11 +16,25 @@ _COMPARISONS: Final = (tirx.EQ, tirx.NE, tirx.LT, tirx.LE, tirx.GT, tirx.GE)
 
 
 @lru_cache(maxsize=4)
+def deciding(kernel: Kernel) -> set[str]:
+    """Names of the tensors that conditions on tile ops and bounds of loops ask."""
+    return set(_near(kernel)[0])
+
+
 def deciding_values(kernel: Kernel) -> Mapping[str, tuple[int, ...]]:
     """Values worth trying of every tensor that conditions on tile ops compare with numbers.
 
     Those next to the numbers, so that both outcomes are drawn. Tensors that also bound loops are
     not among them: what fits there is another question.
+    """
+    out, bounds = _near(kernel)
+    return {name: tuple(sorted(values)) for name, values in out.items() if name not in bounds}
+
+
+def _near(kernel: Kernel) -> tuple[dict[str, set[int]], set[str]]:
+    """Of every tensor that decides the values next to what it is held against; what else it does.
+
+    The second are those that bound loops, or are held against no number.
     """
     named = {s.var: s.value for s in kernel.statements if isinstance(s, tirx.Bind)}
     known, tensors = lists(kernel), {info.name for info in kernel.tensors}
@@ -36,7 +50,7 @@ def deciding_values(kernel: Kernel) -> Mapping[str, tuple[int, ...]]:
                 bounds |= tables
             for name in tables & tensors:
                 out.setdefault(name, set()).update(near)
-    return {name: tuple(sorted(values)) for name, values in out.items() if name not in bounds}
+    return out, bounds
 
 
 def _decisive(stmt: Any) -> Iterator[Any]:

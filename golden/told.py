@@ -34,6 +34,7 @@ Array = npt.NDArray[Any]
 
 _COMPARISONS: Final = (tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.EQ, tirx.NE)
 _INDICES: Final = ("int32", "int64")
+_COUNTS: Final = ("int32", "uint8", "int8")
 _CONTRACT: Final = NumericContract("wormhole", "HiFi4", fp32_dest=True, dest="float32",
                                    float32_source="tfloat32")  # fmt: skip
 """Any: places are exact whatever it is."""
@@ -119,7 +120,7 @@ def telling(kernel: Kernel) -> tuple[str, ...]:
         loads = list(loads_behind(expr, names))
         if not any(mentions(index, places) for load in loads for index in load.indices[:]):
             found |= {str(load.source.name): None for load in loads}
-    tensors = {t.name for t in kernel.tensors if t.dtype == "int32"} - set(kernel.outputs)
+    tensors = {t.name for t in kernel.tensors if t.dtype in _COUNTS} - set(kernel.outputs)
     return tuple(sorted(tensors & set(found)))
 
 

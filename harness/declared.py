@@ -120,12 +120,12 @@ def _machine(
 
 
 def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
-    from golden.decisions import deciding_values
+    from golden.decisions import deciding as by_decisions
     from golden.indices import index_ranges
     from golden.source import read_kernel
 
     kernel = read_kernel(source)
-    deciding = {*deciding_values(kernel), *index_ranges(kernel)}
+    deciding = {*by_decisions(kernel), *index_ranges(kernel)}
     known = {t.name: t for t in kernel.tensors}
     layouts = {n: la for n, la in plan.layouts.items() if la.role != "table"}
     for name in sorted(named_tensors(plan) & set(known) - {*kernel.inputs, *kernel.outputs}):

@@ -135,7 +135,7 @@ def _touching(body: Any, block: Any) -> list[Any]:
 
 
 def _placing(body: Any) -> set[Any]:
-    """What indices and starts of regions are read from."""
+    """What indices and starts of regions are read from, and whole numbers that have names."""
     found: set[Any] = set()
 
     def places(*exprs: Any) -> None:
@@ -145,6 +145,7 @@ def _placing(body: Any) -> set[Any]:
         (TensorLoad, lambda load: places(*load.indices)),
         (TensorRegion, lambda region: places(*(r.min for r in region.region))),
         (tirx.BufferStore, lambda store: places(*store.indices)),
+        (tirx.Bind, lambda name: places(name.value) if dtype_of(name.value) == "int32" else None),
     ])  # fmt: skip
     return found
 

@@ -16,6 +16,7 @@ from tvm.ir import Call, StringImm
 from harness.errors import LanguageError
 from harness.language.regions import Region
 from harness.language.tensors import TRUTH
+from harness.language.varying import copy_varying, varies
 
 COPY: Final = "tl.copy"
 """``(src region, dst region)``; equal shapes once unit dimensions are dropped."""
@@ -69,8 +70,12 @@ def _ignore(what: str, given: dict[str, object], *accepted: str) -> None:
             raise LanguageError(f"T.{what} has no argument {name!r}")
 
 
-def copy(src: object, dst: object, coalesced_width: int | None = None, **hints: object) -> Call:
+def copy(
+    src: object, dst: object, coalesced_width: int | None = None, **hints: object
+) -> Call | None:
     """``T.copy(src, dst)``: whole buffers, slices, or start indices on one side.
+
+    Slices whose size is an expression are copied up to there, element by element in T.Parallel.
 
     ``coalesced_width`` and the other GPU hints of TileLang are accepted and have no meaning here.
 
@@ -80,6 +85,9 @@ def copy(src: object, dst: object, coalesced_width: int | None = None, **hints: 
     del coalesced_width
     _ignore("copy", hints, "disable_tma", "eviction_policy", "prefer_instruction", "annotations",
             "loop_layout")  # fmt: skip
+    if varies(src, dst):
+        copy_varying(src, dst)
+        return None
     source, target = Region.of(src, "T.copy source"), Region.of(dst, "T.copy destination")
     if source.is_point and target.is_point:
         raise LanguageError(

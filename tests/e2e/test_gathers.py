@@ -322,10 +322,6 @@ CLEAR = "T.clear(k)\n"
 REFUSED = [
     ("columns", [L, TABLE], "T.copy(L[0, t[bx, 0] * 64], k)  #", "UnsupportedIndex",
      "columns inside the tiles of 'L'"),
-    ("int8", [K, 't: T.Tensor((4, 4), "int8")'], "T.copy(K[t[bx, 0], :, :], k)  #",
-     "UnsupportedIndex", "holds int8"),
-    ("indices in a block", [K, TABLE], BLOCK + "T.copy(K[i[bx, 0], :, :], k)  #",
-     "UnsupportedIndex", "read from 'i'"),
     ("indices that are data", [K, TABLE], BLOCK + "T.copy(K[t[bx, 0], :, :], k)  #",
      "UnsupportedIndex", "as two parameters"),
     ("indices outside", [K, TABLE], "T.copy(K[t[bx, bx + 1], :, :], k)  #", "OutOfBounds",
@@ -340,16 +336,12 @@ REFUSED = [
     ("condition by what is data", [K, TABLE],
      BLOCK + CLEAR + "p = t[bx, 0]\nif p > 1:  #\n    T.copy(K[p, :, :], k)",
      "UnsupportedIndex", "as two parameters"),
-    ("loop by int8", [K, 't: T.Tensor((4, 4), "int8")'],
-     CLEAR + "for j in T.serial(t[bx, 0]):  #\n    T.copy(K[j, :, :], k)",
-     "UnsupportedIndex", "holds int8"),
     ("elements by column", [L, TABLE],
      "for a, b in T.Parallel(64, 64):\n    k[a, b] = L[t[bx, b % 4], a]  #",
      "UnsupportedIndex", "not asked once per row"),
     ("a table's rows", [L, TABLE],
      "for a, b in T.Parallel(64, 64):\n    k[a, b] = L[t[a % 4, bx], b]  #",
      "UnsupportedIndex", "not asked once per row"),
-    ("bits", [K, TABLE], "T.copy(K[t[bx, 0] & 3, :, :], k)  #", "UnsupportedIndex", "BitwiseAnd"),
 ]  # fmt: skip
 
 

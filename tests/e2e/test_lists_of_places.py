@@ -60,7 +60,32 @@ def _rows(dtype: str) -> Any:
     return main
 
 
+def _counted(dtype: str) -> Any:
+    """Pages added as often as a byte says, one of them chosen by the bits of another."""
+
+    @T.prim_func
+    def main(
+        X: T.Tensor((4, 32, 32), "float32"), N: T.Tensor((3, 2), dtype),
+        P: T.Tensor((3,), "int32"), Y: T.Tensor((3, 32, 32), "float32"),
+    ):  # fmt: skip
+        with T.Kernel(3) as b:
+            x = T.alloc_shared((32, 32), "float32")
+            y = T.alloc_fragment((32, 32), "float32")
+            T.copy(X[P[b] & 3, :, :], x)
+            T.copy(x, y)
+            for k in T.serial(N[b, 0]):
+                T.copy(X[k, :, :], x)
+                for i, j in T.Parallel(32, 32):
+                    y[i, j] += x[i, j]
+            T.copy(y, Y[b, :, :])
+
+    return main
+
+
 KERNELS = {
+    "counted by int8": _counted("int8"),
+    "counted by uint8": _counted("uint8"),
+    "counted by int32": _counted("int32"),
     "loop": _pages("loop"),
     "parallel": _pages("parallel"),
     "copy": _pages("copy"),

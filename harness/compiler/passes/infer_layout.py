@@ -22,6 +22,7 @@ from harness.compiler.kernel import Kernel, read_kernel
 from harness.compiler.layouts import Conflict, merged, normalised
 from harness.compiler.lookups import check_control, check_gathers, index_tensors
 from harness.compiler.masks import unmasked
+from harness.compiler.numbers import with_numbers
 from harness.compiler.places import placed
 from harness.compiler.recalled import recalled
 from harness.compiler.scalars import without_scalars
@@ -100,8 +101,8 @@ class InferTTLayout(TTPass):
 
         Scalars and masks become expressions first.
         """
-        func = staged(recalled(with_variables(separated(without_bits(func)))))
-        func = assembled(without_scalars(spread(func)))
+        func = with_numbers(recalled(with_variables(separated(without_bits(func)))))
+        func = assembled(without_scalars(spread(staged(func))))
         func = unmasked(interchanged(placed(func)))
         kernel = read_kernel(func)
         check_control(kernel)
