@@ -65,7 +65,7 @@ def copy_varying(src: Any, dst: Any) -> None:
     if not alike:
         raise LanguageError("T.copy of slices whose sizes are not known to be equal",
                             code="ShapeMismatch",
-                            next_step="write both sizes alike, x[a:b] and y[0 : b - a]")  # fmt: skip
+                            next_step="write both alike, x[a:b] and y[0 : b - a]")  # fmt: skip
     most = [_least(source.room(a), target.room(b)) for a, b in dims]
     if None in most:
         raise LanguageError("T.copy has a size that is not a constant, and no block bounds it",
