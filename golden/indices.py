@@ -18,9 +18,10 @@ from golden.decisions import deciding_values
 from golden.laid import laid
 from golden.named import named as what_names_say
 from golden.named import scalars
+from golden.rows import apart, by_steps, with_none
 from golden.source import COPY, Kernel, constant, dtype_of, lists
 from golden.stored import placing
-from golden.told import drawn_bounds, telling, tried
+from golden.told import drawn_bounds, telling
 
 Array = npt.NDArray[Any]
 Interval = tuple[int, int]
@@ -109,59 +110,20 @@ def drawn_indices(kernel: Kernel, seed: int, *, empty: bool = False) -> dict[str
         rng = np.random.default_rng([seed, number])
         info = kernel.tensor(name)
         if name in rows:
-            values: Array = _apart(low, high, info.shape, rng)
+            values: Array = apart((low, high), info.shape, rng)
         elif name in ranges:
             values = rng.integers(low, high + 1, info.shape)
         else:
             values = rng.choice(np.array(deciding[name]), info.shape)
         out[name] = values.astype(info.dtype)
     out |= drawn_bounds(kernel, out, seed, empty=empty)
-    out = _by_steps(kernel, out, [n for n in rows if n in chosen and n in out], seed)
-    out |= laid(kernel, out, [n for n, own in rows.items() if not own], seed, empty=empty)
-    return _with_none(kernel, out, [n for n, own in rows.items() if own and n in out], seed)
-
-
-def _apart(
-    low: int, high: int, shape: tuple[int, ...], rng: np.random.Generator, step: int = 1
-) -> Array:  # fmt: skip
-    """Values that differ by ``step`` at least, as many as there are; no row is stored twice."""
-    count, there = int(np.prod(shape, dtype=np.int64)), (high - low) // step + 1
-    values = np.full(count, -1, np.int64)
-    kept = rng.permutation(count)[: min(count, there)]
-    low += int(rng.integers((high - low) % step + 1))
-    values[kept] = low + rng.permutation(there)[: len(kept)] * step
-    return values.reshape(shape)
-
-
-def _by_steps(
-    kernel: Kernel, drawn: dict[str, Array], names: list[str], seed: int
-) -> dict[str, Array]:  # fmt: skip
-    """The tables, those that place whole blocks of rows so far apart that blocks share none."""
-    if not names or tried(kernel, drawn) is not None:
-        return drawn
-    extents = {constant(part.extent) or 1 for call in kernel.calls(COPY)
-               for part in call.args[1].region}  # fmt: skip
-    ranges = index_ranges(kernel)
-    for step in sorted(extents - {1}):
-        rng = np.random.default_rng([seed, 17, step])
-        changed = {n: _apart(*ranges[n], drawn[n].shape, rng, step) for n in names}
-        changed = {**drawn, **{n: v.astype(drawn[n].dtype) for n, v in changed.items()}}
-        if tried(kernel, changed) is not None:
-            return changed
-    return drawn
-
-
-def _with_none(
-    kernel: Kernel, drawn: dict[str, Array], names: list[str], seed: int
-) -> dict[str, Array]:  # fmt: skip
-    """The tables, with -1 for an eighth of what rows ask for where the kernel allows that."""
-    rng = np.random.default_rng([seed, 11])
-    for name in names:
-        values = np.where(rng.random(drawn[name].shape) < 1 / 8, -1, drawn[name])
-        changed = {**drawn, name: values.astype(drawn[name].dtype)}
-        if tried(kernel, changed) is not None:
-            drawn = changed
-    return drawn
+    own = {n: ranges[n] for n in rows if ranges.get(n, (0, -1))[0] <= ranges.get(n, (0, -1))[1]}
+    found = by_steps(kernel, out, own, seed)
+    if found is not None:
+        out = found
+    out |= laid(kernel, out, [n for n, each in rows.items() if not each], seed, empty=empty)
+    placed = own if found is not None else set(own) & set(chosen)
+    return with_none(kernel, out, sorted(placed), seed)
 
 
 def _tables(expr: Any, named: Mapping[Any, Any], known: Mapping[Any, set[str]]) -> set[str]:

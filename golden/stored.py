@@ -41,7 +41,8 @@ class Stored:
             if isinstance(stmt, tirx.IfThenElse):
                 exprs.append(stmt.condition)
             elif isinstance(stmt, tirx.BufferStore) and self.is_told(stmt):
-                exprs += list(stmt.indices)[:-1]
+                *outer, last = stmt.indices
+                exprs += [*outer, *([last] if told(last, self.names) else [])]
         return any(mentions(expr, [loop.loop_var]) for expr in exprs)
 
     def store(self, stmt: Any, space: Space) -> None:

@@ -2,8 +2,9 @@
 
 Tiles hold the last two dimensions, unless a kernel moves blocks along others: of a tensor
 (batch, sequence, heads, dim) a block runs along sequence and dim, of a vector per head along its
-last dimension alone. Such a tensor is stored with those dimensions last. What is decided is the
-view of the plan's layout: host dimensions in stored order, -1 for a dimension of one element.
+last dimension alone. Such a tensor is stored with those dimensions last. Elements that data place
+one by one lie one below another. What is decided is the view of the plan's layout: host dimensions
+in stored order, -1 for a dimension of one element.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from tvm import tirx
 from tvm.ir import Call
 
 from harness.compiler.diagnostics import refuse
-from harness.compiler.kernel import Kernel
-from harness.compiler.lookups import index_tensors
+from harness.compiler.kernel import Kernel, loads_of
+from harness.compiler.lookups import index_tensors, scatters
 from harness.compiler.retensor import like, with_tensors
 from harness.compiler.ties import step_of
 from harness.language.blockformats import carried, dtype_of
@@ -57,8 +58,10 @@ def find_views(kernel: Kernel) -> dict[str, View]:
     for use in _uses(kernel):
         if use.tensor.name not in tables:
             uses.setdefault(use.tensor, []).append(use)
-    views: dict[str, View] = {}
+    views = _down_columns(kernel)
     for tensor, found in uses.items():
+        if tensor.name in views:
+            continue
         view = _along_blocks(len(tensor.ty.shape), found)
         if view:
             views[tensor.name] = view
@@ -70,6 +73,17 @@ def find_views(kernel: Kernel) -> dict[str, View]:
             if view:
                 views[tensor.name] = view
     return views
+
+
+def _down_columns(kernel: Kernel) -> dict[str, View]:
+    """Tensors whose elements data place along their last dimension: one below another in tiles.
+
+    A row of a tile is moved in runs, and each of its elements may be another block's.
+    """
+    told = list(scatters(kernel))
+    return {str(tensor.name): (*range(len(starts)), UNIT) for tensor, starts, _ in told
+            if all(loads_of(others[-1]) for other, others, _ in told
+                   if other.same_as(tensor))}  # fmt: skip
 
 
 def with_views(func: tirx.PrimFunc, views: Mapping[str, View]) -> tirx.PrimFunc:

@@ -49,16 +49,19 @@ def scattered(
     """
     if not loads_of(*indices):
         return None
-    variables = list(nest.variables)
-    if len(variables) == 1 and mentions(indices[-1], variables):
-        variables = [tirx.Var("row", "int32"), *variables]
-    if len(variables) != 2 or not mentions(indices[-1], variables[1:]):
+    variables, extents = list(nest.variables), list(nest.extents)
+    lone = constant(buffer.ty.shape[-1]) == 1 and constant(indices[-1]) == 0
+    if len(variables) == 1 and (lone or mentions(indices[-1], variables)):
+        at = len(variables) if lone else 0
+        variables.insert(at, tirx.Var("column" if lone else "row", "int32"))
+        extents.insert(at, 1)
+    if len(variables) != 2 or not (lone or mentions(indices[-1], variables[1:])):
         refuse(f"{buffer.name!r} is stored where data say by {len(variables)} loops, of which the"
                " last does not run along its last dimension", node=node, code="UnsupportedIndex",
                next_step="store whole rows, `for i, j in T.Parallel(rows, columns):"
                " out[ids[i], j] = x[i, j]`")  # fmt: skip
-    return Gathered(buffer, indices, [1] * len(indices), variables=(variables[0], variables[1]),
-                    inside=where)  # fmt: skip
+    sizes = [*[1] * (len(indices) - 2), *extents]
+    return Gathered(buffer, indices, sizes, variables=(variables[0], variables[1]), inside=where)
 
 
 def emit_scatter(names: Names, ranges: Sequence[Bounds], stmt: Store, scope: Scope) -> Any:
@@ -170,7 +173,7 @@ class _Scatter:
         """Refuse columns that do not begin and end with runs, or with the tensor."""
         row, column = self.region.variables
         *outer, last = self.region.starts
-        first = self.analyzer.simplify(last - column)
+        first = self.analyzer.simplify(last - column) if mentions(last, [column]) else last
         if mentions(first, [row, column]) or any(mentions(s, [column]) for s in outer):
             self.no("they do not lie side by side along its last dimension",
                     "index its last dimension by the last loop, plus what is the same for all of"
