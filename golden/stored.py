@@ -68,7 +68,7 @@ class Stored:
             return
         sizes = [constant(d) or 0 for d in region.source.ty.shape]
         extents = [constant(part.extent) or 1 for part in region.region]
-        extents[-1] = 1
+        extents[-1] = extents[-1] if told(starts[-1], self.names) else 1
         lanes = np.arange(len(space.chunk.active)).reshape(-1, *(1,) * len(extents))
         offsets = np.indices(extents, sparse=True)
         places = []

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import harness
 from golden.indices import drawn_indices
 from golden.source import read_kernel
 from golden.stored import told_outputs
@@ -33,6 +34,17 @@ def main(X: T.Tensor((3, 32, 64), "float32"), a: T.Tensor((3,), "int32"),
         x = T.alloc_shared((32, 64), "float32")
         T.copy(X[b, 0, 0], x)
         T.copy(x, Y[a[b] : a[b] + 32, :])
+"""
+VECTORS = """
+@T.prim_func
+def main(X: T.Tensor((3, 32, 64), "float32"), a: T.Tensor((3,), "int32"),
+         Y: T.Tensor((100,), "float32")):
+    with T.Kernel(3) as b:
+        x = T.alloc_shared((32, 64), "float32")
+        y = T.alloc_fragment((32,), "float32")
+        T.copy(X[b, 0, 0], x)
+        T.reduce_sum(x, y, dim=1)
+        T.copy(y, Y[a[b] : a[b] + 32])
 """
 SCAN = """
 @T.prim_func
@@ -79,11 +91,13 @@ def test_some_rows_have_no_place_where_a_condition_allows_that(join: str) -> Non
     assert tried(kernel, tables) == (tables["a"] >= 0).sum()
 
 
-def test_blocks_of_rows_are_a_block_apart() -> None:
-    """Copies of whole blocks do not overlap, and begin anywhere."""
+@pytest.mark.parametrize("text", [COPIES, VECTORS])
+def test_blocks_of_rows_are_a_block_apart(text: str) -> None:
+    """Copies of whole blocks do not overlap, and begin anywhere; they are right."""
     starts = set()
+    assert harness.check(samples.from_text(text, "main")).passed
     for seed in range(6):
-        kernel, tables = drawn(COPIES, seed)
+        kernel, tables = drawn(text, seed)
         assert tried(kernel, tables) == 96
         starts |= set((tables["a"] % 32).tolist())
     assert len(starts) > 1
