@@ -37,8 +37,9 @@ def declared(
 
     ``name``, the kernel's in its module, numeric modes, device, cores, strategy, grid, what
     arguments are, the tensors' order, element types, shapes, directions and places, the blocks in
-    flight that ``double_buffer`` and ``prefetch`` promise, 32-bit datums that reach DST whole, and
-    that nothing is declared that no program uses.
+    flight that ``double_buffer`` and ``prefetch`` promise, 32-bit datums that reach DST whole, that
+    data choose what is stored where the source says so, and that nothing is declared that no
+    program uses.
     """
     named = [] if plan.name == name else [_differs("$.name", f"the plan is of {plan.name}", name)]
     return [
@@ -123,8 +124,14 @@ def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:
     from golden.decisions import deciding as by_decisions
     from golden.indices import index_ranges
     from golden.source import read_kernel
+    from golden.stored import told_outputs
 
     kernel = read_kernel(source)
+    told = told_outputs(kernel)
+    for name, block_map in plan.output_blocks.items():
+        if (block_map.coverage == "told") != (name in told):
+            source_says = "told" if name in told else "places that follow from the block"
+            yield _differs(f"$.output_blocks.{name}.coverage", block_map.coverage, source_says)
     deciding = {*by_decisions(kernel), *index_ranges(kernel)}
     known = {t.name: t for t in kernel.tensors}
     layouts = {n: la for n, la in plan.layouts.items() if la.role != "table"}

@@ -13,6 +13,7 @@ from harness.artifact import compile as compile_kernel
 from harness.declared import declared
 from harness.kernels.elementwise import sharded_copy
 from harness.kernels.gemm import matmul
+from harness.kernels.grouped import unpermute
 from simulator.plan.schema import CoreRange, Plan, Shard
 
 Edit = Callable[[Plan], Plan]
@@ -72,6 +73,8 @@ EDITS: dict[str, tuple[str, Edit]] = {
     "shape": ("$.layouts.A.logical_shape", layout("A", logical_shape=(64, 63))),
     "role": ("$.layouts.C.role", layout("C", role="inout")),
     "input's role": ("$.layouts.A.role", layout("A", role="inout")),
+    "what blocks write": ("$.output_blocks.C.coverage", lambda p: replace(p, output_blocks={
+        "C": replace(p.output_blocks["C"], coverage="told")})),
     "padding": ("$.layouts.B.padding", layout("B", padding="zero")),
     "a tensor more": ("$.layouts", lambda p: replace(p, layouts={
         **p.layouts, "D": p.layouts["A"]})),
@@ -104,6 +107,15 @@ def test_a_field_that_differs_is_found(what: str, product: Artifact) -> None:
     where, edit = EDITS[what]
     assert where in {place.partition("[")[0] if where.count(".") == 1 else place
                      for place in found(product, edit(product.plan))}  # fmt: skip
+
+
+def test_what_data_choose_is_told() -> None:
+    """A plan may not promise blocks places that data give their rows."""
+    made = compile_kernel(unpermute(), grid=(2, 1))
+    assert found(made, made.plan) == set()
+    block_map = replace(made.plan.output_blocks["Y"], coverage="full")
+    plan = replace(made.plan, output_blocks={"Y": block_map})
+    assert found(made, plan) == {"$.output_blocks.Y.coverage"}
 
 
 def test_where_a_tensor_lies_and_how_it_is_cut_is_found() -> None:

@@ -82,6 +82,8 @@ RULES: list[tuple[str, Any, str, str, str]] = [
     ("output_blocks.C.base", [-1, 0], "InvalidPlan", '$.output_blocks["C"]', "write outside"),
     ("output_blocks.C.coverage", "partial", "PlanInconsistent", '$.output_blocks["C"].coverage',
      "expected full"),
+    ("output_blocks.C.coverage", "told", "InvalidPlan", '$.output_blocks["C"]',
+     "all of the [4, 3] grid"),
     ("layouts.A.dtype", "float8", "InvalidPlan", '$.layouts["A"].dtype', "float8"),
     ("layouts.A.dtype", "float16", "ShapeMismatch", "kernel.py:7:5", "Float16_b tiles"),
     ("layouts.A.dtype", "bfloat8_b", "InvalidPlan", '$.layouts["A"].padding', "expected zero"),
