@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from golden.interpret.memory import OnChip
 from golden.interpret.space import Along, Bound, Space
 from golden.interpret.tileops import TileOps
 from golden.named import named, told
+from golden.orderless import orderless
 from golden.source import constant, dtype_of, op_name
 from golden.truth import Truth, choose
 
@@ -189,6 +191,9 @@ class Statements:
             return
         if kind not in (_SERIAL, _UNROLLED):
             raise GoldenError("a thread-bound loop has no meaning here")
+        if not space.rank and space.mask is None and (found := orderless(stmt)) is not None:
+            self._at_once(*found, space)
+            return
         step = 1 if getattr(stmt, "step", None) is None else evaluator.integer(stmt.step)
         trips = -(-extent // step)
         longest = int(np.max(trips))
@@ -204,6 +209,20 @@ class Statements:
                     self._guarded(stmt.body, space, np.asarray(running))
         finally:
             self.chunk.env.pop(stmt.loop_var, None)
+
+    def _at_once(self, around: list[Any], loops: list[Any], body: Any, space: Space) -> None:
+        """Loops over elements, those ``around`` one by one, the others all iterations at once."""
+        for loop in reversed(loops):
+            body = tirx.For(loop.loop_var, loop.min, loop.extent, tirx.ForKind.PARALLEL, body)
+        places = itertools.product(*(range(int(constant(lo.extent) or 0)) for lo in around))
+        try:
+            for place in places:
+                for loop, trip in zip(around, place, strict=True):
+                    self.chunk.env[loop.loop_var] = trip
+                self.run(body, space)
+        finally:
+            for loop in around:
+                self.chunk.env.pop(loop.loop_var, None)
 
     def _bound_index(self, value: Any) -> Any:
         return int(value) if np.ndim(value) == 0 else Bound(self._over_blocks(value))

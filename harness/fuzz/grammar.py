@@ -26,7 +26,8 @@ KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop
                 "number", "odd", "wide", "whole", "gather", "patches", "scattered", "moved",
                 "shifted", "picked", "placed", "masked", "conditions", "viewed", "staged",
                 "lone", "layers", "scalars", "narrow", "pages", "skipped",
-                "counted", "quantised", "unpacked", "sent", "nested", "interleaved")  # fmt: skip
+                "counted", "quantised", "unpacked", "sent", "nested", "interleaved",
+                "elements")  # fmt: skip
 """Kinds of statements a swarm chooses from."""
 _WHOLE: Final = ("turned", "part", "planes", "number", "odd", "wide", "gather", "patches",
                  "scattered", "layers", "scalars", "pages", "skipped", "counted", "sent",
@@ -261,6 +262,7 @@ _STATEMENTS: Final[dict[str, Any]] = {
     "narrow": lines.narrow, "pages": lines.pages, "skipped": decided.skipped,
     "counted": decided.counted, "quantised": bytes_.quantised, "unpacked": bytes_.unpacked,
     "sent": sent.sent, "nested": sent.nested, "interleaved": strided.interleaved,
+    "elements": strided.elements,
 }  # fmt: skip
 
 

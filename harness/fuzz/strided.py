@@ -1,10 +1,14 @@
-"""Stores to every other row or column of a tensor, by which two blocks are interleaved."""
+"""Stores by element: to every other row or column of a tensor, and in sequential loops."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from harness.fuzz.expressions import elementwise
 from harness.fuzz.scene import OUTPUT, Scene
+
+_FEW = 1600
+"""Elements that a sequential loop stores at most: an interpreter takes one after another."""
 
 
 def interleaved(draw: st.DrawFn, scene: Scene) -> None:
@@ -35,3 +39,23 @@ def interleaved(draw: st.DrawFn, scene: Scene) -> None:
         scene.emit(*scene.parallel(*stores))
     else:
         scene.emit(*scene.parallel(stores[0]), *scene.parallel(stores[1]))
+
+
+def elements(draw: st.DrawFn, scene: Scene) -> None:
+    """A block stored element by element, or sums along its rows."""
+    if not scene.blocks or scene.bm * scene.bn > _FEW:
+        return
+    loops = [f"for i in T.serial({scene.bm}):", f"    for j in T.serial({scene.bn}):"]
+    if draw(st.integers(0, 2)) == 2:
+        if not scene.rows:
+            scene.load_rows("fragment")
+        vector, (block, _) = draw(st.sampled_from(scene.rows)), draw(st.sampled_from(scene.blocks))
+        scene.emit(*loops, f"        {vector}[i] += {block}[i, j] * 0.5")
+        return
+    value = draw(elementwise(scene))
+    block = scene.alloc("e", (scene.bm, scene.bn), "float32", "fragment")
+    if draw(st.booleans()):
+        loops.reverse()
+        loops = [loops[0].strip(), f"    {loops[1]}"]
+    scene.emit(*loops, f"        {block}[i, j] = {value}")
+    scene.blocks.append((block, "float32"))

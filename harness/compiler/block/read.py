@@ -105,7 +105,8 @@ class _Reader:
             return [If(stmt, self.body(stmt.then_case), orelse)]
         if isinstance(stmt, tirx.BufferStore):
             refuse("a single element is stored outside T.Parallel", node=stmt,
-                   next_step="store tiles in a T.Parallel loop")  # fmt: skip
+                   next_step="store tiles in a T.Parallel loop; a sequential one may store elements"
+                   " where it reads nothing that another iteration stores")  # fmt: skip
         refuse(f"a {type(stmt).__name__} statement cannot be lowered", node=stmt)
 
     def call(self, call: Call) -> list[Statement]:
