@@ -97,10 +97,23 @@ class _View:
         return [flat, *found]
 
 
+_PLANE = 2
+"""Dimensions of a block of tiles."""
+
+
+def _without_units(shape: list[Any]) -> list[Any]:
+    """A shape without dimensions of extent 1 between others and behind them; lines keep theirs."""
+    wide = [d for d in shape if constant(d) != 1]
+    if len(shape) <= _PLANE or len(wide) < _PLANE:
+        return shape
+    first = [] if constant(shape[0]) != 1 else shape[:1]
+    return [*first, *wide]
+
+
 def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """The function with every view of a block replaced by the block.
 
-    A block with dimensions of extent 1 between others is a view of one without.
+    A block with dimensions of extent 1 between others or behind them is a view of one without.
 
     Raises:
         LanguageError: a view used beside its only place along a dimension of extent 1, or reduced
@@ -125,12 +138,11 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
     def allocated(node: tirx.AllocBuffer) -> tirx.AllocBuffer:
         block = node.buffer
         shape = list(block.ty.shape)
-        inner = [d for d in shape[1:-1] if constant(d) != 1]
-        lines = len(inner) + sum(constant(d) != 1 for d in (shape[0], shape[-1])) <= 1
-        if block.ty.storage_scope in ("", "global") or len(inner) == len(shape[1:-1]) or lines:
+        kept = _without_units(shape)
+        if block.ty.storage_scope in ("", "global") or len(kept) == len(shape):
             return node
-        plain = tirx.decl_buffer([shape[0], *inner, shape[-1]], str(block.ty.dtype),
-                                 name=block.name, scope=block.ty.storage_scope)  # fmt: skip
+        plain = tirx.decl_buffer(kept, str(block.ty.dtype), name=block.name,
+                                 scope=block.ty.storage_scope)  # fmt: skip
         views[block] = _View(shape, plain)
         return tirx.AllocBuffer(plain, node.annotations, node.span)
 

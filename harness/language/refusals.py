@@ -56,6 +56,14 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
     "random": ("cores have no generator of random numbers here", "pass random numbers as a tensor"),
     "truncdiv": ("indices are not negative here", "use // or T.floordiv"),
     "truncmod": ("indices are not negative here", "use % or T.floormod"),
+    "get_thread_binding": (
+        "a block is computed in tiles, not by threads that hold an element each",
+        (
+            "write `for t in T.Parallel(threads)` around each statement, with a"
+            " T.alloc_fragment((threads,), dtype) for what a thread holds, and sequential loops"
+            " around that"
+        ),
+    ),
     "get_block_binding": ("blocks are named where the grid is entered",
                           "use the names after `with T.Kernel(…) as`"),
     "get_block_bindings": ("blocks are named where the grid is entered",

@@ -237,9 +237,8 @@ def _check_exact(node: Any, span: Span | None, limit: float) -> None:
     if span is not None and max(abs(span[0]), abs(span[1])) > limit:
         refuse(f"bits of whole numbers that may exceed {limit:,.0f}, beyond which they are not"
                " exact", node=node, code="UnsupportedDtype", next_step="pass packed numbers as"
-               " uint8, of which an int32 tensor is four along its last dimension, bound them with"
-               " T.min and T.max, or let the host store weights as bfloat8_b or"
-               " bfloat4_b")  # fmt: skip
+               " uint8, of which an int32 tensor is four along its last dimension, bound them by"
+               " T.clamp, or let the host store weights as bfloat8_b or bfloat4_b")  # fmt: skip
 
 
 def _narrowed(expr: Expr) -> Iterator[Convert]:
