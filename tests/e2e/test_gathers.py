@@ -342,7 +342,17 @@ REFUSED = [
     ("a table's rows", [L, TABLE],
      "for a, b in T.Parallel(64, 64):\n    k[a, b] = L[t[a % 4, bx], b]  #",
      "UnsupportedIndex", "not asked once per row"),
+    ("bits", [K, TABLE], "T.copy(K[t[bx, 0] & t[bx, 1], :, :], k)  #", "UnsupportedIndex",
+     "BitwiseAnd"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("index", ["t[bx, 0] & 1", "(t[bx, 0] >> 1) & 3"])
+def test_bits_of_a_table_choose(index: str) -> None:
+    """A mask or a shift by a number is a remainder or a quotient, which readers know."""
+    source = HEAD.format(params=f"{K}, {TABLE}", lines=f"        T.copy(K[{index}, :, :], k)")
+    verdict = harness.check(samples.from_text(source, "main"))
+    assert verdict.passed, verdict.reason
 
 
 def test_a_scalar_may_hold_the_index() -> None:
