@@ -2,6 +2,9 @@
 
 A kernel that answers rightly whatever it is given, given the right answers, answers rightly; so the
 whole sequence is right where each step is. Each step is judged against its own source.
+
+Whether each was given the right answers, golden tells where nothing rounds: it answers kernel after
+kernel from what the sequence began with, and what the last ones left must be the same.
 """
 
 from __future__ import annotations
@@ -9,14 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from harness.errors import OptionError
+from harness.inputs import EXACT
 from harness.verdict import Verdict
 
 if TYPE_CHECKING:
     from golden import NumericContract
     from harness.artifact import Artifact
+
+WHOLE: Final = "whole"
+"""The oracle that holds kernels in turn against golden as one."""
 
 
 def check_sequence(
@@ -61,7 +70,9 @@ def check_sequence(
         rounds += _overflowing(module, order, seed, settings)
     for kind in rounds:
         try:
-            done = _run(module, order, inputs, kind, seed, artifact, oracle, settings, made or {})
+            done, begun = _run(
+                module, order, inputs, kind, seed, artifact, oracle, settings, made or {}
+            )
         except GoldenError as error:
             if error.code != "NoExactRange" or alone:
                 raise
@@ -70,6 +81,10 @@ def check_sequence(
         if kind == "scaled" and not alone and _says_nothing(done[-1]):
             continue  # as check leaves such inputs out
         ran.append(kind)
+        if kind in EXACT and all(step.passed for step in done):
+            wrong = _mixed_up(module, order, begun, done, settings, made or {})
+            if wrong:
+                done[-1] = replace(done[-1], verdict="fail", oracle=WHOLE, reason=wrong)
         steps += done
         if not steps[-1].passed:
             break
@@ -88,11 +103,13 @@ def _run(
     module: Any, order: tuple[str, ...], inputs: Mapping[str, Any] | None, kind: str, seed: int,
     artifact: Path | str | None, oracle: str, settings: dict[str, Any],
     made: Mapping[str, Artifact],
-) -> list[Verdict]:  # fmt: skip
+) -> tuple[list[Verdict], dict[str, Any]]:  # fmt: skip
+    """The verdicts of the steps, and the arrays none of them wrote."""
     from harness.checking import check
     from harness.compiler.sequence import kernel_of
 
     arrays = dict(inputs or {})
+    begun: dict[str, Any] = {}
     steps: list[Verdict] = []
     for name in order:
         func = kernel_of(module, name)
@@ -104,8 +121,42 @@ def _run(
         steps.append(replace(verdict, input_kind=kind))
         if not verdict.passed:
             break
+        begun |= {n: array for n, array in given.items() if n not in arrays}
         arrays |= given | dict(verdict.outputs)
-    return steps
+    return steps, begun
+
+
+def _mixed_up(
+    module: Any, order: tuple[str, ...], begun: Mapping[str, Any], steps: list[Verdict],
+    settings: Mapping[str, Any], made: Mapping[str, Artifact],
+) -> str:  # fmt: skip
+    """What the kernels left that is not what their sources answer one after another.
+
+    Empty where all is, and from a step on that rounds.
+    """
+    from golden import evaluate
+    from golden.exact_inputs import inexactness
+    from golden.inputs import as_parameter
+    from harness.compiler.sequence import order_of
+    from harness.language.inturn import steps as sources
+
+    left = {n: array for step in steps for n, array in step.outputs.items()}
+    known = dict(begun)
+    for name, func in zip(order_of(module), sources(module), strict=True):
+        one = made.get(name)
+        contract = _contract(func, settings) if one is None else one.contract
+        names = {str(p.name) for p in func.params}
+        answer = evaluate(func, {n: a for n, a in known.items() if n in names}, contract)
+        if inexactness(answer):
+            return ""
+        for tensor, result in answer.outputs.items():
+            want = as_parameter(result.answer.value, result.dtype)
+            have = left.get(tensor)
+            if have is None or not np.array_equal(want[result.written], have[result.written]):
+                return (f"{tensor} is not what {' and then '.join(order)} answer in turn, though"
+                        " each is right alone")  # fmt: skip
+            known[tensor] = np.where(result.written, want, have).astype(want.dtype)
+    return ""
 
 
 def _contract(func: Any, settings: Mapping[str, Any]) -> NumericContract:

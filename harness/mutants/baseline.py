@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tvm
 
 from golden import GoldenError, GoldenResult, evaluate
+from golden.exact_inputs import inexactness
 from golden.second import NoSecondOpinionError, SecondOpinion
 from harness.artifact import Artifact, compile_all
 from harness.compiler.options import CompileOptions, parse_core_ranges
@@ -20,6 +21,7 @@ from harness.mutants.cases import Case
 from harness.mutants.edit import Built, dropped, edit, edit_bodies, is_op, replace, swapped
 from harness.mutants.sources import SOURCES
 from harness.mutants.texts import DRAWN
+from harness.sequences import step_inputs
 from simulator.arch import TILE
 from simulator.run import RunOptions, execute
 
@@ -54,6 +56,7 @@ class Baseline:
         tiles: tiles along the longest axis of its tensors.
         cores: cores with work.
         rounds: inputs, drawn when first asked for.
+        before: of a kernel in a sequence, those that run before it.
     """
 
     case: Case
@@ -62,6 +65,7 @@ class Baseline:
     tiles: int
     cores: int
     contract: Any
+    before: tuple[Baseline, ...] = ()
     rounds: dict[tuple[str, int], Round | None] = field(default_factory=dict)
     outputs: dict[tuple[str, int], Any] = field(default_factory=dict)
 
@@ -87,12 +91,30 @@ class Baseline:
         return self.rounds[key]
 
     def _draw(self, kind: str, seed: int) -> Round | None:
+        if self.case.step:
+            return self._fed(kind, seed)
         try:
             inputs, result = draw(self.artifact.source, kind, self.contract, seed)
             result = result or evaluate(self.artifact.source, inputs, self.contract)
         except GoldenError:
             return None
         return Round(kind, inputs, result, self.reference(inputs, result))
+
+    def _fed(self, kind: str, seed: int) -> Round | None:
+        """Inputs of a kernel in a sequence: what those before it answer, the others drawn."""
+        known: Arrays = {}
+        for one in self.before:
+            done, fed = answers(one, kind, seed), one.round(kind, seed)
+            if done is None or fed is None:
+                return None
+            known |= fed.inputs | dict(done.outputs)
+        try:
+            inputs = step_inputs(self.artifact.source, known, kind, seed, self.contract)
+            result = evaluate(self.artifact.source, inputs, self.contract)
+        except GoldenError:
+            return None
+        wrong = kind in EXACT and inexactness(result)
+        return None if wrong else Round(kind, inputs, result, {})
 
     def reference(self, inputs: Arrays, result: GoldenResult) -> Arrays:
         """The packaged NumPy answer, by output; nothing for a drawn text."""
@@ -126,7 +148,11 @@ def prepare(case: Case) -> Baseline | None:
     layouts = built.plan.layouts.values()
     tiles = max(-(-d // TILE) for la in layouts for d in la.padded_shape[-2:])
     cores = sum(1 for items in built.plan.work_partition.values() if items)
-    return Baseline(case, artifact, built, tiles, cores, artifact.contract)
+    before = [prepare(one) for one in case.before]
+    if None in before:
+        return None
+    return Baseline(case, artifact, built, tiles, cores, artifact.contract,
+                    tuple(one for one in before if one is not None))  # fmt: skip
 
 
 def canaries(base: Baseline) -> list[Built]:

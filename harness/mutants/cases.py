@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from harness.language.inturn import steps
 from harness.mutants import sources, texts
 from harness.mutants.edit import Built
 
@@ -24,18 +25,26 @@ class Case:
         params: parameters of its factory.
         options: compile options.
         edit: a name of ``sources.EDITS`` for artifacts no source compiles to yet, or None.
+        step: which kernel of a sequence, from 1 on; 0 for a kernel alone.
     """
 
     kernel: str
     params: Params = field(default_factory=dict)
     options: Params = field(default_factory=dict)
     edit: str | None = None
+    step: int = 0
 
     @property
     def name(self) -> str:
         """One line: kernel, parameters, options."""
         words = [f"{k}={v}" for k, v in {**self.params, **self.options}.items()]
-        return " ".join([self.edit or self.kernel, *words])
+        step = [f"step {self.step}"] if self.step else []
+        return " ".join([self.edit or self.kernel, *step, *words])
+
+    @property
+    def before(self) -> tuple[Case, ...]:
+        """The kernels that run before it."""
+        return tuple(replace(self, step=number) for number in range(1, self.step))
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -46,11 +55,17 @@ class Case:
 
     def source(self) -> Any:
         """The PrimFunc."""
-        return sources.SOURCES[self.kernel].factory(**self.params)
+        made = sources.SOURCES[self.kernel].factory(**self.params)
+        return steps(made)[self.step - 1] if self.step else made
 
     def edited(self, built: Built) -> Built:
         """The artifact to start from."""
         return built if self.edit is None else sources.EDITS[self.edit](built)
+
+
+def _step(kernel: str, step: int, **params: Any) -> Case:
+    """One kernel of a sequence, on what those before it answer."""
+    return Case(kernel, params, {"grid": (2, 1)}, step=step)
 
 
 def _gemm(m: int, n: int, k: int, *, cores: str = "1x1", tile: int = 32, **more: Any) -> Case:
@@ -171,6 +186,10 @@ FIXED: Final = (
     _on("paged", (2, 1), M=64, N=32),
     _on("routed", (2, 1), M=50, N=32),
     _on("paged_attention", (2, 1), batch=2, heads=1, pages=5, blocks=3, page_size=32, dim=32),
+    *(_step(name, step, **sizes) for step in (1, 2) for name, sizes in (
+        ("handed", {"M": 50, "N": 64}),
+        ("split_k", {"M": 32, "N": 64, "K": 128, "split": 2, "block_M": 32, "block_N": 32}),
+    )),
 )  # fmt: skip
 """The runner sorts them by size."""
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import harness.language as T
+from harness.compiler.sequence import sequence
 
 
 def mixed(M: int = 64, N: int = 64, block: int = 32, dtype: str = "bfloat16") -> Any:
@@ -89,3 +90,43 @@ def two_outputs(M: int = 64, N: int = 64, block: int = 32, dtype: str = "bfloat1
 def two_outputs_reference(A: Any) -> Any:
     """In float64."""
     return 2 * A, A + 1
+
+
+def handed(M: int = 64, N: int = 32, block: int = 32, dtype: str = "bfloat16") -> Any:
+    """D += P - Q, of P = 2A and Q = A + 1 that a kernel left before."""
+
+    @T.prim_func
+    def leave(A: T.Tensor((M, N), dtype), P: T.Tensor((M, N), "float32"),
+              Q: T.Tensor((M, N), "float32")) -> None:  # fmt: skip
+        with T.Kernel(T.ceildiv(N, block), T.ceildiv(M, block)) as (bx, by):
+            a = T.alloc_shared((block, block), dtype)
+            p = T.alloc_fragment((block, block), "float32")
+            q = T.alloc_fragment((block, block), "float32")
+            T.copy(A[by * block, bx * block], a)
+            for i, j in T.Parallel(block, block):
+                p[i, j] = a[i, j] * 2.0
+            for i, j in T.Parallel(block, block):
+                q[i, j] = a[i, j] + 1.0
+            T.copy(p, P[by * block, bx * block])
+            T.copy(q, Q[by * block, bx * block])
+
+    @T.prim_func
+    def take(P: T.Tensor((M, N), "float32"), Q: T.Tensor((M, N), "float32"),
+             D: T.Tensor((M, N), "float32")) -> None:  # fmt: skip
+        with T.Kernel(T.ceildiv(N, block), T.ceildiv(M, block)) as (bx, by):
+            p = T.alloc_shared((block, block), "float32")
+            q = T.alloc_shared((block, block), "float32")
+            d = T.alloc_fragment((block, block), "float32")
+            T.copy(P[by * block, bx * block], p)
+            T.copy(Q[by * block, bx * block], q)
+            T.copy(D[by * block, bx * block], d)
+            for i, j in T.Parallel(block, block):
+                d[i, j] += p[i, j] - q[i, j]
+            T.copy(d, D[by * block, bx * block])
+
+    return sequence(leave, take)
+
+
+def handed_reference(A: Any, D: Any) -> Any:
+    """In float64."""
+    return D + 2 * A - (A + 1)

@@ -19,20 +19,22 @@ class Where(Enum):
     PASS5 = "GridToPersistentTT"
     GOLDEN = "golden"
     SIMULATOR = "simulator"
+    SEQUENCES = "sequences"
 
 
 class Kind(Enum):
     """How a mutant is applied.
 
     ``FUNC`` takes the function a pass left (or the source) and gives another; ``BUILT`` takes plan
-    and programs; ``PIPELINE`` takes the list of passes and the options; ``SUBSTITUTE`` gives
-    objects to put in place of others while a case runs. The first three answer None where they
-    do not apply.
+    and programs; ``PIPELINE`` takes the list of passes and the options; ``IN_TURN`` takes a
+    sequence of kernels; ``SUBSTITUTE`` gives objects to put in place of others while a case runs.
+    The others answer None where they do not apply.
     """
 
     FUNC = "function"
     BUILT = "plan and programs"
     PIPELINE = "pipeline"
+    IN_TURN = "kernels in turn"
     SUBSTITUTE = "substitution"
 
 

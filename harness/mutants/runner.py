@@ -14,6 +14,7 @@ from harness.mutants.baseline import Baseline, Round, prepare
 from harness.mutants.blame import blame
 from harness.mutants.cases import FIXED, Case, drawn, exhaustive, from_texts
 from harness.mutants.families import registry
+from harness.mutants.inturn import is_in_turn, try_in_turn
 from harness.mutants.judging import Faulty, Kill, apply, examine, substituted, try_round, warm
 from harness.mutants.registry import Mutant
 from harness.mutants.result import Outcome, Report
@@ -153,6 +154,8 @@ def try_mutant(mutant: Mutant, pool: Pool, budget: Budget, proof: Pool | None = 
     ``proof`` are the small shapes on which a mutant that claims equivalence and survived is tried
     as well, all of them.
     """
+    if is_in_turn(mutant):
+        return try_in_turn(mutant)
     trial = _Trial(mutant, budget)
     killed = trial.over(pool, budget.examples)
     if killed is not None:

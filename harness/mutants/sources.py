@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final
 
-from harness.kernels.table import KERNELS, Packaged
+from harness.kernels.table import KERNELS, SEQUENCES, Packaged
 from harness.mutants import decided, eight, kernels, places, planes, texts, turned
 from harness.mutants.edit import Built, replace
 from simulator.formats.dataformat import DataFormat
@@ -47,6 +47,8 @@ def _baton(built: Built) -> Built:
 SOURCES: Final = MappingProxyType(
     {
         **KERNELS,
+        **SEQUENCES,
+        "handed": Packaged(kernels.handed, kernels.handed_reference),
         **planes.KERNELS,
         **places.KERNELS,
         **turned.KERNELS,

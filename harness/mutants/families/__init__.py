@@ -12,6 +12,7 @@ from harness.mutants.families import (
     eight,
     gathers,
     handshake,
+    inturn,
     judges,
     language,
     lowering,
@@ -33,5 +34,5 @@ def registry() -> Registry:
     """Every mutant."""
     files = (handshake, transfers, compute, configuration, work, passes, block, lowering, pipeline,
              language, judges, machine, artifact, gathers, decided, scatters, places, turned, races,
-             misread, dialect, eight)  # fmt: skip
+             misread, dialect, eight, inturn)  # fmt: skip
     return Registry(mutant for one in files for mutant in one.MUTANTS)

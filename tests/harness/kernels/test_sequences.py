@@ -12,6 +12,7 @@ import pytest
 import harness
 import harness.language as T
 from golden.inputs import draw_inputs
+from harness import sequences
 from harness.artifact import compile_all
 from harness.cli import main
 from harness.compiler.sequence import SequenceError, kernel_of, order_of
@@ -122,3 +123,16 @@ def test_an_oracle_that_draws_its_own_inputs_is_for_one_kernel() -> None:
     """A step has the inputs it is given, and the message does not blame the caller for them."""
     with pytest.raises(OptionError, match="freivalds draws its own inputs, and a kernel of a"):
         harness.check(SEQUENCES["split_k"].factory(), oracle="freivalds")
+
+
+def test_what_is_handed_on_is_held_against_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels that are right, each on inputs that are not what the one before answered."""
+    handed = sequences.step_inputs
+
+    def anew(func: Any, _: Any, *rest: Any) -> Any:
+        return handed(func, {}, *rest)
+
+    monkeypatch.setattr(sequences, "step_inputs", anew)
+    verdict = harness.check(SEQUENCES["split_k"].factory(M=32, N=32, K=128, split=2))
+    assert (verdict.verdict, verdict.oracle) == ("fail", f"exact+{sequences.WHOLE}")
+    assert "C is not what partial_products and then add_parts answer" in verdict.reason
