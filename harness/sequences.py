@@ -3,8 +3,7 @@
 A kernel that answers rightly whatever it is given, given the right answers, answers rightly; so the
 whole sequence is right where each step is. Each step is judged against its own source.
 
-Whether each was given the right answers, golden tells where nothing rounds: it answers kernel after
-kernel from what the sequence began with, and what the last ones left must be the same.
+Whether each was given what the ones before it left is asked afterwards.
 """
 
 from __future__ import annotations
@@ -14,10 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from harness.errors import OptionError
-from harness.inputs import EXACT
 from harness.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -25,7 +21,7 @@ if TYPE_CHECKING:
     from harness.artifact import Artifact
 
 WHOLE: Final = "whole"
-"""The oracle that holds kernels in turn against golden as one."""
+"""The oracle that holds kernels in turn together: each was given what the others left."""
 
 
 def check_sequence(
@@ -70,7 +66,7 @@ def check_sequence(
         rounds += _overflowing(module, order, seed, settings)
     for kind in rounds:
         try:
-            done, begun = _run(
+            done, handed = _run(
                 module, order, inputs, kind, seed, artifact, oracle, settings, made or {}
             )
         except GoldenError as error:
@@ -81,8 +77,8 @@ def check_sequence(
         if kind == "scaled" and not alone and _says_nothing(done[-1]):
             continue  # as check leaves such inputs out
         ran.append(kind)
-        if kind in EXACT and all(step.passed for step in done):
-            wrong = _mixed_up(module, order, begun, done, settings, made or {})
+        if all(step.passed for step in done):
+            wrong = _mixed_up(module, handed, done)
             if wrong:
                 done[-1] = replace(done[-1], verdict="fail", oracle=WHOLE, reason=wrong)
         steps += done
@@ -103,59 +99,50 @@ def _run(
     module: Any, order: tuple[str, ...], inputs: Mapping[str, Any] | None, kind: str, seed: int,
     artifact: Path | str | None, oracle: str, settings: dict[str, Any],
     made: Mapping[str, Artifact],
-) -> tuple[list[Verdict], dict[str, Any]]:  # fmt: skip
-    """The verdicts of the steps, and the arrays none of them wrote."""
+) -> tuple[list[Verdict], list[dict[str, Any]]]:  # fmt: skip
+    """The verdicts of the steps, and what each was given."""
     from harness.checking import check
     from harness.compiler.sequence import kernel_of
 
     arrays = dict(inputs or {})
-    begun: dict[str, Any] = {}
+    handed: list[dict[str, Any]] = []
     steps: list[Verdict] = []
     for name in order:
         func = kernel_of(module, name)
         one = made.get(name)
         contract = _contract(func, settings) if one is None else one.contract
         given = step_inputs(func, arrays, kind, seed, contract)
+        handed.append(given)
         place = None if artifact is None else Path(artifact) / name
         verdict = check(one or func, given, artifact=place, oracle=oracle, **settings)
         steps.append(replace(verdict, input_kind=kind))
         if not verdict.passed:
             break
-        begun |= {n: array for n, array in given.items() if n not in arrays}
         arrays |= given | dict(verdict.outputs)
-    return steps, begun
+    return steps, handed
 
 
-def _mixed_up(
-    module: Any, order: tuple[str, ...], begun: Mapping[str, Any], steps: list[Verdict],
-    settings: Mapping[str, Any], made: Mapping[str, Artifact],
-) -> str:  # fmt: skip
-    """What the kernels left that is not what their sources answer one after another.
+def _mixed_up(module: Any, handed: list[dict[str, Any]], steps: list[Verdict]) -> str:
+    """Which kernel was given something else than the ones before it left; empty where none was.
 
-    Empty where all is, and from a step on that rounds.
+    So that each is right on what it was given says that all are right together.
     """
-    from golden import evaluate
-    from golden.exact_inputs import inexactness
-    from golden.inputs import as_parameter
+    from golden.source import read_kernel
     from harness.compiler.sequence import order_of
     from harness.language.inturn import steps as sources
 
-    left = {n: array for step in steps for n, array in step.outputs.items()}
-    known = dict(begun)
-    for name, func in zip(order_of(module), sources(module), strict=True):
-        one = made.get(name)
-        contract = _contract(func, settings) if one is None else one.contract
-        names = {str(p.name) for p in func.params}
-        answer = evaluate(func, {n: a for n, a in known.items() if n in names}, contract)
-        if inexactness(answer):
-            return ""
-        for tensor, result in answer.outputs.items():
-            want = as_parameter(result.answer.value, result.dtype)
-            have = left.get(tensor)
-            if have is None or not np.array_equal(want[result.written], have[result.written]):
-                return (f"{tensor} is not what {' and then '.join(order)} answer in turn, though"
-                        " each is right alone")  # fmt: skip
-            known[tensor] = np.where(result.written, want, have).astype(want.dtype)
+    order = list(order_of(module))
+    ran = [step.kernel for step in steps]
+    if ran != order:
+        return f"{' and then '.join(ran) or 'nothing'} ran, and not {' and then '.join(order)}"
+    left: dict[str, Any] = {}
+    for func, given, step in zip(sources(module), handed, steps, strict=True):
+        kernel = read_kernel(func)
+        for tensor in (t.name for t in kernel.tensors if t.name in left):
+            have, want = given.get(tensor), left[tensor]
+            if have is None or have.dtype != want.dtype or have.tobytes() != want.tobytes():
+                return f"{step.kernel} was given another {tensor} than a kernel before it left"
+        left |= given | {name: step.outputs[name] for name in kernel.outputs}
     return ""
 
 

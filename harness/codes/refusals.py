@@ -61,7 +61,8 @@ COMPILER: Final = (
     ("InPlaceOrder", "A tensor is written without waiting for what the block read of it.",
      "Write something computed from what was read, or another tensor."),
     ("InvalidSequence", "Kernels that cannot run one after another.",
-     "Give kernels names, and each result a name and one layout; write before reading."),
+     ("Give kernels of different names, each result a name and one layout of its own, and write"
+      " before reading.")),
     ("NeedsFp32Dest", "A float32 accumulator with a 16-bit destination.",
      "Allow the 32-bit destination, or accumulate in bfloat16."),
     ("PassOrder", "A pass misses what an earlier pass writes.",

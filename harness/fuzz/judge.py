@@ -22,6 +22,7 @@ from harness.fuzz.schedules import machine_schedule
 from harness.fuzz.text import parse_kernel
 from harness.inputs import Draws
 from harness.opinions import ORACLE as LLVM
+from harness.sequences import WHOLE
 
 STEPS: Final = 2_000_000
 """Ops a case may execute."""
@@ -45,6 +46,8 @@ EXECUTED: Final = frozenset({11, 12})
 """Sixteenths of the passing cases whose text NumPy executes too."""
 READING: Final = "language"
 """Who is blamed where it answers otherwise: the dialect, or golden."""
+RUNNER: Final = "sequences"
+"""Who is blamed where each kernel is right, and was not given what the one before it left."""
 PLACED: Final = "GridToPersistentTT"
 """Who is blamed where only placement or buffering makes a difference."""
 SECONDS: Final = 20.0
@@ -166,6 +169,8 @@ def _judge(case: Case, blame: bool) -> Outcome:
         judges = [name for name in verdict.oracle.split("+") if name != LLVM]
         found = Outcome(o.WRONG, judges[-1], op=main_op(case.kernel),
                         message="; ".join([verdict.reason, *verdict.notes]))  # fmt: skip
+    if found.code == WHOLE:
+        return _with(found, bad_pass=RUNNER, op="", **facts)
     if blame:
         from harness.fuzz.stages import first_bad_pass
 

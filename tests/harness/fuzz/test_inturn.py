@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness import sequences
 from harness.compiler import partition
 from harness.compiler.diagnostics import refuse
 from harness.compiler.passes import core_map
@@ -75,6 +76,20 @@ def test_tensors_mixed_up_between_kernels_are_found(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(judge.source_of, "__defaults__", (misread,))
     found = run_case(with_share(CASE, frozenset({1}), 16))
     assert found.key == (o.WRONG, "numpy", "language", "Parallel")
+
+
+@pytest.mark.parametrize("kind", ["auto", "random", "special"])
+def test_a_kernel_on_inputs_of_its_own_is_found(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Whatever the inputs; blamed is what runs the kernels, of which each is right."""
+    handed = sequences.step_inputs
+
+    def anew(func: Any, _: Any, *rest: Any) -> Any:
+        return handed(func, {}, *rest)
+
+    monkeypatch.setattr(sequences, "step_inputs", anew)
+    found = run_case(replace(CASE, inputs={"kind": kind, "seed": 3}))
+    assert found.key == (o.WRONG, "whole", "sequences", ""), found
+    assert found.message == "main_2 was given another W4 than a kernel before it left"
 
 
 def test_a_tensor_changed_in_place_begins_as_it_was_drawn() -> None:
