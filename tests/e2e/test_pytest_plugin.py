@@ -1,5 +1,6 @@
 """The pytest plugin, used as a kernel author uses it: on the example project beside this file."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -115,16 +116,30 @@ def test_a_marker_without_devices_is_an_error(project: Path) -> None:
     assert "marker tt_device names no device" in done.stdout + done.stderr
 
 
-def test_tests_of_one_name_keep_artifacts_apart(project: Path) -> None:
-    """A directory per test: files may have tests of the same name."""
-    for name in ("test_one.py", "test_two.py"):
-        (project / name).write_text(
-            "from test_kernels import scaled_sum\n\n\n"
-            "def test_sum(tt_check):\n    tt_check(scaled_sum)\n"
-        )
-    run(project, "test_one.py", "test_two.py", "--tt-save-artifacts", "kept")
-    kept = sorted(path.name for path in (project / "kept").iterdir())
-    assert kept == ["test_one.test_sum_wormhole_n150", "test_two.test_sum_wormhole_n150"]
+def test_every_kernel_keeps_its_artifacts_apart(project: Path) -> None:
+    """A directory per test, as files may have tests of the same name, and per kernel of a test."""
+    (project / "test_one.py").write_text(
+        "from test_kernels import scaled_sum\n\n\n"
+        "def test_sum(tt_check):\n    tt_check(scaled_sum)\n"
+        "    tt_check(scaled_sum, device='blackhole_p150')\n"
+    )
+    (project / "test_two.py").write_text(
+        "from test_kernels import scaled_sum\n\n\n"
+        "def test_sum(tt_check):\n    tt_check(scaled_sum)\n"
+    )
+    done = run(project, "test_one.py", "test_two.py", "--tt-save-artifacts", "kept",
+               "--junit-xml=j.xml")  # fmt: skip
+    assert "2 passed" in done.stdout, done.stdout
+    devices = {path.name: json.loads((path / "tt.plan.json").read_text())["device"]["name"]
+               for path in (project / "kept").iterdir()}  # fmt: skip
+    assert devices == {
+        "test_one.test_sum_wormhole_n150": "wormhole_n150",
+        "test_one.test_sum_wormhole_n150-1": "blackhole_p150",
+        "test_two.test_sum_wormhole_n150": "wormhole_n150",
+    }
+    cases = ET.parse(project / "j.xml").iter("property")
+    told = [one.get("value") for one in cases if one.get("name") == "tt_device"]
+    assert told == ["wormhole_n150", "blackhole_p150", "wormhole_n150"]
 
 
 def test_board_backend_skips_with_the_reason(project: Path) -> None:
