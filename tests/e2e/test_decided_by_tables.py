@@ -246,6 +246,9 @@ REFUSED = [
     ("if x[0, 0] > 0.0:  #\n    T.clear(x)", "int32", "DataDependent", "what they compute"),
     ("if t[bx, 0] > 0:  #\n    T.clear(x)", "float32", "UnsupportedIndex", "holds float32"),
     ("if t[bx, bx + 3] > 0:  #\n    T.clear(x)", "int32", "OutOfBounds", "may lie outside its 4"),
+    ("if t[bx, bx - 1] > 0:  #\n    T.clear(x)", "int32", "OutOfBounds", "may lie outside its 4"),
+    ("if t[bx - 1, 0] > 0:  #\n    T.clear(x)", "int32", "OutOfBounds", "may lie outside its 4"),
+    ("if t[bx + 3, 0] > 0:  #\n    T.clear(x)", "int32", "OutOfBounds", "may lie outside its 4"),
 ]
 
 
