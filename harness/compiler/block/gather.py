@@ -245,6 +245,10 @@ class _Gather:
         x, y = self.step(a, place), 0 if b is None else self.step(b, place)
         if x is None or y is None:
             return None
+        if isinstance(expr, (tirx.LT, tirx.GE)) and (x, y) == (1, 0):  # turns where a run begins
+            return 0 if self.whole(a - b, place) else None
+        if isinstance(expr, (tirx.LE, tirx.GT)) and (x, y) == (0, 1):
+            return 0 if self.whole(b - a, place) else None
         if isinstance(expr, tirx.Add):
             return x + y
         if isinstance(expr, tirx.Sub):
