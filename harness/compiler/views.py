@@ -16,11 +16,12 @@ from typing import Any
 import tvm
 import tvm_ffi
 from tvm import tirx
-from tvm.ir import Call
+from tvm.ir import Call, TensorLoad
 
+from harness.compiler.affine import mentions
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, loads_of
-from harness.compiler.lookups import index_tensors, scatters
+from harness.compiler.lookups import gathers, index_tensors, scatters
 from harness.compiler.retensor import like, with_tensors
 from harness.compiler.ties import step_of
 from harness.language.blockformats import carried, dtype_of
@@ -80,10 +81,15 @@ def _down_columns(kernel: Kernel) -> dict[str, View]:
 
     A row of a tile is moved in runs, and each of its elements may be another block's.
     """
-    told = list(scatters(kernel))
+    places = _loops(kernel, parallel=True)
+    single = [(tensor, starts, node) for tensor, starts, node in gathers(kernel)
+              if isinstance(node, TensorLoad) and not mentions(starts[-1], places)]  # fmt: skip
+    told = [*scatters(kernel), *single]
+    tables = {*index_tensors(kernel), *(t.name for t, *_ in gathers(kernel)
+                                        if not any(t.same_as(o) for o, *_ in single))}  # fmt: skip
     return {str(tensor.name): (*range(len(starts)), UNIT) for tensor, starts, _ in told
             if all(loads_of(others[-1]) for other, others, _ in told
-                   if other.same_as(tensor))}  # fmt: skip
+                   if other.same_as(tensor)) and tensor.name not in tables}  # fmt: skip
 
 
 def with_views(func: tirx.PrimFunc, views: Mapping[str, View]) -> tirx.PrimFunc:

@@ -46,7 +46,7 @@ def _weighted(tokens: int, dtype: str) -> Any:
     @T.prim_func
     def main(
         X: T.Tensor((40, 64), dtype), W: T.Tensor((tokens, 3), "float32"),
-        P: T.Tensor((tokens, 3), "int32"), Y: T.Tensor((tokens, 64), dtype),
+        F: T.Tensor((40,), "float32"), P: T.Tensor((tokens, 3), "int32"), Y: T.Tensor((tokens, 64), dtype),
     ):  # fmt: skip
         with T.Kernel(tokens) as t:
             y = T.alloc_fragment((64,), "float32")
@@ -62,6 +62,7 @@ def _weighted(tokens: int, dtype: str) -> Any:
                     s = 1.0
                     s = w[k] * 2.0
                     s *= w[0]
+                    s = s * F[at]
                     for i in T.Parallel(64):
                         y[i] += X[at, i] * s
             for i in T.Parallel(64):
