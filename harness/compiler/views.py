@@ -82,8 +82,11 @@ def _down_columns(kernel: Kernel) -> dict[str, View]:
     A row of a tile is moved in runs, and each of its elements may be another block's.
     """
     places = _loops(kernel, parallel=True)
-    single = [(tensor, starts, node) for tensor, starts, node in gathers(kernel)
-              if isinstance(node, TensorLoad) and not mentions(starts[-1], places)]  # fmt: skip
+    single = [
+        (tensor, starts, node) for tensor, starts, node in gathers(kernel)
+        if isinstance(node, TensorLoad) and not mentions(starts[-1], places)
+        and (constant(tensor.ty.shape[-1]) or 1) % TILE == 0  # it is chosen from a whole tile
+    ]  # fmt: skip
     told = [*scatters(kernel), *single]
     tables = {*index_tensors(kernel), *(t.name for t, *_ in gathers(kernel)
                                         if not any(t.same_as(o) for o, *_ in single))}  # fmt: skip

@@ -46,7 +46,8 @@ def _weighted(tokens: int, dtype: str) -> Any:
     @T.prim_func
     def main(
         X: T.Tensor((40, 64), dtype), W: T.Tensor((tokens, 3), "float32"),
-        F: T.Tensor((40,), "float32"), P: T.Tensor((tokens, 3), "int32"), Y: T.Tensor((tokens, 64), dtype),
+        F: T.Tensor((64,), "float32"), P: T.Tensor((tokens, 3), "int32"),
+        Y: T.Tensor((tokens, 64), dtype),
     ):  # fmt: skip
         with T.Kernel(tokens) as t:
             y = T.alloc_fragment((64,), "float32")
