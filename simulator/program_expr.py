@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from simulator.program import EXPR_OPS, LOAD
 
-MAX_DEPTH: Final = 32
+MAX_DEPTH: Final = 56
 """Deepest expression; the compiler's stay below ten."""
 
 MAX_INT: Final = 2**32 - 1

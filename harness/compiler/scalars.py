@@ -36,6 +36,9 @@ _UNROLLED: Final = 64
 _TERMS: Final = 48
 """Longest expression that stands for a scalar, for each datum it asks of a tensor."""
 
+_DEEP: Final = 48
+"""Most choices within each other: programs have expressions of not many more levels."""
+
 Env = dict[Any, Any]
 """What each scalar is worth; None where nothing was assigned."""
 
@@ -251,11 +254,26 @@ def _short(value: Any, scalar: Any, node: Any) -> Any:
     """A value in its shortest form, if that is short enough to be computed wherever it is used."""
     size: list[Any] = []
     tvm_ffi.structural_walk(value, [(tvm.ir.Expr, size.append)])
+    if _choices(value) > _DEEP:
+        refuse(f"the value of scalar {scalar.name!r} is a choice within more than {_DEEP} others",
+               node=node, code="DataDependent",
+               next_step="look through fewer data, or pass what is looked for as a tensor, one"
+               " datum per block")  # fmt: skip
     if len(size) <= _TERMS * (1 + len(loads_of(value))):
         return tvm.sym.Analyzer().simplify(value)
     refuse(f"the value of scalar {scalar.name!r} has grown to an expression of {len(size)} terms",
            node=node, code="DataDependent",
            next_step="compute it from block and loop indices in fewer steps")  # fmt: skip
+
+
+def _choices(value: Any) -> int:
+    """How deep choices are nested in an expression."""
+    deep = 0
+    while isinstance(value, tirx.Select):
+        inner = (value.true_value, value.false_value)
+        value = next((side for side in inner if isinstance(side, tirx.Select)), None)
+        deep += 1
+    return deep
 
 
 def _advance(

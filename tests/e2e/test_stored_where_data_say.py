@@ -15,6 +15,7 @@ from golden import GoldenError, evaluate
 from golden.formats import round_even
 from harness.errors import CompileError
 from harness.fuzz.stages import validate
+from harness.kernels.grouped import grouped_gemm
 from simulator.run import execute
 from tests.harness.compiler import samples
 
@@ -292,3 +293,18 @@ def test_other_stores_are_refused_at_their_line(lines: str, code: str, text: str
     assert error.next_step
     line = next(n for n, text in enumerate(source.split("\n"), 1) if text.endswith("#"))
     assert f":{line}:" in str(error.location), str(error)
+
+
+@pytest.mark.parametrize(("groups", "fits"), [(24, True), (40, True), (60, False)])
+def test_many_groups_are_scanned_or_refused(groups: int, fits: bool) -> None:
+    """A row of a table is fetched once, however many of its data are asked."""
+    source = grouped_gemm(total=groups * 12, groups=groups, N=32, K=32)
+    if fits:
+        made = harness.compile(source)
+        rows = [cb for cb in made.plan.circular_buffers if cb.data_format == "Int32"]
+        assert len(rows) < 12
+        assert harness.check(source).passed
+        return
+    with pytest.raises(CompileError, match="a choice within more than 48 others") as caught:
+        harness.compile(source)
+    assert "grouped.py" in str(caught.value.location)

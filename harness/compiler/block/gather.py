@@ -20,7 +20,7 @@ from tvm import tirx
 from harness.compiler.affine import Bounds, mentions
 from harness.compiler.block.access import no_index
 from harness.compiler.block.bounce import Bounce, Move, Piece, anew, directly
-from harness.compiler.block.lookup import Scope, looked_up, page_if_inside
+from harness.compiler.block.lookup import Scope, fetched, looked_up, page_if_inside
 from harness.compiler.block.model import Buffer, Expr, Leaf, Load, Statement
 from harness.compiler.block.names import Names
 from harness.compiler.block.pieces import FACE, datum_of, tile_of
@@ -156,17 +156,17 @@ class _Gather:
 
             return loop("r", self.dst.shape[0], line)
 
-        fetched = [stmt for a in asked for stmt in a.fetch(self.span)]
+        rows = fetched(asked, self.span)
         barrier = call("noc_async_read_barrier", span=self.span)
         if self.bytes * RUN % self.align == 0:
             reads = lines(directly("noc_async_read_partial_page", self.tensor, self.span))
-            return seq([*fetched, thread("reader", [*self.zeros(), *reads, barrier])])
+            return seq([*rows, thread("reader", [*self.zeros(), *reads, barrier])])
         count = self.dst.shape[0] * (self.dst.shape[1] // RUN)
         spans = self.names.spans(self.tensor, count, self.align)
         bounce = Bounce(self.tensor, spans, self.align, self.analyzer.simplify)
         reads = [*lines(bounce.fetch(self.span)), barrier]
         copies = lines(bounce.settle(self.buffer, self.span))
-        return seq([*fetched, thread("reader", reads),
+        return seq([*rows, thread("reader", reads),
                     thread("reader", anew([*self.zeros(), *copies], asked))])  # fmt: skip
 
     def zeros(self) -> list[Any]:

@@ -63,7 +63,7 @@ class Lookup:
     def fetch(self, span: Any) -> list[Any]:
         """Block ops of the reader that read the row."""
         where = address(TILE_ADDR, self.row, 0)
-        before = [stmt for one in self.paging for stmt in one.fetch(span)]
+        before = fetched(self.paging, span)
         read = [call("noc_async_read_page", self.page, self.load.source, where, span=span),
                 call("noc_async_read_barrier", span=span)]  # fmt: skip
         return [*before, thread("reader", [*(one.bind() for one in self.paging), *read])]
@@ -83,7 +83,8 @@ def asked_of(
 ) -> tuple[list[Lookup], list[Any]]:  # fmt: skip
     """What expressions ask tensors of indices, and the expressions with variables for the answers.
 
-    An index that places another comes before it. ``ana`` knows the variables in scope.
+    An index that places another comes before it, and data of one row share it. ``ana`` knows the
+    variables in scope.
 
     Raises:
         CompileError: an index of the tensor of indices that may lie outside it.
@@ -101,8 +102,22 @@ def asked_of(
             page, index = _place(load, [*outer, indices[-1]], ana, own, node)
             var = tirx.Var(f"{load.source.name}_at", "int32")
             known_as = tirx.BufferLoad(load.source, indices)
-            asked.append(Lookup(known_as, var, names.row(load.source), page, index, tuple(paging)))
+            made = Lookup(known_as, var, None, page, index, tuple(paging))
+            same = next((one.row for one in asked if one.same_row(made)), None)
+            row = names.row(load.source) if same is None else same
+            asked.append(replace(made, row=row))
     return asked, [answered(expr, asked) for expr in exprs]
+
+
+def fetched(asked: Sequence[Lookup], span: Any) -> list[Any]:
+    """Block ops of the reader that read the rows of some data, each once."""
+    rows: list[Any] = []
+    out: list[Any] = []
+    for one in asked:
+        if not any(one.row.same_as(row) for row in rows):
+            rows.append(one.row)
+            out += one.fetch(span)
+    return out
 
 
 def answered(expr: Any, asked: Sequence[Lookup]) -> Any:

@@ -22,6 +22,7 @@ from harness.compiler.block.lookup import (
     Lookup,
     Scope,
     asked_of,
+    fetched,
     looked_up,
     page_if_inside,
 )
@@ -162,7 +163,7 @@ class TransferEmitter:
         asked, region = looked_up(stmt.region, self.names, ana, self.scope, stmt.node)
         lead, inside = self._lead(region, stmt.node)
         rows, cols = map(self._axis, self._spans(region))
-        before = [stmt for lookup in asked for stmt in lookup.fetch(span)]
+        before = fetched(asked, span)
         bound = [lookup.bind() for lookup in asked]
         if rows is None or cols is None:
             return seq([*before, *self._read_pieces(stmt, region, lead, inside, asked)])
@@ -228,9 +229,9 @@ class TransferEmitter:
             return [thread("reader", [*bound, *out, *reads, barrier, *ends])]
         spans = self.names.spans(tensor, pieces.count(dst.lead), align)
         bounce = Bounce(tensor, spans, align, pieces.analyzer.simplify)
-        fetched = [*bound, *moved(bounce.fetch(span)), barrier]
+        brought = [*bound, *moved(bounce.fetch(span)), barrier]
         settled = [*bound, *out, *moved(bounce.settle(self.names[dst], span)), *ends]
-        return [thread("reader", fetched), thread("reader", anew(settled, asked))]
+        return [thread("reader", brought), thread("reader", anew(settled, asked))]
 
     def _zero_columns(self, pieces: Pieces, dst: Buffer, span: Any) -> list[Any]:
         """Zeros beside the columns of what pieces bring."""
@@ -288,7 +289,7 @@ class TransferEmitter:
 
         tiles = loop("b", dst.lead, lambda b: loop("i", dst.rows, lambda i: loop(
             "j", dst.cols, lambda j: one(b, i, j))))  # fmt: skip
-        before = [stmt for lookup in asked for stmt in lookup.fetch(span)]
+        before = fetched(asked, span)
         return seq([*before, thread("reader", [*(a.bind() for a in asked), *tiles])])
 
     def store(self, stmt: Store) -> Any:
@@ -304,7 +305,7 @@ class TransferEmitter:
         )
         ana = self.analyzer()
         asked, region = looked_up(stmt.region, self.names, ana, self.scope, stmt.node)
-        before = [stmt for lookup in asked for stmt in lookup.fetch(span)]
+        before = fetched(asked, span)
         bound = [lookup.bind() for lookup in asked]
         lead, inside = self._lead(region, stmt.node)
         rows, cols = map(self._axis, self._spans(region))
