@@ -110,13 +110,14 @@ SUM = f"{COPY}{LOOP}x[i, j] = T.if_then_else(k[i, j] + k[i, j] > 200, x[i, j], 0
 REFUSED = [
     (source(SUM, "uint8"), {}, "arithmetic of uint8"),
     (source(CASES["a block"][0], "uint8"), {"fp32_dest": False}, "16-bit destination register"),
-    (samples.from_text(WRITTEN, "main"), {}, "uint8 may not hold"),
+    (samples.from_text(WRITTEN, "main"), {}, "numbers of 'Y' that uint8 may not hold"),
+    (samples.from_text(WRITTEN.replace("uint8", "bool"), "main"), {}, "only read"),
 ]
 
 
 @pytest.mark.parametrize(("kernel", "options", "text"), REFUSED)
 def test_what_bytes_do_not_do_is_refused(kernel: Any, options: Any, text: str) -> None:
-    """Sums that would wrap, registers that hold no integers, and bytes as outputs."""
+    """Sums that would wrap, registers that hold no integers, numbers out of range, and truths."""
     with pytest.raises((CompileError, LanguageError), match=text) as caught:
         harness.compile(kernel, **options)
     assert caught.value.code == "UnsupportedDtype"

@@ -205,7 +205,8 @@ def check_spans(program: BlockProgram, ranges: list[Bounds], *, fp32_dest: bool)
         if isinstance(stmt, Eltwise):
             _check(stmt, stmt.dst.name, spans.conditions(stmt.expr), EXACT)
             for cut in _narrowed(stmt.expr):
-                _check_narrow(stmt, stmt.dst.name, cut.dtype, spans.of(cut))
+                name = stmt.dst.name.removesuffix("_cut")
+                _check_narrow(stmt, name, cut.dtype, spans.of(cut))
         for name, dtype, block in _kept_narrow(stmt, program):
             _check_narrow(stmt, name, dtype, spans.of(Leaf(block)))
         mine = [b for b in (*stmt.defs(), *stmt.uses()) if b in whole]
