@@ -193,3 +193,41 @@ def _gone(pid: int) -> bool:
 def test_no_journal_is_an_empty_past(tmp_path: Path) -> None:
     """Going on where nothing was begun is to begin."""
     assert read(tmp_path / "journal.jsonl").ends == []
+
+
+def _end(index: int) -> dict[str, Any]:
+    return {"shard": 0, "round": 0, "index": index, "outcome": {"verdict": "pass"}}
+
+
+def test_what_follows_a_line_that_was_cut_off_is_a_line_of_its_own(tmp_path: Path) -> None:
+    """Appended to the rest of the other, it would be lost with it."""
+    journal = Journal(tmp_path, resume=False)
+    journal.write("start", seed=7)
+    journal.write("end", **_end(0))
+    journal.close()
+    whole = journal.path.read_bytes()
+    for kept in range(len(whole) + 1):
+        journal.path.write_bytes(whole[:kept])
+        again = Journal(tmp_path, resume=True)
+        again.write("end", **_end(5))
+        again.write("finding", key=["wrong", "exact", "", ""], count=1)
+        again.write("finding", key=["wrong", "exact", "", ""], count=2)
+        again.close()
+        past = read(journal.path)
+        assert past.done == {(0, 0): 6}, kept
+        assert [one["count"] for one in past.findings] == [2]
+
+
+def test_a_unit_goes_on_behind_its_last_case(tmp_path: Path) -> None:
+    """A lost worker's case counts as done, and what began a journal is not what went on with it."""
+    journal = Journal(tmp_path, resume=False)
+    journal.write("start", seed=7)
+    journal.write("end", **_end(0))
+    journal.write("quarantine", **_end(1))
+    journal.write("start", seed=8)
+    journal.write("end", **_end(2) | {"round": 1})
+    journal.close()
+    past = read(journal.path)
+    assert past.done == {(0, 0): 2, (0, 1): 3}
+    assert past.started["seed"] == 7
+    assert past.counts["pass", "", "", ""] == 3
