@@ -231,3 +231,19 @@ def test_a_unit_goes_on_behind_its_last_case(tmp_path: Path) -> None:
     assert past.done == {(0, 0): 2, (0, 1): 3}
     assert past.started["seed"] == 7
     assert past.counts["pass", "", "", ""] == 3
+
+
+def test_findings_are_on_the_disk_before_anything_else_happens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What took hours to find survives a power cut; every case is not worth the wait."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    journal = Journal(tmp_path, resume=False)
+    told = []
+    for event in ("start", "end", "finding", "quarantine", "stop"):
+        before = len(synced)
+        journal.write(event)
+        told += [event] * (len(synced) - before)
+    journal.close()
+    assert told == ["finding", "quarantine"]
