@@ -247,3 +247,18 @@ def test_findings_are_on_the_disk_before_anything_else_happens(
         told += [event] * (len(synced) - before)
     journal.close()
     assert told == ["finding", "quarantine"]
+
+
+def test_a_line_of_which_the_system_takes_a_part_is_written_whole(tmp_path: Path) -> None:
+    """Nothing else says that the rest of it is lost."""
+    journal: Any = Journal(tmp_path, resume=False)
+    taken = journal._file
+
+    class Short:
+        def write(self, data: bytes) -> int:
+            return int(taken.write(data[:7]))
+
+    journal._file = Short()
+    journal.write("end", **_end(3))
+    taken.close()
+    assert read(journal.path).done == {(0, 0): 4}
