@@ -47,3 +47,55 @@ def test_ranges_are_the_values_that_fit(start: str, a: int, c: int, size: int, e
     drawn = drawn_indices(kernel, 0)["t"]
     assert np.isin(drawn, good).all()
     assert (drawn == drawn_indices(kernel, 0)["t"]).all()
+
+
+USES = """
+@T.prim_func
+def main(K: T.Tensor(({size}, 32, 32), "bfloat16"), L: T.Tensor(({other}, 32, 32), "bfloat16"),
+         t: T.Tensor((3, 4), "int32"), Y: T.Tensor((3, 32, 32), "bfloat16")):
+    with T.Kernel(3) as bx:
+        k = T.alloc_shared((32, 32), "bfloat16")
+        y = T.alloc_fragment((32, 32), "bfloat16")
+        T.clear(y)
+        for j in T.serial(4):
+            i = t[bx, j]
+            T.copy(K[{start}, 0, 0], k)
+            for r, s in T.Parallel(32, 32):
+                y[r, s] += k[r, s] + L[{place}, r, s]
+        T.copy(y, Y[bx, 0, 0])
+"""
+FORMS = [
+    "i % {a}",
+    "(i + {c}) % {a} + bx",
+    "i + i % {a}",
+    "i - bx % {a}",
+    "i + {c}",
+    "i // {a} + j",
+]
+
+
+@given(
+    st.sampled_from(FORMS), st.sampled_from(FORMS), st.integers(2, 7), st.integers(0, 3),
+    st.integers(1, 12), st.integers(1, 12),
+)  # fmt: skip
+def test_values_in_range_fit_every_use(
+    start: str, place: str, a: int, c: int, size: int, other: int
+) -> None:
+    """Blocks and elements that one table places lie in their tensors, whatever is drawn of it.
+
+    Where values from 0 on fit some are found.
+    """
+    first, second = start.format(a=a, c=c), place.format(a=a, c=c)
+
+    def fits(i: int) -> bool:
+        inside = [(eval(text, {"i": i, "bx": bx, "j": j}), limit)  # noqa: S307 (above)
+                  for text, limit in ((first, size), (second, other))
+                  for bx in range(3) for j in range(4)]  # fmt: skip
+        return all(0 <= at < limit for at, limit in inside)
+
+    text = USES.format(size=size, other=other, start=first, place=second)
+    (low, high) = index_ranges(read_kernel(samples.from_text(text, "main")))["t"]
+    assert all(fits(i) for i in range(low, min(high, low + 500) + 1)), (low, high)
+    if fits(0) and fits(1):
+        assert low == 0
+        assert high >= 0
