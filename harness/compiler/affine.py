@@ -24,6 +24,39 @@ def supposing(analyzer: Any, conditions: Iterable[Any]) -> Iterator[None]:
         yield
 
 
+def proves_below(analyzer: Any, expr: Any, size: int, conditions: Iterable[Any]) -> bool:
+    """Whether ``expr < size``, where ``analyzer`` knows the ranges of variables.
+
+    TVM does not see ``32 * b + 16 * t + i`` below 48 where ``2 * b + t < 3``: a multiple of what a
+    condition bounds is taken off first.
+    """
+    if analyzer.can_prove(expr < size):
+        return True
+    for condition in conditions:
+        if not isinstance(condition, tirx.LT) or (limit := constant(condition.b)) is None:
+            continue
+        used: list[Any] = []
+        tvm_ffi.structural_walk(condition.a, [(tvm.ir.Var, used.append)])
+        variables = list(dict.fromkeys(used))
+        bounded, own = affine(condition.a, variables), affine_part(expr, variables)
+        if bounded is None or own is None:
+            continue
+        factors = {a // b for a, b in zip(own, bounded.coefficients, strict=True) if b}
+        if len(factors) != 1 or (factor := factors.pop()) <= 0:
+            continue
+        rest = analyzer.simplify(expr - condition.a * factor)
+        if factor * (limit - 1) + int(analyzer.const_int_bound(rest).max_value) < size:
+            return True
+    return False
+
+
+def affine_part(expr: Any, variables: Sequence[Any]) -> list[int] | None:
+    """Coefficients of some variables of an index; None where one has no constant one."""
+    found = tvm.sym.detect_linear_equation(expr, list(variables))
+    steps = [constant(step) for step in found[:-1]]
+    return None if len(steps) < len(variables) or None in steps else [s or 0 for s in steps]
+
+
 @dataclass(frozen=True)
 class Affine:
     """``base + sum(coefficient[i] * variables[i])`` with integer coefficients."""

@@ -160,18 +160,35 @@ class _Gather:
         barrier = call("noc_async_read_barrier", span=self.span)
         if self.bytes * RUN % self.align == 0:
             reads = lines(directly("noc_async_read_partial_page", self.tensor, self.span))
-            return seq([*rows, thread("reader", [*self.zeros(), *reads, barrier])])
+            return seq([*rows, thread("reader", [*self.zeros(), *reads, barrier, *self.ends()])])
         count = self.dst.shape[0] * (self.dst.shape[1] // RUN)
         spans = self.names.spans(self.tensor, count, self.align)
         bounce = Bounce(self.tensor, spans, self.align, self.analyzer.simplify)
         reads = [*lines(bounce.fetch(self.span)), barrier]
         copies = lines(bounce.settle(self.buffer, self.span))
         return seq([*rows, thread("reader", reads),
-                    thread("reader", anew([*self.zeros(), *copies], asked))])  # fmt: skip
+                    thread("reader", anew([*self.zeros(), *copies, *self.ends()],
+                                          asked))])  # fmt: skip
 
     def zeros(self) -> list[Any]:
         """The block made zero, where not every element is read."""
         return zeros(self.buffer, self.dst.tiles, self.span) if self.zeroed else []
+
+    def ends(self) -> list[Any]:
+        """Zeros beside the last column of the tensor, where a run goes beyond it."""
+        index, size = self.found.starts[-1], self.sizes[-1]
+        row, column = self.region.variables
+        if size % RUN == 0 or mentions(index, [row]):
+            return []
+
+        def end(t: Any) -> list[Any]:
+            first = tirx.FloorMod(t, tirx.const(self.dst.cols, "int32")) * TILE
+            kept = self.analyzer.simplify(tirx.Max(size - self.at(index, {column: first}), 0))
+            where = address(TILE_ADDR, self.buffer, t)
+            cut = call("zero_tile_region", self.buffer, where, TILE, kept, span=self.span)
+            return [tirx.IfThenElse(kept < TILE, cut, None)]
+
+        return loop("t", self.dst.tiles, end)
 
     def run(self, r: Any, c: Any, move: Move) -> list[Any]:
         """The move of one run: ``c`` of row ``r``."""

@@ -16,7 +16,7 @@ import tvm_ffi
 from tvm import tirx
 from tvm.ir import TensorLoad
 
-from harness.compiler.affine import mentions, supposing
+from harness.compiler.affine import mentions, proves_below, supposing
 from harness.compiler.block.names import Names
 from harness.compiler.block.region import Region
 from harness.compiler.diagnostics import refuse
@@ -99,7 +99,7 @@ def asked_of(
             told = [*scope.told, *(one.var for one in asked)]
             paging, outer = asked_of(list(load.indices[:-1]), names, ana, scope, node)
             own = [*told, *(one.var for one in paging)]
-            page, index = _place(load, [*outer, indices[-1]], ana, own, node)
+            page, index = _place(load, [*outer, indices[-1]], ana, own, scope, node)
             var = tirx.Var(f"{load.source.name}_at", "int32")
             known_as = tirx.BufferLoad(load.source, indices)
             made = Lookup(known_as, var, None, page, index, tuple(paging))
@@ -203,7 +203,7 @@ def page_if_inside(region: Region, page: Any) -> Any:
 
 
 def _place(
-    load: TensorLoad, indices: Sequence[Any], ana: Any, told: Sequence[Any], node: Any
+    load: TensorLoad, indices: Sequence[Any], ana: Any, told: Sequence[Any], scope: Scope, node: Any
 ) -> tuple[Any, Any]:  # fmt: skip
     """The row of a datum and its place in the row, which lie inside its tensor.
 
@@ -214,7 +214,8 @@ def _place(
     sizes = [constant(d) or 0 for d in table.ty.shape]
     tests: list[Any] = []
     for index, size in zip(indices, sizes, strict=True):
-        found = [t for t in (index >= 0, index < size) if not ana.can_prove(t)]
+        found = [] if ana.can_prove(index >= 0) else [index >= 0]
+        found += [] if proves_below(ana, index, size, scope.conditions) else [index < size]
         if found and not mentions(index, told):
             refuse(f"index {index} of {table.name!r} may lie outside its {size}, where it has no"
                    " indices", node=node, code="OutOfBounds",
