@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -227,3 +228,23 @@ def test_a_signal_ends_a_campaign_in_order(
     assert main([*words, "--resume"]) == 1
     ends = [(e["shard"], e["round"], e["index"]) for e in journal(tmp_path)]
     assert len(ends) == len(set(ends)) == 400
+
+
+@pytest.mark.parametrize("at", [None, 0, 1, 2])
+def test_all_cases_behind_the_one_that_killed_a_worker_are_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int | None
+) -> None:
+    """The last one too; a worker lost while it drew begins where it was to begin."""
+    monkeypatch.setattr("harness.fuzz.campaign.Worker", lambda memory: memory)
+    campaign = Campaign(settings(tmp_path))
+    unit = {"seed": 3, "shard": 0, "round": 0, "count": 3, "focus": "plan"}
+    lost: Any = SimpleNamespace(
+        busy={"task": "batch", "unit": unit, "skip": 0}, kill=lambda: -9,
+        current=None if at is None else {"i": at, "case": {"plan": {"tiles": 1}}},
+    )  # fmt: skip
+    campaign.workers = [lost]
+    campaign._lost(lost, "died")
+    campaign.journal.close()
+    begins = 0 if at is None else at + 1
+    assert [one["skip"] for one in campaign.again] == ([] if begins == 3 else [begins])
+    assert [e["index"] for e in journal(tmp_path)] == ([] if at is None else [at])
