@@ -14,6 +14,8 @@ from harness.checking import check
 from harness.codegen import print_kernels
 from harness.compiler import lower
 from harness.errors import CompileError, OptionError
+from harness.kernels.batched import batched_matmul
+from harness.kernels.gathered import expert_gemm
 from simulator.explore import explore
 from simulator.run import execute
 from tests.harness.compiler import samples
@@ -137,3 +139,61 @@ def test_the_option_is_a_truth_value() -> None:
     """As every flag."""
     with pytest.raises(OptionError):
         lower(samples.gemm(), multicast="yes")
+
+
+CHOSEN = """
+@T.prim_func
+def main(X: T.Tensor((4, 32, 64), "bfloat16"), B: T.Tensor((64, 64), "bfloat16"),
+         expert: T.Tensor((2,), "int32"), Y: T.Tensor((64, 64), "float32")):
+    with T.Kernel(2, 2) as (bx, by):
+        x = T.alloc_shared((32, 64), "bfloat16")
+        b = T.alloc_shared((64, 32), "bfloat16")
+        y = T.alloc_fragment((32, 32), "float32")
+        T.copy(X[expert[by], 0, 0], x)
+        T.copy(B[0, bx * 32], b)
+        T.clear(y)
+        T.gemm(x, b, y)
+        T.copy(y, Y[by * 32, bx * 32])
+"""
+SHARED = [
+    # cores of a row, or of a column, differ in their plane alone and have nothing in common
+    (lambda: batched_matmul(2, 32, 32, 64, block_M=32, block_N=32), (2, 1), "row_major", None),
+    (lambda: batched_matmul(2, 64, 32, 64, block_M=32, block_N=32), (2, 2), "row_major", {"B"}),
+    (lambda: batched_matmul(2, 32, 64, 64, block_M=32, block_N=32), (2, 2), "row_major", {"A"}),
+    (lambda: batched_matmul(2, 64, 64, 64, block_M=32, block_N=32), (2, 2), "block", {"A", "B"}),
+    # which matrix of W a row of cores reads is told by data; X is shared all the same
+    (lambda: expert_gemm(64, 64, 64), (2, 2), "block", {"X"}),
+    (lambda: expert_gemm(64, 64, 64), (2, 1), "block", {"X"}),
+    (lambda: expert_gemm(64, 64, 64), (1, 2), "block", None),
+    (lambda: samples.from_text(CHOSEN, "main"), (2, 2), "block", {"B"}),
+    (lambda: samples.from_text(CHOSEN, "main"), (2, 1), "block", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "grid", "strategy", "fewer"), SHARED)
+def test_what_differs_by_plane_or_data_is_not_shared(
+    make: Any, grid: tuple[int, int], strategy: str, fewer: set[str] | None
+) -> None:
+    """The plain mode's answer, with fewer reads of just the tensors that cores have in common."""
+    func = make()
+    options: dict[str, Any] = {"grid": grid, "strategy": strategy}
+    if fewer is None:
+        with pytest.raises(CompileError) as caught:
+            lower(func, **options, multicast=True)
+        assert caught.value.code == "NoMulticast"
+        return
+    assert check(func, **options, multicast=True).passed
+    (kernel,) = lower(func, **options).kernels
+    rng = np.random.default_rng(0)
+    inputs: dict[str, Any] = {
+        name: rng.standard_normal(layout.logical_shape).astype(np.float32)
+        for name, layout in kernel.plan.layouts.items()
+        if layout.role != "output" and "float" in layout.dtype
+    }
+    if "expert" in kernel.plan.layouts:
+        inputs["expert"] = np.array([3, 1], np.int32)
+    plain, shared = run(func, inputs, **options), run(func, inputs, **options, multicast=True)
+    for name, values in plain.outputs.items():
+        np.testing.assert_array_equal(shared.outputs[name], values)
+    reads = plain.stats.dram_read_bytes, shared.stats.dram_read_bytes
+    assert {name for name in inputs if reads[1][name] < reads[0][name]} == fewer
