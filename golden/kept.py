@@ -96,8 +96,18 @@ class _Nest:
         inside: Any = tirx.const(True, "bool")
         for index, size in zip(store.indices, store.buffer.ty.shape, strict=True):
             inside = tirx.all(inside, index >= 0, index < size)
+        sizes = list(zip(store.indices[:], store.buffer.ty.shape[:], strict=True))
         with analyzer.constraint_scope(inside):
-            return all(analyzer.can_prove(part) for part in _parts(test))
+            return all(_is_end(part, sizes, analyzer) or analyzer.can_prove(part)
+                       for part in _parts(test))  # fmt: skip
+
+
+def _is_end(test: Any, sizes: list[tuple[Any, Any]], analyzer: Any) -> bool:
+    """Whether a condition is that one index is below the size there, or below a greater number."""
+    return isinstance(test, tirx.LT) and any(
+        analyzer.can_prove_equal(test.a, index) and analyzer.can_prove(test.b >= size)
+        for index, size in sizes
+    )
 
 
 def _united(found: list[tuple[set[Target], set[Target]]]) -> tuple[set[Target], set[Target]]:

@@ -19,6 +19,7 @@ from tvm.ir import TensorLoad
 
 from harness.compiler.affine import Bounds, block_ranges
 from harness.compiler.diagnostics import refuse
+from harness.compiler.guards import left_of
 from harness.compiler.kernel import Kernel, children, loads, read_kernel, with_body
 from harness.compiler.lookups import is_told
 from harness.compiler.tt_ops import seq
@@ -168,26 +169,13 @@ class _Masks:
             if not store.conditions:
                 return made
             return tirx.IfThenElse(tirx.all(*store.conditions), made, None, node.span)
-        left = [c for test in store.conditions for c in self._left(test, node)]
+        left = [c for test in store.conditions
+                for c in left_of(test, node, self.ranges, self.params)]  # fmt: skip
         if left:
             old = tirx.BufferLoad(node.buffer, node.indices[:], span=node.span)
             test = left[0] if len(left) == 1 else tirx.all(*left)
             value = tirx.Select(test, value, old, span=node.span)
         return tirx.BufferStore(node.buffer, value, node.indices[:], span=node.span)
-
-    def _left(self, test: Any, node: tirx.BufferStore) -> list[Any]:
-        """Parts of a condition that are more than that the element stored to exists."""
-        if isinstance(test, tirx.And):
-            return [*self._left(test.a, node), *self._left(test.b, node)]
-        analyzer = tvm.sym.Analyzer()
-        for var, start, extent in self.ranges:
-            analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
-        exists: Any = tirx.const(True, "bool")
-        if node.buffer in self.params:
-            for index, size in zip(node.indices, node.buffer.ty.shape, strict=True):
-                exists = tirx.all(exists, index >= 0, index < size)
-        with analyzer.constraint_scope(exists):
-            return [] if analyzer.can_prove(test) else [test]
 
     def _of_block(self, test: Any) -> bool:
         """Whether a condition is the same at every place of the block."""

@@ -57,3 +57,21 @@ def test_what_a_condition_leaves_out_is_no_finding(
     files = ["--inputs", str(tmp_path / "in.npz"), "--outputs", str(tmp_path / "out.npz")]
     assert main(["execute", str(tmp_path / "artifact"), *files]) == 0
     assert (np.load(tmp_path / "out.npz")["C"][:64] == 1).all()
+
+
+@pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
+@pytest.mark.parametrize("size", [4000, 4064])
+def test_a_guard_at_the_end_of_a_vector_guards_nothing(size: int, device: str) -> None:
+    """``if n < N: y[n] = x[n]`` in rows of a vector is what every store is: within its tensor."""
+
+    @T.prim_func
+    def main(X: T.Tensor((size,), "float16"), Y: T.Tensor((size,), "float16")):
+        with T.Kernel(T.ceildiv(size, 512)) as b:
+            for i, j in T.Parallel(64, 8):
+                n = (b * 64 + i) * 8 + j
+                if n < size:
+                    Y[n] = X[n] * 2.0
+
+    verdict = harness.check(main, device=device)
+    assert verdict.passed, (verdict, verdict.reason, verdict.findings)
+    assert verdict.tensors["Y"]["compared"] == size
