@@ -84,6 +84,15 @@ def main(X: T.Tensor((64, 64), "bfloat16"), ids: T.Tensor((64,), "int32"),
             if ids[bx * 32 + i] >= 0:
                 T.copy(x, Out[ids[bx * 32 + i], 0])
 """
+HEADS = """
+@T.prim_func
+def main(X: T.Tensor((48, 3, 48), "{dtype}"), ids: T.Tensor((40,), "int32"),
+         Out: T.Tensor((50, 5, 48), "{dtype}")):
+    with T.Kernel(3) as bx:
+        for i, h, j in T.Parallel(16, 3, 48):
+            if bx * 16 + i < 40 and h + ids[bx * 16 + i] != 7:
+                Out[ids[bx * 16 + i], h + 1, j] = X[bx * 16 + i, h, j] * 2.0
+"""
 OPTIONS: list[dict[str, Any]] = [
     {}, {"grid": (2, 1)}, {"grid": (1, 1)}, {"double_buffer": False, "prefetch": False},
     {"device": "blackhole_p150"}, {"device": "blackhole_p150", "grid": (1, 1)},
@@ -223,6 +232,18 @@ def test_single_numbers_go_where_data_say(
     assert (result.outputs["Top"][given["order"]] == x[:, 1].max(1)).all()
 
 
+@given(st.permutations(range(50)), st.sampled_from(OPTIONS),
+       st.sampled_from(["float32", "bfloat16"]))  # fmt: skip
+def test_planes_go_where_data_say(order: list[int], options: dict[str, Any], dtype: str) -> None:
+    """All heads of a token at once, but for those that a condition of both leaves out."""
+    ids, x = np.array(order[:40], np.int32), data((48, 3, 48), dtype)
+    source = samples.from_text(HEADS.format(dtype=dtype), "main")
+    result = run(source, {"X": x, "ids": ids}, **options)
+    kept = ids[:, None] + np.arange(3) != 7
+    assert (result.outputs["Out"][ids, 1:4][kept] == 2 * x[:40][kept]).all()
+    assert int(result.written["Out"].sum()) == kept.sum() * 48
+
+
 @given(st.permutations(range(100)), st.sampled_from(OPTIONS))
 def test_rows_are_copied_one_by_one(order: list[int], options: dict[str, Any]) -> None:
     """T.copy of a row in a loop, which a datum decides and places."""
@@ -234,8 +255,10 @@ def test_rows_are_copied_one_by_one(order: list[int], options: dict[str, Any]) -
     assert int(result.written["Out"].any(1).sum()) == (ids >= 0).sum()
 
 
-@pytest.mark.parametrize("text", [ROWS.format(n=64, dtype="bfloat16"), PAGES, SLOTS, COPIED,
-                                  NUMBERS.format(dtype="float32")])  # fmt: skip
+@pytest.mark.parametrize("text", [
+    ROWS.format(n=64, dtype="bfloat16"), PAGES, SLOTS, COPIED, HEADS.format(dtype="bfloat16"),
+    NUMBERS.format(dtype="float32"),
+])  # fmt: skip
 @pytest.mark.parametrize("device", DEVICES)
 def test_drawn_tables_fit_and_every_pass_keeps_the_meaning(text: str, device: str) -> None:
     """Rows are drawn that differ; each pass's IR, executed by other means, stores the same."""

@@ -45,11 +45,13 @@ RUN: Final = FACE
 class Gathered(Region):
     """One element per place of a block: ``starts`` are its indices, in terms of ``variables``.
 
-    ``inside`` says where it is read at all; elsewhere, and outside the tensor, it is zero.
+    ``inside`` says where it is read at all; elsewhere, and outside the tensor, it is zero. What is
+    stored may be several ``planes`` of rows, by more variables with their extents.
     """
 
     variables: tuple[Any, Any]
     inside: Any | None
+    planes: tuple[tuple[Any, int], ...] = ()
 
 
 def is_gathered(indices: Sequence[Any], variables: Sequence[Any]) -> bool:

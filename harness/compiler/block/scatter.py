@@ -55,13 +55,15 @@ def scattered(
         at = len(variables) if lone else 0
         variables.insert(at, tirx.Var("column" if lone else "row", "int32"))
         extents.insert(at, 1)
-    if len(variables) != 2 or not (lone or mentions(indices[-1], variables[1:])):
+    if len(variables) < 2 or not (lone or mentions(indices[-1], variables[-1:])):
         refuse(f"{buffer.name!r} is stored where data say by {len(variables)} loops, of which the"
                " last does not run along its last dimension", node=node, code="UnsupportedIndex",
                next_step="store whole rows, `for i, j in T.Parallel(rows, columns):"
                " out[ids[i], j] = x[i, j]`")  # fmt: skip
-    sizes = [*[1] * (len(indices) - 2), *extents]
-    return Gathered(buffer, indices, sizes, variables=(variables[0], variables[1]), inside=where)
+    *planes, row, column = zip(variables, extents, strict=True)
+    sizes = [*[1] * (len(indices) - 2), row[1], column[1]]
+    return Gathered(buffer, indices, sizes, variables=(row[0], column[0]), inside=where,
+                    planes=tuple(planes))  # fmt: skip
 
 
 def emit_scatter(names: Names, ranges: Sequence[Bounds], stmt: Store, scope: Scope) -> Any:
@@ -95,7 +97,9 @@ class _Scatter:
             self.analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
         self.fetched: list[Lookup] = []
         self.known = ExitStack()
+        self.places = [*(var for var, _ in region.planes), *region.variables]
         self.row: list[Any] = []
+        self.plane: Any = tirx.const(0, "int32")
 
     def no(self, why: str, step: str) -> NoReturn:
         refuse(f"elements of {self.tensor.name!r} are stored where data say, {RUN} at a time, and"
@@ -103,11 +107,12 @@ class _Scatter:
 
     def emit(self) -> Any:
         row, column = self.region.variables
-        for var, extent in zip((row, column), self.src.shape, strict=True):
+        spans = zip((row, column), self.src.shape, strict=True)
+        for var, extent in (*self.region.planes, *spans):
             self.analyzer.bind(var, tvm.ir.Range.from_min_extent(0, extent))
         self._check_columns()
         whole, each = [], [] if self.region.inside is None else _conjuncts(self.region.inside)
-        while each and not mentions(each[0], [row, column]):
+        while each and not mentions(each[0], self.places):
             whole.append(each.pop(0))
         if any(mentions(test, [column]) for test in each):
             self.no("the condition may change within them", "let it depend on rows")
@@ -119,27 +124,44 @@ class _Scatter:
 
     def _rows(self, tests: list[Any], asked: list[Lookup]) -> list[Any]:
         """What is the same for all rows, and the stores of each where ``tests`` hold."""
-        row, column = self.region.variables
+        row = self.region.variables[0]
         steady = [load for load in loads_of(*self.region.starts, *tests)
-                  if not mentions(load, [row, column])]  # fmt: skip
+                  if not mentions(load, self.places)]  # fmt: skip
         binds, asked, _ = self._ask(steady, asked)
 
-        def one(r: Any) -> list[Any]:
-            if isinstance(r, tvm.ir.Var):
-                self.analyzer.bind(r, tvm.ir.Range.from_min_extent(0, self.src.shape[0]))
-                self.row = [r]
-            starts = [_with(start, {row: r}) for start in self.region.starts]
-            here = [_with(test, {row: r}) for test in tests]
+        def one(r: Any, at: dict[Any, Any]) -> list[Any]:
+            place = {**at, row: r}
+            self.row = [v for v in place.values() if isinstance(v, tvm.ir.Var)]
+            starts = [_with(start, place) for start in self.region.starts]
+            here = [_with(test, place) for test in tests]
             return self._under(here, asked, lambda found: self._runs(r, starts, found))
 
-        return [*binds, *loop("r", self.src.shape[0], one)]
+        def down(planes: Any, at: dict[Any, Any], number: Any) -> list[Any]:
+            if not planes:
+                self.plane = number
+                return self._loop("r", self.src.shape[0], lambda r: one(r, at))
+            (var, extent), *rest = planes
+            return self._loop("p", extent, lambda p: down(rest, {**at, var: p},
+                                                          number * extent + p))  # fmt: skip
+
+        return [*binds, *down(self.region.planes, {}, self.plane)]
+
+    def _loop(self, name: str, extent: int, body: Callable[[Any], list[Any]]) -> list[Any]:
+        """A loop whose variable's range is known inside."""
+
+        def known(var: Any) -> list[Any]:
+            if isinstance(var, tvm.ir.Var):
+                self.analyzer.bind(var, tvm.ir.Range.from_min_extent(0, extent))
+            return body(var)
+
+        return loop(name, extent, known)
 
     def _runs(self, r: Any, starts: list[Any], asked: list[Lookup]) -> list[Any]:
         """The stores of one row."""
         binds, asked, places = self._ask(starts, asked)
         told = [one.var for one in asked]
         count = -(-self.src.shape[1] // RUN)
-        return [*binds, *loop("c", count, lambda c: self._run(r, c, places, told))]
+        return [*binds, *self._loop("c", count, lambda c: self._run(r, c, places, told))]
 
     def _under(self, tests: list[Any], asked: list[Lookup], body: Body) -> list[Any]:
         """``body`` where all tests hold, each asked where those before it do."""
@@ -171,10 +193,10 @@ class _Scatter:
 
     def _check_columns(self) -> None:
         """Refuse columns that do not begin and end with runs, or with the tensor."""
-        row, column = self.region.variables
+        column = self.region.variables[1]
         *outer, last = self.region.starts
         first = self.analyzer.simplify(last - column) if mentions(last, [column]) else last
-        if mentions(first, [row, column]) or any(mentions(s, [column]) for s in outer):
+        if mentions(first, self.places) or any(mentions(s, [column]) for s in outer):
             self.no("they do not lie side by side along its last dimension",
                     "index its last dimension by the last loop, plus what is the same for all of"
                     " the block")  # fmt: skip
@@ -190,8 +212,6 @@ class _Scatter:
         What other indices place beyond the tensor is clipped, as everywhere; what data place there
         is written to a page that it does not have.
         """
-        if isinstance(c, tvm.ir.Var):
-            self.analyzer.bind(c, tvm.ir.Range.from_min_extent(0, -(-self.src.shape[1] // RUN)))
         simplify, own = self.analyzer.simplify, [r, c * RUN]
         at = [simplify(_with(place, {self.region.variables[1]: own[1]})) for place in places]
         clipped: list[Any] = []
@@ -206,7 +226,8 @@ class _Scatter:
         page = (page * down + tile_of(at[-2])) * across + tile_of(at[-1])
         if lost:
             page = tirx.Select(tirx.all(*lost), page, tirx.const(self.pages, "int32"))
-        tile = simplify(tile_of(own[0]) * self.src.cols + tile_of(own[1]))
+        down_to = self.plane * self.src.rows + tile_of(own[0])
+        tile = simplify(down_to * self.src.cols + tile_of(own[1]))
         where = address(TILE_ADDR, self.buffer, tile) + simplify(datum_of(own) * self.bytes)
         write = call("noc_async_write_partial_page", simplify(page), self.tensor, where,
                      simplify(datum_of(at[-2:]) * self.bytes), RUN * self.bytes,
