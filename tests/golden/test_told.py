@@ -34,6 +34,9 @@ LENGTHS = (
 LAID = """        begin = n[bx]
         for k in T.serial(T.ceildiv(n[bx + 1] - begin, 32)):
             T.copy(L[begin + k * 32, 0], x)"""
+BACKWARDS = "        for k in T.serial(m[bx]):\n            T.copy(X[bx, 96 - k * 32, 0], x)"
+LISTED = """        for k in T.serial(m[bx]):
+            T.copy(X[n[k], 0, 0], x)"""
 PLACES = """        for k in T.serial(4):
             T.copy(X[bx, k * 32, 0], x)"""
 
@@ -44,14 +47,19 @@ def drawn(body: str, what: str = "x[i, j]", **how: Any) -> dict[str, Any]:
     return drawn_indices(read_kernel(samples.from_text(text, "main")), 0, **how)
 
 
-@pytest.mark.parametrize(("body", "most"), [(BLOCKS, 4), (LENGTHS, 128)])
+@pytest.mark.parametrize(
+    ("body", "most"), [(BLOCKS, 4), (LENGTHS, 128), (BACKWARDS, 4), (LISTED, 7)]
+)
 def test_loops_go_as_far_as_their_tensor(body: str, most: int) -> None:
-    """The largest count is the last that stays inside, others differ, and one may be none."""
-    (found,) = drawn(body).values()
+    """The largest count is the last that stays inside, others differ, and one may be none.
+
+    Inside is behind its beginning too, and among the entries of what it asks.
+    """
+    found = drawn(body)["m"]
     assert found.max() == most
     assert found.min() >= 1
     assert len(set(found.tolist())) > 1
-    (found,) = drawn(body, empty=True).values()
+    found = drawn(body, empty=True)["m"]
     assert (found.max(), found.min()) == (most, 0)
 
 
