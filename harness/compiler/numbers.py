@@ -6,7 +6,6 @@ what they are worth: they are stored where they are given their value, and read 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import tvm
@@ -15,6 +14,7 @@ from tvm import tirx
 from tvm.ir import TensorLoad
 
 from harness.compiler.kernel import Kernel, loads_of, over_children, read_kernel, with_body
+from harness.compiler.sequential import outside_parallel
 from harness.compiler.tt_ops import seq
 from harness.language.blockformats import dtype_of
 from harness.language.regions import is_buffer
@@ -26,7 +26,7 @@ REAL: Final = "float32"
 def with_numbers(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """The function with a block for each float32 scalar or name that blocks give a value."""
     kernel = read_kernel(func)
-    given = list(_given(kernel.body, kernel))
+    given = [s for s in outside_parallel(kernel.body) if _is_number(s)]
     names = {b.name for b in (*kernel.params, *kernel.onchip) if b.ty.storage_scope != VAR}
     found: dict[Any, Any] = {}
     grown = True
@@ -42,22 +42,12 @@ def with_numbers(func: tirx.PrimFunc) -> tirx.PrimFunc:
     return with_body(func, _replaced(kernel.body, found))
 
 
-def _given(stmt: Any, kernel: Kernel) -> Iterator[Any]:
-    """What gives a float32 scalar or name a value, outside T.Parallel."""
-    if isinstance(stmt, tirx.For):
-        if stmt.kind != tirx.ForKind.PARALLEL:
-            yield from _given(stmt.body, kernel)
-    elif isinstance(stmt, tirx.SeqStmt):
-        for child in stmt.seq[:]:
-            yield from _given(child, kernel)
-    elif isinstance(stmt, tirx.IfThenElse):
-        yield from _given(stmt.then_case, kernel)
-        if stmt.else_case is not None:
-            yield from _given(stmt.else_case, kernel)
-    elif isinstance(stmt, tirx.Bind):
-        yield from [stmt] * (str(stmt.value.ty.dtype) == REAL)
-    elif isinstance(stmt, tirx.BufferStore) and stmt.buffer.ty.storage_scope == VAR:
-        yield from [stmt] * (dtype_of(stmt.buffer) == REAL)
+def _is_number(stmt: Any) -> bool:
+    """Whether a statement gives a float32 scalar or name a value."""
+    if isinstance(stmt, tirx.Bind):
+        return str(stmt.value.ty.dtype) == REAL
+    return (isinstance(stmt, tirx.BufferStore) and stmt.buffer.ty.storage_scope == VAR
+            and dtype_of(stmt.buffer) == REAL)  # fmt: skip
 
 
 def _is_computed(value: Any, kernel: Kernel, found: dict[Any, Any]) -> bool:

@@ -16,6 +16,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
 from harness.compiler.kernel import Kernel, over_children, read_kernel, statements, with_body
+from harness.compiler.sequential import outside_parallel
 from harness.compiler.tt_ops import seq
 from harness.language.ops import FILL
 from harness.language.regions import constant
@@ -48,12 +49,11 @@ def _stored_alone(kernel: Kernel, small: dict[Any, int]) -> list[Any]:
     """Blocks of which every access names one element, or fills all; one is stored outside loops."""
     stored: set[Any] = set()
     other: set[Any] = set()
-    inside = {s for loop in statements(kernel.body) if _is_parallel(loop)
-              for s in statements(loop)}  # fmt: skip
+    alone = set(outside_parallel(kernel.body))
     for stmt in statements(kernel.body):
         if isinstance(stmt, tirx.BufferStore) and stmt.buffer in small:
-            alone = all(constant(i) is not None for i in stmt.indices) and stmt not in inside
-            (stored if alone else other).add(stmt.buffer)
+            named = all(constant(i) is not None for i in stmt.indices) and stmt in alone
+            (stored if named else other).add(stmt.buffer)
 
         def load(node: TensorLoad) -> None:
             if any(constant(i) is None for i in node.indices):
@@ -71,10 +71,6 @@ def _stored_alone(kernel: Kernel, small: dict[Any, int]) -> list[Any]:
             looked = stmt.condition if isinstance(stmt, tirx.IfThenElse) else stmt
             tvm_ffi.structural_walk(looked, [(TensorLoad, load), (TensorRegion, region)])
     return [b for b in small if b in stored and b not in other]
-
-
-def _is_parallel(stmt: Any) -> bool:
-    return isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL
 
 
 def _fills(stmt: tirx.Evaluate) -> bool:

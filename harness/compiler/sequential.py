@@ -1,0 +1,19 @@
+"""Statements that happen once for a block, outside T.Parallel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tvm import tirx
+
+from harness.compiler.kernel import children
+
+
+def outside_parallel(stmt: Any) -> Iterator[Any]:
+    """Every statement below that is no part of a T.Parallel loop, in program order."""
+    if isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL:
+        return
+    yield stmt
+    for child in children(stmt):
+        yield from outside_parallel(child)
