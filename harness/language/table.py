@@ -61,12 +61,14 @@ _WORKS: Final = {
     "alloc_global": "device memory that one T.Kernel of a function leaves to a later one",
     "alloc_shared": "a block on chip",
     "alloc_fragment": "a block on chip",
-    "alloc_local": "a block on chip; one of a single int32 is as T.alloc_var",
+    "alloc_local": "a block on chip; one of a single int32 is as T.alloc_var, and of a small one"
+    " each element may be stored by itself",
     "alloc_var": "a scalar, int32 or float32, of values that follow from indices, parameters and"
-    " elements of tensors that are only read",
+    " elements of tensors that are only read; a float32 one also of what blocks hold",
     "copy": "between tensors and blocks, tensors, or blocks of one shape; a block may run along any"
     " two dimensions of a tensor, and an int32 tensor of indices may choose along any but the last,"
-    " as in `T.copy(KV[table[b, k], :, :], block)`, or `T.copy(block, KV[table[b, k], :, :])`",
+    " as in `T.copy(KV[table[b, k], :, :], block)`, or `T.copy(block, KV[table[b, k], :, :])`;"
+    " sizes may be expressions, `T.copy(x[a:b, :], block[0 : b - a, :])`",
     "fill": "a block set to a number, infinities included",
     "clear": "a block set to zero",
     "gemm": "C += A B on blocks, both transposes; int8 by int8 into int32 at fidelity HiFi4",
