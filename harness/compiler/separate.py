@@ -20,7 +20,6 @@ from harness.compiler.sequential import outside_parallel
 from harness.compiler.tt_ops import seq
 from harness.language.ops import FILL
 from harness.language.regions import constant
-from harness.language.tensors import INTEGERS
 
 _MOST: Final = 16
 """Elements of a block that is worth a tile each."""
@@ -30,7 +29,7 @@ def separated(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """The function with a block per element of those that are stored to by element alone."""
     kernel = read_kernel(func)
     small = {b: _size(b) for b in kernel.onchip}
-    small = {b: n for b, n in small.items() if 1 < n <= _MOST and str(b.ty.dtype) not in INTEGERS}
+    small = {b: n for b, n in small.items() if 1 < n <= _MOST}
     if not small:
         return func
     chosen = _stored_alone(kernel, small)

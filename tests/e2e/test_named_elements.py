@@ -39,6 +39,24 @@ def _pair(dtype: str) -> Any:
 
 
 @pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
+def test_whole_numbers_place_blocks(device: str) -> None:
+    """Two places kept in one list of int32 are the scalars they would be by names."""
+
+    @T.prim_func
+    def main(A: T.Tensor((96, 64), "float32"), C: T.Tensor((96, 64), "float32")):
+        with T.Kernel(2, 3) as (bx, by):
+            a = T.alloc_shared((32, 32), "float32")
+            at = T.alloc_local((2,), "int32")
+            at[0] = (2 - by) * 32
+            at[1] = bx * 32
+            T.copy(A[at[0], at[1]], a)
+            T.copy(a, C[by * 32, bx * 32])
+
+    verdict = harness.check(main, device=device)
+    assert verdict.passed, (verdict, verdict.reason, verdict.findings)
+
+
+@pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_each_element_is_a_number_of_its_own(dtype: str, device: str) -> None:
     """T.alloc_local((2,)) keeps two scalars, by any constant index, cleared together."""
