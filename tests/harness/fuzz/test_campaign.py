@@ -248,3 +248,29 @@ def test_all_cases_behind_the_one_that_killed_a_worker_are_run(
     begins = 0 if at is None else at + 1
     assert [one["skip"] for one in campaign.again] == ([] if begins == 3 else [begins])
     assert [e["index"] for e in journal(tmp_path)] == ([] if at is None else [at])
+
+
+@pytest.mark.parametrize(("verdict", "shrunk"), [("wrong", 1), ("quarantine", 0), ("budget", 0)])
+def test_only_what_can_be_run_again_is_shrunk(tmp_path: Path, verdict: str, shrunk: int) -> None:
+    """A case that takes its worker with it would take one for every attempt; once is enough."""
+    outcome = {"verdict": verdict, "code": "x", "pass": "", "op": "", "message": "m"}
+    campaign = Campaign(settings(tmp_path))
+    campaign._finding({"plan": {"tiles": 1}}, outcome, (0, 0, 0))
+    assert len(campaign.shrinking) == shrunk
+    campaign._shrunk((verdict, "x", "", ""))
+    campaign.journal.close()
+    again = Campaign(settings(tmp_path, resume=True))
+    again._recall()
+    again.journal.close()
+    assert len(again.result.findings) == 1
+    assert not again.shrinking
+
+
+def test_the_clock_of_a_worker_begins_anew_with_all_it_says(tmp_path: Path) -> None:
+    """Else many short cases would be taken for one that hangs."""
+    campaign = Campaign(settings(tmp_path))
+    worker: Any = SimpleNamespace(since=-1.0, ready=False, current=None, busy=None)
+    campaign._heard(worker, {"e": "ready"})
+    campaign.journal.close()
+    assert worker.ready
+    assert worker.since > 0
