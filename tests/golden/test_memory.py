@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.approx import Approx, exact
+from golden.approx import FREE, Approx, exact
 from golden.interpret.memory import OnChip, Planes
 from golden.interpret.tensors import Tensor
 from tests.golden.intervals import Doubles, drawn, missed, point
@@ -38,7 +38,9 @@ def test_parts_are_read_as_they_were_stored(seed: int, stores: int, masked: bool
         memory = stored(new, at, mask, memory, point(rng, new))
     read = planes.load((...,))
     assert not missed(read, memory).any()
-    finite = np.abs(memory[np.isfinite(memory) & (np.abs(memory) < 2.0**90)])
+    # Of elements that may be anything, whatever is computed may be anything: no peak is owed.
+    known = True if read.taint is None else read.taint != FREE
+    finite = np.abs(memory[np.isfinite(memory) & (np.abs(memory) < 2.0**90) & known])
     assert read.peak >= finite.max(initial=0.0) * (1 - 2.0**-40)
 
 
