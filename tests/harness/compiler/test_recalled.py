@@ -37,6 +37,9 @@ BLOCKS = [
     "for v in T.serial(3):\n    wanted[v] = t[b, v]",
     "for v in T.serial(4):\n    wanted[3 - v] = t[b, v]",
     "T.copy(t[b, 0:4], wanted)\nT.fill(wanted, 1)",
+    "for v in T.serial(4):\n    wanted[v] = t[b, v]\nfor v in T.serial(4):\n    wanted[v] = 1",
+    "for v in T.serial(4):\n    wanted[v] = t[b, v]\nwanted[2] = 1",
+    'more = T.alloc_local((4,), "int32")\nT.copy(t[b, :], wanted)\nT.copy(wanted, more)',
     "T.fill(wanted, 1)",
     "if b > 0:\n    T.copy(t[b, 0:4], wanted)",
 ]
