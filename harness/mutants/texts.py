@@ -34,6 +34,17 @@ def main(
         T.copy(v5, Y3[by * 32])
 """
 """What draws seldom store: a reduction that goes on from what was there."""
+BACKWARDS: Final = """\
+@T.prim_func
+def main(A1: T.Tensor((32, 32), "float32"), Y2: T.Tensor((32, 32), "float32")):
+    with T.Kernel(1) as by:
+        a3 = T.alloc_fragment((32, 32), "float32")
+        b4 = T.alloc_fragment((32, 32), "float32")
+        T.copy(A1[0, 0], a3)
+        T.cumsum(a3, b4, dim=1, reverse=True)
+        T.copy(b4, Y2[0, 0])
+"""
+"""And running sums from the end."""
 
 
 @lru_cache(maxsize=1)
@@ -45,7 +56,7 @@ def texts() -> tuple[str, ...]:
         for name in set(re.findall(r"T\.\w+|\w+=True|\w+=False", text)):
             using.setdefault(name, []).append(text)
     kept = {text for few in using.values() for text in few[:EACH]}
-    return tuple(sorted({JOINED, *kept}, key=len))
+    return tuple(sorted({JOINED, BACKWARDS, *kept}, key=len))
 
 
 def drawn(N: int = SIZE, number: int = 0) -> Any:

@@ -164,6 +164,11 @@ def _asked(where: str) -> Any:
             if where == "block":
                 T.reduce_max(a, v, dim=1)
                 x = v[0]
+            if where == "asked":
+                T.reduce_max(a, v, dim=1)
+                x = v[0]
+                if x > 0.0:
+                    T.clear(a)
             for i, j in T.Parallel(32, 64):
                 a[i, j] = a[i, j] + x
             T.copy(a, A[by * 32, 0])
@@ -171,14 +176,14 @@ def _asked(where: str) -> Any:
     return main
 
 
-@pytest.mark.parametrize("where", ["trips", "branch"])
+@pytest.mark.parametrize("where", ["trips", "branch", "block"])
 def test_scalars_from_tensors_of_indices_decide(where: str) -> None:
-    """Trips and branches by elements of a tensor that is only read."""
+    """Trips and branches by elements of a tensor that is only read; a number of a block is data."""
     verdict = harness.check(_asked(where))
     assert verdict.passed, (verdict.reason, verdict.findings)
 
 
-@pytest.mark.parametrize("where", ["written", "block"])
+@pytest.mark.parametrize("where", ["written", "asked"])
 def test_no_scalar_that_is_computed_decides_what_cores_do(where: str) -> None:
     """Numbers that may change while the kernel runs are refused."""
     with pytest.raises(HarnessError) as caught:
