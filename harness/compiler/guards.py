@@ -10,6 +10,7 @@ from tvm import tirx
 
 from harness.compiler.affine import Bounds, block_ranges
 from harness.compiler.kernel import over_children, read_kernel, with_body
+from harness.compiler.lookups import is_told
 from harness.language.regions import constant
 
 
@@ -50,6 +51,8 @@ def unguarded(func: tirx.PrimFunc) -> tirx.PrimFunc:
         elif isinstance(stmt, tirx.IfThenElse) and stmt.else_case is None:
             store = stmt.then_case
             single = isinstance(store, tirx.BufferStore) and store.buffer in params
+            # Where data say which element it is, nothing clips what lies outside.
+            single = single and not is_told(store, kernel)
             if single and not left_of(stmt.condition, store, ranges, params):
                 return store
         return over_children(stmt, lambda child: down(child, ranges))
