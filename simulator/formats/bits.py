@@ -5,6 +5,7 @@ Everything here is elementwise over arrays of any shape.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,8 @@ HIGH_HALF = np.uint32(0xFFFF0000)
 BF16_NAN = np.uint32(0x7FC00000)
 """The NaN the host writes for every NaN, sign dropped (measured: tests/vectors/host_quant.npz)."""
 
+_UPPER = int(sys.byteorder == "little")
+
 CHUNK = 1 << 15
 """Elements per cache-sized piece: 128 KiB of float32, which stays in a 512 KiB L2 with its
 scratch. Measured: tests/benchmarks/test_numerics_bench.py."""
@@ -36,6 +39,15 @@ def words_of(values: npt.NDArray[Any]) -> Words:
 def floats_of(words: npt.NDArray[Any]) -> Floats:
     """The float32 values of uint32 patterns; a view when the array is contiguous."""
     return np.ascontiguousarray(words, np.uint32).view(np.float32)
+
+
+def upper_halves(values: Floats) -> npt.NDArray[np.uint16]:
+    """The upper 16 bits of float32 values (..., n), their bfloat16 patterns; always a view.
+
+    Raises ValueError when the last axis is not contiguous.
+    """
+    halves: npt.NDArray[np.uint16] = values.view(np.uint16)[..., _UPPER::2]
+    return halves
 
 
 def round_nearest_even(words: Words, drop: int, scratch: Words | None = None) -> Words:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.formats import bfp
-from simulator.formats.bits import MAGNITUDE, floats_of, words_of
+from simulator.formats.bits import MAGNITUDE, floats_of, upper_halves, words_of
 from simulator.formats.dataformat import BFP_GROUP, DataFormat
 from simulator.formats.errors import FormatError
 from simulator.formats.integers import check_range, from_sign_magnitude, to_sign_magnitude
@@ -28,6 +28,8 @@ def encode_tiles(values: Array, fmt: DataFormat) -> Bytes:
     Bits a real format cannot hold are cut off. Raises IntegerRangeError for integers out of
     range, TileShapeError for an illegal tile shape.
     """
+    if fmt is DataFormat.Float16_b:
+        return _bytes_of(to_faces(upper_halves(np.ascontiguousarray(values, np.float32))))
     stored = to_faces(values)
     tile = (int(values.shape[-2]), int(values.shape[-1]))
     if fmt.is_bfp:
@@ -48,6 +50,10 @@ def decode_tiles(data: Bytes, fmt: DataFormat, tile: tuple[int, int] = (32, 32))
         exponents, mantissas = split_bfp(data, fmt, tile)
         return from_faces(bfp.values_of(exponents, mantissas, fmt.spec.bits), tile)
     words = np.ascontiguousarray(data).view(fmt.storage_dtype.newbyteorder("<"))
+    if fmt is DataFormat.Float16_b:  # one pass over the datums, from faces to their place
+        values = np.zeros((*words.shape[:-1], *tile), np.float32)
+        from_faces(words, tile, out=upper_halves(values))
+        return values
     return decode_datums(from_faces(words, tile), fmt)
 
 

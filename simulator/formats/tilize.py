@@ -88,14 +88,21 @@ def to_faces(tiles: Array) -> Array:
     return split.swapaxes(-3, -2).reshape(*tiles.shape[:-2], height * width)
 
 
-def from_faces(stored: Array, tile: Tile = (32, 32)) -> Array:
-    """Inverse of to_faces: storage order (..., height * width) to tiles (..., height, width)."""
+def from_faces(stored: Array, tile: Tile = (32, 32), out: Array | None = None) -> Array:
+    """Inverse of to_faces: storage order (..., height * width) to tiles (..., height, width).
+
+    ``out`` receives the result when given.
+    """
     face_h, face_w = face_shape(tile)
     if stored.shape[-1] != tile[0] * tile[1]:
         raise TileShapeError(f"{stored.shape[-1]} datums are not one {tile[0]}x{tile[1]} tile")
     lead = stored.shape[:-1]
     split = stored.reshape(*lead, tile[0] // face_h, tile[1] // face_w, face_h, face_w)
-    return split.swapaxes(-3, -2).reshape(*lead, *tile)
+    rows = split.swapaxes(-3, -2)
+    if out is None:
+        return rows.reshape(*lead, *tile)
+    out.reshape(rows.shape)[...] = rows
+    return out
 
 
 def _matrix_shape(array: Array) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.formats.bits import Floats, words_of
+from simulator.formats.bits import Floats, upper_halves, words_of
 from simulator.formats.codec import decode_tiles, encode_tiles, float_of_half, half_of
 from simulator.formats.dataformat import LEGAL_TILES, DataFormat, face_shape
 from simulator.formats.errors import (
@@ -119,6 +119,16 @@ def test_bfloat16_rounding_is_that_of_ml_dtypes(seed: int) -> None:
 
 
 @given(seed=seeds)
+def test_upper_halves_are_bfloat16_patterns_and_a_view(seed: int) -> None:
+    """The upper half of float32 is bfloat16 cut off, in the memory it was asked of."""
+    values = np.random.default_rng(seed).standard_normal((4, 32), np.float32)
+    halves = upper_halves(values)
+    assert np.array_equal(halves, words_of(values) >> np.uint32(16))
+    halves[...] = 0
+    assert (np.abs(values) < 2.0**-126).all()
+
+
+@given(seed=seeds)
 def test_float16_matches_numpy_below_exponent_31(seed: int) -> None:
     """All finite Float16 numbers, both ways."""
     rng = np.random.default_rng(seed)
@@ -155,6 +165,10 @@ def test_faces_are_in_row_major_order(seed: int, tile: tuple[int, int]) -> None:
     ]
     assert np.array_equal(stored, np.concatenate(expected, axis=1))
     assert np.array_equal(from_faces(stored, tile), values)
+    spaced = np.zeros((*values.shape, 2), values.dtype)
+    from_faces(stored, tile, out=spaced[..., 1])
+    assert np.array_equal(spaced[..., 1], values)
+    assert not spaced[..., 0].any()
 
 
 @settings(max_examples=25)
