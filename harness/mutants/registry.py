@@ -75,15 +75,26 @@ def in_built(
 
 
 def substitution(
-    family: str, name: str, where: Where, breaks: str, *parts: tuple[Any, str, Any]
-) -> Mutant:
-    """Objects in place of others; ``parts`` are (owner, attribute, wrapper of the old one)."""
+    family: str, name: str, where: Where, breaks: str, *parts: tuple[Any, str, Any],
+    applies: Callable[[Any], bool] | None = None, alike: bool = False,
+) -> Mutant:  # fmt: skip
+    """Objects in place of others; ``parts`` are (owner, attribute, wrapper of the old one).
 
-    def apply(base: Any) -> list[tuple[Any, str, Any]]:
-        del base
+    ``applies`` says of a baseline whether the fault is tried on it; without one it is on all.
+    """
+
+    def apply(base: Any) -> list[tuple[Any, str, Any]] | None:
+        if applies is not None and base is not None and not applies(base):
+            return None
         return [(owner, attr, wrap(getattr(owner, attr))) for owner, attr, wrap in parts]
 
-    return Mutant(name, family, where, Kind.SUBSTITUTE, breaks, apply)
+    return Mutant(name, family, where, Kind.SUBSTITUTE, breaks, apply, alike=alike)
+
+
+def on_kernels(names: Iterable[str]) -> Callable[[Any], bool]:
+    """Whether a baseline is of one of these kernels."""
+    kept = frozenset(names)
+    return lambda base: base.case.kernel in kept
 
 
 class Registry:

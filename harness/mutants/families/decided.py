@@ -17,7 +17,7 @@ from harness.compiler.split import answers
 from harness.compiler.split.tree import Block, walk
 from harness.mutants.edit import Built, edit, is_op
 from harness.mutants.edit import replace as edited
-from harness.mutants.registry import Kind, Mutant, Where, in_built
+from harness.mutants.registry import Mutant, Where, in_built, on_kernels, substitution
 from simulator.program import If, Let, Loop, is_load, load_of, statements
 
 FAMILY: Final = "decisions by data"
@@ -110,12 +110,8 @@ def _fetched(change: Callable[[Any], Any]) -> Any:
 
 
 def _other(name: str, where: Where, breaks: str, owner: Any, attribute: str, wrap: Any) -> Mutant:
-    def apply(base: Any) -> list[tuple[Any, str, Any]] | None:
-        if base is not None and base.case.kernel not in KERNELS:
-            return None
-        return [(owner, attribute, wrap(getattr(owner, attribute)))]
-
-    return Mutant(f"decided-{name}", FAMILY, where, Kind.SUBSTITUTE, breaks, apply)
+    return substitution(FAMILY, f"decided-{name}", where, breaks, (owner, attribute, wrap),
+                        applies=on_kernels(KERNELS))  # fmt: skip
 
 
 def _next_of_list(old: Any) -> Any:

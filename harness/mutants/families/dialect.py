@@ -14,7 +14,7 @@ from tvm import tirx
 
 import harness.language as T
 from harness.language import assign
-from harness.mutants.registry import Kind, Mutant, Where
+from harness.mutants.registry import Mutant, Where, on_kernels, substitution
 from harness.mutants.texts import DRAWN
 
 FAMILY: Final = "dialect"
@@ -23,13 +23,9 @@ Wrap = Callable[[Any], Any]
 
 def _one(name: str, breaks: str, owner: Any, attributes: str, wrap: Wrap) -> Mutant:
     """A fault of some attributes of a module, separated by spaces."""
-
-    def apply(base: Any) -> list[tuple[Any, str, Any]] | None:
-        if base is not None and base.case.kernel != DRAWN:
-            return None
-        return [(owner, name, wrap(getattr(owner, name))) for name in attributes.split()]
-
-    return Mutant(f"dialect-{name}", FAMILY, Where.LANGUAGE, Kind.SUBSTITUTE, breaks, apply)
+    parts = [(owner, attribute, wrap) for attribute in attributes.split()]
+    return substitution(FAMILY, f"dialect-{name}", Where.LANGUAGE, breaks, *parts,
+                        applies=on_kernels([DRAWN]))  # fmt: skip
 
 
 def _without(*flags: str) -> Wrap:

@@ -11,17 +11,14 @@ from golden.interpret.expressions import Evaluator
 from harness.compiler import bits
 from harness.compiler.block import integers, shifts, whole
 from harness.compiler.block.model import Binary, Const, Convert, Leaf, Unary
-from harness.mutants.registry import Kind, Mutant, Where
+from harness.mutants.registry import Mutant, Where, substitution
 from simulator import host
 
 FAMILY: Final = "numbers of 8 bits"
 
 
 def _other(name: str, where: Where, breaks: str, wrap: Any, *places: tuple[Any, str]) -> Mutant:
-    def apply(_: Any) -> list[tuple[Any, str, Any]]:
-        return [(owner, attribute, wrap(getattr(owner, attribute))) for owner, attribute in places]
-
-    return Mutant(f"eight-{name}", FAMILY, where, Kind.SUBSTITUTE, breaks, apply)
+    return substitution(FAMILY, f"eight-{name}", where, breaks, *((*at, wrap) for at in places))
 
 
 def _numbers(over: float, step: float) -> Any:

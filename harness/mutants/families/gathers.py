@@ -12,7 +12,7 @@ from golden.interpret.tileops import TileOps
 from harness.compiler.block import transfer
 from harness.mutants.edit import Body, dropped, edit, edit_bodies, is_op, with_arg
 from harness.mutants.edit import replace as edited
-from harness.mutants.registry import Kind, Mutant, Where, in_built
+from harness.mutants.registry import Mutant, Where, in_built, substitution
 from simulator.engine import compiler
 from simulator.program import Let, is_load, statements
 
@@ -88,12 +88,7 @@ def _has_table(base: Any) -> bool:
 
 
 def _other(name: str, where: Where, breaks: str, owner: Any, attribute: str, wrap: Any) -> Mutant:
-    def apply(base: Any) -> list[tuple[Any, str, Any]] | None:
-        if base is not None and not _has_table(base):
-            return None
-        return [(owner, attribute, wrap(getattr(owner, attribute)))]
-
-    return Mutant(name, FAMILY, where, Kind.SUBSTITUTE, breaks, apply)
+    return substitution(FAMILY, name, where, breaks, (owner, attribute, wrap), applies=_has_table)
 
 
 def _asked(**fields: Callable[[Any], Any]) -> Any:

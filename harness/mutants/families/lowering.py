@@ -14,22 +14,19 @@ from typing import Any, Final
 from harness.compiler.block import transfer
 from harness.compiler.block.emit import ComputeEmitter
 from harness.compiler.block.transfer import TransferEmitter
-from harness.mutants.registry import Kind, Mutant, Where
+from harness.mutants.registry import Mutant, Where, substitution
 
 FAMILY: Final = "lowering"
 Wrap = Callable[[Any], Any]
 
 
 def _one(name: str, breaks: str, owner: Any, attribute: str, wrap: Wrap) -> Mutant:
-    def apply(base: Any) -> list[tuple[Any, str, Any]] | None:
-        if base is not None and not _applies(base.artifact.plan.layouts.values()):
-            return None
-        return [(owner, attribute, wrap(getattr(owner, attribute)))]
-
-    return Mutant(f"lowered-{name}", FAMILY, Where.PASS4, Kind.SUBSTITUTE, breaks, apply)
+    return substitution(FAMILY, f"lowered-{name}", Where.PASS4, breaks, (owner, attribute, wrap),
+                        applies=_applies)  # fmt: skip
 
 
-def _applies(layouts: Any) -> bool:
+def _applies(base: Any) -> bool:
+    layouts = base.artifact.plan.layouts.values()
     several = any(len(layout.logical_shape) > 2 for layout in layouts)
     return several or sum(layout.role != "input" for layout in layouts) > 1
 

@@ -21,7 +21,7 @@ from harness.compiler.block import conditions, nest, read
 from harness.compiler.block.nest import Nest
 from harness.compiler.passes import lower_tiles
 from harness.mutants.families.places import of_region
-from harness.mutants.registry import Kind, Mutant, Where
+from harness.mutants.registry import Mutant, Where, on_kernels, substitution
 from harness.mutants.tir import integer
 
 FAMILY: Final = "misread"
@@ -31,13 +31,8 @@ Wrap = Callable[[Any], Any]
 
 
 def _one(name: str, breaks: str, kernels: tuple[str, ...], *parts: tuple[Any, str, Wrap]) -> Mutant:
-    def apply(base: Any) -> list[tuple[Any, str, Any]] | None:
-        if base is not None and base.case.kernel not in kernels:
-            return None
-        return [(owner, attr, wrap(getattr(owner, attr))) for owner, attr, wrap in parts]
-
-    return Mutant(f"misread-{name}", FAMILY, Where.PASS4, Kind.SUBSTITUTE, breaks, apply,
-                  alike=True)  # fmt: skip
+    return substitution(FAMILY, f"misread-{name}", Where.PASS4, breaks, *parts,
+                        applies=on_kernels(kernels), alike=True)  # fmt: skip
 
 
 def _argument(index: int, change: Callable[[Any], Any]) -> tuple[Wrap, Wrap]:

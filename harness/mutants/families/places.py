@@ -20,7 +20,7 @@ from harness.compiler.block.transfer import TransferEmitter
 from harness.compiler.passes import lower_tiles
 from harness.mutants import places
 from harness.mutants.families.lowering import changed
-from harness.mutants.registry import Kind, Mutant, Where
+from harness.mutants.registry import Kind, Mutant, Where, on_kernels, substitution
 from harness.mutants.tir import change_calls, change_stmts, drop, integer, op_name
 from simulator.engine import ops_partial
 
@@ -69,12 +69,7 @@ def _last_lost(old: Callable[..., Any]) -> Any:
 
 
 def _one(name: str, where: Where, breaks: str, *parts: tuple[Any, str, Wrap]) -> Mutant:
-    def apply(base: Any) -> list[tuple[Any, str, Any]] | None:
-        if base is not None and base.case.kernel not in places.KERNELS:
-            return None
-        return [(owner, attr, wrap(getattr(owner, attr))) for owner, attr, wrap in parts]
-
-    return Mutant(name, FAMILY, where, Kind.SUBSTITUTE, breaks, apply)
+    return substitution(FAMILY, name, where, breaks, *parts, applies=on_kernels(places.KERNELS))
 
 
 def _computed(name: str, breaks: str, *parts: tuple[Any, str, Wrap]) -> Mutant:

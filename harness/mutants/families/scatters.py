@@ -16,7 +16,7 @@ from harness.compiler.block import lookup, scatter
 from harness.mutants.edit import edit, with_arg
 from harness.mutants.edit import replace as edited
 from harness.mutants.families.decided import conditions, row_ends
-from harness.mutants.registry import Kind, Mutant, Where, in_built
+from harness.mutants.registry import Mutant, Where, in_built, on_kernels, substitution
 from simulator.program import is_load
 
 FAMILY: Final = "scatters"
@@ -48,12 +48,8 @@ def _no_less(cond: Any) -> Any:
 
 
 def _other(name: str, where: Where, breaks: str, owner: Any, attribute: str, wrap: Any) -> Mutant:
-    def apply(base: Any) -> list[tuple[Any, str, Any]] | None:
-        if base is not None and base.case.kernel not in KERNELS:
-            return None
-        return [(owner, attribute, wrap(getattr(owner, attribute)))]
-
-    return Mutant(f"scatter-{name}", FAMILY, where, Kind.SUBSTITUTE, breaks, apply)
+    return substitution(FAMILY, f"scatter-{name}", where, breaks, (owner, attribute, wrap),
+                        applies=on_kernels(KERNELS))  # fmt: skip
 
 
 def _everywhere(old: Any) -> Any:

@@ -13,7 +13,7 @@ from harness.compiler import coalesce, turns
 from harness.compiler.block import pieces, planes
 from harness.compiler.block.pieces import FACE, Pieces
 from harness.mutants import turned
-from harness.mutants.registry import Kind, Mutant, Where
+from harness.mutants.registry import Kind, Mutant, Where, on_kernels, substitution
 from harness.mutants.tir import change_stmts, integer
 
 FAMILY: Final = "blocks in turn"
@@ -21,12 +21,7 @@ Wrap = Callable[[Any], Any]
 
 
 def _one(name: str, where: Where, breaks: str, *parts: tuple[Any, str, Wrap]) -> Mutant:
-    def apply(base: Any) -> list[tuple[Any, str, Any]] | None:
-        if base is not None and base.case.kernel not in turned.KERNELS:
-            return None
-        return [(owner, attr, wrap(getattr(owner, attr))) for owner, attr, wrap in parts]
-
-    return Mutant(name, FAMILY, where, Kind.SUBSTITUTE, breaks, apply)
+    return substitution(FAMILY, name, where, breaks, *parts, applies=on_kernels(turned.KERNELS))
 
 
 def _piece(name: str, breaks: str, attribute: str, wrap: Wrap, owner: Any = Pieces) -> Mutant:
