@@ -21,6 +21,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
+from harness.language.assign import has_load
 from harness.language.blockviews import unwrapped
 from harness.language.elementwise import same_dtype
 from harness.language.frames import ParallelLoop, serial
@@ -100,7 +101,7 @@ class _Scope:
             if isinstance(made, Between):
                 self.names[name] = declare_between(PARSER.get(), name, made)
                 return
-            if not is_buffer(made) and _reads(made):  # what is read is read once
+            if isinstance(made, tvm.ir.Expr) and has_load(made):  # what is read is read once
                 if self.parallel:
                     raise _other(s)
                 made = S.Bind(made)
@@ -151,14 +152,6 @@ class _Scope:
         if str(value.ty.dtype) != dtype:
             value = tirx.Cast(dtype, value)
         S.buffer_store(buffer, value, list(indices) if isinstance(indices, tuple) else [indices])
-
-
-def _reads(expr: Any) -> bool:
-    """Whether a value reads memory."""
-    found: list[Any] = []
-    if isinstance(expr, tvm.ir.Expr):
-        tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, found.append)])
-    return bool(found)
 
 
 @contextmanager
