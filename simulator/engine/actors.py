@@ -110,18 +110,22 @@ class Stamp:
     def __init__(self, actor: Actor, time: Times | int) -> None:
         self.actor = actor
         self.by = actor.agent
-        self.kind = time if isinstance(time, int) else 0
+        self.heard = 0
         self.time: Times | None = None
-        self.done, self.heard = False, 0
-        if not isinstance(time, int):
+        if isinstance(time, int):
+            self.kind = time
+            self.done = False
+        else:
+            self.kind = 0
             self._complete(time)
 
     def _complete(self, time: Times) -> None:
         """All rows are."""
+        actor = self.actor
         self.time = time
         self.done = True
-        if self.actor.home:
-            self.by, self.heard = self.actor.agent, self.actor.reach.mask
+        if actor.home:
+            self.by, self.heard = actor.agent, actor.reach.mask
 
     def hear(self, agent: int, mask: int) -> None:
         """``agent`` of the cores of a mask is known to be after it."""

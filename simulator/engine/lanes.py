@@ -6,12 +6,14 @@ last time" is one pointer comparison, and set algebra is done once per pair and 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Vector = npt.NDArray[np.int64]
+FEW: Final = 24
+"""Cores from which on a mask is made of an array of flags, not core by core."""
 
 
 class Lanes:
@@ -66,10 +68,14 @@ def ids_of(mask: int) -> Vector:
 
 def mask_of(ids: Vector) -> int:
     """Mask with the bits of ``ids`` set."""
-    mask = 0
-    for core in ids.tolist():
-        mask |= 1 << core
-    return mask
+    if len(ids) < FEW:
+        mask = 0
+        for core in ids.tolist():
+            mask |= 1 << core
+        return mask
+    flags = np.zeros(int(ids.max()) + 1, np.bool_)
+    flags[ids] = True
+    return int.from_bytes(np.packbits(flags, bitorder="little").tobytes(), "little")
 
 
 class LaneTable:
