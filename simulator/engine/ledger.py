@@ -88,12 +88,25 @@ class Ledger:
         self._spots[first, size, mask] = found
         return found
 
-    def describe(self, standing: Standing) -> None:
-        """What is held, for :class:`~simulator.engine.standing.Standing`."""
-        for cell in self._cells:
+    def describe(self, standing: Standing, first: int = 0) -> None:
+        """What is held, from a unit on, for :class:`~simulator.engine.standing.Standing`."""
+        places = [(self._turned(cell.units, -first), at) for at, cell in enumerate(self._cells)]
+        for units, at in sorted(places):
+            cell = self._cells[at]
             writes = tuple((mask, standing.access(stamp)) for mask, stamp in cell.writes)
             reads = tuple((mask, standing.access(stamp)) for mask, stamp in cell.reads)
-            standing.tell((cell.units, writes, reads))
+            standing.tell((units, writes, reads))
+
+    def turn(self, units: int) -> None:
+        """What happened to a unit happened to the one so many further on."""
+        for cell in self._cells:
+            cell.units = self._turned(cell.units, units)
+        self._spots.clear()
+
+    def _turned(self, bits: int, units: int) -> int:
+        """Bits of units so many further on."""
+        up, whole = units % self._units, (1 << self._units) - 1
+        return bits << up & whole | bits >> self._units - up
 
     # --- what happens ----------------------------------------------------------------------
 
@@ -165,7 +178,7 @@ class Ledger:
         Raises:
             Clash: they are not.
         """
-        late = self._late(actor, [(spot, spot[0].writes) for spot in spots], own)
+        late = self._late(actor, spots, own, write=True)
         if late:
             raise self._clash(actor, late, write=True)
 
@@ -175,19 +188,19 @@ class Ledger:
         Raises:
             Clash: some are not before.
         """
-        late = self._late(actor, [(spot, spot[0].reads) for spot in spots if spot[0].reads], own)
+        late = self._late(actor, spots, own, write=False)
         if late:
             raise self._clash(actor, late, write=False)
 
     def _late(
-        self, actor: Actor, found: list[tuple[Spot, list[Part]]], own: tuple[int, ...]
+        self, actor: Actor, spots: tuple[Spot, ...], own: tuple[int, ...], *, write: bool
     ) -> list[Late]:
         """The rows that are not after earlier accesses; who is after one is remembered there."""
         late: list[Late] = []
         mine = actor.agent if actor.home else NOBODY
-        for spot, parts in found:
-            mask = spot[1]
-            for cores, stamp in parts:
+        for spot in spots:
+            cell, mask, _ = spot
+            for cores, stamp in cell.writes if write else cell.reads:
                 common = cores & mask
                 if common and (stamp.by != mine or common & ~stamp.heard):
                     rows = self._judge.late(actor, stamp, common, own)

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from simulator.engine.clocks import AGENT
 from simulator.engine.refrain import Refrain
+from simulator.engine.rings import Ring, plain
 from simulator.engine.speaker import Speaker
 
 if TYPE_CHECKING:
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
     from simulator.engine.values import Value
     from simulator.engine.zeroed import Kept
     from simulator.memory.dram import Tensor
-
-
-def _plain(value: Any) -> Any:
-    """A value that can be compared: vectors as bytes."""
-    return value if type(value) is int else np.asarray(value).tobytes()
 
 
 class Listener:
@@ -48,6 +42,9 @@ class Listener:
         self.refrain = Refrain(order, deaf=not repeats)
         self.writer: tuple[Group, int, int, Kept | None] | None = None
         self._again, self._make = self.refrain.again, self.refrain.make
+        buffers = order.machine.cbs.values()
+        self._bytes = {cb.number: Ring.of_bytes(cb) for cb in buffers}
+        self._slots = {cb.number: Ring.of_slots(cb) for cb in buffers}
 
     def judges(self, cb: CircularBuffer) -> bool:
         """Whether the clocks watch a circular buffer."""
@@ -82,9 +79,11 @@ class Listener:
 
     def sent(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
         """Bytes of the own window are read by a NoC write."""
-        key = "sent", group.code.key, group.lanes, at, cb.number, _plain(first), size
+        ring = self._bytes[cb.number]
+        place = first % ring.total
+        key = plain(place), "sent", group.code.key, group.lanes, at, cb.number, size
         if not self._again(key):
-            self._make(key, self.order.sent, group, cb, first, size, at)
+            self._make(key, ring, self.order.sent, group, place, cb, size, at)
 
     def delivered(
         self, cb: CircularBuffer, group: Group, pairs: tuple[Vector, Vector], first: int,
@@ -93,85 +92,103 @@ class Listener:
         """Bytes of receiving cores are written; ``pairs`` are rows of senders and receivers."""
         rows, cores = pairs
         if len(cores):
-            key = ("delivered", group.code.key, group.lanes, at, cb.number, first, size,
+            ring = self._bytes[cb.number]
+            place = first % ring.total
+            key = (place, "delivered", group.code.key, group.lanes, at, cb.number, size,
                    rows.tobytes(), cores.tobytes())  # fmt: skip
             if not self._again(key):
-                self._make(key, self.order.delivered, group, cb, pairs, first, size, at, multicast)
+                self._make(key, ring, self.order.delivered, group, place, cb, pairs, size, at,
+                           multicast)  # fmt: skip
 
     def fetched(
         self, cb: CircularBuffer, group: Group, cores: Vector, first: int, size: int, at: int
     ) -> None:
         """Bytes of other cores are read."""
-        key = "fetched", group.code.key, group.lanes, at, cb.number, first, size, cores.tobytes()
+        ring = self._bytes[cb.number]
+        place = first % ring.total
+        key = (place, "fetched", group.code.key, group.lanes, at, cb.number, size,
+               cores.tobytes())  # fmt: skip
         if not self._again(key):
-            self._make(key, self.order.fetched, group, cb, cores, first, size, at)
+            self._make(key, ring, self.order.fetched, group, place, cb, cores, size, at)
 
     def filled(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
         """Bytes of the own window are written by a NoC read under way."""
-        key = "filled", group.code.key, group.lanes, at, cb.number, _plain(first), size
+        ring = self._bytes[cb.number]
+        place = first % ring.total
+        key = plain(place), "filled", group.code.key, group.lanes, at, cb.number, size
         if not self._again(key):
-            self._make(key, self.order.filled, group, cb, first, size, at)
+            self._make(key, ring, self.order.filled, group, place, cb, size, at)
 
     def stored(self, cb: CircularBuffer, group: Group, first: Any, size: int, at: int) -> None:
         """Bytes of the own window are written by the RISC itself."""
-        key = "stored", group.code.key, group.lanes, at, cb.number, _plain(first), size
+        ring = self._bytes[cb.number]
+        place = first % ring.total
+        key = plain(place), "stored", group.code.key, group.lanes, at, cb.number, size
         if not self._again(key):
-            self._make(key, self.order.stored, group, cb, first, size, at)
+            self._make(key, ring, self.order.stored, group, place, cb, size, at)
 
     def reserved(
         self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int
     ) -> None:
         """Slots came into the producer's hand: nobody else may be writing there."""
-        key = "reserved", group.code.key, group.lanes, at, _plain(first), count
+        ring = self._slots[cb.number]
+        place = first % ring.total
+        key = plain(place), "reserved", group.code.key, group.lanes, at, count
         if not self._again(key):
-            self._make(key, self.order.reserved, group, cb, agent, first, count, at)
+            self._make(key, ring, self.order.reserved, group, place, cb, agent, count, at)
 
     def overwritten(self, cb: CircularBuffer, lanes: Lanes, start: int, pages: int) -> None:
         """The op at :attr:`writer` writes pages of the own window: no transfer may touch them."""
         if self.writer is None:
             return  # a NoC read, see :meth:`filled`
         group, at, agent, kept = self.writer
-        first: Any = (cb.phase(lanes, write=True) + start) * cb.page_bytes
+        ring = self._bytes[cb.number]
+        place = ring.turned(cb.phase(lanes, write=True) * cb.page_bytes, start)
         left = None if kept is None else (kept[0](group.regs), kept[1](group.regs))
-        plain = None if left is None else (_plain(left[0]), _plain(left[1]))
-        key = ("overwritten", group.code.key, group.lanes, at, cb.number, _plain(first), pages,
-               plain)  # fmt: skip
+        but = None if left is None else (plain(left[0]), plain(left[1]))
+        key = plain(place), "overwritten", group.code.key, group.lanes, at, cb.number, pages, but
         if not self._again(key):
-            self._make(key, self.order.overwritten, group, cb, agent, first, pages, at, left)
+            self._make(key, ring, self.order.overwritten, group, place, cb, agent, pages, at, left)
 
     def handed(
         self, cb: CircularBuffer, group: Group, agent: int, first: Any, count: int, at: int
     ) -> None:
         """Slots are handed over: what was written into them must have come."""
-        key = "handed", group.code.key, group.lanes, at, _plain(first), count
+        ring = self._slots[cb.number]
+        place = first % ring.total
+        key = plain(place), "handed", group.code.key, group.lanes, at, count
         if not self._again(key):
-            self._make(key, self.order.handed, group, cb, agent, first, count, at)
+            self._make(key, ring, self.order.handed, group, place, cb, agent, count, at)
 
     # --- edges -----------------------------------------------------------------------------
 
     def told(
-        self, queue: Queue, group: Group, agent: int, first: Value, count: int, at: int
-    ) -> None:
-        """The agent hands on slots of a queue."""
-        key = "told", group.code.key, group.lanes, at, _plain(first), count
+        self, cb: CircularBuffer, queue: Queue, group: Group, agent: int, first: Value, count: int,
+        at: int,
+    ) -> None:  # fmt: skip
+        """The agent hands on slots of a queue of a circular buffer."""
+        key = plain(first), "told", group.code.key, group.lanes, at, count
         if not self._again(key):
-            self._make(key, self.order.told, group, agent, queue, first, count)
+            ring = self._slots[cb.number]
+            self._make(key, ring, self.order.told, group, first, agent, queue, count)
 
-    def heard(self, queue: Queue, group: Group, agent: int, slot: Value, at: int) -> None:
+    def heard(
+        self, cb: CircularBuffer, queue: Queue, group: Group, agent: int, slot: Value, at: int
+    ) -> None:
         """The agent takes slots, up to this one."""
-        key = "heard", group.code.key, group.lanes, at, _plain(slot)
+        key = plain(slot), "heard", group.code.key, group.lanes, at
         if not self._again(key):
-            self._make(key, self.order.heard, group, agent, queue, slot)
+            self._make(key, self._slots[cb.number], self.order.heard, group, slot, agent, queue)
 
     def computed(self, group: Group) -> None:
         """A tile op: math is after the unpacker."""
         if not self._again(("computed", group.lanes)):
-            self._make(("computed", group.lanes), self.order.computed, group)
+            self._make(("computed", group.lanes), None, self.order.computed, group)
 
     def section(self, group: Group, end: int) -> None:
         """Math commits (end 0) or pack has waited for (end 1) a section of DST."""
         if not self._again(("section", group.lanes, end)):
-            self._make(("section", group.lanes, end), self.order.section, group, end)
+            self._make(("section", group.lanes, end), None, self.order.section, group, end)
 
     def lone_barrier(self, group: Group, kinds: tuple[int, ...]) -> None:
         """Transfers of these kinds are complete on the group's cores, whose thread is alone."""
@@ -181,7 +198,7 @@ class Listener:
         """The same of threads that are not."""
         key = "barrier", group.code.key, group.lanes, kinds
         if not self._again(key):
-            self._make(key, self.order.barrier, group, kinds)
+            self._make(key, None, self.order.barrier, group, kinds)
 
     # --- semaphores ------------------------------------------------------------------------
 
@@ -190,23 +207,23 @@ class Listener:
         if len(cores):
             key = ("signal", group.code.key, group.lanes, at, rows.tobytes(), cores.tobytes())
             if not self._again(key):
-                self._make(key, self.order.signal, group, number, rows, cores, at)
+                self._make(key, None, self.order.signal, group, number, rows, cores, at)
 
     def reset(self, number: int, group: Group, at: int) -> None:
         """The group sets its own cores' semaphore: what it told before is gone."""
         key = "reset", group.code.key, group.lanes, at
         if not self._again(key):
-            self._make(key, self.order.reset, group, number, at)
+            self._make(key, None, self.order.reset, group, number, at)
 
     def spread(self, number: int, group: Group, rows: Vector, cores: Vector, at: int) -> None:
         """Cores' semaphore is set by multicast: what it told before is gone."""
         if len(cores):
             key = ("spread", group.code.key, group.lanes, at, rows.tobytes(), cores.tobytes())
             if not self._again(key):
-                self._make(key, self.order.spread, group, number, rows, cores, at)
+                self._make(key, None, self.order.spread, group, number, rows, cores, at)
 
     def signalled(self, number: int, group: Group) -> None:
         """The group has waited for its semaphore."""
         key = "signalled", group.code.key, group.lanes, number
         if not self._again(key):
-            self._make(key, self.order.signalled, group, number)
+            self._make(key, None, self.order.signalled, group, number)

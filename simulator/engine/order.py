@@ -52,6 +52,7 @@ from simulator.engine.zeroed import zeroed
 if TYPE_CHECKING:
     from simulator.engine.cb import CircularBuffer
     from simulator.engine.machine import Machine
+    from simulator.engine.rings import Turns
     from simulator.engine.standing import Standing
     from simulator.engine.values import Value
     from simulator.memory.dram import Tensor
@@ -149,7 +150,7 @@ class Order:
     ) -> Violation:
         return self.sides.violation(clash, actor, self._what(cb, clash.page), write=write)
 
-    def sent(self, group: Speaker, cb: CircularBuffer, first: Any, size: int, at: int) -> None:
+    def sent(self, group: Speaker, first: Any, cb: CircularBuffer, size: int, at: int) -> None:
         """Bytes of the own window are read by a NoC write."""
         self._read(cb, group, self.sides.actor(group, at), first, size, SENT)
 
@@ -164,7 +165,7 @@ class Order:
         self._begun(kind, stamp, group)
 
     def delivered(
-        self, group: Speaker, cb: CircularBuffer, pairs: tuple[Vector, Vector], first: int,
+        self, group: Speaker, first: int, cb: CircularBuffer, pairs: tuple[Vector, Vector],
         size: int, at: int, multicast: bool,
     ) -> None:  # fmt: skip
         """Bytes of receiving cores are written; ``pairs`` are rows of senders and receivers."""
@@ -180,14 +181,14 @@ class Order:
         self._begun(WRITE, stamp, group, cores if multicast else None)
 
     def fetched(
-        self, group: Speaker, cb: CircularBuffer, cores: Vector, first: int, size: int, at: int
+        self, group: Speaker, first: int, cb: CircularBuffer, cores: Vector, size: int, at: int
     ) -> None:
         """Bytes of other cores are read."""
         rows = np.arange(len(cores)).tobytes()
         actor = self.sides.actor(group, at).of(rows, cores.tobytes())
         self._read(cb, group, actor, first, size, READ)
 
-    def filled(self, group: Speaker, cb: CircularBuffer, first: Any, size: int, at: int) -> None:
+    def filled(self, group: Speaker, first: Any, cb: CircularBuffer, size: int, at: int) -> None:
         """Bytes of the own window are written by a NoC read under way."""
         ledger = self.buffers.get(cb.number)
         if ledger is None:
@@ -199,7 +200,7 @@ class Order:
             raise self._there(cb, clash, actor) from None
         self._begun(FILLED, stamp, group)
 
-    def stored(self, group: Speaker, cb: CircularBuffer, first: Any, size: int, at: int) -> None:
+    def stored(self, group: Speaker, first: Any, cb: CircularBuffer, size: int, at: int) -> None:
         """The RISC itself writes bytes of the own window: no transfer may touch them."""
         ledger = self.buffers.get(cb.number)
         if ledger is not None:
@@ -213,7 +214,7 @@ class Order:
             raise self._there(cb, clash, actor) from None
 
     def reserved(
-        self, group: Speaker, cb: CircularBuffer, agent: int, first: Any, count: int, at: int
+        self, group: Speaker, first: Any, cb: CircularBuffer, agent: int, count: int, at: int
     ) -> None:
         """Slots came into the producer's hand: nobody else may be writing there."""
         ledger, actor = self.buffers[cb.number], self.sides.actor(group, at, agent)
@@ -224,7 +225,7 @@ class Order:
             raise self._there(cb, clash, actor) from None
 
     def overwritten(
-        self, group: Speaker, cb: CircularBuffer, agent: int, first: Any, pages: int, at: int,
+        self, group: Speaker, first: Any, cb: CircularBuffer, agent: int, pages: int, at: int,
         kept: tuple[Value, Value] | None,
     ) -> None:  # fmt: skip
         """Pages of the own window, or all but the ``kept`` rows and columns of one, are written.
@@ -239,7 +240,7 @@ class Order:
         self._stored(cb, ledger, actor, spots)
 
     def handed(
-        self, group: Speaker, cb: CircularBuffer, agent: int, first: Any, count: int, at: int
+        self, group: Speaker, first: Any, cb: CircularBuffer, agent: int, count: int, at: int
     ) -> None:
         """Slots are handed over: what was written into them must have come."""
         ledger = self.buffers.get(cb.number)
@@ -254,11 +255,11 @@ class Order:
 
     # --- edges -----------------------------------------------------------------------------
 
-    def told(self, group: Speaker, agent: int, queue: Queue, slot: Value, count: int) -> None:
+    def told(self, group: Speaker, slot: Value, agent: int, queue: Queue, count: int) -> None:
         """The agent hands on slots of a queue: whoever takes them is after what it did."""
         queue.put(group.lanes, slot, count, self.clocks.release(agent, group.lanes))
 
-    def heard(self, group: Speaker, agent: int, queue: Queue, slot: Value) -> None:
+    def heard(self, group: Speaker, slot: Value, agent: int, queue: Queue) -> None:
         """The agent takes slots, up to this one."""
         queue.join(agent, group.lanes, slot)
         if agent == UNPACK:
@@ -368,12 +369,18 @@ class Order:
         agent = AGENT[group.code.thread]
         self.flags[number].join(agent, group.lanes, 0)
 
-    def describe(self, standing: Standing) -> None:
-        """What verdicts depend on, for :class:`~simulator.engine.standing.Standing`."""
+    def describe(self, standing: Standing, fronts: Turns) -> None:
+        """What verdicts depend on, for a Standing: pages of circular buffers from fronts on."""
         sections, counts = self.sections
-        for queue in (*self.pushed.values(), *self.popped.values(), *self.flags.values(), sections):
+        for queues in (self.pushed, self.popped):
+            for number, queue in queues.items():
+                queue.describe(standing, fronts.get(number, 0))
+        for queue in (*self.flags.values(), sections):
             queue.describe(standing)
-        for ledger in (*self.buffers.values(), *self.words.values()):
+        for number, ledger in self.buffers.items():
+            cb = self.machine.cbs[number]
+            ledger.describe(standing, fronts.get(number, 0) * cb.page_bytes // cb.grain)
+        for ledger in self.words.values():
             ledger.describe(standing)
         self.transfers.describe(standing, self.roles.alone)
         standing.tell((self.news, (counts % SECTIONS).tobytes()))

@@ -151,7 +151,7 @@ def _push(order: Listener, c: OpContext, step: Step) -> Step:
             if watched:
                 order.handed(cb, group, agent, first, count, at)
             if taught:
-                order.told(queue, group, agent, first, count, at)
+                order.told(cb, queue, group, agent, first, count, at)
         return following
 
     return hooked if taught or watched else step
@@ -167,7 +167,7 @@ def _pop(order: Listener, c: OpContext, step: Step) -> Step:
         count, first = pages(group.regs), cb.phase(group.lanes, write=False)
         following = step(group)
         if type(count) is int and count > 0:
-            order.told(queue, group, agent, first, count, at)
+            order.told(cb, queue, group, agent, first, count, at)
         return following
 
     return hooked
@@ -184,7 +184,7 @@ def _wait(order: Listener, c: OpContext, step: Step) -> Step:
         count = pages(group.regs)
         if following >= 0 and type(count) is int and count > 0:
             last = (cb.phase(group.lanes, write=False) + count - 1) % cb.depth
-            order.heard(queue, group, agent, last, at)
+            order.heard(cb, queue, group, agent, last, at)
         return following
 
     return hooked
@@ -202,7 +202,7 @@ def _reserve(order: Listener, c: OpContext, step: Step) -> Step:
         if following >= 0 and type(count) is int and count > 0:
             first = cb.phase(group.lanes, write=True)
             if taught:
-                order.heard(queue, group, agent, (first + count - 1) % cb.depth, at)
+                order.heard(cb, queue, group, agent, (first + count - 1) % cb.depth, at)
             if cb.watched and count > before:
                 order.reserved(cb, group, agent, first + before, count - before, at)
         return following

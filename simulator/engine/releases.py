@@ -68,10 +68,16 @@ class Queue:
             for part, event in self._of(self._slots[at], some):
                 self._learn(agent, part, event)
 
-    def describe(self, standing: Standing) -> None:
-        """What is held, for :class:`~simulator.engine.standing.Standing`."""
-        for held in self._slots:
+    def describe(self, standing: Standing, first: int = 0) -> None:
+        """What is held, from a slot on, for :class:`~simulator.engine.standing.Standing`."""
+        first %= len(self._slots)
+        for held in (*self._slots[first:], *self._slots[:first]):
             standing.tell(tuple((lanes, standing.event(event)) for lanes, event in held.items()))
+
+    def turn(self, slots: int) -> None:
+        """What concerned a slot concerns the one so many further on."""
+        slots %= len(self._slots)
+        self._slots = [*self._slots[-slots:], *self._slots[:-slots]]
 
     def _learn(self, agent: int, part: Lanes, event: Event) -> None:
         self._clocks.learn(agent, part, self._rows(part, event))

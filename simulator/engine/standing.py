@@ -20,6 +20,7 @@ from simulator.engine.clocks import COMING, Clocks, Event, Times
 if TYPE_CHECKING:
     from simulator.engine.lanes import Vector
     from simulator.engine.order import Order
+    from simulator.engine.rings import Turns
 
 NO_TIME: Final = COMING - 1
 """From this on it is no time: what an agent did itself, or a transfer under way."""
@@ -35,9 +36,11 @@ class Standing:
         counters: by agent, where ``times`` has its cores' next releases.
     """
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, fronts: Turns) -> None:
+        """Pages of circular buffers are told from ``fronts`` on."""
         self._clocks = clocks = order.clocks
         self.shape: list[Any] = []
+        self._rows: list[Times] = []
         self.arrays: list[Times] = []
         self.counters: dict[int, slice] = {}
         self._whose: list[Vector] = []
@@ -50,14 +53,17 @@ class Standing:
         every = np.arange(clocks.cores)
         for agent in order.roles.hearing:
             self._knowledge(clocks.known[agent], every)
-        order.describe(self)
+        order.describe(self, fronts)
+        self._single = len(self.arrays)
+        self.arrays += self._rows
         self.times = np.concatenate([array.reshape(-1) for array in self.arrays])
 
     @property
     def whose(self) -> Vector:
-        """The number of the agent whose time each is."""
-        found = np.empty(len(self.times), np.int64)
-        for part, one in zip(_parts(found, self.arrays), self._whose, strict=True):
+        """The number of the agent whose time each is, up to where each row is of all agents."""
+        arrays = self.arrays[: self._single]
+        found = np.empty(sum(array.size for array in arrays), np.int64)
+        for part, one in zip(_parts(found, arrays), self._whose, strict=True):
             part[...] = one
         return found
 
@@ -68,8 +74,10 @@ class Standing:
     def _knowledge(self, known: Times, cores: Vector) -> None:
         """What some cores know, a row each. Of nobody all know 0, whatever number it has."""
         clocks = self._clocks
-        columns = np.arange(clocks.width)
-        self._add(known, columns if clocks.wide else cores[:, None] * clocks.stride + columns)
+        if clocks.wide:
+            self._rows.append(known)
+        else:
+            self._add(known, cores[:, None] * clocks.stride + np.arange(clocks.width))
 
     def _number(self, item: Any) -> tuple[int, bool]:
         """Of something that is compared by what it holds; whether it is new."""
@@ -136,16 +144,22 @@ def shift_between(clocks: Clocks, before: Standing, after: Standing) -> Shift | 
     if before.shape != after.shape:
         return None
     times, gains, whose = before.times, after.times - before.times, after.whose
-    size = 1 + clocks.stride * clocks.cores
+    size, single = 1 + clocks.stride * clocks.cores, len(whose)
     gained = np.zeros(size, np.int32)
     for agent, at in before.counters.items():
         gained[clocks.who[agent]] = gains[at]
-    moved = np.flatnonzero(gains)
+    moved = np.flatnonzero(gains[:single])
     if (gains[moved] != gained[whose[moved]]).any():
         return None
-    least = np.full(size, NO_TIME, np.int32)
+    rows, gain = times[single:].reshape(-1, size), gains[single:].reshape(-1, size)
+    still = gain == 0
+    if not (still | (gain == gained)).all():
+        return None
+    least = np.where(still, NO_TIME, rows).min(axis=0, initial=NO_TIME)
     np.minimum.at(least, whose[moved], times[moved])
-    stays = np.flatnonzero((gains == 0) & (times < NO_TIME))
+    stays = np.flatnonzero((gains[:single] == 0) & (times[:single] < NO_TIME))
     if (times[stays] >= least[whose[stays]]).any():
+        return None
+    if (still & (rows >= least) & (rows < NO_TIME)).any():
         return None
     return Shift(after.arrays, gains)

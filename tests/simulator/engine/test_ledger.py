@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -166,3 +167,18 @@ def test_a_ledger_judges_like_a_table_of_all_units(acts: list[Any]) -> None:
                     table.reads.pop(at, None)
         if stamp is not None:
             begun.append((stamp, entries))
+
+
+def test_what_was_touched_turns_with_its_memory() -> None:
+    """A write to one unit, turned by two of three, is judged at the unit before it."""
+    clocks = Clocks(CORES, LaneTable(), (BRISC, NCRISC), wide=True)
+    ledger = Ledger(Judge(clocks), UNITS, GRAIN)
+    mine, other = (
+        Actor(clocks, BRISC, Reach(np.array([core]), np.array([2])), 0) for core in (0, 1)
+    )
+    ledger.write(mine, ledger.at(mine.reach, GRAIN, GRAIN), GOING)
+    ledger.turn(2)
+    for unit in (1, 2):
+        ledger.judge(other, ledger.at(other.reach, unit * GRAIN, GRAIN))
+    with pytest.raises(Clash):
+        ledger.judge(other, ledger.at(other.reach, 0, GRAIN))

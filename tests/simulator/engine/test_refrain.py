@@ -171,3 +171,21 @@ def test_a_fault_of_one_late_step_is_found(name: str, now: int) -> None:
     assert some.findings == every.findings
     assert skipped > 100 or now == 3
     np.testing.assert_array_equal(some.outputs["C"], every.outputs["C"])
+
+
+@pytest.mark.parametrize("now", [27, 28, 30])
+@pytest.mark.parametrize("depth", [3, 12])
+def test_buffers_that_have_not_come_round_twice_repeat_already(depth: int, now: int) -> None:
+    """Iterations differ by where in their buffers they are: clocks go on from any of them."""
+
+    def faulty() -> Sketch:
+        sketch = _in_step(multicast((4, 1), STEPS), now, "noc_semaphore_wait")
+        fmt, _, producer, consumer = sketch.buffers[0]
+        sketch.buffers[0] = (fmt, depth, producer, consumer)
+        return sketch
+
+    every, _ = _judged(faulty(), repeats=False)
+    some, skipped = _judged(faulty(), repeats=True)
+    assert every.findings
+    assert some.findings == every.findings
+    assert skipped > 100

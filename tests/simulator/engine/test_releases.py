@@ -82,3 +82,15 @@ def test_who_is_told_by_whom(pairs: list[tuple[int, int]]) -> None:
         senders = rows[cores == core]
         np.testing.assert_array_equal(last[at], known[senders[-1]])
         np.testing.assert_array_equal(together[at], known[senders].max(axis=0))
+
+
+def test_releases_turn_with_their_slots() -> None:
+    """What concerned the last slot concerns, a slot further on, the first."""
+    clocks = Clocks(CORES, LaneTable(), (BRISC, NCRISC), wide=True)
+    queue, lanes = Queue(clocks, SLOTS), clocks.table.of_mask(1)
+    queue.put(lanes, SLOTS - 1, 1, clocks.release(BRISC, lanes))
+    queue.turn(1)
+    queue.join(NCRISC, lanes, SLOTS - 1)
+    assert not clocks.knows(NCRISC, np.array([0]), clocks.who[BRISC][:1], 1)
+    queue.join(NCRISC, lanes, 0)
+    assert clocks.knows(NCRISC, np.array([0]), clocks.who[BRISC][:1], 1)
