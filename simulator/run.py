@@ -69,15 +69,14 @@ def execute(
     if machine is None:
         return result
     left = _left(options, result)
+    again = None
     if machine.by_order and not options.cursors:
         again = _with_cursors(plan, listed, inputs, left, result, machine.by_order)
-        if again is not None:
-            return again
-    if machine.starved and options.repair:
-        return replace(result, findings=_mended(plan, listed, inputs, left, machine, result))
+    if again is None and machine.starved and options.repair:
+        again = replace(result, findings=_mended(plan, listed, inputs, left, machine, result))
     if options.observer is None and (workspace is None or not workspace.keeps(machine)):
         take_apart(machine)
-    return result
+    return result if again is None else again
 
 
 def _with_cursors(
@@ -95,12 +94,25 @@ def _with_cursors(
     """
     brief = replace(left, schedule=RoundRobin(), cursors=True)
     dry = replace(brief, arithmetic=False, observer=None)  # values do not decide who gets stuck
-    result, machine = _execute(plan, programs, inputs, dry)
-    if machine is not None and not (machine.by_order or _codes(result) & STUCK):
-        result, machine = _execute(plan, programs, inputs, brief)
+    result, further = _further(plan, programs, inputs, dry)
+    if further:
+        result, further = _further(plan, programs, inputs, brief)
     if SPENT in _codes(result):
         return replace(first, findings=_undecided(first, result, unsure))
-    return None if machine is None or machine.by_order or _codes(result) & STUCK else result
+    return result if further else None
+
+
+def _further(
+    plan: Plan, programs: Sequence[Program], inputs: Mapping[str, Array], options: RunOptions
+) -> tuple[RunResult, bool]:
+    """A run with three cursors, and whether it got further."""
+    result, machine = _execute(plan, programs, inputs, options)
+    if machine is None:
+        return result, False
+    further = not (machine.by_order or _codes(result) & STUCK)
+    if options.observer is None:
+        take_apart(machine)
+    return result, further
 
 
 def _undecided(

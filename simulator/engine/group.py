@@ -240,4 +240,5 @@ def merge(one: Group, two: Group) -> bool:
         return False
     one.regs, one.lanes, one.local = regs, lanes, local
     one.steps += two.steps
+    two.regs = []  # the first is the group itself: without it nobody has to find the cycle
     return True

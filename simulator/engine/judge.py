@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -36,34 +36,8 @@ class Judge:
 
     def __init__(self, clocks: Clocks) -> None:
         self._clocks = clocks
-        self.meeting = lru_cache(KEPT)(self._meeting)
-        self.replaces = lru_cache(KEPT)(self._replaces)
-
-    def _meeting(
-        self, mine: Reach, other: Reach, mask: int, agent: int, own: bool
-    ) -> Meeting | None:
-        """Where accesses meet on cores of a mask, the other being of ``agent``; None: nowhere.
-
-        ``own``: not where it is the same core's, as its own.
-        """
-        here = mine.touched[:, None] == other.touched
-        if mine.mask & ~mask:
-            inside = np.zeros(self._clocks.cores, np.bool_)
-            inside[ids_of(mask)] = True
-            here &= inside[mine.touched][:, None]
-        if own:
-            here &= mine.cores[:, None] != other.cores
-        rows, others = np.nonzero(here)
-        if not len(rows):
-            return None
-        index = self._clocks.index(mine.cores[rows], agent, other.cores[others])
-        return Meeting(rows, others, index, np.array_equal(others, np.arange(len(other.cores))))
-
-    @staticmethod
-    def _replaces(new: Reach, old: Reach) -> bool:
-        """Whether each row of the old is one of the new, too."""
-        pairs = set(zip(new.cores.tolist(), new.touched.tolist(), strict=True))
-        return pairs.issuperset(zip(old.cores.tolist(), old.touched.tolist(), strict=True))
+        self.meeting = lru_cache(KEPT)(partial(_meeting, clocks))
+        self.replaces = lru_cache(KEPT)(_replaces)
 
     def late(
         self, actor: Actor, stamp: Stamp, mask: int, own: tuple[int, ...]
@@ -84,3 +58,30 @@ class Judge:
         if 1 not in late.tobytes():
             return None
         return meeting.rows[late], before.cores[meeting.others[late]]
+
+
+def _meeting(
+    clocks: Clocks, mine: Reach, other: Reach, mask: int, agent: int, own: bool
+) -> Meeting | None:
+    """Where accesses meet on cores of a mask, the other being of ``agent``; None: nowhere.
+
+    ``own``: not where it is the same core's, as its own.
+    """
+    here = mine.touched[:, None] == other.touched
+    if mine.mask & ~mask:
+        inside = np.zeros(clocks.cores, np.bool_)
+        inside[ids_of(mask)] = True
+        here &= inside[mine.touched][:, None]
+    if own:
+        here &= mine.cores[:, None] != other.cores
+    rows, others = np.nonzero(here)
+    if not len(rows):
+        return None
+    index = clocks.index(mine.cores[rows], agent, other.cores[others])
+    return Meeting(rows, others, index, np.array_equal(others, np.arange(len(other.cores))))
+
+
+def _replaces(new: Reach, old: Reach) -> bool:
+    """Whether each row of the old is one of the new, too."""
+    pairs = set(zip(new.cores.tolist(), new.touched.tolist(), strict=True))
+    return pairs.issuperset(zip(old.cores.tolist(), old.touched.tolist(), strict=True))

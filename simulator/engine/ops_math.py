@@ -41,13 +41,7 @@ def build_eltwise(c: OpContext) -> Step:
     tally, slot = machine.tally, machine.slot(name)
 
     def run(group: Group, i: int, j: int, d: int, shape: Shape) -> None:
-        n1, n2, i1, i2, j1, j2, d1, d2 = shape
-        if not row_major(n1, d1, n2, d2):
-            for a in range(n1):
-                for b in range(n2):
-                    run(group, i + a * i1 + b * i2, j + a * j1 + b * j2, d + a * d1 + b * d2,
-                        (1, 1, 0, 0, 0, 0, 0, 0))  # fmt: skip
-            return
+        n1, n2, i1, i2, j1, j2 = shape
         section: Section = group.local.math  # type: ignore[assignment]
         section.check(d, d + n1 * n2 - 1)
         left = operand(group, in0, i, n1, i1, n2, i2)
@@ -89,8 +83,14 @@ def build_eltwise(c: OpContext) -> Step:
         j, j1, j2 = index1(regs)
         d, d1, d2 = target(regs)
         if n1 and n2:
-            run(group, uniform(group, i), uniform(group, j), uniform(group, d),
-                (n1, n2, i1, i2, j1, j2, d1, d2))  # fmt: skip
+            i, j, d = uniform(group, i), uniform(group, j), uniform(group, d)
+            if row_major(n1, d1, n2, d2):
+                run(group, i, j, d, (n1, n2, i1, i2, j1, j2))
+                return following
+            for a in range(n1):
+                for b in range(n2):
+                    run(group, i + a * i1 + b * i2, j + a * j1 + b * j2, d + a * d1 + b * d2,
+                        (1, 1, 0, 0, 0, 0))  # fmt: skip
         return following
 
     return exact_only(c, in0, in1) or reals_only(c, in0, in1) or step

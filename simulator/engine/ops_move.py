@@ -64,13 +64,7 @@ def build_copy(c: OpContext) -> Step:
     plain = not machine.arithmetic or not fmt.is_float or (cb.unpack_to_dest and not flip)
     tally, slot = machine.tally, machine.slot(name)
 
-    def move(group: Group, i: int, d: int, shape: tuple[int, int, int, int, int, int]) -> None:
-        n1, n2, i1, i2, d1, d2 = shape
-        if not row_major(n1, d1, n2, d2):
-            for a in range(n1):
-                for b in range(n2):
-                    move(group, i + a * i1 + b * i2, d + a * d1 + b * d2, (1, 1, 0, 0, 0, 0))
-            return
+    def move(group: Group, i: int, d: int, n1: int, i1: int, n2: int, i2: int) -> None:
         section = group.local.math
         section.check(d, d + n1 * n2 - 1)  # type: ignore[union-attr]
         if row_major(n1, i1, n2, i2):
@@ -102,7 +96,12 @@ def build_copy(c: OpContext) -> Step:
         d, d1, d2 = target(regs)
         if n1 and n2:
             i, d = uniform(group, i), uniform(group, d)
-            move(group, i, d, (n1, n2, i1, i2, d1, d2))
+            if row_major(n1, d1, n2, d2):
+                move(group, i, d, n1, i1, n2, i2)
+                return following
+            for a in range(n1):
+                for b in range(n2):
+                    move(group, i + a * i1 + b * i2, d + a * d1 + b * d2, 1, 0, 1, 0)
         return following
 
     return step
@@ -122,19 +121,8 @@ def build_pack(c: OpContext) -> Step:
         return refusal("CBEndpoint", f"{name} into circular buffer {cb.number}, whose producer is"
                        f" {cb.producer}")  # fmt: skip
 
-    def move(group: Group, d: int, p: int, shape: tuple[int, int, int, int, int, int]) -> None:
-        n1, n2, d1, d2, p1, p2 = shape
-        if not (row_major(n1, d1, n2, d2) and row_major(n1, p1, n2, p2)):
-            if n1 > 1:
-                for a in range(n1):
-                    move(group, d + a * d1, p + a * p1, (1, n2, 0, d2, 0, p2))
-                return
-            if n2 > 1:
-                for b in range(n2):
-                    move(group, d + b * d2, p + b * p2, (1, 1, 0, 0, 0, 0))
-                return
+    def run(group: Group, d: int, p: int, pages: int) -> None:
         section: Section = group.local.packing  # type: ignore[assignment]
-        pages = n1 * n2
         section.check(d, d + pages - 1)
         seg = section.get(d, pages, group.lanes, machine.pool)
         if seg.block is None or seg.valid is not None:
@@ -145,6 +133,19 @@ def build_pack(c: OpContext) -> Step:
                             f" buffer {cb.number}, whose tiles are {cb.tile}")  # fmt: skip
         cb.write(group.lanes, p, pack(group, seg, p))
         tally[slot] += pages * group.lanes.n
+
+    def move(group: Group, d: int, p: int, shape: tuple[int, int, int, int, int, int]) -> None:
+        n1, n2, d1, d2, p1, p2 = shape
+        if row_major(n1, d1, n2, d2) and row_major(n1, p1, n2, p2):
+            run(group, d, p, n1 * n2)
+            return
+        rows = n2 == 1 or (d2 == 1 and p2 == 1)
+        for a in range(n1):
+            if rows:
+                run(group, d + a * d1, p + a * p1, n2)
+                continue
+            for b in range(n2):
+                run(group, d + a * d1 + b * d2, p + a * p1 + b * p2, 1)
 
     def step(group: Group) -> int:
         if group.local.packing is None:

@@ -34,12 +34,19 @@ class Use(NamedTuple):
 
 
 def take_apart(machine: Machine) -> None:
-    """Cut the cycles of a machine nobody will use again, so that no collector has to find them."""
+    """Cut the cycles of a machine nobody will use again, so that no collector has to find them.
+
+    Nearly all of them lead through the machine, which everything in it knows.
+    """
     for group in machine.groups:
         group.code.steps.clear()
         group.code.waits.clear()
-    machine.contexts.clear()
-    machine.groups.clear()
+        group.regs.clear()
+        group.masks.clear()
+        group.local.partner = None
+    for cb in machine.cbs.values():
+        vars(cb).pop("write", None)  # what the clocks put around it
+    vars(machine).clear()
 
 
 class Workspace(Pool):

@@ -1,5 +1,6 @@
 """Plans without the compiler: whole ones are right, and rules and runs agree about broken ones."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -34,6 +35,24 @@ def test_whole_plans_are_right_under_every_schedule(
         assert not broken(make(recipe))
         found = run_plan({**recipe, "seed": seed}, schedule)
         assert found.kind == "pass", found.message
+
+
+@pytest.mark.parametrize("damage", [None, {"kind": "drop", "at": 6}, {"kind": "double", "at": 9}])
+@pytest.mark.parametrize("topology", sorted(TOPOLOGIES))
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
+def test_a_run_leaves_the_collector_nothing(
+    topology: str, schedule: dict[str, Any], damage: dict[str, Any] | None
+) -> None:
+    """Machines, those of a second run with three cursors too, are gone when their run is over."""
+    recipe = {"topology": topology, **SIZES[topology], "damage": damage}
+    run_plan(recipe, schedule)
+    gc.collect()
+    gc.disable()
+    try:
+        run_plan(recipe, schedule)
+        assert gc.collect() < 20  # a machine is hundreds of objects
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
