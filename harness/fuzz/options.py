@@ -22,6 +22,8 @@ INPUTS: Final = ("auto", "auto", "auto", "exact", "tagged", "random", "uniform",
 
 IN_TURN: Final = 12
 """One kernel in so many is followed by a second that reads what it wrote, if any can."""
+_RECIPES: Final = recipes()
+_SCHEDULES: Final = schedules()
 
 
 @st.composite
@@ -53,9 +55,9 @@ def inputs(draw: st.DrawFn) -> dict[str, Any]:
 def cases(draw: st.DrawFn, focus: str | None = None) -> Case:
     """A kernel with its placement, modes and inputs, or a plan."""
     if focus == "plan":
-        plan = draw(recipes())
+        plan = draw(_RECIPES)
         timed = "topology" in plan  # a stream is determinate, whatever the schedule
-        return Case(plan=plan, schedule=draw(schedules()) if timed else {})
+        return Case(plan=plan, schedule=draw(_SCHEDULES) if timed else {})
     device = draw(st.sampled_from(DEVICES))
     follows = focus == SEQUENCE or (focus is None and draw(st.integers(0, IN_TURN - 1)) == 1)
     focus = None if focus in (SEQUENCE, ALONE) else focus

@@ -27,6 +27,10 @@ _FOCUSED: Final = {
 }
 TURNS: Final = 40
 """Turns of a schedule drawn at most; what follows is in the groups' order."""
+_TURNS: Final = st.lists(
+    st.tuples(st.integers(0, 11), st.integers(1, 16), st.integers(0, 1)).map(list), max_size=TURNS
+)
+_SEEDED: Final = st.sampled_from(("late", "seeded"))
 MOST: Final = 4
 """Rows and columns of shards at most."""
 
@@ -90,10 +94,9 @@ def later(draw: st.DrawFn, device: str, scene: Scene) -> Layouts:
 def schedules(draw: st.DrawFn) -> dict[str, Any]:
     """A schedule: turns one by one, which shrink one by one, or a seed for as many as it takes."""
     if draw(st.booleans()):
-        turn = st.tuples(st.integers(0, 11), st.integers(1, 16), st.integers(0, 1)).map(list)
-        turns = draw(st.lists(turn, max_size=TURNS))
+        turns = draw(_TURNS)
         return {"turns": turns} if turns else {}
-    return {draw(st.sampled_from(("late", "seeded"))): draw(st.integers(0, 99))}
+    return {draw(_SEEDED): draw(st.integers(0, 99))}
 
 
 def _dealt(
