@@ -75,7 +75,7 @@ def uniform(_: Group, value: Any) -> int:
     if type(value) is int:
         return value
     first = int(value[0])
-    if (value == first).all():
+    if 0 not in (value == first).tobytes():
         return first
     raise Diverge(value)
 

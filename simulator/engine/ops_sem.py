@@ -53,6 +53,8 @@ def _checker(semaphores: Semaphores, number: int) -> Callable[[Vector], None]:
 
 def _in_range(c: OpContext, values: Any, group: Group, rows: Vector | None = None) -> None:
     """Raise unless a semaphore can hold the values; ``rows`` are the senders' of each."""
+    if len(values) == 1 and 0 <= values.item() <= MOST:
+        return
     bad = (values < 0) | (values > MOST)
     if bad.any():
         at = np.flatnonzero(bad)
@@ -95,7 +97,7 @@ def build_wait(c: OpContext) -> Step:
     def step(group: Group) -> int:
         have, want = semaphores.values[number][group.lanes.ids], value(group.regs)
         good = have >= want if least else have == want
-        if not good.all():
+        if 0 in good.tobytes():
             return BLOCKED
         if c.machine.order is not None:
             c.machine.order.signalled(number, group)
