@@ -113,14 +113,17 @@ class Statements:
         self.chunk.env[stmt.var] = Bound(self._over_blocks(value), evaluator.asked)
 
     def _over_blocks(self, value: Value) -> Value:
-        """A value over active lanes as one over all blocks of the chunk."""
+        """A value over active lanes as one over all blocks of the chunk, and of its own memory.
+
+        What memory holds is read as a view, and a name keeps its value when memory changes.
+        """
         if isinstance(value, Truth):
             value = value.as_data()
         total, lanes = len(self.chunk.numbers), self.chunk.lanes
 
         def spread(array: Any) -> Any:
             if np.ndim(array) == 0 or len(array) == 1 or len(array) == total:
-                return array
+                return np.array(array) if isinstance(array, np.ndarray) else array
             full = np.zeros((total, *array.shape[1:]), array.dtype)
             full[lanes] = array
             return full

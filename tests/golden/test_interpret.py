@@ -127,6 +127,28 @@ def test_memory_nobody_wrote_gives_no_answer() -> None:
     assert result.free.all()
 
 
+def test_a_name_keeps_its_value_when_memory_changes() -> None:
+    """Keeps a name of what a block holds from following it: online softmax names old maxima."""
+
+    @T.prim_func
+    def main(A: T.Tensor((32, 32), "float32"), C: T.Tensor((32, 32), "float32")):
+        with T.Kernel(1):
+            a = T.alloc_fragment((32, 32), "float32")
+            total = T.alloc_fragment((1,), "float32")
+            T.copy(A, a)
+            total[0] = 5.0
+            before = total[0]
+            total[0] = 7.0
+            for i, j in T.Parallel(32, 32):
+                a[i, j] = a[i, j] + before
+            T.copy(a, C)
+
+    a = np.arange(1024, dtype=np.float32).reshape(32, 32)
+    for bounded in (False, True):
+        result = evaluate(main, {"A": a}, bounded=bounded).outputs["C"]
+        np.testing.assert_array_equal(result.answer.value, a + 5)
+
+
 def test_inputs_are_checked() -> None:
     """Keeps wrong names and shapes from becoming wrong answers."""
     func = copy((32, 32), (32, 32))
