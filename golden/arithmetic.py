@@ -132,9 +132,9 @@ class Arithmetic:
             return x
         if not self.contract.fp32_dest:
             return self.narrowed(x)
-        if broadcast:
+        if broadcast:  # cut, which makes no infinity of what float32 holds
             fmt = find_format(self.contract.float32_source)
-            return rounded(x, fmt.bits, fmt.tiny, fmt.huge, 2.0)
+            return rounded(x, fmt.bits, fmt.tiny, _SINGLE.huge, 2.0)
         return x
 
     def picked(self, x: Approx) -> Approx:

@@ -149,6 +149,28 @@ def test_a_name_keeps_its_value_when_memory_changes() -> None:
         np.testing.assert_array_equal(result.answer.value, a + 5)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_the_least_float32_as_padding_leaves_maxima_known(dtype: str) -> None:
+    """Protects padding with -3.4028235e38: cut to the matrix unit's width it does not overflow."""
+
+    @T.prim_func
+    def main(A: T.Tensor((32, 40), dtype), C: T.Tensor((32,), "float32")):
+        with T.Kernel(1):
+            a = T.alloc_fragment((32, 64), "float32")
+            top = T.alloc_fragment((32,), "float32")
+            for i, j in T.Parallel(32, 64):
+                a[i, j] = T.if_then_else(j < 40, A[i, j], T.min_value("float32"))
+            T.reduce_max(a, top, dim=1)
+            T.copy(top, C)
+
+    a = np.random.default_rng(0).standard_normal((32, 40)).astype(dtype)
+    result = evaluate(main, {"A": a}, bounded=True).outputs["C"]
+    assert not result.free.any()
+    largest = a.max(axis=1).astype(np.float64)
+    assert (np.abs(result.answer.value - largest) <= result.answer.error).all()
+    assert (result.answer.error <= np.abs(largest) * 2.0**-6).all()
+
+
 def test_inputs_are_checked() -> None:
     """Keeps wrong names and shapes from becoming wrong answers."""
     func = copy((32, 32), (32, 32))
