@@ -16,6 +16,7 @@ import tvm
 from tvm.ir import Call
 
 from harness.compiler.affine import Bounds
+from harness.compiler.block.added import additions, gain
 from harness.compiler.block.model import (
     Binary,
     BlockProgram,
@@ -78,6 +79,10 @@ class _Spans:
                 self.analyzer.bind(
                     loop.loop_var, tvm.ir.Range.from_min_extent(loop.min, loop.extent)
                 )
+        self.added = additions(program.body, self._turns)
+        self.summed = {stmt.dst for stmt in self.added}
+        self.bases: dict[Buffer, Span] = {}
+        """What is stored to blocks by statements that do not add to them."""
         for _ in range(_ROUNDS):
             if not self._grow():
                 return
@@ -88,11 +93,31 @@ class _Spans:
         grown = False
         for stmt in walk(self.program.body):
             for dst in stmt.defs():
-                old, new = self.known.get(dst), self._made(stmt)
+                old, new = self.known.get(dst), self._stored(stmt, dst)
                 both = new if old is None or new is None else _hull(old, new)
                 if both is not None and both != old:
                     self.known[dst], grown = (_ANY if widen else both), True
         return grown
+
+    def _turns(self, loop: For) -> float:
+        most = float(self.analyzer.const_int_bound(loop.node.extent).max_value)
+        return most if most < EXACT else math.inf
+
+    def _stored(self, stmt: Statement, dst: Buffer) -> Span | None:
+        """What a statement leaves in a block, where others add to it included."""
+        new = None if stmt in self.added else self._made(stmt)
+        if dst not in self.summed:
+            return new
+        if new is not None:
+            self.bases[dst] = _hull(self.bases.get(dst, new), new)
+        if dst not in self.bases:
+            return None
+        low, high = self.bases[dst]
+        for adding, times in self.added.items():
+            if adding.dst is dst and (more := gain(adding.expr, dst, self.of)) is not None:
+                low += times * more[0] if more[0] < 0 else 0.0
+                high += times * more[1] if more[1] > 0 else 0.0
+        return low, high
 
     def _made(self, stmt: Statement) -> Span | None:
         if isinstance(stmt, Eltwise):
@@ -146,7 +171,8 @@ class _Spans:
     def conditions(self, expr: Expr, *, within: bool = False) -> list[Span | None]:
         """The intervals of all whole numbers that conditions of an expression compare."""
         test = isinstance(expr, Unary) and expr.op in _TESTS
-        computed = not test and not isinstance(expr, Leaf)  # a number alone keeps its sign
+        # A number alone keeps its sign, and a constant may be one that real numbers are held to.
+        computed = not test and not isinstance(expr, (Leaf, Const))
         found = [self.of(expr)] if within and computed and self._whole(expr) else []
         parts = [(getattr(expr, name), within or test or name == "cond")
                  for name in ("cond", "a", "b") if hasattr(expr, name)]  # fmt: skip

@@ -86,6 +86,56 @@ def test_a_sum_counts_the_numbers_along_its_own_axis() -> None:
         harness.compile(sums(40))
 
 
+def counted(turns: int) -> Any:
+    """How many elements are positive, and how many not, of a block that is asked some times."""
+
+    @T.prim_func
+    def main(A: T.Tensor((32, 32), "float32"), D: T.Tensor((32,), "int32")):
+        with T.Kernel(1):
+            a = T.alloc_fragment((32, 32), "float32")
+            hits = T.alloc_fragment((32, 32), "int32")
+            n = T.alloc_fragment((32,), "int32")
+            T.copy(A, a)
+            T.clear(n)
+            for _ in T.serial(turns):
+                for i, j in T.Parallel(32, 32):
+                    hits[i, j] = T.if_then_else(a[i, j] > 0, 1, -1)
+                T.reduce_sum(hits, n, dim=1, clear=False)
+                for i in T.Parallel(32):
+                    n[i] = n[i] - 1
+            T.copy(n, D)
+
+    return main
+
+
+def test_what_a_loop_adds_is_bounded_by_its_turns() -> None:
+    """33 at most per turn, in either direction: 2 ** 24 is reached after some 508,400 of them."""
+    assert harness.check(counted(3)).passed
+    a = np.random.default_rng(0).standard_normal((32, 32)).astype(np.float32)
+    found = harness.compile(counted(3)).run({"A": a}).outputs["D"]
+    np.testing.assert_array_equal(found, 3 * ((a > 0).sum(1) - (a <= 0).sum(1) - 1))
+    harness.compile(counted(508_000))
+    with pytest.raises(CompileError, match="may exceed 16,777,216"):
+        harness.compile(counted(509_000))
+
+
+def test_real_numbers_may_be_held_to_large_constants() -> None:
+    """A constant that is a whole number is none of the whole numbers a kernel computes."""
+
+    @T.prim_func
+    def main(A: T.Tensor((32, 32), "float32"), D: T.Tensor((32, 32), "float32")):
+        with T.Kernel(1):
+            a = T.alloc_fragment((32, 32), "float32")
+            T.copy(A, a)
+            for i, j in T.Parallel(32, 32):
+                a[i, j] = T.if_then_else(j <= i, a[i, j], -1e30)
+            for i, j in T.Parallel(32, 32):
+                a[i, j] = T.if_then_else(a[i, j] > -1e29, a[i, j] * T.cast(i - j, "float32"), 0.0)
+            T.copy(a, D)
+
+    assert harness.check(main).passed
+
+
 def handed_on(value: int) -> Any:
     """Computed whole numbers, copied from block to block before they are used."""
 
