@@ -47,7 +47,8 @@ _WORKS: Final = {
     "Parallel": "independent iterations over a tile, in any order of the loops; a store under `if`"
     " updates where it holds; int32 tensors may say which rows are read, `x[ids[i], j]`, or stored,"
     " `out[start[b] + i, j] = …` under `if i < count[b]`, and which of each other's elements are"
-    " asked, `x[table[ids[i]], j]`; no row may be stored twice",
+    " asked, `x[table[ids[i]], j]`; no row may be stored twice; one row or column of a block may be"
+    " stored by itself, `w[i, k] = top[i]`, where a loop around says which",
     "Persistent": "the places of a domain, dealt to cores as blocks of the grid are",
     "Pipelined": "a loop whose copies may run ahead of its computation",
     "serial": "a sequential loop, with a step if wanted; its bounds, and `if` around tile ops, may"

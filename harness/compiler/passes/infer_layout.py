@@ -22,6 +22,7 @@ from harness.compiler.guards import unguarded
 from harness.compiler.innerloops import interchanged
 from harness.compiler.kernel import Kernel, read_kernel
 from harness.compiler.layouts import Conflict, merged, normalised
+from harness.compiler.linestores import lines_stored
 from harness.compiler.lookups import check_control, check_gathers, index_tensors
 from harness.compiler.masks import unmasked
 from harness.compiler.numbers import with_numbers
@@ -106,6 +107,7 @@ class InferTTLayout(TTPass):
         func = with_numbers(recalled(with_variables(separated(without_bits(func)))))
         func = assembled(unguarded(parallelised(without_scalars(spread(staged(func))))))
         func = unmasked(interchanged(placed(func)))
+        func = lines_stored(func)
         kernel = read_kernel(func)
         check_control(kernel)
         given = attrs.get(func, attrs.TT_CORE_GRID)

@@ -1,0 +1,135 @@
+"""Stores to one row or column of a block, as updates of all of it where that line is.
+
+``w[i, k] = top[i]`` with ``k`` of a loop around stores one column. Tiles are stored whole: of every
+column ``j`` the block keeps what it held, and column ``k`` gets the value,
+``w[i, j] = T.if_then_else(j == k, top[i], w[i, j])``. A block that nothing filled before begins as
+zeros; those are values nobody may ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.ir import Call, TensorLoad, TensorRegion
+from tvm.tirx.stmt import BufferRegionType
+
+from harness.compiler.affine import mentions
+from harness.compiler.kernel import accesses, over_children, read_kernel, with_body
+from harness.compiler.tt_ops import seq
+from harness.language.ops import FILL
+from harness.language.regions import constant
+from harness.language.tensors import VAR
+
+_ZERO: Final = tirx.const(0, "int32")
+
+
+def lines_stored(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """The function with stores of lines of on-chip blocks as updates of the blocks."""
+    kernel = read_kernel(func)
+    blocks = {b for b in kernel.onchip if b.ty.storage_scope != VAR}
+    work = _Lines(blocks)
+    body = work.statement(kernel.body)
+    if not work.updated:
+        return func
+    return with_body(func, _begun(body, _unfilled(kernel.body, work.updated)))
+
+
+class _Lines:
+    """Rewrites one kernel; ``updated`` are the blocks of which lines are stored."""
+
+    def __init__(self, blocks: set[Any]) -> None:
+        self.blocks = blocks
+        self.updated: set[Any] = set()
+
+    def statement(self, stmt: Any) -> Any:
+        """A statement with every nest of T.Parallel that stores lines as several nests."""
+        if not _is_parallel(stmt):
+            return over_children(stmt, self.statement)
+        loops: list[tirx.For] = []
+        inner: Any = stmt
+        while _is_parallel(inner):
+            loops.append(inner)
+            inner = inner.body
+        parts = list(inner.seq) if isinstance(inner, tirx.SeqStmt) else [inner]
+        variables = [loop.loop_var for loop in loops]
+        free = [self.line(part, variables) for part in parts]
+        if all(dim is None for dim in free):
+            return stmt
+        made = [part if dim is None else self.update(part, dim)
+                for part, dim in zip(parts, free, strict=True)]  # fmt: skip
+        return seq([_nested(loops, part) for part in made])
+
+    def line(self, stmt: Any, variables: Sequence[Any]) -> int | None:
+        """The dimension of which a store names one place; None where it stores no line."""
+        if not isinstance(stmt, tirx.BufferStore) or stmt.buffer not in self.blocks:
+            return None
+        rank = len(stmt.indices)
+        if rank < 2:
+            return None
+        free = [dim for dim in (rank - 2, rank - 1)
+                if not mentions(stmt.indices[dim], variables)
+                and (constant(stmt.buffer.ty.shape[dim]) or 1) > 1]  # fmt: skip
+        return free[0] if len(free) == 1 else None
+
+    def update(self, store: tirx.BufferStore, dim: int) -> Any:
+        """A loop over a dimension in which the one place named is stored to."""
+        self.updated.add(store.buffer)
+        place = tirx.Var("place", "int32")
+        at = [place if n == dim else index for n, index in enumerate(store.indices)]
+        own = str(list(store.indices))
+
+        def moved(load: TensorLoad) -> TensorLoad:
+            mine = load.source.same_as(store.buffer) and str(list(load.indices)) == own
+            return tirx.BufferLoad(load.source, at, span=load.span) if mine else load
+
+        value = tvm_ffi.structural_map(store.value, [(TensorLoad, moved)])
+        kept = tirx.BufferLoad(store.buffer, at, span=store.span)
+        chosen = tirx.Select(tirx.EQ(place, store.indices[dim]), value, kept, span=store.span)
+        made = tirx.BufferStore(store.buffer, chosen, at, span=store.span)
+        extent = store.buffer.ty.shape[dim]
+        return tirx.For(place, 0, extent, tirx.ForKind.PARALLEL, made, span=store.span)
+
+
+def _nested(loops: Sequence[tirx.For], body: Any) -> Any:
+    """Loops of their own around a statement."""
+    own = {loop.loop_var: tirx.Var(loop.loop_var.name, "int32") for loop in loops}
+    body = tvm_ffi.structural_map(body, [(tvm.ir.Var, lambda var: own.get(var, var))])
+    for loop in reversed(loops):
+        body = tirx.For(own[loop.loop_var], loop.min, loop.extent, loop.kind, body,
+                        annotations=loop.annotations, span=loop.span)  # fmt: skip
+    return body
+
+
+def _begun(body: Any, blocks: set[Any]) -> Any:
+    """A body that fills blocks with zeros where they are allocated."""
+
+    def down(stmt: Any) -> Any:
+        if isinstance(stmt, tirx.AllocBuffer) and stmt.buffer in blocks:
+            shape = stmt.buffer.ty.shape
+            ranges = [tvm.ir.Range.from_min_extent(_ZERO, size) for size in shape]
+            region = TensorRegion(stmt.buffer, ranges, BufferRegionType(), stmt.span)
+            zero = tirx.const(0, str(stmt.buffer.ty.dtype))
+            fill = Call(FILL, [region, zero], ret_ty="void", span=stmt.span)
+            return seq([stmt, tirx.Evaluate(fill, stmt.span)])
+        if isinstance(stmt, tirx.SeqStmt):
+            return seq([down(s) for s in stmt.seq])
+        return over_children(stmt, down)
+
+    return down(body) if blocks else body
+
+
+def _unfilled(body: Any, blocks: set[Any]) -> set[Any]:
+    """Blocks of which a line is the first that is stored."""
+    first: dict[Any, Any] = {}
+    for access in accesses(body):
+        if access.buffer in blocks:
+            first.setdefault(access.buffer, access)
+    return {b for b, access in first.items() if isinstance(access.node, tirx.BufferStore)}
+
+
+def _is_parallel(stmt: Any) -> bool:
+    return isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL
