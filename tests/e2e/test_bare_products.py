@@ -57,6 +57,33 @@ def test_a_loop_that_surely_runs_fills_nothing(steps: str) -> None:
     assert "fill_tile" in str(compute.body)
 
 
+POWER = """
+@T.prim_func
+def main(A: T.Tensor((40, 40), "float32"), O: T.Tensor((40, 40), "float32")):
+    with T.Kernel(1):
+        a = T.alloc_shared((40, 40), "float32")
+        r = T.alloc_shared((40, 40), "float32")
+        acc = T.alloc_fragment((40, 40), "float32")
+        T.copy(A, a)
+        T.copy(A, r)
+        for p in T.serial({turns}):
+            T.clear(acc)
+            T.gemm(r, a, acc)
+            T.copy(acc, r)
+        T.copy(r, O)
+"""
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+def test_a_loop_that_never_runs_asks_for_nothing(turns: int) -> None:
+    """A power of one is the matrix itself: what the products would need is not filled."""
+    kernel = samples.from_text(POWER.format(turns=turns), "main")
+    assert harness.check(kernel).passed
+    a = np.random.default_rng(0).integers(-2, 3, (40, 40)).astype(np.float32)
+    found = harness.compile(kernel).run({"A": a}).outputs["O"]
+    np.testing.assert_array_equal(found, a @ a if turns else a)
+
+
 def test_integers_without_a_product_are_refused() -> None:
     """Nothing fills integers in DST with zeros."""
     with pytest.raises(CompileError, match="may have no iteration") as caught:

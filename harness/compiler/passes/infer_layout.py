@@ -19,6 +19,7 @@ from harness.compiler.block.names import INDEX
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.elementloops import parallelised
 from harness.compiler.guards import unguarded
+from harness.compiler.idle import without_idle
 from harness.compiler.innerloops import interchanged
 from harness.compiler.kernel import Kernel, read_kernel
 from harness.compiler.layouts import Conflict, merged, normalised
@@ -104,6 +105,7 @@ class InferTTLayout(TTPass):
 
         Scalars and masks become expressions first.
         """
+        func = without_idle(func)
         func = with_numbers(recalled(with_variables(separated(without_bits(func)))))
         func = assembled(unguarded(parallelised(without_scalars(spread(staged(func))))))
         func = unmasked(interchanged(placed(func)))
