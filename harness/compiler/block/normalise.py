@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.compiler.affine import Bounds, surely_runs
+from harness.compiler.block.alike import compare_as_reduced
 from harness.compiler.block.cut import cut_expressions
 from harness.compiler.block.initialise import initialise
 from harness.compiler.block.model import (
@@ -59,6 +60,7 @@ def normalise(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -
     _retarget(program)
     cut_expressions(program, dst_tiles)
     separate_exact(program)
+    compare_as_reduced(program)
     _remove_dead(program)
 
 
