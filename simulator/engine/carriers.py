@@ -14,7 +14,7 @@ from simulator.engine.cb import CircularBuffer
 from simulator.engine.deferred import Deferred
 from simulator.engine.group import Group
 from simulator.engine.lanes import Lanes, Vector
-from simulator.engine.parts import Piece, cut, page_piece, put
+from simulator.engine.parts import Piece, cut, page_piece, put, read_piece
 from simulator.engine.segs import NEVER, UNHELD, Seg, join_lanes, join_pages
 from simulator.engine.strand import Strand
 from simulator.engine.violation import Violation
@@ -94,11 +94,9 @@ class _Bytes:
         pieces = []
         for page in range(first, last + 1):
             if write:
-                seg = strand.staged_range(page, 1)[0]
+                pieces.append(page_piece(cb, strand.staged_range(page, 1)[0], strand.lanes.n))
             else:
-                found, offset = strand.find(page, page, cb.pool)
-                seg = found.slice(offset, 1)
-            pieces.append(page_piece(cb, seg, strand.lanes.n))
+                pieces.append(read_piece(cb, strand, page))
         return cut(pieces, at - first * cb.page_bytes, size)
 
     def joined(self, loads: list[tuple[Piece, Vector | None]], lanes: Lanes) -> Piece:

@@ -17,7 +17,7 @@ from simulator.engine.code import Builders, OpContext, Step, refusal, uniform
 from simulator.engine.expr import ExprError
 from simulator.engine.group import Group
 from simulator.engine.lanes import Vector
-from simulator.engine.parts import Piece, page_seg
+from simulator.engine.parts import Piece, page_seg, under_way
 from simulator.engine.pointers import Pointer, grain_of, misused, pointer_of
 from simulator.engine.segs import NEVER, UNHELD
 from simulator.engine.violation import Violation
@@ -67,8 +67,7 @@ def check_still(cb: CircularBuffer, group: Group, at: int, size: int, name: str)
     for strand, _ in cb.at(group.lanes):
         cb.check_writable(strand, at // cb.page_bytes, (at + size - 1) // cb.page_bytes
                           - at // cb.page_bytes + 1)  # fmt: skip
-        there = BYTES.taken(cb, strand, at, size, write=True)
-        if (there.when > group.local.reads_done).any():
+        if under_way(cb, strand, at, size, group.local.reads_done):
             raise _early(name)
 
 
@@ -91,14 +90,16 @@ def build_copy(c: OpContext) -> Step:
         at, start = into.offset(group), source.offset(group)
         lanes = group.lanes
         first: Any = cb.base + cb.phase(lanes, write=True) * cb.page_bytes + at
-        apart = [v % WORD for v in (first, source.cb.base + start, size)]
-        if size <= 0 or any(np.any(rest) for rest in apart):
+        apart = first % WORD
+        odd = (source.cb.base + start) % WORD or size % WORD
+        if size <= 0 or odd or (apart if type(apart) is int else apart.any()):
             raise Violation("Misaligned", f"{name} of {size} bytes from byte {start} of the window"
                             f" of circular buffer {source.cb.number} to byte {at} of that of"
                             f" circular buffer {cb.number}: words of {WORD} bytes are"
                             " moved")  # fmt: skip
         piece = taken(source.cb, group, start, size, name)
-        lost = (piece.when == UNHELD).all(axis=1)
+        unheld = piece.when == UNHELD
+        lost = unheld.all(axis=1)
         if lost.any():
             raise Violation("UninitialisedRead", f"{name} of {size} bytes of circular buffer"
                             f" {source.cb.number} that were never written",
@@ -106,7 +107,7 @@ def build_copy(c: OpContext) -> Step:
         check_still(cb, group, at, size, name)
         if machine.order is not None:
             machine.order.stored(cb, group, first - cb.base, size, c.number)
-        moved = Piece(piece.data, np.where(piece.when == UNHELD, UNHELD, NEVER))
+        moved = Piece(piece.data, np.where(unheld, UNHELD, NEVER))
         for strand, rows in cb.at(lanes):
             BYTES.put(cb, strand, at, moved if rows is None else moved.take(rows))
         return following

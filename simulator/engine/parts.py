@@ -67,19 +67,60 @@ def page_piece(cb: CircularBuffer, seg: Seg, lanes: int) -> Piece:
     return Piece(encode_tiles(values, cb.fmt), when)
 
 
+def read_piece(cb: CircularBuffer, strand: Strand, page: int) -> Piece:
+    """All bytes of a readable page, made once; not to be changed."""
+    seg, offset = strand.find(page, page, cb.pool)
+    if seg.pages == 1:
+        piece = seg.piece = page_piece(cb, seg, strand.lanes.n)
+        return piece
+    if seg.piece is None:
+        seg.piece = {}
+    known: dict[int, Piece] = seg.piece
+    if offset not in known:
+        known[offset] = page_piece(cb, seg.slice(offset, 1), strand.lanes.n)
+    return known[offset]
+
+
 def page_seg(cb: CircularBuffer, piece: Piece, width: int) -> Seg:
     """The segment of one page that holds these bytes."""
+    seg = Seg(1, None)
+    _settle(cb, seg, piece, width)
+    return seg
+
+
+def _settle(cb: CircularBuffer, seg: Seg, piece: Piece, width: int) -> None:
+    """Tell of a segment of one page what these bytes say; they stay as they are from now on."""
     lanes = len(piece.when)
     shape = (lanes // width, width, 1, 1, *cb.tile)
-    block: Any
     if cb.pool.arithmetic:
-        block = Deferred.other(partial(_decoded, cb, piece, shape), shape, cb.fmt.value_dtype)
+        seg.block = Deferred.other(partial(_decoded, cb, piece, shape), shape, cb.fmt.value_dtype)
     else:
-        block = cb.pool.dummy(shape, cb.fmt.value_dtype)
-    seg = Seg(1, block)
+        seg.block = cb.pool.dummy(shape, cb.fmt.value_dtype)
+    seg.valid = seg.parts = None
     know(cb, seg, piece.when)
     seg.piece = piece
-    return seg
+
+
+class _Open(Seg):
+    """A page that transfers fill one after the other.
+
+    Until somebody asks what is known of it, its bytes are changed where they are. The attributes
+    that would tell are left out as long, so that asking for one ends up in ``__getattr__``.
+    """
+
+    __slots__ = ("bytes", "cb", "width")
+
+    def __init__(self, cb: CircularBuffer, piece: Piece, width: int) -> None:
+        self.pages, self.rows, self.masked = 1, None, False
+        self.cb, self.width = cb, width
+        self.bytes: Piece | None = piece
+
+    def __getattr__(self, name: str) -> Any:
+        piece, self.bytes = self.bytes, None
+        if piece is None:
+            raise AttributeError(name)
+        _settle(self.cb, self, piece, self.width)
+        return getattr(self, name)
 
 
 def _decoded(cb: CircularBuffer, piece: Piece, shape: tuple[int, ...]) -> Block:
@@ -107,14 +148,14 @@ def put(cb: CircularBuffer, strand: Strand, at: int, piece: Piece) -> None:
     first, last = at // size, (at + count - 1) // size
     cb.check_writable(strand, first, last - first + 1)
     for page in range(first, last + 1):
-        old = page_piece(cb, strand.staged_range(page, 1)[0], strand.lanes.n)
         begin = max(at - page * size, 0)
         source = page * size + begin - at
         end = min(at + count - page * size, size)
-        there, here = slice(begin, end), slice(source, source + end - begin)
-        data, when = old.data.copy(), old.when.copy()
-        twice = (when[:, there] == piece.when[:, here]) & (when[:, there] > NEVER)
-        if twice.any():
+        data, when = _opened(cb, strand, page)
+        there = when[:, begin:end]
+        new = piece if end - begin == count else piece.of(source, end - begin)
+        same = there == new.when
+        if same.any() and (twice := same & (there > NEVER)).any():
             raise Violation(
                 "Race",
                 f"two NoC reads under way write byte"
@@ -122,12 +163,40 @@ def put(cb: CircularBuffer, strand: Strand, at: int, piece: Piece) -> None:
                 " comes last is not defined",
                 strand.lanes.ids[twice.any(axis=1)],
             )
-        data[:, there], when[:, there] = piece.data[:, here], piece.when[:, here]
-        strand.stage(page, page_seg(cb, Piece(data, when), strand.lanes.width), patched=True)
+        data[:, begin:end], there[...] = new
+
+
+def _opened(cb: CircularBuffer, strand: Strand, page: int) -> Piece:
+    """The bytes of a page of the reserved window, to be changed where they are."""
+    seg = strand.staged_range(page, 1)[0]
+    if type(seg) is _Open and seg.bytes is not None:
+        return seg.bytes
+    old = page_piece(cb, seg, strand.lanes.n)
+    piece = Piece(old.data.copy(), old.when.copy())
+    strand.stage(page, _Open(cb, piece, strand.lanes.width), patched=True)
+    return piece
+
+
+def under_way(cb: CircularBuffer, strand: Strand, at: int, size: int, done: int) -> bool:
+    """Whether reads behind epoch ``done`` may still write some bytes of the reserved window."""
+    page = cb.page_bytes
+    for number in range(at // page, (at + size - 1) // page + 1):
+        seg = strand.staged_range(number, 1)[0]
+        if type(seg) is _Open and seg.bytes is not None:
+            when = seg.bytes.when
+        elif seg.epoch <= done:  # the latest of all its bytes
+            continue
+        else:
+            when = page_piece(cb, seg, strand.lanes.n).when
+        if (when[:, max(at - number * page, 0) : at + size - number * page] > done).any():
+            return True
+    return False
 
 
 def cut(pieces: list[Piece], start: int, count: int) -> Piece:
     """``count`` bytes from ``start`` on of consecutive pages."""
+    if len(pieces) == 1:
+        return pieces[0].of(start, count)
     span = slice(start, start + count)
     return Piece(
         np.concatenate([piece.data for piece in pieces], axis=1)[:, span],

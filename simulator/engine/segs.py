@@ -43,8 +43,9 @@ class Seg:
         parts: of pages written in parts, per byte (lanes, pages, bytes) the epoch of the NoC read
             that writes it, :data:`NEVER` if none is under way, :data:`UNHELD` if nobody did;
             ``valid`` is then the largest rectangle of data in it.
-        piece: of one page written in parts, its bytes (:class:`simulator.engine.parts.Piece`);
-            ``block`` is made of them when somebody looks.
+        piece: of one page written or read in parts, its bytes
+            (:class:`simulator.engine.parts.Piece`), of which ``block`` is made when somebody looks
+            where they were written; of several pages those read in parts, by page.
     """
 
     __slots__ = ("block", "epoch", "masked", "pages", "parts", "piece", "rows", "valid")

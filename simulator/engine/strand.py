@@ -94,7 +94,7 @@ class Strand:
             if stop <= start or at >= end:
                 kept.append((at, old))
                 continue
-            if old.epoch == seg.epoch != NEVER and not patched:
+            if not patched and old.epoch == seg.epoch != NEVER:
                 raise Violation("Race", "two NoC reads under way write the same page: which of them"
                                 " comes last is not defined", self.lanes.ids)  # fmt: skip
             if at < start:
