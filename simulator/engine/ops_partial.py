@@ -94,10 +94,10 @@ def _piece(part: Part, ids: Vector, offset: int, size: int, epoch: int) -> Piece
     """What the tensor holds there now, as a NoC read of this epoch brings it."""
     tensor, span = part.tensor, slice(offset, offset + size)
     if part.c.machine.arithmetic:
-        data = tensor.page(ids)[:, span]
+        data = tensor.page(ids, span)
     else:
         data = np.zeros((len(ids), size), np.uint8)
-    held = tensor.bytes_held(ids)[:, span]
+    held = tensor.bytes_held(ids, span)
     return Piece(data, np.where(held, epoch, UNHELD))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from simulator.formats.tilize import from_faces, to_faces
 
 Flags = npt.NDArray[np.bool_]
 Extents = npt.NDArray[np.int16]
+Places = npt.NDArray[np.int64]
 
 KEPT: Final = 64
 """Sets of bytes whose extents are remembered: pages are filled piece by piece, one like another."""
@@ -38,6 +40,17 @@ class ByteMap:
         self.per_byte = 8 // fmt.spec.bits if fmt.is_bfp else 1
         self.section = self.size - self.datums // self.per_byte if fmt.is_bfp else 0
         self._known: dict[tuple[tuple[int, ...], bytes], Extents] = {}
+
+    def places(self, first: int, count: int) -> tuple[Places, Places]:
+        """Rows and columns of ``count`` datums in memory from the ``first`` on."""
+        rows, columns = self._places
+        return rows[first : first + count], columns[first : first + count]
+
+    @cached_property
+    def _places(self) -> tuple[Places, Places]:
+        height, width = self.tile
+        stored = to_faces(np.arange(height * width).reshape(height, width))
+        return stored // width, stored % width
 
     def bytes_of(self, valid: Extents) -> Flags:
         """Valid bytes (..., size) of tiles whose valid rows and columns are ``valid`` (..., 2)."""

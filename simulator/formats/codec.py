@@ -49,12 +49,17 @@ def decode_tiles(data: Bytes, fmt: DataFormat, tile: tuple[int, int] = (32, 32))
     if fmt.is_bfp:
         exponents, mantissas = split_bfp(data, fmt, tile)
         return from_faces(bfp.values_of(exponents, mantissas, fmt.spec.bits), tile)
-    words = np.ascontiguousarray(data).view(fmt.storage_dtype.newbyteorder("<"))
+    words = _words_in(data, fmt)
     if fmt is DataFormat.Float16_b:  # one pass over the datums, from faces to their place
         values = np.zeros((*words.shape[:-1], *tile), np.float32)
         from_faces(words, tile, out=upper_halves(values))
         return values
     return decode_datums(from_faces(words, tile), fmt)
+
+
+def decode_stored(data: Bytes, fmt: DataFormat) -> Array:
+    """Values (..., datums) of bytes (..., n) of some datums in memory, for every format but BFP."""
+    return decode_datums(_words_in(data, fmt), fmt)
 
 
 def encode_datums(values: Array, fmt: DataFormat) -> Array:
@@ -140,6 +145,10 @@ def _encode_integers(values: Array, fmt: DataFormat) -> Array:
     if fmt is DataFormat.Int8:
         return to_sign_magnitude(values)
     return values.astype(np.int64).astype(fmt.storage_dtype)
+
+
+def _words_in(data: Bytes, fmt: DataFormat) -> Array:
+    return np.ascontiguousarray(data).view(fmt.storage_dtype.newbyteorder("<"))
 
 
 def _bytes_of(words: Array) -> Bytes:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from simulator.arch import Arch
 from simulator.formats.bytemap import WHOLE, ByteMap, Flags
-from simulator.formats.codec import decode_tiles, encode_tiles
+from simulator.formats.codec import decode_stored, decode_tiles, encode_tiles
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.schema import Layout
 from simulator.plan.shards import page_homes, shard_cores
@@ -57,6 +57,10 @@ Extents = tuple[int, int, int, int]
 """(count, step, count, step) of the pages of one read."""
 
 
+ALL: Final = slice(None)
+"""All bytes of a page."""
+
+
 class Tensor:
     """One buffer of the plan.
 
@@ -84,7 +88,8 @@ class Tensor:
         self.grid = tile_grid(layout)
         self.page_bytes = self.fmt.tile_bytes(self.tile)
         self.values: Array = np.empty((0, *self.tile), self.fmt.value_dtype)
-        self.valid: npt.NDArray[np.int16] | None = None
+        self._valid: npt.NDArray[np.int16] | None = None
+        self._stale: Flags | None = None
         self.grain = self.page_bytes
         self.held: Flags | None = None
         self.owner: npt.NDArray[np.int32] | None = None
@@ -93,8 +98,21 @@ class Tensor:
         self.reads: dict[tuple[bytes, Extents], set[int]] = {}
         self.read_bytes = 0
         self.written_bytes = 0
+        self._spans: dict[tuple[int, int | None], npt.NDArray[np.int64]] = {}
         self._still: tuple[Array, npt.NDArray[np.uint8]] | None = None
         self._held: tuple[Any, Flags] | None = None
+
+    @property
+    def valid(self) -> npt.NDArray[np.int16] | None:
+        """Extents, made out of the bytes once somebody asks after parts of pages were written."""
+        if self._stale is not None and self._valid is not None and self.held is not None:
+            ids, self._stale = np.flatnonzero(self._stale), None
+            self._valid[ids] = self._map.extents_of(self.held[ids])
+        return self._valid
+
+    @valid.setter
+    def valid(self, extents: npt.NDArray[np.int16] | None) -> None:
+        self._valid, self._stale = extents, None
 
     def make_writable(self) -> None:
         """Prepare for writes: an owner per unit."""
@@ -108,7 +126,7 @@ class Tensor:
         if self.owner is not None and self.written_in is not None:
             self.owner.fill(NOBODY)
             self.written_in.fill(0)
-        self.held = None
+        self.held = self._stale = None
         for starts in self.reads.values():
             starts.clear()  # ops know the sets of their reads
         self.read_bytes = self.written_bytes = 0
@@ -117,6 +135,7 @@ class Tensor:
     def refine(self, grain: int) -> None:
         """Parts of pages are accessed, in multiples of ``grain`` bytes; before the run."""
         self.grain = math.gcd(self.grain, grain)
+        self._spans.clear()
         if self.writable:
             self.make_writable()
 
@@ -125,8 +144,13 @@ class Tensor:
         per = self.page_bytes // self.grain
         if per == 1:
             return ids
-        end = self.page_bytes if size is None else first + size
-        span = np.arange(first // self.grain, end // self.grain)
+        span = self._spans.get((first, size))
+        if span is None:
+            end = self.page_bytes if size is None else first + size
+            span = np.arange(first // self.grain, end // self.grain)
+            self._spans[first, size] = span
+        if ids.shape[1] == 1:
+            return ids * per + span
         return (ids[:, :, None] * per + span).reshape(len(ids), -1)
 
     def named(self, unit: int) -> str:
@@ -156,10 +180,17 @@ class Tensor:
                 np.copyto(self.values, decode_tiles(blank, self.fmt, self.tile),
                           where=~self._map.datums_of(self.held))  # fmt: skip
         self.held[ids, first : first + held.shape[1]] = held
-        self.valid[ids] = self._map.extents_of(self.held[ids])  # type: ignore[index]
+        if self._stale is None:
+            self._stale = np.zeros(self.pages, np.bool_)
+        self._stale[ids] = True
 
     def put(self, ids: Any, first: int, data: npt.NDArray[np.uint8]) -> None:
         """Write bytes (lanes, size) from ``first`` on of a page per lane."""
+        datum = self.page_bytes // (self.tile[0] * self.tile[1])
+        if not self.fmt.is_bfp and first % datum == data.shape[1] % datum == 0:
+            rows, columns = self._map.places(first // datum, data.shape[1] // datum)
+            self.values[ids[:, None], rows, columns] = decode_stored(data, self.fmt)
+            return
         whole = self.page(ids)
         whole[:, first : first + data.shape[1]] = data
         self.values[ids] = decode_tiles(whole, self.fmt, self.tile)
@@ -169,21 +200,20 @@ class Tensor:
         mine = np.repeat(units, self.grain).reshape(self.pages, self.page_bytes)
         return self._map.datums_of(mine & self.bytes_held(slice(None)))
 
-    def bytes_held(self, ids: Any) -> Flags:
-        """Which bytes (pages, page bytes) of some pages are data."""
+    def bytes_held(self, ids: Any, span: slice = ALL) -> Flags:
+        """Which bytes (pages, page bytes) of some pages, or of a part of each, are data."""
         if self.held is not None:
-            held: Flags = self.held[ids]
+            held: Flags = self.held[ids, span]
             return held
         if self.valid is not None:
             if not self._is_still():
-                return self._map.bytes_of(self.valid[ids])
+                return self._map.bytes_of(self.valid[ids])[..., span]
             if self._held is None or self._held[0] is not self.valid:
                 self._held = self.valid, self._map.bytes_of(self.valid)
-            return self._held[1][ids]  # type: ignore[no-any-return]
-        whole: Flags = np.broadcast_to(
-            np.True_, (*np.shape(self.values[ids])[:-2], self.page_bytes)
-        )
-        return whole
+            return self._held[1][ids, span]
+        pages = (self.pages,) if isinstance(ids, slice) else np.shape(ids)
+        whole: Flags = np.broadcast_to(np.True_, (*pages, self.page_bytes))
+        return whole[..., span]
 
     @cached_property
     def _map(self) -> ByteMap:
@@ -210,13 +240,13 @@ class Tensor:
         owner = self.owner
         return 0 if owner is None else int((owner != NOBODY).sum()) * self.grain
 
-    def page(self, number: Any) -> npt.NDArray[np.uint8]:
-        """Bytes of one page as the device would hold them; of several, a row each."""
+    def page(self, number: Any, span: slice = ALL) -> npt.NDArray[np.uint8]:
+        """Bytes of a page, or part of it, as the device would hold them; of several, a row each."""
         if not self._is_still():
-            return encode_tiles(self.values[number], self.fmt)
+            return encode_tiles(self.values[number], self.fmt)[..., span]
         if self._still is None or self._still[0] is not self.values:
             self._still = self.values, encode_tiles(self.values, self.fmt)
-        return self._still[1][number]  # type: ignore[no-any-return]
+        return self._still[1][number, span]
 
     def _is_still(self) -> bool:
         """Whether no run changes it, and its bytes are few enough to be kept."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.formats.bytemap import WHOLE, ByteMap
-from simulator.formats.codec import decode_tiles, encode_tiles
+from simulator.formats.codec import decode_stored, decode_tiles, encode_tiles
 from simulator.formats.dataformat import LEGAL_TILES, DataFormat
 
 FORMATS = st.sampled_from(list(DataFormat))
@@ -84,3 +84,21 @@ def test_extents_asked_for_again_are_the_callers_own() -> None:
     found.extents_of(held)[:] = 0
     assert found.extents_of(held).tolist() == [[3, WHOLE], [WHOLE, 7]]
     assert found.extents_of(held[:1]).tolist() == [[3, WHOLE]]
+
+
+@given(st.sampled_from([f for f in DataFormat if not f.is_bfp]), st.sampled_from(LEGAL_TILES),
+       st.data())  # fmt: skip
+def test_some_datums_are_what_the_whole_tile_has_there(
+    fmt: DataFormat, tile: tuple[int, int], data: st.DataObject
+) -> None:
+    """Part of a tile's bytes decodes to the values that decoding all of it puts at its places."""
+    found, datums = ByteMap(fmt, tile), tile[0] * tile[1]
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    stored = rng.integers(0, 256, found.size, np.uint8)
+    size = found.size // datums
+    first = data.draw(st.integers(0, datums - 1))
+    count = data.draw(st.integers(1, datums - first))
+    rows, columns = found.places(first, count)
+    part = decode_stored(stored[first * size : (first + count) * size], fmt)
+    want = decode_tiles(stored, fmt, tile)[rows, columns]
+    assert part.tobytes() == want.tobytes()
