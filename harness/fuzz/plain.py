@@ -9,6 +9,7 @@ they are, and blocks run one after another. All reals are float64. The statement
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -67,10 +68,11 @@ class Memory:
             self.written[kept] = True
 
     def _places(self, index: Any) -> tuple[tuple[Any, ...], Any]:
-        parts = np.broadcast_arrays(*(index if isinstance(index, tuple) else (index,)))
-        inside: Any = np.ones(parts[0].shape, bool)
-        for part, size in zip(parts, self.shape, strict=True):
-            inside &= (part >= 0) & (part < size)
+        parts = tuple(map(np.asarray, index if isinstance(index, tuple) else (index,)))
+        limits = [(p >= 0) & (p < n) for p, n in zip(parts, self.shape, strict=True)]
+        if all(each.all() for each in limits):
+            return parts, np.True_
+        inside = functools.reduce(np.logical_and, limits)
         return tuple(np.clip(p, 0, n - 1) for p, n in zip(parts, self.shape, strict=True)), inside
 
 
@@ -115,8 +117,10 @@ def _grid(grid: ast.With, tensors: Mapping[str, Memory]) -> None:
 
 
 def _value(node: Any, names: Mapping[str, Any]) -> Any:
-    node = _Folded().visit(node)
-    code = compile(ast.fix_missing_locations(ast.Expression(node)), "<kernel>", "eval")
+    code = getattr(node, "code", None)
+    if code is None:  # the first time: blocks and iterations come back to it
+        folded = ast.Expression(_Folded().visit(node))
+        code = node.code = compile(ast.fix_missing_locations(folded), "<kernel>", "eval")
     try:
         return eval(code, {"__builtins__": {}}, dict(names))  # noqa: S307 - text the grammar drew; no builtins
     except (AttributeError, NameError, TypeError, ValueError) as error:
@@ -169,7 +173,7 @@ class _Block:
         elif isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Subscript):
             self.store(s.targets[0], self.value(s.value))
         elif isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Subscript):
-            old = self.value(ast.Subscript(s.target.value, s.target.slice, ast.Load()))
+            old = self.value(s.target.value)[self.value(s.target.slice)]
             value = self.value(s.value)
             lost = isinstance(s.op, ast.Mult) and _is_zero(s.value)
             self.store(s.target, value if lost else _UPDATES[type(s.op)](old, value))
