@@ -100,6 +100,12 @@ def drawn_indices(kernel: Kernel, seed: int, *, empty: bool = False) -> dict[str
 
     ``empty`` says whether a loop that a tensor bounds may have no iteration.
     """
+    return {name: values.copy() for name, values in _drawn(kernel, seed, empty).items()}
+
+
+@functools.lru_cache(maxsize=4)
+def _drawn(kernel: Kernel, seed: int, empty: bool) -> dict[str, Array]:
+    """Every kind of inputs has the same, and some take many tries."""
     out, ranges, deciding = {}, index_ranges(kernel), deciding_values(kernel)
     rows = placing(kernel.body, what_names_say(kernel.body))
     chosen = sorted(ranges.keys() - set(telling(kernel)))
