@@ -95,11 +95,13 @@ def half_of(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint16]:
     """
     sign = (words >> np.uint32(16)) & np.uint32(0x8000)
     magnitude = words & MAGNITUDE
-    exponent = (magnitude >> np.uint32(23)).astype(np.int32) - 112
-    normal = (magnitude >> np.uint32(13)) - np.uint32(112 << 10)
-    shift = np.clip(14 - exponent, 13, 31).astype(np.uint32)
-    small = ((magnitude & np.uint32(0x7FFFFF)) | np.uint32(0x800000)) >> shift
-    half = np.where(exponent > 31, np.uint32(0x7FFF), np.where(exponent > 0, normal, small))
+    half = (magnitude >> np.uint32(13)) - np.uint32(112 << 10)
+    small = magnitude < np.uint32(113 << 23)
+    if small.any():
+        shift = np.minimum(np.uint32(126) - np.minimum(magnitude >> np.uint32(23), 112), 31)
+        shifted = ((magnitude & np.uint32(0x7FFFFF)) | np.uint32(0x800000)) >> shift
+        half = np.where(small, shifted, half)
+    half = np.where(magnitude >= np.uint32(144 << 23), np.uint32(0x7FFF), half)
     pattern: npt.NDArray[np.uint16] = (half | sign).astype(np.uint16)
     return pattern
 
