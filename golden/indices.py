@@ -16,8 +16,6 @@ from tvm import tirx
 
 from golden.decisions import deciding_values
 from golden.laid import laid
-from golden.named import named as what_names_say
-from golden.named import scalars
 from golden.rows import apart, by_steps, with_none
 from golden.source import COPY, Kernel, constant, dtype_of, lists
 from golden.stored import placing
@@ -41,7 +39,7 @@ def index_ranges(kernel: Kernel) -> dict[str, Interval]:
 def _ranges(kernel: Kernel) -> dict[str, Interval]:
     """A kernel never changes, and every draw of its inputs asks."""
     named: dict[Any, Any] = {}
-    single = scalars(kernel.body)
+    single = kernel.singles
     for stmt in kernel.statements:
         if isinstance(stmt, tirx.Bind):
             named[stmt.var] = stmt.value
@@ -107,7 +105,7 @@ def drawn_indices(kernel: Kernel, seed: int, *, empty: bool = False) -> dict[str
 def _drawn(kernel: Kernel, seed: int, empty: bool) -> dict[str, Array]:
     """Every kind of inputs has the same, and some take many tries."""
     out, ranges, deciding = {}, index_ranges(kernel), deciding_values(kernel)
-    rows = placing(kernel.body, what_names_say(kernel.body))
+    rows = placing(kernel.body, kernel.names)
     chosen = sorted(ranges.keys() - set(telling(kernel)))
     for number, name in enumerate((*chosen, *sorted(deciding.keys() - ranges.keys()))):
         low, high = ranges.get(name, (0, 0))

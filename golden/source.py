@@ -14,6 +14,7 @@ from tvm import tirx
 from golden.errors import GoldenError, location_of
 from golden.formats import find_format
 from golden.kept import kept
+from golden.named import Named, named, scalars
 
 GRID_AXES: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 COPY: Final = "tl.copy"
@@ -68,6 +69,16 @@ class Kernel:
     def statements(self) -> tuple[Any, ...]:
         """Every statement of the body, outer ones first."""
         return tuple(statements(self.body))
+
+    @functools.cached_property
+    def singles(self) -> set[Any]:
+        """On-chip buffers that hold one number (golden.named)."""
+        return scalars(self.body)
+
+    @functools.cached_property
+    def names(self) -> Named:
+        """What every name and scalar is ever given (golden.named)."""
+        return named(self.body)
 
     @property
     def work_grid(self) -> tuple[int, ...]:

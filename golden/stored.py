@@ -12,7 +12,7 @@ from golden.interpret.access import check_stored
 from golden.interpret.expressions import Evaluator
 from golden.interpret.machine import Chunk
 from golden.interpret.space import Space
-from golden.named import Named, loads_behind, named, told
+from golden.named import Named, loads_behind, told
 from golden.source import COPY, Kernel, calls, constant, mentions, statements
 
 _PARALLEL: Final = (1, 2)
@@ -103,7 +103,7 @@ class Stored:
 
 def told_outputs(kernel: Kernel) -> set[str]:
     """Names of outputs of which memory decides what is stored."""
-    names, tensors = named(kernel.body), {info.var for info in kernel.tensors}
+    names, tensors = kernel.names, {info.var for info in kernel.tensors}
     found = [(s.buffer, s.indices) for s in statements(kernel.body)
              if isinstance(s, tirx.BufferStore)]  # fmt: skip
     for call in calls(kernel.body, COPY):

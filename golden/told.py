@@ -26,7 +26,7 @@ from golden.interpret.machine import Chunk, Machine
 from golden.interpret.space import Space
 from golden.interpret.statements import Statements
 from golden.interpret.tensors import Tensor
-from golden.named import loads_behind, named, scalars
+from golden.named import loads_behind
 from golden.source import COPY, Kernel, constant, dtype_of, mentions, op_name
 from golden.stored import Stored
 
@@ -112,7 +112,7 @@ def telling(kernel: Kernel) -> tuple[str, ...]:
 
     Directly, by a name, or through a scalar.
     """
-    names = named(kernel.body)
+    names = kernel.names
     places = [s.loop_var for s in kernel.statements
               if isinstance(s, tirx.For) and int(s.kind) in (1, 2)]  # fmt: skip
     found: dict[str, None] = {}
@@ -195,7 +195,7 @@ class _Walk(Statements):
         super().__init__(chunk)
         self.deep, self.left, self.steps, self.decided = 0, False, 0, 0
         self.asking: dict[Any, bool] = {}
-        self.scalars = scalars(chunk.machine.kernel.body)
+        self.scalars = chunk.machine.kernel.singles
         self.stored = Stored(chunk, self.names)
 
     def run(self, stmt: Any, space: Space) -> None:

@@ -20,6 +20,16 @@ Index = tuple[Any, ...]
 Lanes = slice | npt.NDArray[np.intp]
 
 
+def lowest(start: Any) -> int:
+    """The least of a number or numbers."""
+    return start if type(start) is int else int(np.min(start))
+
+
+def highest(start: Any) -> int:
+    """The greatest of a number or numbers."""
+    return start if type(start) is int else int(np.max(start))
+
+
 def _neutral(name: str, planes: Planes) -> Any:
     """What an absent plane stands for."""
     if name == "value2":

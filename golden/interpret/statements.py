@@ -18,7 +18,7 @@ from golden.interpret.machine import Chunk
 from golden.interpret.memory import OnChip
 from golden.interpret.space import Along, Bound, Space
 from golden.interpret.tileops import TileOps
-from golden.named import named, told
+from golden.named import told
 from golden.orderless import orderless
 from golden.source import constant, dtype_of, op_name
 from golden.truth import Truth, choose
@@ -35,7 +35,7 @@ class Statements:
         """``chunk`` holds the state that changes."""
         self.chunk = chunk
         self.tileops = TileOps(chunk)
-        self.names = named(chunk.machine.kernel.body)
+        self.names = chunk.machine.kernel.names
 
     def run(self, stmt: Any, space: Space) -> None:
         """Execute one statement.

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from golden.approx import PLANES, Approx, Bools
 from golden.errors import GoldenError
-from golden.interpret.memory import Index, Planes, part_of
+from golden.interpret.memory import Index, Planes, highest, lowest, part_of
 
 NOBODY = -1
 """Owner of an element no block has written."""
@@ -65,8 +65,8 @@ class Tensor:
         return any(a < 0 or b > n for a, b, n in zip(least, most, self.shape, strict=True))
 
     def _reach(self, starts: Sequence[Any], extents: Sequence[int]) -> bool:
-        least = [int(np.min(s)) for s in starts]
-        most = [int(np.max(s)) + e for s, e in zip(starts, extents, strict=True)]
+        least = [lowest(s) for s in starts]
+        most = [highest(s) + e for s, e in zip(starts, extents, strict=True)]
         return self._reserve(least, most)
 
     def _window_index(self, starts: Sequence[Any]) -> Index:

@@ -13,7 +13,7 @@ from golden.approx import Approx
 from golden.errors import GoldenError, location_of
 from golden.interpret.expressions import Evaluator
 from golden.interpret.machine import Chunk
-from golden.interpret.memory import Lanes, OnChip
+from golden.interpret.memory import Lanes, OnChip, highest, lowest
 from golden.matmul import Operand, multiply_accumulate
 from golden.reduction import Reducer
 from golden.source import COPY, CUMSUM, FILL, GEMM, REDUCE, constant, divides, dtype_of, op_name
@@ -84,8 +84,7 @@ class TileOps:
             extent = constant(part.extent)
             if extent is None:
                 raise GoldenError("a region's extent is not a constant", location=location_of(node))
-            open_end = dim in many and not divides(part.min, extent)
-            if evaluator.asked and not open_end:
+            if evaluator.asked and not (dim in many and not divides(part.min, extent)):
                 _check_index(start, extent, constant(size) or 0, node)
             starts.append(start)
             extents.append(extent)
@@ -112,7 +111,7 @@ class TileOps:
             raise GoldenError(f"buffer {region.buffer.name} is not allocated")
         cell = self.chunk.buffers[region.buffer]
         for start, extent, size in zip(region.starts, region.extents, cell.shape, strict=True):
-            if np.min(start) < 0 or np.max(start) + extent > size:
+            if lowest(start) < 0 or highest(start) + extent > size:
                 raise GoldenError(f"a region beyond the shape of {region.buffer.name}")
         return cell
 
