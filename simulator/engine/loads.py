@@ -16,7 +16,7 @@ from simulator.engine.code import BLOCKED, Names, Step, refusal
 from simulator.engine.expr import ExprError, Poly, poly_of
 from simulator.engine.group import Group
 from simulator.engine.segs import UNHELD
-from simulator.engine.values import squeeze
+from simulator.engine.values import highest, lowest, spread, squeeze
 from simulator.engine.violation import Violation
 from simulator.formats.dataformat import DataFormat, shape_name
 from simulator.program import LOAD
@@ -57,9 +57,10 @@ def build_load(
         mail = group.local.mail if cursor == "unpack" else ()
         if any(len(box) >= MAILBOX for box in mail):
             return BLOCKED
-        lanes, at = group.lanes, np.asarray(value(group.regs))
-        outside = (at < 0) | (at >= width)
-        if outside.any():
+        lanes, at = group.lanes, value(group.regs)
+        if lowest(at) < 0 or highest(at) >= width:
+            at = np.asarray(at)
+            outside = (at < 0) | (at >= width)
             raise Violation(
                 "OutOfBounds",
                 f"{LOAD} of datum {int(at[outside][0])} of a row of {width} in circular buffer"
@@ -74,14 +75,16 @@ def build_load(
             cb.check_readable(strand, 0, 0)
             loads.append((BYTES.taken(cb, strand, 0, cb.page_bytes, write=False), rows))
         page = BYTES.joined(loads, lanes)
-        span = at.reshape(-1, 1) * _SIZE + np.arange(_SIZE)
-        lost = (np.take_along_axis(page.when, span, axis=1) == UNHELD).any(axis=1)
+        if isinstance(at, int):
+            datum_of: Any = (slice(None), slice(at * _SIZE, (at + 1) * _SIZE))
+        else:
+            datum_of = (np.arange(lanes.n)[:, None], at.reshape(-1, 1) * _SIZE + np.arange(_SIZE))
+        lost = (page.when[datum_of] == UNHELD).any(axis=1)
         if lost.any():
-            datum = int(np.broadcast_to(at, lanes.n)[lost][0])
+            datum = int(spread(at, lanes.n)[lost][0])
             raise Violation("UninitialisedRead", f"{LOAD} of datum {datum} of a page of circular"
                             f" buffer {number}: nobody wrote it", lanes.ids[lost])  # fmt: skip
-        found = np.take_along_axis(page.data, span, axis=1)
-        datums = np.ascontiguousarray(found).view("<i4")[:, 0]
+        datums = np.ascontiguousarray(page.data[datum_of]).view("<i4")[:, 0]
         group.regs[register] = loaded = squeeze(datums.astype(np.int64))
         for box in mail:
             box.append(loaded)
