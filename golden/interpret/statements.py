@@ -51,22 +51,23 @@ class Statements:
             raise
 
     def _run(self, stmt: Any, space: Space) -> None:
-        if isinstance(stmt, tirx.SeqStmt):
+        kind = type(stmt)  # isinstance of a node class is slow
+        if kind is tirx.SeqStmt:
             for part in stmt.seq[:]:
                 self.run(part, space)
-        elif isinstance(stmt, tirx.AllocBuffer):
+        elif kind is tirx.AllocBuffer:
             self._allocate(stmt)
-        elif isinstance(stmt, tirx.For):
+        elif kind is tirx.For:
             self._loop(stmt, space)
-        elif isinstance(stmt, tirx.BufferStore):
+        elif kind is tirx.BufferStore:
             self._store(stmt, space)
-        elif isinstance(stmt, tirx.IfThenElse):
+        elif kind is tirx.IfThenElse:
             self._if(stmt, space)
-        elif isinstance(stmt, tirx.Evaluate):
+        elif kind is tirx.Evaluate:
             self._evaluate(stmt, space)
-        elif isinstance(stmt, tirx.Bind):
+        elif kind is tirx.Bind:
             self._bind(stmt, space)
-        elif isinstance(stmt, tirx.AttrStmt):
+        elif kind is tirx.AttrStmt:
             self.run(stmt.body, space)
         else:
             raise GoldenError(f"the statement {type(stmt).__name__} has no meaning here")
