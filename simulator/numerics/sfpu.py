@@ -83,7 +83,10 @@ def _load(operand: Array | float) -> Doubles:
 def _flushed(operand: Array | float) -> Floats:
     """A DST tile or immediate with denormals as zeros of their sign; not copied without any."""
     values = np.asarray(operand, np.float32)
-    small = (np.abs(values) < _TINY) & (values != 0)
+    small = np.abs(values) < _TINY
+    if not small.any():
+        return values
+    small = small & (values != 0)
     return np.where(small, np.copysign(np.float32(0), values), values) if small.any() else values
 
 
