@@ -80,6 +80,11 @@ class Kernel:
         """What every name and scalar is ever given (golden.named)."""
         return named(self.body)
 
+    @functools.cached_property
+    def told(self) -> dict[Any, bool]:
+        """Stores that walks have asked about, and whether memory decides their places."""
+        return {}
+
     @property
     def work_grid(self) -> tuple[int, ...]:
         """Extents of the blocks dealt to cores: of the grid, or of a T.Persistent loop's domain."""

@@ -24,15 +24,25 @@ class Stored:
     def __init__(self, chunk: Chunk, names: Named) -> None:
         """``names`` are what names of the kernel stand for."""
         self.tensors, self.names = chunk.machine.tensors, names
+        self.told: dict[Any, bool] = chunk.machine.kernel.told
+        self.around: dict[Any, bool] = {}
         self.found: dict[Any, list[Any]] = {}
 
     def is_told(self, stmt: Any) -> bool:
         """Whether a store is one of them."""
-        return stmt.buffer in self.tensors and any(told(i, self.names) for i in stmt.indices)
+        found = self.told.get(stmt)
+        if found is None:
+            found = stmt.buffer in self.tensors and any(told(i, self.names) for i in stmt.indices)
+            self.told[stmt] = found
+        return found
 
     def within(self, stmt: Any) -> bool:
         """Whether one is below a statement."""
-        return any(isinstance(s, tirx.BufferStore) and self.is_told(s) for s in statements(stmt))
+        found = self.around.get(stmt)
+        if found is None:
+            stores = (s for s in statements(stmt) if isinstance(s, tirx.BufferStore))
+            found = self.around[stmt] = any(self.is_told(s) for s in stores)
+        return found
 
     def matters(self, loop: Any) -> bool:
         """Whether more than the place in a row depends on a loop of T.Parallel."""
