@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,16 @@ import numpy.typing as npt
 Vector = npt.NDArray[np.int64]
 Value: TypeAlias = "int | Vector"
 
+FEW: Final = 64
+"""Entries up to which Python compares them sooner than NumPy does."""
+
 
 def squeeze(vector: Vector) -> Value:
     """The int all entries agree on, else the vector."""
+    if len(vector) <= FEW:
+        entries = vector.tolist()
+        first = entries[0]
+        return first if entries.count(first) == len(entries) else vector
     first = int(vector[0])
     return first if (vector == first).all() else vector
 

@@ -14,7 +14,7 @@ from simulator.engine.expr import ExprError
 from simulator.engine.lanes import LaneTable
 from simulator.engine.pool import ALIGNMENT, Pool
 from simulator.engine.segs import Seg, join_lanes, join_pages, select_block
-from simulator.engine.values import join, squeeze, take
+from simulator.engine.values import FEW, join, squeeze, take
 from simulator.formats.bytemap import WHOLE
 from tests.simulator.reference import Interpreter
 
@@ -106,6 +106,18 @@ def test_values_stay_integers_while_lanes_agree() -> None:
     assert isinstance(squeeze(vector), np.ndarray)
     assert join([(2, np.array([0])), (2, np.array([1]))], 2) == 2
     assert np.array_equal(join([(2, np.array([1])), (3, np.array([0]))], 2), [3, 2])
+
+
+@given(st.integers(1, 2 * FEW), st.integers(-9, 9), st.data())
+def test_vectors_of_any_length_are_squeezed_alike(
+    size: int, value: int, data: st.DataObject
+) -> None:
+    """Short vectors and long ones become an int where all entries agree, and else stay."""
+    vector = np.full(size, value, np.int64)
+    assert squeeze(vector) == value
+    assert type(squeeze(vector)) is int
+    vector[data.draw(st.integers(0, size - 1))] += 1
+    assert squeeze(vector) is vector if size > 1 else squeeze(vector) == value + 1
 
 
 def test_pool_never_hands_out_what_is_in_use() -> None:
