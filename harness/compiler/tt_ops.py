@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tvm import tirx
-from tvm.ir import Call, StringImm
+from tvm.ir import StringImm
 from tvm.tirx import FloatImm
 
 from harness.compiler import attrs
-from harness.language.ops import register_op
+from harness.language.ops import new_call, register_op
 from simulator.isa import OPS
 
 TILE_ADDR: Final = "tt.tile_addr"
@@ -55,13 +55,13 @@ def call(name: str, *args: Any, span: Any = None) -> Any:
             converted.append(tirx.const(value, "int32"))
         else:
             converted.append(value)
-    return tirx.Evaluate(Call(f"tt.{name}", converted, ret_ty="void", span=span), span)
+    return tirx.Evaluate(new_call(f"tt.{name}", converted, "void", span), span)
 
 
 def address(name: str, *args: Any) -> Any:
     """An L1 address expression."""
-    return Call(name, [tirx.const(a, "int32") if isinstance(a, int) else a for a in args],
-                ret_ty="int32")  # fmt: skip
+    given = [tirx.const(a, "int32") if isinstance(a, int) else a for a in args]
+    return new_call(name, given, "int32")
 
 
 def seq(stmts: list[Any]) -> Any:

@@ -6,7 +6,9 @@ golden interpreter and the printer see the same thing. Operand orders are stated
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 import tvm
@@ -55,8 +57,29 @@ for _name, _doc in (
     register_op(_name, _doc)
 
 
+def new_call(op: Any, args: Sequence[Any], ty: Any, span: Any = None) -> Call:
+    """``Call(op, args, ret_ty=ty, span=span)``, whose constructor imports modules every time.
+
+    Those take four fifths of it, and a kernel is made of hundreds of calls. ``op`` and ``ty`` may
+    be names.
+    """
+    found = _op(op) if isinstance(op, str) else op
+    of = _type(ty) if isinstance(ty, str) else ty
+    return tvm.ir._ffi_api.Call(of, found, args, None, [], span)  # noqa: SLF001  (as the constructor)
+
+
+@functools.cache
+def _op(name: str) -> Any:
+    return tvm.ir.Op.get(name)
+
+
+@functools.cache
+def _type(name: str) -> Any:
+    return tvm.ir.PrimType(name)
+
+
 def _call(name: str, args: list[object]) -> Call:
-    return Call(name, args, ret_ty="void")
+    return new_call(name, args, "void")
 
 
 def _ignore(what: str, given: dict[str, object], *accepted: str) -> None:

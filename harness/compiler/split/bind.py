@@ -12,6 +12,7 @@ from tvm.ir import Call
 
 from harness.compiler.split.buffers import Circular
 from harness.compiler.tt_ops import COPIES, TILE_ADDR, address, seq
+from harness.language.ops import new_call
 from harness.language.regions import is_buffer
 
 
@@ -48,7 +49,7 @@ def bind(stmts: list[Any], thread: str, circular: Mapping[Any, Circular]) -> lis
             tirx.const(circular[a].id, "int32") if is_buffer(a) and a in circular else a
             for a in args
         ]
-        return Call(call.op, args, ret_ty=call.ty, span=call.span)
+        return new_call(call.op, args, call.ty, call.span)
 
     bound = tvm_ffi.structural_map(seq(stmts), [(Call, rewrite)], order="pre")
     return [bound] if len(stmts) == 1 else bound.seq[:]
