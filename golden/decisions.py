@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 
 from golden.source import Kernel, constant, is_scalar, lists, statements
+from golden.walks import structural_walk
 
 _COMPARISONS: Final = (tirx.EQ, tirx.NE, tirx.LT, tirx.LE, tirx.GT, tirx.GE)
 
@@ -86,7 +86,7 @@ def _parts(expr: Any, named: dict[Any, Any]) -> tuple[set[int], set[Any]]:
         numbers.update(n for n in map(constant, (node.a, node.b)) if n is not None)
 
     if isinstance(expr, tvm.ir.Expr):
-        tvm_ffi.structural_walk(expr, [
+        structural_walk(expr, [
             (tvm.ir.TensorLoad, load), (tvm.ir.Var, name), *((k, compared) for k in _COMPARISONS)
         ])  # fmt: skip
     return numbers, buffers

@@ -11,7 +11,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import tvm
-import tvm_ffi
 from tvm import tirx
 
 from golden.decisions import deciding_values
@@ -20,6 +19,7 @@ from golden.rows import apart, by_steps, with_none
 from golden.source import COPY, Kernel, constant, dtype_of, lists
 from golden.stored import placing
 from golden.told import drawn_bounds, telling
+from golden.walks import structural_walk
 
 Array = npt.NDArray[Any]
 Interval = tuple[int, int]
@@ -68,18 +68,18 @@ def _placed(kernel: Kernel) -> Iterator[tuple[Any, int]]:
     for region in (r for call in kernel.calls(COPY) for r in call.args[:2]):
         for part, size in zip(region.region[:], region.source.ty.shape[:], strict=True):
             yield part.min, (constant(size) or 0) - (constant(part.extent) or 0)
-            tvm_ffi.structural_walk(part.min, [(tvm.ir.TensorLoad, lambda o: loads.extend(_in(o)))])
+            structural_walk(part.min, [(tvm.ir.TensorLoad, lambda o: loads.extend(_in(o)))])
     for stmt in kernel.statements:
         if isinstance(stmt, tirx.BufferStore):
             for expr in (stmt.value, *stmt.indices):
-                tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, loads.append)])
+                structural_walk(expr, [(tvm.ir.TensorLoad, loads.append)])
             if stmt.buffer in tensors:
                 sizes = zip(stmt.indices, stmt.buffer.ty.shape[:], strict=True)
                 yield from ((index, (constant(size) or 0) - 1) for index, size in sizes)
         elif isinstance(stmt, (tirx.Bind, tirx.For)):
             asked = [stmt.value] if isinstance(stmt, tirx.Bind) else [stmt.min, stmt.extent]
             for expr in asked:
-                tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, lambda o: loads.extend(_in(o)))])
+                structural_walk(expr, [(tvm.ir.TensorLoad, lambda o: loads.extend(_in(o)))])
     for load in loads:
         for index, size in zip(load.indices[:], load.source.ty.shape[:], strict=True):
             yield index, (constant(size) or 0) - 1
@@ -89,7 +89,7 @@ def _in(load: Any) -> list[Any]:
     """A load that another one places, which therefore says what that may hold; else nothing."""
     found: list[Any] = []
     for index in load.indices:
-        tvm_ffi.structural_walk(index, [(tvm.ir.TensorLoad, found.append)])
+        structural_walk(index, [(tvm.ir.TensorLoad, found.append)])
     return [load] if found else []
 
 
@@ -136,10 +136,10 @@ def _tables(expr: Any, named: Mapping[Any, Any], known: Mapping[Any, set[str]]) 
     names: list[Any] = []
     inner: list[Any] = []
     if isinstance(expr, tvm.ir.Expr):
-        tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, loads.append),
-                                       (tvm.ir.Var, names.append)])  # fmt: skip
+        structural_walk(expr, [(tvm.ir.TensorLoad, loads.append),
+                               (tvm.ir.Var, names.append)])  # fmt: skip
     for index in (i for load in loads for i in load.indices):  # which has limits of its own
-        tvm_ffi.structural_walk(index, [(tvm.ir.TensorLoad, inner.append)])
+        structural_walk(index, [(tvm.ir.TensorLoad, inner.append)])
     out = {name for load in loads if load.source not in named
            and not any(load.same_as(i) for i in inner)
            for name in known.get(load.source, {str(load.source.name)})}  # fmt: skip

@@ -13,12 +13,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import tvm
-import tvm_ffi
 
 from golden.errors import GoldenError
 from golden.formats import TILE, find_format
 from golden.indices import drawn_indices
 from golden.source import BufferInfo, Kernel, read_kernel
+from golden.walks import structural_walk
 
 Array = npt.NDArray[Any]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
@@ -167,7 +167,7 @@ def overflowing(*funcs: Any) -> str | None:
         found.append(str(getattr(call.op, "name", "")).rpartition(".")[2])
 
     for func in funcs:
-        tvm_ffi.structural_walk(func.body, [(tvm.ir.Call, seen)])
+        structural_walk(func.body, [(tvm.ir.Call, seen)])
     if not any(name in EXPONENTIALS for name in found):
         return None
     return "hilly" if "gemm" in found else "steep"

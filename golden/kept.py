@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 
 from golden.named import Named, named, told
+from golden.walks import structural_walk
 
 _PARALLEL = 1
 Target = tuple[Any, str]
@@ -83,9 +83,7 @@ class _Nest:
     def _of_block(self, test: Any) -> bool:
         used: list[Any] = []
         reads: list[Any] = []
-        tvm_ffi.structural_walk(
-            test, [(tvm.ir.Var, used.append), (tvm.ir.TensorLoad, reads.append)]
-        )
+        structural_walk(test, [(tvm.ir.Var, used.append), (tvm.ir.TensorLoad, reads.append)])
         return not reads and not any(v.same_as(var) for v in used for var, _ in self.loops)
 
     def _exists(self, store: Any, test: Any) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import tvm
-import tvm_ffi
 from tvm import tirx
+
+from golden.walks import structural_walk
 
 _PARALLEL: Final = (1, 2)
 _TENSORS: Final = ("", "global")
@@ -34,12 +35,10 @@ def scalars(body: Any) -> set[Any]:
 
     def loop(stmt: Any) -> None:
         if int(stmt.kind) in _PARALLEL:
-            tvm_ffi.structural_walk(
-                stmt.body, [(tirx.BufferStore, lambda store: others.add(store.buffer))]
-            )
+            structural_walk(stmt.body, [(tirx.BufferStore, lambda store: others.add(store.buffer))])
 
-    tvm_ffi.structural_walk(body, [(tirx.AllocBuffer, allocated), (tvm.ir.TensorRegion, region),
-                                   (tirx.For, loop)])  # fmt: skip
+    structural_walk(body, [(tirx.AllocBuffer, allocated), (tvm.ir.TensorRegion, region),
+                           (tirx.For, loop)])  # fmt: skip
     return {b for b in found if str(b.ty.storage_scope) == "local.var" or b not in others}
 
 
@@ -55,7 +54,7 @@ def named(body: Any) -> dict[Any, list[Any]]:
         if stmt.buffer in known:
             out.setdefault(stmt.buffer, []).append(stmt.value)
 
-    tvm_ffi.structural_walk(body, [(tirx.Bind, bind), (tirx.BufferStore, store)])
+    structural_walk(body, [(tirx.Bind, bind), (tirx.BufferStore, store)])
     return out
 
 
@@ -65,7 +64,7 @@ def loads_behind(expr: Any, names: Named) -> Iterator[Any]:
         return
     loads: list[Any] = []
     used: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, loads.append), (tvm.ir.Var, used.append)])
+    structural_walk(expr, [(tvm.ir.TensorLoad, loads.append), (tvm.ir.Var, used.append)])
     yield from (load for load in loads if load.source not in names)
     for var in dict.fromkeys(used):
         rest = {k: v for k, v in names.items() if not k.same_as(var)}

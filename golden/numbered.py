@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import tvm_ffi
 from tvm import tirx
 
 from golden.contract import NumericContract
@@ -18,6 +17,7 @@ from golden.interpret.expressions import Evaluator
 from golden.interpret.machine import Chunk, Machine
 from golden.interpret.space import Space
 from golden.source import Kernel, constant, mentions
+from golden.walks import structural_walk
 
 
 def numbered_places(kernel: Kernel, contract: NumericContract) -> int | None:
@@ -76,5 +76,5 @@ def _apart(stmt: Any) -> tuple[Any | None, Any, list[Any]]:
 def _divides(body: Any, variables: list[Any]) -> bool:
     """Whether something is divided that these variables number."""
     found: list[Any] = []
-    tvm_ffi.structural_walk(body, [(k, found.append) for k in (tirx.FloorDiv, tirx.FloorMod)])
+    structural_walk(body, [(k, found.append) for k in (tirx.FloorDiv, tirx.FloorMod)])
     return any(mentions(division.a, variables) for division in found)

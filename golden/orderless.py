@@ -14,6 +14,7 @@ import tvm_ffi
 from tvm import tirx
 
 from golden.source import constant, mentions
+from golden.walks import structural_walk
 
 _ORDERED: tuple[int, ...] = (0, 3)
 """Kinds of loops that run one iteration after another: serial and unrolled."""
@@ -80,7 +81,7 @@ def _alone(stores: list[Any]) -> bool:
     for store in stores:
         for part in (store.value, *store.indices):
             if isinstance(part, tvm.ir.Expr):
-                tvm_ffi.structural_walk(part, [(tvm.ir.TensorLoad, found.append)])
+                structural_walk(part, [(tvm.ir.TensorLoad, found.append)])
     return all(load.source not in places or _same(places[load.source], load.indices)
                for load in found)  # fmt: skip
 

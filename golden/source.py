@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 
 from golden.errors import GoldenError, location_of
 from golden.formats import find_format
 from golden.kept import kept
 from golden.named import Named, named, scalars
+from golden.walks import structural_walk
 
 GRID_AXES: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 COPY: Final = "tl.copy"
@@ -92,7 +92,7 @@ class Kernel:
             if isinstance(stmt, tirx.For) and PERSISTENT in stmt.annotations:
                 _, *domain = (int(n) for n in stmt.annotations[PERSISTENT])
                 used: list[Any] = []
-                tvm_ffi.structural_walk(stmt.body.condition, [(tvm.ir.Var, used.append)])
+                structural_walk(stmt.body.condition, [(tvm.ir.Var, used.append)])
                 others = [e for v, e in self.grid if not any(v.same_as(u) for u in used)]
                 return (*reversed(domain), *others)
         return tuple(extent for _, extent in self.grid)
@@ -158,7 +158,7 @@ def mentions(expr: Any, variables: list[Any]) -> bool:
     """Whether an expression mentions any of some variables; a plain number mentions none."""
     found: list[Any] = []
     if isinstance(expr, tvm.ir.Expr):
-        tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
+        structural_walk(expr, [(tvm.ir.Var, found.append)])
     return any(f.same_as(v) for f in found for v in variables)
 
 
@@ -197,7 +197,7 @@ def _multiplied(body: Any) -> frozenset[str]:
 def statements(body: Any) -> Iterator[Any]:
     """Every statement below a body, outer ones first."""
     found: list[Any] = []
-    tvm_ffi.structural_walk(body, [(tirx.Stmt, found.append)], order="pre")
+    structural_walk(body, [(tirx.Stmt, found.append)], order="pre")
     yield from found
 
 
@@ -242,7 +242,7 @@ def _accesses(body: Any) -> tuple[set[str], set[str]]:
     def load(node: Any) -> None:
         read.add(str(node.source.name))
 
-    tvm_ffi.structural_walk(body, [(tvm.ir.TensorLoad, load)])
+    structural_walk(body, [(tvm.ir.TensorLoad, load)])
     for stmt in statements(body):
         if isinstance(stmt, tirx.BufferStore):
             written.add(str(stmt.buffer.name))

@@ -15,7 +15,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import tvm
-import tvm_ffi
 from tvm import tirx
 
 from golden.approx import Approx
@@ -29,6 +28,7 @@ from golden.interpret.tensors import Tensor
 from golden.named import loads_behind
 from golden.source import COPY, Kernel, constant, dtype_of, mentions, op_name
 from golden.stored import Stored
+from golden.walks import structural_walk
 
 Array = npt.NDArray[Any]
 
@@ -133,7 +133,7 @@ def _bounds(kernel: Kernel) -> Iterator[Any]:
         asked = {tirx.IfThenElse: "condition", tirx.BufferStore: "value"}.get(type(stmt))
         if asked is not None:
             kinds = [(kind, compared.append) for kind in _COMPARISONS]
-            tvm_ffi.structural_walk(getattr(stmt, asked), kinds)
+            structural_walk(getattr(stmt, asked), kinds)
         for node in compared:
             if dtype_of(node.a) in _INDICES:
                 yield from (node.a, node.b)
@@ -146,7 +146,7 @@ def _laid_out(kernel: Kernel) -> set[str]:
     def seen(load: Any) -> None:
         asked.setdefault(str(load.source.name), []).append(load.indices[:][-1])
 
-    tvm_ffi.structural_walk(kernel.body, [(tvm.ir.TensorLoad, seen)])
+    structural_walk(kernel.body, [(tvm.ir.TensorLoad, seen)])
     return {name for name, found in asked.items()
             for a in found for b in found if constant(a - b) not in (None, 0)}  # fmt: skip
 

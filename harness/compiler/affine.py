@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.kernel import ARITHMETIC, Kernel, children
 from harness.language.regions import constant, is_buffer
+from harness.language.walks import structural_walk
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def proves_below(analyzer: Any, expr: Any, size: int, conditions: Iterable[Any])
         if not isinstance(condition, tirx.LT) or (limit := constant(condition.b)) is None:
             continue
         used: list[Any] = []
-        tvm_ffi.structural_walk(condition.a, [(tvm.ir.Var, used.append)])
+        structural_walk(condition.a, [(tvm.ir.Var, used.append)])
         variables = list(dict.fromkeys(used))
         bounded, own = affine(condition.a, variables), affine_part(expr, variables)
         if bounded is None or own is None:
@@ -119,14 +119,14 @@ def mentions(node: Any, variables: Collection[Any]) -> bool:
     if type(node) in ARITHMETIC:
         return mentions(node.a, variables) or mentions(node.b, variables)
     found: list[Any] = []
-    tvm_ffi.structural_walk(node, [(tvm.ir.Var, found.append)])
+    structural_walk(node, [(tvm.ir.Var, found.append)])
     return any(f.same_as(v) for v in variables for f in found)
 
 
 def mentioned(node: Any) -> set[Any]:
     """Every variable an expression or statement mentions, for asking after several at once."""
     found: set[Any] = set()
-    tvm_ffi.structural_walk(node, [(tvm.ir.Var, found.add)])
+    structural_walk(node, [(tvm.ir.Var, found.add)])
     return found
 
 

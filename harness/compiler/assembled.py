@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorRegion
 from tvm.tirx.stmt import BufferRegionType
@@ -28,6 +27,7 @@ from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY, FILL
 from harness.language.regions import constant
 from harness.language.tensors import SHARED
+from harness.language.walks import structural_map
 
 Numbers = npt.NDArray[np.int64]
 
@@ -90,7 +90,7 @@ class _Assembly:
                     break
                 swapped, clear, copy = self.together(mine, ranges)
                 before.append(clear)
-                run = [tvm_ffi.structural_map(s, [(tirx.BufferStore, swapped)]) for s in run]
+                run = [structural_map(s, [(tirx.BufferStore, swapped)]) for s in run]
                 copies.append(copy)
             out += [*before, *run, *copies]
         return out[0] if len(out) == 1 else tirx.SeqStmt(out)
@@ -227,7 +227,7 @@ def _places(
     first = {v: tirx.const(0, "int32") for v in variables}
     for index in indices:
         base = analyzer.simplify(
-            tvm_ffi.structural_map(index, [(tvm.ir.Var, lambda v: first.get(v, v))])
+            structural_map(index, [(tvm.ir.Var, lambda v: first.get(v, v))])
             if isinstance(index, tvm.ir.Expr) else index
         )  # fmt: skip
         numbers = value_of(analyzer.simplify(index - base), axes)

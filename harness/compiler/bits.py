@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import TensorLoad
 
 from harness.compiler.kernel import read_kernel, with_body
 from harness.language.blockformats import dtype_of
 from harness.language.regions import constant
+from harness.language.walks import structural_map, structural_walk
 
 BITS: Final = (tirx.BitwiseAnd, tirx.BitwiseOr, tirx.BitwiseXor, tirx.BitwiseNot, tirx.LShift,
                tirx.RShift)  # fmt: skip
@@ -31,14 +31,14 @@ def without_bits(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """The function with bit operations by numbers written out in arithmetic."""
     kernel = read_kernel(func)
     found: list[Any] = []
-    tvm_ffi.structural_walk(kernel.body, [(kind, found.append) for kind in BITS])
+    structural_walk(kernel.body, [(kind, found.append) for kind in BITS])
     if not found:
         return func
     rules: list[tuple[Any, Callable[[Any], Any]]] = [
         (tirx.RShift, _right), (tirx.LShift, _left), (tirx.BitwiseAnd, _both),
         (tirx.BitwiseOr, _either), (tirx.BitwiseXor, _one), (tirx.BitwiseNot, _not),
     ]  # fmt: skip
-    return with_body(func, tvm_ffi.structural_map(kernel.body, rules))
+    return with_body(func, structural_map(kernel.body, rules))
 
 
 def _number(value: int, like: Any) -> Any:

@@ -13,7 +13,6 @@ import math
 from typing import Any, NoReturn
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import TensorLoad, TensorRegion
 
@@ -40,6 +39,7 @@ from harness.compiler.unitrows import with_store_loops, with_unit_loops, with_un
 from harness.compiler.waves import substituted
 from harness.language.ops import COPY
 from harness.language.regions import constant, is_buffer
+from harness.language.walks import structural_map, structural_walk
 from simulator.arch import TILE
 
 
@@ -323,7 +323,7 @@ class Join:
         grown_loops = [v for v in self.ties.loops if self.is_grown(("loop", v))]
         for node, expr in indices_of(self.kernel):
             used: list[Any] = []
-            tvm_ffi.structural_walk(expr, [(tvm.ir.Var, used.append)])
+            structural_walk(expr, [(tvm.ir.Var, used.append)])
             tied = (self.var, *grown_loops)
             if not any(v.same_as(t) for v in used for t in tied):
                 continue
@@ -356,7 +356,7 @@ class Join:
 
         def store(node: tirx.BufferStore) -> Any:
             indices = [self._moved(i, analyzer) for i in node.indices[:]]
-            value = tvm_ffi.structural_map(node.value, callbacks, order="post")
+            value = structural_map(node.value, callbacks, order="post")
             return tirx.BufferStore(swap(node.buffer), value, indices, span=node.span)
 
         def variable(node: Any) -> Any:
@@ -384,7 +384,7 @@ class Join:
                 return tirx.IfThenElse(stmt.condition, statement(stmt.then_case), orelse,
                                        stmt.span)  # fmt: skip
             if isinstance(stmt, tirx.Evaluate):
-                return tvm_ffi.structural_map(stmt, [(TensorRegion, region)], order="pre")
+                return structural_map(stmt, [(TensorRegion, region)], order="pre")
             self.no(f"a {type(stmt).__name__} statement depends on them", stmt)
 
         return statement(body)
@@ -393,7 +393,7 @@ class Join:
         """An index with the axis variable scaled."""
         if not isinstance(expr, tvm.ir.Expr):
             return expr
-        scaled = tvm_ffi.structural_map(
+        scaled = structural_map(
             expr, [(tvm.ir.Var, lambda v: v * self.factor if v.same_as(self.var) else v)]
         )
         return analyzer.simplify(scaled)

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import TensorLoad
 
 from harness.compiler.affine import mentions
 from harness.compiler.kernel import loads_of, over_children, read_kernel, with_body
 from harness.language.regions import constant
+from harness.language.walks import structural_map
 
 
 def parallelised(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -101,7 +101,7 @@ def _of_one(loops: Sequence[tirx.For], store: Any) -> Any:
         mine = load.source.same_as(store.buffer) and str(list(load.indices)) == own
         return tirx.BufferLoad(load.source, indices) if mine else load
 
-    value = tvm_ffi.structural_map(store.value, [(TensorLoad, moved)])
+    value = structural_map(store.value, [(TensorLoad, moved)])
     made: Any = tirx.BufferStore(store.buffer, value, indices, span=store.span)
     made = tirx.For(place, 0, 1, tirx.ForKind.PARALLEL, made, span=store.span)
     return _rebuilt([], loops, [], made)
@@ -120,9 +120,7 @@ def _named(indices: Sequence[Any], variables: Sequence[Any]) -> set[int] | None:
         if len(mine) > 1:
             return None
         var = variables[mine[0]]
-        after = tvm_ffi.structural_map(
-            index, [(tvm.ir.Var, lambda v, w=var: w + 1 if v.same_as(w) else v)]
-        )
+        after = structural_map(index, [(tvm.ir.Var, lambda v, w=var: w + 1 if v.same_as(w) else v)])
         if not constant(analyzer.simplify(after - index)):
             return None
         found += mine

@@ -21,6 +21,7 @@ from harness.compiler.signed import signed_bytes
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant, is_buffer
 from harness.language.tensors import VAR
+from harness.language.walks import structural_map, structural_walk
 
 AXES = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 TENSORS = ("", "global")
@@ -281,7 +282,7 @@ def loads(expr: Any) -> Iterator[Access]:
     if reads_nothing(expr):
         return
     found: list[TensorLoad] = []
-    tvm_ffi.structural_walk(expr, [(TensorLoad, found.append)])
+    structural_walk(expr, [(TensorLoad, found.append)])
     if any(loads_of(*load.indices[:]) for load in found):
         found = _outermost(expr)
     for load in found:
@@ -298,7 +299,7 @@ def _outermost(expr: Any) -> list[TensorLoad]:
         found.append(load)
         return tirx.Var("read", str(load.ty.dtype))  # beneath which nothing is looked at
 
-    tvm_ffi.structural_map(expr, [(TensorLoad, seen)], order="pre")
+    structural_map(expr, [(TensorLoad, seen)], order="pre")
     return found
 
 
@@ -320,7 +321,7 @@ def loads_of(*exprs: Any) -> list[TensorLoad]:
 
     for expr in exprs:
         if isinstance(expr, tvm.ir.Expr) and not reads_nothing(expr):
-            tvm_ffi.structural_walk(expr, [(TensorLoad, seen)])
+            structural_walk(expr, [(TensorLoad, seen)])
     return found
 
 

@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, NoReturn
 
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
@@ -37,6 +36,7 @@ from harness.compiler.kernel import (
 from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY
 from harness.language.tensors import INTEGERS, MASKS, VAR
+from harness.language.walks import structural_map
 
 INDICES: Final = ("int32", "int64")
 
@@ -148,12 +148,12 @@ def _without_bounds(value: Any, kernel: Kernel) -> Any:
     def compared(node: Any) -> Any:
         if dtype_of(node.a) not in INDICES:
             return node
-        return tvm_ffi.structural_map(node, [(TensorLoad, bound)], order="pre")
+        return structural_map(node, [(TensorLoad, bound)], order="pre")
 
     if reads_nothing(value):
         return value
     kinds = (tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.EQ, tirx.NE)
-    return tvm_ffi.structural_map(value, [(kind, compared) for kind in kinds], order="post")
+    return structural_map(value, [(kind, compared) for kind in kinds], order="post")
 
 
 def _places(kernel: Kernel) -> list[Any]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import TensorLoad
 
@@ -25,6 +24,7 @@ from harness.compiler.lookups import is_told
 from harness.compiler.tt_ops import seq
 from harness.language.regions import constant
 from harness.language.tensors import FRAGMENT
+from harness.language.walks import structural_walk
 
 _AGAIN = "store in the same order on both sides, or in loops of their own"
 
@@ -180,7 +180,7 @@ class _Masks:
     def _of_block(self, test: Any) -> bool:
         """Whether a condition is the same at every place of the block."""
         used: list[Any] = []
-        tvm_ffi.structural_walk(test, [(tvm.ir.Var, used.append)])
+        structural_walk(test, [(tvm.ir.Var, used.append)])
         mine = [loop.loop_var for loop in self.loops]
         return not any(v.same_as(m) for v in used for m in mine) and not list(loads(test))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import TensorLoad
 
@@ -19,6 +18,7 @@ from harness.compiler.tt_ops import seq
 from harness.language.blockformats import dtype_of
 from harness.language.regions import is_buffer
 from harness.language.tensors import FRAGMENT, VAR
+from harness.language.walks import structural_map, structural_walk
 
 REAL: Final = "float32"
 
@@ -54,7 +54,7 @@ def _is_computed(value: Any, kernel: Kernel, found: dict[Any, Any]) -> bool:
     """Whether a value is made of blocks, directly or by what was found to be."""
     blocks = {b for b in kernel.onchip if b.ty.storage_scope != VAR}
     used: list[Any] = [load.source for load in loads_of(value)]
-    tvm_ffi.structural_walk(value, [(tvm.ir.Var, used.append)])
+    structural_walk(value, [(tvm.ir.Var, used.append)])
     return any(v in blocks or v in found for v in used)
 
 
@@ -92,4 +92,4 @@ def _replaced(body: Any, found: dict[Any, Any]) -> Any:
 
     callbacks = [(TensorLoad, load), (tirx.BufferStore, store), (tvm.ir.Var, element)]
     made = [tirx.AllocBuffer(block, None) for block in named.values()]
-    return seq([*made, tvm_ffi.structural_map(down(body), callbacks, order="post")])
+    return seq([*made, structural_map(down(body), callbacks, order="post")])

@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import TensorLoad
 
@@ -30,6 +29,7 @@ from harness.compiler.kernel import AXES, Access, Kernel, accesses, read_kernel,
 from harness.compiler.tt_ops import seq
 from harness.compiler.values import value_of
 from harness.language.regions import constant
+from harness.language.walks import structural_map, structural_walk
 from simulator.plan.work import MAX_BLOCKS
 
 Counted = dict[Any, Any]
@@ -142,14 +142,14 @@ def _plain(body: Any) -> Iterator[Access]:
 
 def _without_loads(expr: Any) -> Any:
     """An index with a variable of its own for everything it asks a tensor."""
-    return tvm_ffi.structural_map(
+    return structural_map(
         expr, [(TensorLoad, lambda load: tirx.Var("asked", str(load.ty.dtype)))], order="pre"
     )
 
 
 def _is_affine(expr: Any) -> bool:
     used: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, used.append)])
+    structural_walk(expr, [(tvm.ir.Var, used.append)])
     return affine(expr, list(dict.fromkeys(used))) is not None
 
 
@@ -218,7 +218,7 @@ class _Places:
                     missed.append(expr)
             return expr if made is None else made
 
-        new = tvm_ffi.structural_map(body, [(tvm.ir.Expr, fitted)], order="pre")
+        new = structural_map(body, [(tvm.ir.Expr, fitted)], order="pre")
         return None if missed else new
 
 
@@ -304,7 +304,7 @@ def _only(expr: Any, variables: Mapping[Any, Any]) -> bool:
     """Whether an expression is of these variables alone, and of one at least."""
     used: list[Any] = []
     loads: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, used.append), (TensorLoad, loads.append)])
+    structural_walk(expr, [(tvm.ir.Var, used.append), (TensorLoad, loads.append)])
     return bool(used) and not loads and all(v in variables for v in used)
 
 

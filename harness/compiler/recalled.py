@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
@@ -31,6 +30,7 @@ from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY
 from harness.language.regions import constant
 from harness.language.tensors import VAR
+from harness.language.walks import structural_map, structural_walk
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,7 @@ class _Set:
     def at(self, load: TensorLoad) -> Any:
         """What an element is."""
         values = dict(zip(self.places, load.indices, strict=True))
-        return tvm_ffi.structural_map(
-            self.value, [(tvm.ir.Var, lambda v: values.get(v, v))], order="post"
-        )
+        return structural_map(self.value, [(tvm.ir.Var, lambda v: values.get(v, v))], order="post")
 
 
 def recalled(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -141,7 +139,7 @@ def _placing(body: Any) -> set[Any]:
     def places(*exprs: Any) -> None:
         found.update(load.source for load in loads_of(*exprs))
 
-    tvm_ffi.structural_walk(body, [
+    structural_walk(body, [
         (TensorLoad, lambda load: places(*load.indices)),
         (TensorRegion, lambda region: places(*(r.min for r in region.region))),
         (tirx.BufferStore, lambda store: places(*store.indices)),
@@ -162,7 +160,7 @@ def _written(body: Any) -> Iterator[Any]:
 def _uses_whole(stmt: Any, block: Any) -> bool:
     """Whether a tile op below takes regions of a block."""
     regions: list[TensorRegion] = []
-    tvm_ffi.structural_walk(stmt, [(TensorRegion, regions.append)])
+    structural_walk(stmt, [(TensorRegion, regions.append)])
     return any(r.source.same_as(block) for r in regions)
 
 
@@ -184,7 +182,7 @@ def _without(body: Any, found: list[_Set]) -> Any:
         one = known.get(load.source)
         return load if one is None else one.at(load)
 
-    return tvm_ffi.structural_map(kept(body), [(TensorLoad, element)], order="post")
+    return structural_map(kept(body), [(TensorLoad, element)], order="post")
 
 
 def _steps(body: Any) -> Iterator[Any]:

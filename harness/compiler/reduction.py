@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call
 
@@ -14,6 +13,7 @@ from harness.compiler.affine import Loop, affine, with_loops
 from harness.compiler.kernel import Kernel
 from harness.language.ops import COPY, GEMM
 from harness.language.regions import constant
+from harness.language.walks import structural_walk
 from simulator.arch import TILE
 
 Load = tuple[Any, tuple[Loop, ...]]
@@ -79,5 +79,5 @@ def _span(region: Any, from_end: int, around: tuple[Loop, ...]) -> int:
 
 def _variables(expr: Any) -> list[Any]:
     found: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
+    structural_walk(expr, [(tvm.ir.Var, found.append)])
     return [v for i, v in enumerate(found) if not any(v.same_as(w) for w in found[:i])]

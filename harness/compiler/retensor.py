@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import TensorLoad, TensorRegion
+
+from harness.language.walks import structural_map
 
 Indices = Callable[[Sequence[Any]], list[Any]]
 
@@ -54,7 +55,7 @@ def with_tensors(
 
     callbacks = [(TensorRegion, region), (TensorLoad, load), (tirx.BufferStore, store),
                  (tirx.AllocBuffer, allocation)]  # fmt: skip
-    body = tvm_ffi.structural_map(func.body, callbacks, order="post")
+    body = structural_map(func.body, callbacks, order="post")
     params = [new.get(p, p) for p in func.params]
     return tirx.PrimFunc(params, body, func.ret_type, attrs=func.attrs, span=func.span)
 

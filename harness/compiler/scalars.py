@@ -29,6 +29,7 @@ from harness.compiler.kernel import (
 from harness.compiler.tt_ops import seq
 from harness.language.regions import constant
 from harness.language.tensors import VAR
+from harness.language.walks import structural_map, structural_walk
 
 _UNROLLED: Final = 64
 """Most iterations of a loop that is unrolled for its scalars."""
@@ -112,7 +113,7 @@ class _Scalars:
         def name(var: Any) -> Any:
             return self.names.get(var, var)
 
-        return tvm_ffi.structural_map(node, [(TensorLoad, load), (tvm.ir.Var, name)], order="post")
+        return structural_map(node, [(TensorLoad, load), (tvm.ir.Var, name)], order="post")
 
     def first(self, node: Any, env: Env) -> Any:
         """A node with choices between a value and a scalar that has none yet as that value.
@@ -131,7 +132,7 @@ class _Scalars:
 
         if all(value is not None for value in env.values()):
             return node
-        return tvm_ffi.structural_map(node, [(tirx.Select, choice)], order="post")
+        return structural_map(node, [(tirx.Select, choice)], order="post")
 
     def assigned(self, value: Any, stmt: tirx.BufferStore) -> Any:
         """The value of an assignment, which no block or written tensor takes part in."""
@@ -253,7 +254,7 @@ class _Scalars:
 def _short(value: Any, scalar: Any, node: Any) -> Any:
     """A value in its shortest form, if that is short enough to be computed wherever it is used."""
     size: list[Any] = []
-    tvm_ffi.structural_walk(value, [(tvm.ir.Expr, size.append)])
+    structural_walk(value, [(tvm.ir.Expr, size.append)])
     if _choices(value) > _DEEP:
         refuse(f"the value of scalar {scalar.name!r} is a choice within more than {_DEEP} others",
                node=node, code="DataDependent",
@@ -306,7 +307,7 @@ def _advance(
 
 def _at(expr: Any, var: Any, value: Any) -> Any:
     """An expression with a variable replaced."""
-    return tvm_ffi.structural_map(
+    return structural_map(
         expr, [(tvm.ir.Var, lambda v: value if v.same_as(var) else v)], order="post"
     )
 

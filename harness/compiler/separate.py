@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
@@ -20,6 +19,7 @@ from harness.compiler.sequential import outside_parallel
 from harness.compiler.tt_ops import seq
 from harness.language.ops import FILL
 from harness.language.regions import constant
+from harness.language.walks import structural_map, structural_walk
 
 _MOST: Final = 16
 """Elements of a block that is worth a tile each."""
@@ -68,7 +68,7 @@ def _stored_alone(kernel: Kernel, small: dict[Any, int]) -> list[Any]:
                 other.add(target.source)
         elif isinstance(stmt, tirx.Evaluate | tirx.BufferStore | tirx.IfThenElse):
             looked = stmt.condition if isinstance(stmt, tirx.IfThenElse) else stmt
-            tvm_ffi.structural_walk(looked, [(TensorLoad, load), (TensorRegion, region)])
+            structural_walk(looked, [(TensorLoad, load), (TensorRegion, region)])
     return [b for b in small if b in stored and b not in other]
 
 
@@ -124,9 +124,7 @@ def _split(body: Any, parts: dict[Any, list[Any]]) -> Any:
             return tirx.SeqStmt([down(s) for s in stmt.seq])
         return over_children(stmt, down)
 
-    replaced = tvm_ffi.structural_map(
-        body, [(TensorLoad, load), (tirx.BufferStore, store)], order="post"
-    )
+    replaced = structural_map(body, [(TensorLoad, load), (tirx.BufferStore, store)], order="post")
     return down(replaced)
 
 

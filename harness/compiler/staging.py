@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorRegion
 from tvm.tirx.stmt import BufferRegionType
@@ -20,13 +19,14 @@ from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.ops import COPY
 from harness.language.regions import constant
 from harness.language.tensors import SHARED
+from harness.language.walks import structural_map
 
 
 def staged(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """The function without copies from tensor to tensor."""
     kernel = read_kernel(func)
     work = _Staging(kernel)
-    body = tvm_ffi.structural_map(kernel.body, [(tirx.Evaluate, work.copy)])
+    body = structural_map(kernel.body, [(tirx.Evaluate, work.copy)])
     return with_body(func, seq([*work.allocated, body])) if work.allocated else func
 
 

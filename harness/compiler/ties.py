@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
@@ -18,6 +17,7 @@ from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, calls, loads
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant
+from harness.language.walks import structural_map, structural_walk
 
 _ZERO = tirx.const(0, "int32")
 Dim = tuple[Any, Any]
@@ -82,7 +82,7 @@ def step_of(expr: Any, var: Any) -> int | None:
     if not mentions(expr, [var]) or constant(expr) is not None:
         return 0
     used: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, used.append)])
+    structural_walk(expr, [(tvm.ir.Var, used.append)])
     form = affine(expr, list(dict.fromkeys(used)))
     return None if form is None else form.of(var)
 
@@ -226,12 +226,12 @@ def indices_of(kernel: Kernel) -> Iterator[tuple[Any, Any]]:
                 into.append(expr.a - expr.b)
 
         kinds = (tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.EQ, tirx.NE)
-        tvm_ffi.structural_walk(store.value, [(k, compare) for k in kinds])
+        structural_walk(store.value, [(k, compare) for k in kinds])
 
         def cast(expr: Any, into: list[Any] = found) -> None:
             if "int" in str(expr.value.ty.dtype):
                 into.append(expr.value)
 
-        tvm_ffi.structural_walk(store.value, [(tirx.Cast, cast)])
+        structural_walk(store.value, [(tirx.Cast, cast)])
         for expr in found:  # what is read there has places of its own
-            yield store, tvm_ffi.structural_map(expr, [(TensorLoad, lambda _: _ZERO)])
+            yield store, structural_map(expr, [(TensorLoad, lambda _: _ZERO)])

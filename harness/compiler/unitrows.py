@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
@@ -19,6 +18,7 @@ from harness.compiler.retensor import like, with_tensors
 from harness.compiler.ties import Dim, elements, nests, step_of
 from harness.language.ops import COPY, CUMSUM, REDUCE
 from harness.language.regions import constant
+from harness.language.walks import structural_map
 from simulator.arch import TILE
 
 
@@ -39,7 +39,7 @@ def with_unit_rows(kernel: Kernel, var: Any) -> tuple[tirx.PrimFunc, set[Any]]:
         args[at] = tirx.const((constant(args[at]) or 0) + 1, "int32")
         return Call(node.op, args, node.attrs, ret_ty=node.ty, span=node.span)
 
-    return func.with_body(tvm_ffi.structural_map(func.body, [(Call, call)], order="post")), made
+    return func.with_body(structural_map(func.body, [(Call, call)], order="post")), made
 
 
 def _under_row(given: Sequence[Any]) -> list[Any]:
@@ -124,7 +124,7 @@ def with_unit_loops(kernel: Kernel, var: Any, grown: Collection[Dim]) -> tirx.Pr
 
         def rebuilt(stmt: Any) -> Any:
             if not (isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL):
-                return tvm_ffi.structural_map(stmt, callbacks, order="post")
+                return structural_map(stmt, callbacks, order="post")
             if ("loop", stmt.loop_var) in grown:
                 return rebuilt(stmt.body)
             return tirx.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, rebuilt(stmt.body),

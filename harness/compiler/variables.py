@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import TensorRegion
 
@@ -17,6 +16,7 @@ from harness.compiler.retensor import with_tensors
 from harness.language.blockformats import dtype_of
 from harness.language.regions import constant
 from harness.language.tensors import LOCAL, VAR
+from harness.language.walks import structural_walk
 
 
 def with_variables(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -51,7 +51,7 @@ def with_variables(func: tirx.PrimFunc) -> tirx.PrimFunc:
 def _others(kernel: Kernel) -> set[Any]:
     """Buffers that tile ops move or change, or that iterations of T.Parallel store to."""
     found: set[Any] = set()
-    tvm_ffi.structural_walk(kernel.body, [(TensorRegion, lambda r: found.add(r.source))])
+    structural_walk(kernel.body, [(TensorRegion, lambda r: found.add(r.source))])
     for loop in statements(kernel.body):
         if isinstance(loop, tirx.For) and loop.kind == tirx.ForKind.PARALLEL:
             found |= {s.buffer for s in statements(loop.body) if isinstance(s, tirx.BufferStore)}

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
@@ -27,6 +26,7 @@ from harness.compiler.ties import step_of
 from harness.language.blockformats import carried, dtype_of
 from harness.language.ops import COPY
 from harness.language.regions import constant
+from harness.language.walks import structural_walk
 from simulator.arch import TILE
 from simulator.plan.views import UNIT
 
@@ -242,5 +242,5 @@ def _mentioned(expr: Any, variables: Sequence[Any]) -> list[Any]:
     if not isinstance(expr, tvm.ir.Expr):
         return []
     found: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
+    structural_walk(expr, [(tvm.ir.Var, found.append)])
     return [v for v in variables if any(f.same_as(v) for f in found)]

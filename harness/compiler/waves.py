@@ -12,7 +12,6 @@ import math
 from typing import Any, NoReturn
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import TensorLoad, TensorRegion
 
@@ -20,6 +19,7 @@ from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import AXES, Kernel, accesses, read_kernel
 from harness.compiler.tt_ops import seq
 from harness.language.frames import PERSISTENT
+from harness.language.walks import structural_map
 
 
 def spread(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -133,4 +133,4 @@ def substituted(stmt: Any, values: dict[Any, Any], analyzer: Any) -> Any:
         (tvm.ir.Var, lambda v: values.get(v, v)), (TensorRegion, region), (TensorLoad, load),
         (tirx.BufferStore, store), (tirx.For, loop), (tirx.IfThenElse, branch),
     ]  # fmt: skip
-    return tvm_ffi.structural_map(stmt, callbacks, order="post")
+    return structural_map(stmt, callbacks, order="post")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.script.parser._core import doc
 from tvm.tirx.script import builder as S
@@ -21,12 +20,13 @@ from harness.language.regions import is_buffer
 from harness.language.scopes import ONCE, check_rebinding
 from harness.language.tensors import TRUTH
 from harness.language.variables import Variable, is_variable
+from harness.language.walks import structural_walk
 
 
 def has_load(expr: Any) -> bool:
     """Whether an expression reads memory."""
     found: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, found.append)])
+    structural_walk(expr, [(tvm.ir.TensorLoad, found.append)])
     return bool(found)
 
 

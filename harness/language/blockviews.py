@@ -23,6 +23,7 @@ from harness.language.flat import without_declarations
 from harness.language.ops import CUMSUM, REDUCE
 from harness.language.regions import constant, is_buffer
 from harness.language.unitloops import without_unit_loops
+from harness.language.walks import structural_map
 
 _STEP = "declare the block in the shape it is used in"
 
@@ -149,7 +150,7 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
     callbacks: list[Any] = [(tirx.DeclBuffer, declared), (tirx.AllocBuffer, allocated),
                             (tirx.For, loop)]  # fmt: skip
     func = without_unit_loops(func)
-    body = tvm_ffi.structural_map(func.body, callbacks, order="post")
+    body = structural_map(func.body, callbacks, order="post")
     if not views:
         return func
     refused: list[LanguageError] = []  # raised inside structural_map, they would lose their type
@@ -211,10 +212,10 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
         where = seen.element(node.indices)
         return tirx.BufferStore(seen.block, node.value, where, span=node.span)
 
-    body = tvm_ffi.structural_map(body, [(Call, operands)], order="post")
+    body = structural_map(body, [(Call, operands)], order="post")
     callbacks = [(TensorRegion, region), (TensorLoad, load), (tirx.BufferStore, store),
                  (tirx.SeqStmt, without_declarations)]  # fmt: skip
-    body = tvm_ffi.structural_map(body, callbacks, order="post")
+    body = structural_map(body, callbacks, order="post")
     if refused:
         raise refused[0]
     return tirx.PrimFunc(func.params, body, func.ret_type, attrs=func.attrs, span=func.span)

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 
 from harness.errors import LanguageError
 from harness.language.regions import constant
+from harness.language.walks import structural_map, structural_walk
 
 _SIZES: contextvars.ContextVar[Mapping[str, int] | None] = contextvars.ContextVar(
     "tt_sizes", default=None
@@ -85,7 +85,7 @@ def open_sizes(value: Any) -> list[str]:
 
     def walk(item: Any) -> None:
         if isinstance(item, tvm.ir.Expr):
-            tvm_ffi.structural_walk(item, [(tvm.ir.Var, seen)])
+            structural_walk(item, [(tvm.ir.Var, seen)])
         elif isinstance(item, (tuple, list)):
             for part in item:
                 walk(part)
@@ -109,7 +109,7 @@ def with_sizes(value: Any, sizes: Mapping[str, int]) -> Any:
         name = var.name.removeprefix(SYMBOL_PREFIX)
         return tirx.const(sizes[name], "int32") if name in sizes and name != var.name else var
 
-    made = tvm.sym.Analyzer().simplify(tvm_ffi.structural_map(value, [(tvm.ir.Var, put)]))
+    made = tvm.sym.Analyzer().simplify(structural_map(value, [(tvm.ir.Var, put)]))
     return int(made.value) if isinstance(made, tirx.IntImm) else made
 
 

@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 from tvm.tirx.script import builder as S
@@ -19,6 +18,7 @@ from tvm.tirx.script import builder as S
 from harness.errors import LanguageError
 from harness.language.blockformats import carried, dtype_of
 from harness.language.regions import constant
+from harness.language.walks import structural_map
 
 DECLARED: Final = "tt.declared_shapes"
 """Attribute of a function: declared shape per tensor that is used under another one."""
@@ -58,7 +58,7 @@ def resolved(func: tirx.PrimFunc) -> tirx.PrimFunc:
         views[node.buffer] = node.data.args[0]
         return tirx.Evaluate(0)
 
-    body = tvm_ffi.structural_map(func.body, [(tirx.DeclBuffer, declared)], order="post")
+    body = structural_map(func.body, [(tirx.DeclBuffer, declared)], order="post")
     if not views:
         return func
     new: dict[Any, Any] = {}
@@ -85,7 +85,7 @@ def resolved(func: tirx.PrimFunc) -> tirx.PrimFunc:
                                                       span=n.span)),
         (tirx.SeqStmt, without_declarations),
     ]  # fmt: skip
-    body = tvm_ffi.structural_map(body, callbacks, order="post")
+    body = structural_map(body, callbacks, order="post")
     if mixed:
         _several(mixed[0])
     params = [new.get(p, p) for p in func.params]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.tirx.script import builder as S
 
@@ -19,6 +18,7 @@ from harness.errors import LanguageError
 from harness.language.flat import DECLARED
 from harness.language.layouts import KERNEL_LAYOUT
 from harness.language.tensors import Tensor
+from harness.language.walks import structural_walk
 
 TT_SEQUENCE: Final = "tt.sequence"
 """Module attribute: names of its kernels in the order they run."""
@@ -123,7 +123,7 @@ def _is_grid(stmt: Any) -> bool:
 def _alone(func: tirx.PrimFunc, body: Any, name: str) -> tirx.PrimFunc:
     """The function with one T.Kernel, and of its tensors those used there."""
     used: set[Any] = set()
-    tvm_ffi.structural_walk(body, [(tvm.ir.Var, used.add)])
+    structural_walk(body, [(tvm.ir.Var, used.add)])
     params = [p for p in func.params if p in used]
     names = {str(p.name) for p in params}
     made = tirx.PrimFunc(params, body, func.ret_type, span=func.span)

@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import tvm
-import tvm_ffi
 from tvm.script.parser._core import doc
 
 from harness.errors import LanguageError
+from harness.language.walks import structural_walk
 
 
 def buffers_read(expr: Any) -> list[Any]:
     """Buffers an expression reads."""
     found: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(tvm.ir.TensorLoad, lambda load: found.append(load.source))])
+    structural_walk(expr, [(tvm.ir.TensorLoad, lambda load: found.append(load.source))])
     return found
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 
 from harness.language.regions import constant
+from harness.language.walks import structural_map
 
 _KEPT: Final = 2
 """Loops that stay, whatever their extents."""
@@ -20,7 +20,7 @@ _KEPT: Final = 2
 
 def without_unit_loops(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """The function with no loop of extent 1 in a T.Parallel of more than two."""
-    body = tvm_ffi.structural_map(func.body, [(tirx.For, _trimmed)], order="pre")
+    body = structural_map(func.body, [(tirx.For, _trimmed)], order="pre")
     if body.same_as(func.body):
         return func
     return tirx.PrimFunc(func.params, body, func.ret_type, attrs=func.attrs, span=func.span)
@@ -37,7 +37,7 @@ def _trimmed(loop: tirx.For) -> Any:
     if not units:
         return loop
     zero = dict.fromkeys((one.loop_var for one in units), tirx.const(0, "int32"))
-    body = tvm_ffi.structural_map(body, [(tvm.ir.Var, lambda v: zero.get(v, v))])
+    body = structural_map(body, [(tvm.ir.Var, lambda v: zero.get(v, v))])
     for one in reversed(nest):
         if one.loop_var not in zero:
             body = tirx.For(one.loop_var, one.min, one.extent, one.kind, body,

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.block.lookup import Lookup
 from harness.compiler.tt_ops import TILE_ADDR, address, call
 from harness.language.blockformats import dtype_of
+from harness.language.walks import structural_map
 from simulator.formats.dataformat import DataFormat
 
 
@@ -91,8 +91,8 @@ def anew(stmts: Sequence[Any], asked: Sequence[Lookup]) -> list[Any]:
         return list(stmts)
 
     def rebind(bind: tirx.Bind) -> Any:
-        value = tvm_ffi.structural_map(bind.value, [(tvm.ir.Var, lambda v: own.get(v, v))])
+        value = structural_map(bind.value, [(tvm.ir.Var, lambda v: own.get(v, v))])
         return tirx.Bind(own.get(bind.var, bind.var), value, bind.span)
 
     rules = [(tirx.Bind, rebind), (tvm.ir.Var, lambda v: own.get(v, v))]
-    return [tvm_ffi.structural_map(s, rules, order="pre") for s in stmts]
+    return [structural_map(s, rules, order="pre") for s in stmts]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import tvm
-import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.affine import mentions
@@ -29,6 +28,7 @@ from harness.compiler.kernel import loads_of
 from harness.compiler.values import value_of
 from harness.language.blockformats import BLOCK_FORMATS, dtype_of
 from harness.language.regions import constant
+from harness.language.walks import structural_map
 
 if TYPE_CHECKING:
     from harness.compiler.block.nest import Nest
@@ -157,9 +157,7 @@ def _index(nest: Nest, index: Any) -> Index | None:
     first = dict.fromkeys(nest.variables, zero())
     base = index
     if isinstance(index, tvm.ir.Expr):
-        base = analyzer.simplify(
-            tvm_ffi.structural_map(index, [(tvm.ir.Var, lambda v: first.get(v, v))])
-        )
+        base = analyzer.simplify(structural_map(index, [(tvm.ir.Var, lambda v: first.get(v, v))]))
     rest = analyzer.simplify(index - base)
     numbers = value_of(rest, dict(zip(nest.variables, axes, strict=True)))
     if numbers is None:

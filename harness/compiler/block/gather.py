@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.affine import Bounds, mentions
@@ -31,6 +30,7 @@ from harness.compiler.signed import stored_dtype
 from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call, loop, seq, thread, zeros
 from harness.language.blockformats import BLOCK_FORMATS
 from harness.language.regions import constant
+from harness.language.walks import structural_map
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
 
@@ -242,7 +242,7 @@ class _Gather:
 
     def at(self, expr: Any, place: dict[Any, Any]) -> Any:
         """An expression at the first place of a run."""
-        return self.analyzer.simplify(tvm_ffi.structural_map(
+        return self.analyzer.simplify(structural_map(
             expr, [(tvm.ir.Var, lambda v: place.get(v, v))]))  # fmt: skip
 
     def whole(self, expr: Any, place: dict[Any, Any]) -> bool:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import sym, tirx
 
 from harness.compiler.affine import affine
@@ -31,6 +30,7 @@ from harness.compiler.block.moved import Moved
 from harness.compiler.block.region import Region
 from harness.compiler.diagnostics import refuse
 from harness.language.regions import constant
+from harness.language.walks import structural_map, structural_walk
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +162,7 @@ class _Clocks:
             return distance >= least
         used: list[Any] = []
         distance = sym.Analyzer().simplify(distance)
-        tvm_ffi.structural_walk(distance, [(tvm.ir.Var, used.append)])
+        structural_walk(distance, [(tvm.ir.Var, used.append)])
         form = affine(distance, list(dict.fromkeys(used)))
         known = [v for loop in self.loops for v in (loop.first, loop.later)]
         if form is None or not all(any(u.same_as(v) for v in known) for u in used):
@@ -177,6 +177,6 @@ def _placed(region: Region, at: dict[Any, Any]) -> Region:
     def placed(start: Any) -> Any:
         if not at or isinstance(start, int):
             return start
-        return tvm_ffi.structural_map(start, [(tvm.ir.Var, lambda v: at.get(v, v))])
+        return structural_map(start, [(tvm.ir.Var, lambda v: at.get(v, v))])
 
     return Region(region.tensor, [placed(start) for start in region.starts], region.extents)

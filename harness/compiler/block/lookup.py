@@ -25,6 +25,7 @@ from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call, thread
 from harness.language.blockformats import dtype_of
 from harness.language.regions import constant
 from harness.language.tensors import TRUTH
+from harness.language.walks import structural_map, structural_walk
 from simulator.arch import TILE
 from simulator.plan.tensors import padded_shape
 
@@ -131,7 +132,7 @@ def answered(expr: Any, asked: Sequence[Lookup]) -> Any:
             return load
         return one.var != 0 if dtype_of(load) == TRUTH else one.var
 
-    made = tvm_ffi.structural_map(expr, [(TensorLoad, answer)], order="post")
+    made = structural_map(expr, [(TensorLoad, answer)], order="post")
     return _in_words(made) if any(dtype_of(load) in _BYTES for load in loads_of(expr)) else made
 
 
@@ -149,14 +150,14 @@ def _in_words(expr: Any) -> Any:
         return type(node)(node.a, node.b, node.span)
 
     computed: list[Any] = []
-    tvm_ffi.structural_walk(expr, [(kind, computed.append) for kind in ARITHMETIC])
+    structural_walk(expr, [(kind, computed.append) for kind in ARITHMETIC])
     for node in computed:
         if dtype_of(node) in _BYTES:
             refuse(f"arithmetic of {dtype_of(node)} decides", node=node, code="UnsupportedIndex",
                    next_step="pass the tensor as int32")  # fmt: skip
-    numbers = tvm_ffi.structural_map(expr, [(tirx.IntImm, number)], order="post")
+    numbers = structural_map(expr, [(tirx.IntImm, number)], order="post")
     kinds = (tirx.EQ, tirx.NE, tirx.LT, tirx.LE, tirx.GT, tirx.GE)
-    return tvm_ffi.structural_map(numbers, [(kind, compared) for kind in kinds], order="post")
+    return structural_map(numbers, [(kind, compared) for kind in kinds], order="post")
 
 
 def _depth(load: TensorLoad) -> int:

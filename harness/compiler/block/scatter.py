@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.affine import Bounds, mentions, supposing
@@ -28,6 +27,7 @@ from harness.compiler.kernel import loads_of
 from harness.compiler.signed import stored_dtype
 from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, seq, thread
 from harness.language.regions import constant
+from harness.language.walks import structural_map
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.tensors import padded_shape
@@ -252,4 +252,4 @@ def _conjuncts(test: Any) -> list[Any]:
 
 def _with(expr: Any, values: dict[Any, Any]) -> Any:
     """An expression with variables replaced."""
-    return tvm_ffi.structural_map(expr, [(tvm.ir.Var, lambda v: values.get(v, v))], order="post")
+    return structural_map(expr, [(tvm.ir.Var, lambda v: values.get(v, v))], order="post")

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from typing import Any, TypeGuard
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.affine import mentions
 from harness.compiler.split.tree import EVERY, THREADS, Block, Cond, Loop, Node, block, walk
+from harness.language.walks import structural_map
 
 Ends = dict[Any, set[str]]
 Rows = dict[Any, dict[str, Any]]
@@ -117,6 +117,4 @@ def _with(node: Any, row: Any, own: Any) -> Any:
     """A statement or expression with one row in place of another."""
     if own.same_as(row):
         return node
-    return tvm_ffi.structural_map(
-        node, [(tvm.ir.Var, lambda v: own if v.same_as(row) else v)], order="pre"
-    )
+    return structural_map(node, [(tvm.ir.Var, lambda v: own if v.same_as(row) else v)], order="pre")

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call
 
@@ -14,6 +13,7 @@ from harness.compiler.split.buffers import Circular
 from harness.compiler.tt_ops import COPIES, TILE_ADDR, address, seq
 from harness.language.ops import new_call
 from harness.language.regions import is_buffer
+from harness.language.walks import structural_map
 
 
 def bind(stmts: list[Any], thread: str, circular: Mapping[Any, Circular]) -> list[Any]:
@@ -42,7 +42,7 @@ def bind(stmts: list[Any], thread: str, circular: Mapping[Any, Circular]) -> lis
             return call
         copied = COPIES.get(name)
         args = [
-            tvm_ffi.structural_map(a, [(Call, source)], order="pre") if at == copied else a
+            structural_map(a, [(Call, source)], order="pre") if at == copied else a
             for at, a in enumerate(call.args[:])
         ]
         args = [
@@ -51,5 +51,5 @@ def bind(stmts: list[Any], thread: str, circular: Mapping[Any, Circular]) -> lis
         ]
         return new_call(call.op, args, call.ty, call.span)
 
-    bound = tvm_ffi.structural_map(seq(stmts), [(Call, rewrite)], order="pre")
+    bound = structural_map(seq(stmts), [(Call, rewrite)], order="pre")
     return [bound] if len(stmts) == 1 else bound.seq[:]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call
 
@@ -17,6 +16,7 @@ from harness.compiler.block.names import L1_SCOPE
 from harness.compiler.kernel import statements
 from harness.compiler.tt_ops import COPIES, LOAD_L1, TILE_ADDR
 from harness.language.regions import is_buffer
+from harness.language.walks import structural_walk
 
 THREADS = ("reader", "compute", "writer")
 """Threads of a core, in the order their functions are emitted."""
@@ -134,7 +134,7 @@ def l1_buffers(arg: Any) -> list[Any]:
             found.append(call.args[0])
 
     if isinstance(arg, (Call, tirx.Add)):
-        tvm_ffi.structural_walk(arg, [(Call, seen)])
+        structural_walk(arg, [(Call, seen)])
     return found
 
 

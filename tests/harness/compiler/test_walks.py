@@ -8,11 +8,14 @@ import pytest
 import tvm
 import tvm_ffi
 from tvm import tirx
-from tvm.ir import TensorLoad
+from tvm.ir import Call, TensorLoad
 
+from golden import walks as golden_walks
 from harness.compiler.affine import mentions
 from harness.compiler.kernel import loads, reads_nothing
 from harness.compiler.split.tree import Block, Cond, Loop, Node, touches
+from harness.language import walks
+from harness.language.ops import COPY, new_call
 from harness.language.regions import constant
 
 X, Y, Z = (tirx.Var(name, "int32") for name in "xyz")
@@ -99,3 +102,47 @@ def test_first_touches_are_those_of_some_path(number: int) -> None:
         met = [b for b in first if b is not None]
         used = any(buffer in b.uses for b in met)
         assert touches(node, buffer) == ("use" if used else "def" if met else None)
+
+
+@pytest.mark.parametrize("order", ["pre", "post"])
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_walks_meet_what_tvm_ffi_meets(name: str, order: str) -> None:
+    """Asked for by their functions' names, walks call the same callbacks in the same order."""
+    expr = EXPRESSIONS[name]
+
+    def met(walk: Any) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        visitors = [
+            ((tirx.Add, tirx.Mul), lambda n: found.append(("sum", str(n)))),
+            (tvm.ir.Var, lambda n: found.append(("name", str(n)))),
+            (tvm.ir.Expr, lambda n: found.append(("other", str(n)))),
+        ]
+        walk(expr, visitors, order=order)
+        return found
+
+    want = met(tvm_ffi.structural_walk)
+    assert want
+    assert met(walks.structural_walk) == want
+    assert met(golden_walks.structural_walk) == want
+
+
+@pytest.mark.parametrize("order", ["pre", "post"])
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_maps_make_what_tvm_ffi_makes(name: str, order: str) -> None:
+    """A map changes the same nodes as tvm_ffi's."""
+    swap = [(tvm.ir.Var, lambda v: {X: Y, Y: X}.get(v, v)), (tirx.IntImm, lambda n: n + 1)]
+    want = tvm_ffi.structural_map(EXPRESSIONS[name], swap, order=order)
+    tvm.ir.assert_structural_equal(walks.structural_map(EXPRESSIONS[name], swap, order=order), want)
+
+
+@pytest.mark.parametrize("ty", ["void", "int32"])
+def test_calls_are_those_of_their_constructor(ty: str) -> None:
+    """A call made without the constructor is the call it would make, span included."""
+    span = tvm.ir.Span(tvm.ir.SourceName("here"), 1, 1, 2, 3)
+    made, want = new_call(COPY, [X, Y], ty, span), Call(COPY, [X, Y], ret_ty=ty, span=span)
+    assert type(made) is Call
+    tvm.ir.assert_structural_equal(made, want)
+    assert made.op.same_as(want.op)
+    assert made.span.same_as(span)
+    assert made.attrs is None
+    assert want.attrs is None

@@ -1,0 +1,44 @@
+"""TVM's structural walks, asked for by the names of their functions.
+
+``tvm_ffi.structural_walk`` and ``tvm_ffi.structural_map`` work out in every call which types their
+callbacks are for, which takes several times as long as most walks.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+import tvm_ffi
+
+Visitors = Sequence[tuple[Any, Callable[..., Any]]]
+"""Node classes, or tuples of them, and what is called for their nodes; the first that fits is."""
+
+_WALK: Final = tvm_ffi.get_global_func("ffi.StructuralWalk")
+_MAP: Final = tvm_ffi.get_global_func("ffi.StructuralMap")
+_ORDERS: Final = MappingProxyType({
+    "pre": int(tvm_ffi.WalkOrder.PREORDER), "post": int(tvm_ffi.WalkOrder.POSTORDER),
+})  # fmt: skip
+
+
+def structural_walk(root: Any, visitors: Visitors, order: str = "post") -> Any:
+    """``tvm_ffi.structural_walk``."""
+    return _WALK(root, _entries(visitors), [], _ORDERS[order])
+
+
+def structural_map(root: Any, visitors: Visitors, order: str = "post") -> Any:
+    """``tvm_ffi.structural_map``."""
+    return _MAP(root, _entries(visitors), [], _ORDERS[order])
+
+
+def _entries(visitors: Visitors) -> list[tuple[int, Callable[..., Any]]]:
+    return [(index, call) for kinds, call in visitors for index in _indices(kinds)]
+
+
+@functools.cache
+def _indices(kinds: Any) -> tuple[int, ...]:
+    """TVM's numbers of node classes."""
+    each = kinds if isinstance(kinds, tuple) else (kinds,)
+    return tuple(tvm_ffi.core.TypeSchema.from_annotation(k).origin_type_index for k in each)
