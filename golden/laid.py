@@ -89,9 +89,14 @@ def _readings(
             ("lengths", 1), ("starts", 1), *(("blocks", b) for b in sorted(blocks))])  # fmt: skip
     best: tuple[tuple[Reading, ...], int, int] | None = None
     for rows in sorted(sizes, reverse=True):
+        seen: set[tuple[bytes, ...]] = set()  # other readings with the same values say no more
         for readings in itertools.islice(itertools.product(*ways), _TRIES):
             rng = np.random.default_rng([rows, groups])
             made = _made(kernel, tables, readings, rows, rng, empty=False)
+            values = tuple(each.tobytes() for each in made.values())
+            if values in seen:
+                continue
+            seen.add(values)
             count = tried(kernel, {**others.arrays, **made}) or 0
             if count > (best[1] if best else 0):
                 best = readings, count, rows
