@@ -9,10 +9,12 @@ from typing import Any, Final
 import tvm
 from tvm import tirx
 
-from golden.source import Kernel, constant, is_scalar, lists, statements
+from golden.named import Named, named
+from golden.source import Kernel, constant, lists, statements
 from golden.walks import structural_walk
 
 _COMPARISONS: Final = (tirx.EQ, tirx.NE, tirx.LT, tirx.LE, tirx.GT, tirx.GE)
+_ARITHMETIC: Final = (tirx.Add, tirx.Sub, tirx.Mul, tirx.FloorDiv)
 
 
 @lru_cache(maxsize=4)
@@ -36,13 +38,13 @@ def _near(kernel: Kernel) -> tuple[dict[str, set[int]], set[str]]:
 
     The second are those that bound loops, or are held against no number.
     """
-    named = {s.var: s.value for s in kernel.statements if isinstance(s, tirx.Bind)}
+    names = named(kernel.body, elements=True)
     known, tensors = lists(kernel), {info.name for info in kernel.tensors}
     out: dict[str, set[int]] = {}
     bounds: set[str] = set()
     for stmt in kernel.statements:
         for expr in _decisive(stmt):
-            numbers, sources = _parts(expr, named)
+            numbers, sources = _parts(expr, names)
             tables = {name for source in sources for name in known.get(source, {source.name})}
             truths = tables <= {info.name for info in kernel.tensors if info.dtype == "bool"}
             near = {0, 1} if truths else {n + d for n in numbers for d in (-1, 0, 1)}
@@ -67,26 +69,35 @@ def _is_parallel(stmt: Any) -> bool:
     return isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL
 
 
-def _parts(expr: Any, named: dict[Any, Any]) -> tuple[set[int], set[Any]]:
-    """Numbers compared with and buffers read, names followed to what they stand for."""
+def _parts(expr: Any, names: Named) -> tuple[set[int], set[Any]]:
+    """What memory is held against and buffers read; names stand for all they are ever given."""
     numbers: set[int] = set()
+    steps: set[int] = set()
     buffers: set[Any] = set()
 
     def load(node: Any) -> None:
-        if not is_scalar(node.source):
+        if node.source not in names:
             buffers.add(node.source)
 
-    def name(var: Any) -> None:
-        if var in named:
-            found = _parts(named[var], {k: v for k, v in named.items() if not k.same_as(var)})
-            numbers.update(found[0])
-            buffers.update(found[1])
-
-    def compared(node: Any) -> None:
-        numbers.update(n for n in map(constant, (node.a, node.b)) if n is not None)
-
-    if isinstance(expr, tvm.ir.Expr):
+    def look(expr: Any, names: Named) -> None:
+        if not isinstance(expr, tvm.ir.Expr):
+            return
+        used: list[Any] = []
         structural_walk(expr, [
-            (tvm.ir.TensorLoad, load), (tvm.ir.Var, name), *((k, compared) for k in _COMPARISONS)
+            (tvm.ir.TensorLoad, load), (tvm.ir.Var, used.append),
+            *((k, lambda n: numbers.update(_constants(n))) for k in _COMPARISONS),
+            *((k, lambda n: steps.update(_constants(n))) for k in _ARITHMETIC),
         ])  # fmt: skip
-    return numbers, buffers
+        for var in used:
+            rest = {k: v for k, v in names.items() if not k.same_as(var)}
+            for value in names.get(var, ()):
+                look(value, rest)
+
+    look(expr, names)
+    reached = {m for n in numbers for s in steps
+               for m in (n - s, n + s, *((n // s, n * s) if s else ()))}  # fmt: skip
+    return numbers | reached, buffers
+
+
+def _constants(node: Any) -> list[int]:
+    return [n for n in map(constant, (node.a, node.b)) if n is not None]

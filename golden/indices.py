@@ -15,6 +15,7 @@ from tvm import tirx
 
 from golden.decisions import deciding_values
 from golden.laid import laid
+from golden.named import stored_lists
 from golden.rows import apart, by_steps, with_none
 from golden.source import COPY, Kernel, constant, dtype_of, lists
 from golden.stored import placing
@@ -39,7 +40,7 @@ def index_ranges(kernel: Kernel) -> dict[str, Interval]:
 def _ranges(kernel: Kernel) -> dict[str, Interval]:
     """A kernel never changes, and every draw of its inputs asks."""
     named: dict[Any, Any] = {}
-    single = kernel.singles
+    single = kernel.singles | stored_lists(kernel.body)
     for stmt in kernel.statements:
         if isinstance(stmt, tirx.Bind):
             named[stmt.var] = stmt.value

@@ -12,6 +12,7 @@ from golden.walks import structural_walk
 
 _PARALLEL: Final = (1, 2)
 _TENSORS: Final = ("", "global")
+_WHOLE: Final = ("int", "uint", "bool")
 Named = Mapping[Any, list[Any]]
 
 
@@ -42,10 +43,26 @@ def scalars(body: Any) -> set[Any]:
     return {b for b in found if str(b.ty.storage_scope) == "local.var" or b not in others}
 
 
-def named(body: Any) -> dict[Any, list[Any]]:
-    """The values that every name and scalar is ever given."""
+def stored_lists(body: Any) -> set[Any]:
+    """On-chip lists of whole numbers that are stored by elements alone: no tile op touches them."""
+    found: set[Any] = set()
+    others: set[Any] = set()
+
+    def allocated(stmt: Any) -> None:
+        if str(stmt.buffer.ty.dtype).startswith(_WHOLE):
+            found.add(stmt.buffer)
+
+    def region(node: Any) -> None:
+        others.add(node.source)
+
+    structural_walk(body, [(tirx.AllocBuffer, allocated), (tvm.ir.TensorRegion, region)])
+    return found - others
+
+
+def named(body: Any, *, elements: bool = False) -> dict[Any, list[Any]]:
+    """The values that every name and scalar is ever given; with ``elements`` those of lists too."""
     out: dict[Any, list[Any]] = {}
-    known = scalars(body)
+    known = scalars(body) | stored_lists(body) if elements else scalars(body)
 
     def bind(stmt: Any) -> None:
         out.setdefault(stmt.var, []).append(stmt.value)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import textwrap
+from typing import Any
+
 import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -18,30 +22,50 @@ def main(K: T.Tensor(({size}, 32, 32), "bfloat16"), t: T.Tensor((3, 4), "int32")
         k = T.alloc_shared(({extent}, 32, 32), "bfloat16")
         for j in T.serial(4):
             i = t[bx, j]
-            first = {start}
+{start}
             T.copy(K[first : first + {extent}, :, :], k)
             T.copy(k, Y[bx, :, :, :])
 """
+STARTS = [
+    "first = i * {a} + {c}", "first = i * {a} - {c}", "first = i + bx * {a} + j",
+    "first = i // {a} + {c}", "first = T.min(i, {a}) + {c}", "first = {c} + 9 - i * {a}",
+    "first = T.max(i, j) + {c}", "first = T.if_then_else(bx > j, i + {c}, i * {a})",
+    'first = T.alloc_var("int32")\nfirst = i * {a}\nif bx > j:\n    first = i + {c}',
+    'some = T.alloc_local((4,), "int32")\nfor v in range(4):\n    some[v] = i + v\nfirst = some[j]',
+]  # fmt: skip
+
+
+class Python:
+    """T as Python has it; lists are only as long as their uses."""
+
+    min, max = min, max
+    if_then_else = staticmethod(lambda condition, a, b: a if condition else b)
+    alloc_var = staticmethod(lambda _: 0)
+    alloc_local = staticmethod(lambda shape, _: [0] * shape[0])
 
 
 @given(
-    st.sampled_from(["i * {a} + {c}", "i * {a} - {c}", "i + bx * {a} + j", "i // {a} + {c}",
-                     "T.min(i, {a}) + {c}", "{c} + 9 - i * {a}", "T.max(i, j) + {c}"]),
+    st.sampled_from(STARTS),
     st.integers(1, 4), st.integers(0, 5), st.integers(1, 20), st.integers(1, 3),
 )  # fmt: skip
 def test_ranges_are_the_values_that_fit(start: str, a: int, c: int, size: int, extent: int) -> None:
     """The first run of values for which no block leaves the tensor: all of it, and no more."""
 
     def fits(i: int) -> bool:
-        starts = [eval(text.replace("T.", ""), {"i": i, "bx": bx, "j": j})  # noqa: S307 (above)
-                  for bx in range(3) for j in range(4)]  # fmt: skip
+        starts = []
+        for bx, j in itertools.product(range(3), range(4)):
+            names: dict[str, Any] = {"T": Python, "i": i, "bx": bx, "j": j}
+            exec(text, names)  # noqa: S102 (above)
+            starts.append(names["first"])
         return all(0 <= s <= size - extent for s in starts)
 
     text = start.format(a=a, c=c)
     good = [i for i in range(200) if fits(i)]
     assume(good and good[-1] < 199)
     kernel = read_kernel(
-        samples.from_text(KERNEL.format(size=size, extent=extent, start=text), "main")
+        samples.from_text(
+            KERNEL.format(size=size, extent=extent, start=textwrap.indent(text, " " * 12)), "main"
+        )
     )
     assert index_ranges(kernel) == {"t": (good[0], good[-1])}
     drawn = drawn_indices(kernel, 0)["t"]
