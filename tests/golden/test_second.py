@@ -74,6 +74,25 @@ def test_memory_on_chip_is_forgotten_between_blocks() -> None:
     assert np.isnan(values["Y"][32:]).all()
 
 
+def test_beyond_a_block_lies_nothing_beyond_a_tensor_zero() -> None:
+    """An element a block does not have is none anybody wrote; a tensor's are padding."""
+
+    @T.prim_func
+    def main(X: T.Tensor((32, 32), "float32"), Y: T.Tensor((32, 32), "float32"),
+             Z: T.Tensor((32, 32), "float32")):  # fmt: skip
+        with T.Kernel(1) as _:
+            x = T.alloc_shared((32, 32), "float32")
+            T.copy(X, x)
+            for i, j in T.Parallel(32, 32):
+                Y[i, j] = x[i + 1, j]
+                Z[i, j] = X[i + 1, j]
+
+    values, _ = Native(main).run({"X": np.ones((32, 32))})
+    assert np.isnan(values["Y"][31]).all()
+    assert (values["Y"][:31] == 1).all()
+    assert (values["Z"] == (np.arange(32) < 31)[:, None]).all()
+
+
 def within_one_buffer() -> Any:
     """A copy from a block to another part of it."""
 

@@ -33,6 +33,7 @@ CASES = {
     "an earlier iteration": (f"for k in T.serial(2):\n    {USE}\n    {LOAD}", {"s"}),
     "a part": (f"T.copy(A[by * 32, bx * 32], s[0:16, :])\n{USE}", {"s"}),
     "another part": (f"T.copy(A[0:32, 0:16], s[0:32, 16:32])\n{USE}", {"s"}),
+    "another place": (f"T.copy(A[0:32, 0:32], s[bx * 32:bx * 32 + 32, :])\n{USE}", {"s"}),
     "every element": (f"for i, j in T.Parallel(32, 32):\n    s[i, j] = 1.0\n{USE}", set()),
     "every element, turned": (f"for i, j in T.Parallel(32, 32):\n    s[j, i] = 1.0\n{USE}", set()),
     "the diagonal": (f"for i, j in T.Parallel(32, 32):\n    s[i, i] = 1.0\n{USE}", {"s"}),
