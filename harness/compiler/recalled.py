@@ -92,8 +92,7 @@ class _List:
             i in places and constant(places[i]) == constant(size)
             for i, size in zip(indices, block.ty.shape, strict=True)
         )
-        same = dtype_of(inner.value) == dtype_of(block)
-        return _Set(block, indices, inner.value, stmt) if whole and same else None
+        return _Set(block, indices, inner.value, stmt) if whole else None
 
     @staticmethod
     def _by_copy(stmt: Any, block: Any) -> _Set | None:

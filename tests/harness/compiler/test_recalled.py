@@ -14,7 +14,7 @@ from tests.harness.compiler import samples
 
 KERNEL = """
 @T.prim_func
-def main(X: T.Tensor((4, 32, 64), "bfloat16"), t: T.Tensor((2, 4), "int32"),
+def main(X: T.Tensor((4, 32, 64), "bfloat16"), t: T.Tensor({shape}, "{dtype}"),
          Y: T.Tensor((2, 32, 64), "bfloat16")):
     with T.Kernel(2) as b:
         x = T.alloc_shared((32, 64), "bfloat16")
@@ -45,9 +45,19 @@ BLOCKS = [
 ]
 
 
-def kernel(fill: str) -> object:
+OTHERWISE = {
+    "of another type": ("T.copy(t[b, :], wanted)", "(2, 4)", "float32"),
+    "of bytes": ("T.copy(t[b, :], wanted)", "(2, 4)", "uint8"),
+    "from beyond": ("T.copy(t[b, 0:4], wanted)", "(2, 3)", "int32"),
+    "written later": (f"{LISTS[0]}\nT.copy(ones, t[b, :])", "(2, 4)", "int32"),
+    "written before": (f"T.copy(ones, t[b, :])\n{LISTS[0]}", "(2, 4)", "int32"),
+}
+
+
+def kernel(fill: str, shape: str = "(2, 4)", dtype: str = "int32") -> object:
     """A kernel whose list is filled by some lines."""
-    return samples.from_text(KERNEL.format(fill=textwrap.indent(fill, " " * 8)), "main")
+    text = KERNEL.format(fill=textwrap.indent(fill, " " * 8), shape=shape, dtype=dtype)
+    return samples.from_text(text, "main")
 
 
 @pytest.mark.parametrize("fill", LISTS)
@@ -65,3 +75,14 @@ def test_what_is_no_list_of_indices_decides_nothing(fill: str) -> None:
     with pytest.raises(CompileError) as caught:
         harness.compile(kernel(fill))
     assert caught.value.code in ("DataDependent", "UnsupportedIndex", "UninitialisedBuffer")
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_lists_that_are_not_what_their_tensor_holds_are_blocks(name: str) -> None:
+    """Converted, padded or since changed, a list is no question to its tensor: not one is asked."""
+    fill, shape, dtype = OTHERWISE[name]
+    if "ones" in fill:
+        fill = f'ones = T.alloc_local((4,), "int32")\nT.fill(ones, 1)\n{fill}'
+    assert "wanted" in [
+        str(b.name) for b in read_kernel(recalled(kernel(fill, shape, dtype))).onchip
+    ]
