@@ -130,6 +130,29 @@ def test_loops_down_and_else_branches() -> None:
     assert "} else {" in text
 
 
+def test_a_division_is_plain_only_as_far_as_the_loop_reaches() -> None:
+    """Toward zero and down are the same to the last iteration, and to no further one."""
+    body = tuple(
+        Loop(var=f"k{n}", start=2, stop=7, step=step,
+             body=(Op(name="cb_push_back", args=(0, ["//", ["-", n, f"k{n}"], 2])),))
+        for n, step in ((6, 1), (5, 1), (6, 2))
+    )  # fmt: skip
+    program = Program(name="reader", thread="ncrisc", runtime_args=("start", "count"), body=body)
+    text = print_kernel(samples.gemm().plan, samples.kernel("reader"), program)
+    assert text.count("(6 - k6) / 2") == 2
+    assert "floor_div(5 - k5, 2)" in text
+
+
+def test_addresses_are_unsigned() -> None:
+    """A pointer's sum, and a buffer's address that the host passes, may pass 2^31."""
+    body = (Let(var="at", value=["+", ["get_write_ptr", 0], "start"]),
+            Let(var="there", value=["+", "A_addr", "start"]))  # fmt: skip
+    program = msgspec.structs.replace(samples.program("reader"), body=body)
+    text = print_kernel(samples.gemm().plan, samples.kernel("reader"), program)
+    assert "const auto at = get_write_ptr(cb_A_shared) + start;" in text
+    assert "const uint32_t A_addr = get_common_arg_val<uint32_t>(Args::A_addr);" in text
+
+
 def test_kernels_on_disk(tmp_path: Path) -> None:
     """``kernels/<program>.cpp``, one per program of the plan."""
     paths = write_kernels(tmp_path, samples.gemm())
