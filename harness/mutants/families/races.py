@@ -37,6 +37,8 @@ MUTANTS: Final = (
     _sent("arrival-not-told", "The sender never says that it has sent.",
           "noc_semaphore_set_multicast"),
     _sent("nothing-sent", "Operands are announced and not sent.", SEND),
+    _sent("departure-not-awaited", "The sender fills its buffer anew while it still sends.",
+          "noc_async_write_barrier"),
     _ledger("writes-not-judged", "Accesses are not held against earlier writes.", Ledger, "judge",
             lambda *a, **k: None),
     _ledger("everything-late", "Every access that meets another is a race.", Judge, "late",
