@@ -266,6 +266,10 @@ WAVES = {
         "T.copy(A[0, 0], s)\nfor p, q in T.Persistent([2, 2], 3, y):\n"
         "    T.copy(s, B[p * 32, q * 32])\n    T.clear(s)"
     ),
+    "a tensor written before it": (
+        "T.copy(A[0, 0], s)\nT.copy(s, B[y * 32, 0])\nfor p, q in T.Persistent([2, 2], 3, y):\n"
+        "    BODY"
+    ),
     "a tensor read back": (
         "for p, q in T.Persistent([2, 2], 3, y):\n"
         "    T.copy(B[p * 32, q * 32], s)\n    T.copy(s, B[q * 32, p * 32])\n"
@@ -285,6 +289,16 @@ def test_persistent_loops_that_are_no_grid_are_refused(what: str) -> None:
     assert error.message.startswith("T.Persistent"), error
     assert error.location
     assert error.next_step
+
+
+def test_persistent_loops_share_the_grid_with_other_axes() -> None:
+    """A domain of three dimensions leaves no axis to another one of T.Kernel."""
+    body = """with T.Kernel(3, 2) as (y, z):
+    s = T.alloc_shared((32, 32), 'bfloat16')
+    for p, q, r in T.Persistent([1, 2, 2], 3, y):
+        T.copy(A[q * 32, r * 32], s)
+        T.copy(s, B[q * 32, r * 32])"""
+    assert "more than 3 dimensions" in refusal(kernel(TENSORS, body)).message
 
 
 SMALL = {

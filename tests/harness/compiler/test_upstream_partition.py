@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import product
 from typing import Any
@@ -158,21 +159,22 @@ def test_both_outputs_are_covered() -> None:
     assert all(b.get("coverage", "full") == "full" for b in data["output_blocks"].values())
 
 
-@pytest.mark.parametrize(
-    "partition",
-    [
-        {"(0,0)": [WorkItem(0, 0)]},
-        {"(0,0)": [WorkItem(y, x) for y in range(3) for x in range(2)] + [WorkItem(0, 0)]},
-        {"(0,0)": [WorkItem(y, x) for y in range(3) for x in range(3)]},
-        {"(9,0)": [WorkItem(y, x) for y in range(3) for x in range(2)]},
-        {"(0,0)": [WorkItem(0, 0), WorkItem(2, 1), WorkItem(0, 1), WorkItem(1, 0), WorkItem(1, 1),
-                   WorkItem(2, 0)]},
-    ],
-)  # fmt: skip
-def test_a_users_partition_covers_every_block_once(partition: dict[str, list[WorkItem]]) -> None:
+BLOCKS = [WorkItem(y, x) for y in range(3) for x in range(2)]
+PARTITIONS = {
+    "5 of 6 blocks are dealt to no core": {"(0,0)": BLOCKS[:1]},
+    "block jo=0 io=0 bo=0 is dealt to (0,0) and (1,0)": {"(0,0)": BLOCKS, "(1,0)": BLOCKS[:1]},
+    "block jo=2 io=0 bo=0 is outside": {"(0,0)": [*BLOCKS, WorkItem(0, 2)]},
+    "block jo=1 io=-1 bo=0 is outside": {"(0,0)": [*BLOCKS[:5], WorkItem(-1, 1)]},
+    "core (9,0) is not in the core ranges": {"(9,0)": BLOCKS},
+    "neither all runs of one order nor all rectangles": {"(0,0)": [BLOCKS[0], *BLOCKS[:0:-1]]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", PARTITIONS)
+def test_a_users_partition_covers_every_block_once(words: str) -> None:
     """Upstream's own example covered 32 of 64 tiles, and its validation let it pass."""
-    with pytest.raises(CompileError) as caught:
-        lower(ir_sugar.with_work_partition(samples.gemm(), partition), grid=(2, 2))
+    with pytest.raises(CompileError, match=re.escape(words)) as caught:
+        lower(ir_sugar.with_work_partition(samples.gemm(), PARTITIONS[words]), grid=(2, 2))
     assert caught.value.code == "InvalidPartition"
 
 
