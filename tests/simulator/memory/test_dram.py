@@ -26,12 +26,13 @@ WRITES = st.lists(
 )  # fmt: skip
 
 
-def made(dtype: str) -> Tensor:
+def made(dtype: str, *grains: int) -> Tensor:
     """A tensor of three tiles that is written in parts."""
     one = layout(dtype, (PAGES * 32, 32), "output")
     tensor = Tensor("A", one, placement_of(one, 0x100000, find_arch("wormhole_n150")))
     tensor.make_writable()
-    tensor.refine(16)
+    for grain in grains or (16,):
+        tensor.refine(grain)
     tensor.values = np.zeros((PAGES, 32, 32), tensor.fmt.value_dtype)
     return tensor
 
@@ -86,13 +87,12 @@ def test_what_no_part_filled_is_garbage_and_none_of_the_data_is() -> None:
 
 def test_units_are_numbered_through_their_tensor() -> None:
     """Parts of pages are counted in the tensor's grain, and told by the byte they begin at."""
-    tensor = made("bfloat16")
-    tensor.refine(96)
-    assert tensor.grain == 16
-    found = tensor.units(np.array([[0, 2]]), 32, 48)
-    assert found.tolist() == [[2, 3, 4, 2 * 128 + 2, 2 * 128 + 3, 2 * 128 + 4]]
-    assert len(tensor.units(np.array([[1]]), 32)[0]) == 126
-    assert tensor.named(2 * 128 + 3) == "byte 48 of page 2 of tensor A"
+    tensor = made("bfloat16", 96, 64)
+    assert tensor.grain == 32
+    found = tensor.units(np.array([[0, 2]]), 32, 96)
+    assert found.tolist() == [[1, 2, 3, 2 * 64 + 1, 2 * 64 + 2, 2 * 64 + 3]]
+    assert len(tensor.units(np.array([[1]]), 32)[0]) == 63
+    assert tensor.named(2 * 64 + 3) == "byte 96 of page 2 of tensor A"
 
 
 def test_cleared_it_is_as_before_a_run() -> None:
