@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator.arch import find_arch
@@ -39,6 +39,7 @@ def made(dtype: str, *grains: int) -> Tensor:
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32", "int32"])
 @given(WRITES)
+@example([([0], (5, 7), 0, 1, False), ([0, 1], (32, 16), 0, 1, False), ([1], None, 0, 1, False)])
 def test_writes_of_pages_and_of_parts_of_them(dtype: str, writes: list[Any]) -> None:
     """Bytes are what was written last, and data where the last write said so, whichever kind."""
     tensor, rng = made(dtype), np.random.default_rng(0)
