@@ -184,7 +184,7 @@ def test_descriptors_deal_every_block_once(data: st.DataObject) -> None:
     grid = data.draw(st.tuples(*[st.integers(1, 7)] * 3), label="grid")
     width = data.draw(st.integers(1, 4), label="width")
     heights = data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=3), label="heights")
-    strategy = data.draw(st.sampled_from(STRATEGIES), label="strategy")
+    strategy = data.draw(st.sampled_from((*STRATEGIES, "z_order")), label="strategy")
     ranges = [CoreRange((5 * i, 4 * i), (width, h)) for i, h in enumerate(heights)]
     dealt = descriptors(strategy, grid, ranges)
     lists = {core: expand(d, grid) for core, d in dealt.items()}
