@@ -75,10 +75,10 @@ def lattices(row: Numbers, col: Numbers, wanted: npt.NDArray[np.bool_]) -> list[
             continue
         for down in _runs(*part, along=True):
             chosen = down.numbers()
-            r, c, asked = row[chosen][:, js], col[chosen][:, js], wanted[chosen][:, js]
-            if not asked.any():
+            r, c = row[chosen][:, js], col[chosen][:, js]
+            if not wanted[chosen[0], js[0]]:  # as all places of a group
                 continue
-            if not asked.all() or len(found) == MOST:
+            if len(found) == MOST:
                 return None
             found.append(Lattice(down, across, int(r[0, 0]), int(c[0, 0]), _step(r[:, 0]),
                                  _step(c[:, 0]), _step(c[0])))  # fmt: skip
