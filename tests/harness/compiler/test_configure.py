@@ -8,6 +8,7 @@ import harness
 import harness.language as T
 from harness.codegen import print_kernels
 from simulator.program import Loop, Op
+from tests.harness.compiler import samples
 
 
 def rounded(size: int = 64) -> Any:
@@ -59,3 +60,34 @@ def test_every_conversion_is_configured_for_its_formats() -> None:
 def test_such_a_kernel_computes_what_it_says() -> None:
     """Protects the same way through simulator and golden."""
     assert harness.check(rounded()).passed
+
+
+SIDES = """
+@T.prim_func
+def main(A: T.Tensor((64, 32), "bfloat16"), F: T.Tensor((64, 32), "float32"),
+         C: T.Tensor((64, 32), "float32")):
+    with T.Kernel(2) as b:
+        a = T.alloc_shared((32, 32), "bfloat16")
+        f = T.alloc_shared((32, 32), "float32")
+        m = T.alloc_fragment((32,), "float32")
+        n = T.alloc_fragment((32,), "float32")
+        T.copy(A[b * 32, 0], a)
+        T.copy(F[b * 32, 0], f)
+        T.reduce_max(f, n, dim=1)
+        if b > 0:
+            for i in T.Parallel(32):
+                n[i] = n[i] + 1.0
+            T.reduce_max(a, m, dim=1)
+        else:
+            T.reduce_max(a, m, dim=1)
+            for i in T.Parallel(32):
+                n[i] = n[i] * 2.0
+        for i, j in T.Parallel(32, 32):
+            C[b * 32 + i, j] = f[i, j] * n[i] + m[i]
+"""
+
+
+def test_one_side_of_a_branch_configures_nothing_for_the_other() -> None:
+    """The other side begins with what held before the branch, not with what the first one left."""
+    verdict = harness.check(samples.from_text(SIDES, "main"), grid=(1, 1))
+    assert verdict.passed, (verdict.reason, verdict.findings)
