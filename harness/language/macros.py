@@ -98,14 +98,10 @@ def macro(func: Any = None, **options: object) -> Any:
         raise LanguageError(f"T.macro decorates functions, not {type(func).__name__}")
     source = Text(func)
     nodes = [n for n in source.as_ast().body if isinstance(n, doc.FunctionDef)]
-    captured = utils.inspect_function_capture(func)
     defaults = {name: p.default for name, p in inspect.signature(func).parameters.items()
                 if p.default is not inspect.Parameter.empty}  # fmt: skip
-    frame = inspect.currentframe()
-    caller = frame.f_back if frame is not None else None
     # A macro may call macros defined after it, so the enclosing names are looked up late.
-    outer = caller.f_locals if caller is not None else {}
-    return Macro(nodes[0], source, defaults, lambda: {**outer, **captured})
+    return Macro(nodes[0], source, defaults, lambda: utils.inspect_function_capture(func))
 
 
 def define_inside(parser: Any, node: Any) -> None:

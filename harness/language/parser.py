@@ -13,7 +13,7 @@ from typing import Any
 
 import tvm
 from tvm.script.ir_builder import IRBuilder
-from tvm.script.parser._core import doc, utils
+from tvm.script.parser._core import doc
 from tvm.tirx.script import builder as S
 from tvm.tirx.script.parser.parser import bind_for_value, bind_with_value
 
@@ -40,7 +40,7 @@ from harness.language.located import (
 )
 from harness.language.reading import Text, read
 from harness.language.regions import is_buffer
-from harness.language.scopes import inner
+from harness.language.scopes import inner, names_known
 from harness.language.spans import innermost_spans
 
 
@@ -302,12 +302,8 @@ def prim_func(func: Callable[..., Any] | None = None, **options: object) -> Any:
         return prim_func
     if not inspect.isfunction(func):
         raise LanguageError(f"T.prim_func decorates functions, not {type(func).__name__}")
-    # Annotations belong to the scope the function is defined in, which is the caller's; names used
-    # only there are not in the function's closure.
     scope = inspect.currentframe()
-    caller = scope.f_back if scope is not None else None
-    variables = {**(caller.f_locals if caller is not None else {}),
-                 **utils.inspect_function_capture(func)}  # fmt: skip
+    variables = names_known(func, scope.f_back if scope is not None else None)
     if open_sizes(used_values(func, variables)):
         return DynamicKernel(func, variables, _parse)
     return _parse(func, variables)

@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import CodeType, FrameType
 from typing import Any
 
 import tvm
 from tvm import tirx
+from tvm.script.parser._core import utils
 
 from harness.errors import LanguageError
 
 ONCE = "names are bound once; keep running values in a buffer"
+
+
+def names_known(func: Any, caller: FrameType | None) -> dict[str, Any]:
+    """What the names in a function's text stand for, where ``caller`` decorates it.
+
+    Annotations belong to the scope the function is defined in. Names used only there are not in its
+    closure; they are that scope's own, before the module's of the same spelling.
+    """
+    while caller is not None and func.__code__ not in _written_in(caller.f_code):
+        caller = caller.f_back
+    around = {} if caller is None else caller.f_locals
+    return {**func.__globals__, **around, **utils.get_func_nonlocals(func)}
+
+
+def _written_in(code: CodeType) -> list[CodeType]:
+    return [c for c in code.co_consts if isinstance(c, CodeType)]
 
 
 @contextmanager
