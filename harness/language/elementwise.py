@@ -93,6 +93,13 @@ def pow(x: Any, y: Any) -> Any:
     return tirx.pow(*same_dtype(_float(x, "T.pow"), _float(y, "T.pow")))
 
 
+def on_device(value: Any) -> bool:
+    """Whether a value is of the kernel's own, and not of the Python around it."""
+    if isinstance(value, tirx.IntImm):
+        return False
+    return isinstance(value, tvm.ir.Expr) or hasattr(value, "asobject")
+
+
 def truth(value: Any) -> Any:
     """A value as a condition: numbers are true where they are not zero, as in Python."""
     if hasattr(value, "asobject"):

@@ -2,8 +2,9 @@
 
 TVM's parser makes a Python syntax tree of every part of an expression, compiles it and runs it.
 What kernels are made of needs none of that: names, numbers, operators, calls, attributes and
-indices mean here what they mean there, under the same spans and with the same errors. The rest is
-left to TVM's.
+indices mean here what they mean there, under the same spans and with the same errors. ``x if t else
+y``, ``and`` and ``or`` mean what they mean in Python where ``t`` is a value of Python's, of any
+type. The rest is left to TVM's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any, Final
 from tvm.script.parser._core import doc
 from tvm.script.parser.core.error import ParserError
 from tvm.script.parser.core.evaluator import ExprEvaluator, _eval_op
+
+from harness.language.elementwise import if_then_else, on_device
 
 Table = dict[str, Any]
 """What names stand for."""
@@ -121,9 +124,31 @@ def _elements(parser: Any, table: Table, node: Any) -> list[Any] | None:
     return [evaluate(parser, table, e) for e in node.elts]
 
 
+def _choice(parser: Any, table: Table, node: Any) -> Thunk:
+    test = evaluate(parser, table, node.test)
+    if not on_device(test):
+        chosen = evaluate(parser, table, node.body if test else node.orelse)
+        return lambda: chosen
+    parts = [evaluate(parser, table, part) for part in (node.body, node.orelse)]
+    return lambda: if_then_else(test, *parts)
+
+
+def _join(parser: Any, table: Table, node: Any) -> Thunk:
+    value = evaluate(parser, table, node.values[0])
+    for operand in node.values[1:]:
+        if not on_device(value):
+            if bool(value) is (type(node.op) is doc.Or):
+                break  # the rest is not asked, as in Python
+            value = evaluate(parser, table, operand)
+        else:
+            value = _eval_op(node.op, [value, evaluate(parser, table, operand)])
+    return lambda: value
+
+
 _READERS: Final[dict[type, Callable[[Any, Table, Any], Thunk | None]]] = {
     doc.Call: _call, doc.BinOp: _binary, doc.UnaryOp: _unary, doc.Compare: _compare,
     doc.Attribute: _attribute, doc.Subscript: _subscript, doc.Tuple: _tuple, doc.List: _list,
+    doc.IfExp: _choice, doc.BoolOp: _join,
 }  # fmt: skip
 """Evaluates the parts of an expression; what is returned does the last step, None gives it up."""
 

@@ -70,3 +70,28 @@ def test_bits_of_conditions_join_them() -> None:
     i, j = np.indices(a.shape)
     out = harness.compile(main).run({"A": a}).outputs["C"]
     np.testing.assert_array_equal(out, np.where((i >= j) & (j > 3) | ~(i < 20), a, 0))
+
+
+def test_values_of_python_choose_as_in_python() -> None:
+    """``x if t else y``, ``and`` and ``or`` take numbers, lists and None, and ask no further."""
+    transposed, blocks = 1, [32]
+    bias: Any = None
+
+    @T.prim_func
+    def main(A: T.Tensor((32, 64), "float32"), C: T.Tensor((64, 32), "float32")):
+        with T.Kernel(blocks[0] // 32 if blocks else 7) as bx:
+            a = T.alloc_fragment((32, 64) if transposed else (64, 32), "float32")
+            c = T.alloc_fragment((64, 32), "float32")
+            T.copy(A, a)
+            for i, j in T.Parallel(64, 32):
+                c[i, j] = a[j, i] if transposed and blocks else a[i, j]
+            if (bias and bias.shape) or not blocks:
+                T.clear(c)
+            for i, j in T.Parallel(64, 32):
+                c[i, j] = c[i, j] if i > j and (transposed or i) else 5
+            T.copy(c, C[bx * 64, 0])
+
+    a = np.random.default_rng(0).standard_normal((32, 64)).astype(np.float32)
+    i, j = np.indices((64, 32))
+    out = harness.compile(main).run({"A": a}).outputs["C"]
+    np.testing.assert_array_equal(out, np.where(i > j, a.T, 5))
