@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import HarnessError, LanguageError
+from harness.frontend.arguments import check_made, leave, numbers, places_of
 from harness.frontend.errors import FrontendError, user_place
 from harness.language.dynamic import DynamicKernel, solve
 from harness.language.flat import declared_shapes
@@ -44,7 +45,11 @@ class JitKernel:
 
     def __init__(self, func: Any, out_idx: Sequence[int] | int | None = None,
                  target: object = None) -> None:  # fmt: skip
-        """``func`` is a PrimFunc, a module of several in turn, or a kernel with open sizes."""
+        """``func`` is a PrimFunc, a module of several in turn, or a kernel with open sizes.
+
+        Raises:
+            LanguageError: ``out_idx`` of other things than positions.
+        """
         self._func = func
         self._target = target
         self._artifacts: dict[Any, Artifact] = {}
@@ -91,17 +96,17 @@ class JitKernel:
             SimulationError: the machine found a broken rule.
         """
         names = self._names()
-        outputs = [i % len(names) for i in self.out_idx or ()]
+        outputs = places_of(self.out_idx or (), names)
         given = [n for i, n in enumerate(names) if i not in outputs]
         if len(arrays) != len(given):
             raise LanguageError(f"{len(arrays)} arrays for the tensors {', '.join(given)}",
                                 code="InvalidArguments")  # fmt: skip
-        named = dict(zip(given, map(np.asarray, arrays), strict=True))
+        named = {n: numbers(n, a) for n, a in zip(given, arrays, strict=True)}
         results = self._run(named)
         if self.out_idx is None:
             for name, array in zip(given, arrays, strict=True):
                 if name in results:
-                    np.copyto(np.asarray(array), results[name], casting="unsafe")
+                    leave(name, array, results[name])
             return None
         made = tuple(results[names[i]] for i in outputs)
         return made[0] if len(made) == 1 else made
@@ -137,6 +142,7 @@ class JitKernel:
                                     code="ShapeMismatch")  # fmt: skip
             if layout.role != "output" or self.out_idx is None:
                 inputs[name] = array.astype(_held_as(layout))
+        check_made(artifact.plan, inputs)
         done = artifact.run(inputs)
         broken = [f for f in done.findings if f.severity == "error"]
         if broken or not done.run.completed:
@@ -180,7 +186,14 @@ def _held_as(layout: Layout) -> npt.DTypeLike:
 def _positions(out_idx: Sequence[int] | int | None) -> list[int] | None:
     if out_idx is None:
         return None
-    return [out_idx] if isinstance(out_idx, int) else list(out_idx)
+    found = [out_idx] if isinstance(out_idx, int) else list(out_idx)
+    if not all(isinstance(i, int) for i in found):
+        raise LanguageError(
+            f"out_idx={out_idx!r} are not positions of tensors",
+            code="InvalidArguments",
+            next_step="write e.g. out_idx=[-1]",
+        )
+    return found
 
 
 class Profiler:

@@ -15,6 +15,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import tvm
 from tvm import tirx
 
@@ -188,7 +189,7 @@ def solve(shapes: Mapping[str, tuple[Any, ...]], arrays: Mapping[str, Any]) -> d
     for name, declared in shapes.items():
         if name not in arrays:
             continue
-        shape = tuple(arrays[name].shape)
+        shape = tuple(np.shape(arrays[name]))
         if len(shape) != len(declared):
             raise LanguageError(f"{name} is of rank {len(shape)}, declared of rank {len(declared)}",
                                 code="ShapeMismatch")  # fmt: skip
@@ -199,7 +200,8 @@ def solve(shapes: Mapping[str, tuple[Any, ...]], arrays: Mapping[str, Any]) -> d
         if name in arrays:
             known: tuple[Any, ...] = tuple(with_sizes(d, sizes) for d in declared)
             wanted = tuple(w if type(w) is int else constant(w) for w in known)
-            if wanted != tuple(arrays[name].shape):
-                raise LanguageError(f"{name} is of shape {tuple(arrays[name].shape)}, declared as"
-                                    f" {wanted}", code="ShapeMismatch")  # fmt: skip
+            shape = tuple(np.shape(arrays[name]))
+            if wanted != shape:
+                raise LanguageError(f"{name} is of shape {shape}, declared as {wanted}",
+                                    code="ShapeMismatch")  # fmt: skip
     return sizes

@@ -126,8 +126,8 @@ def declare_output(name: str, made: Empty) -> Any:
     call = _CALL.get()
     if call is None:
         raise AssertionError("T.empty outside an eager kernel")
+    call.outputs.append(name)
     if call.reading:
-        call.outputs.append(name)
         call.need(*open_sizes(tuple(made.buffer.ty.shape)))
         return made.buffer
     return S.arg(name, made.buffer)
@@ -166,8 +166,9 @@ def give_back(value: Any) -> None:
         raise LanguageError("return is not supported",
                             next_step="write results to an output tensor")  # fmt: skip
     for item in value if isinstance(value, (tuple, list)) else [value]:
-        if not is_buffer(item):
-            raise LanguageError("an eager kernel returns the tensors it made with T.empty")
+        if not is_buffer(item) or item.name not in call.outputs:
+            raise LanguageError("an eager kernel returns the tensors it made with T.empty",
+                                next_step="what is passed is written in place")  # fmt: skip
         call.returned.append(item.name)
 
 

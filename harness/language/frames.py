@@ -178,7 +178,14 @@ def Pipelined(start: object, stop: object = None, num_stages: object = 0,
         raise LanguageError(f"num_stages={num_stages!r} is not a number >= 0")
     if stop is None:
         start, stop = 0, start
+    _check_bounds(start, stop)
     return S.serial(start, stop, annotations={NUM_STAGES: num_stages})
+
+
+def _check_bounds(*bounds: object) -> None:
+    for bound in bounds:
+        if not isinstance(bound, (int, Expr)):
+            raise LanguageError(f"loop bound {bound!r} is not an integer expression")
 
 
 def serial(start: object, stop: object = None, step: object = None, **hints: object) -> Any:
@@ -192,9 +199,7 @@ def serial(start: object, stop: object = None, step: object = None, **hints: obj
         start, stop = 0, start
     if step is not None and not (isinstance(step, int) and step >= 1):
         raise LanguageError(f"loop step {step!r} is not a positive constant")
-    for bound in (start, stop):
-        if not isinstance(bound, (int, Expr)):
-            raise LanguageError(f"loop bound {bound!r} is not an integer expression")
+    _check_bounds(start, stop)
     if step in (None, 1):
         return S.serial(start, stop)
     return SteppedLoop(start, ceildiv(stop - start, step), step)  # type: ignore[operator]

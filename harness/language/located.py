@@ -61,7 +61,9 @@ def language_error(err: BaseException) -> LanguageError:
     name = type(root).__name__
     last = (str(root).strip().splitlines() or [name])[-1]
     if "Check failed: " in last:  # what TVM found, behind the C++ condition it found it by
-        return LanguageError(last.rpartition(" : ")[2].lower(), code="SourceError")
+        said = last.partition("Check failed: ")[2]
+        said = said.partition(" is false: ")[2] or said.rpartition(" : ")[2]
+        return LanguageError(said.lower(), code="SourceError")
     return LanguageError(last if name == "ParserError" else f"{name}: {last}", code="SourceError")
 
 

@@ -6,6 +6,7 @@ here (``python -m harness.language``), and a test compares both with the languag
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from typing import Final, Literal, NoReturn
@@ -207,6 +208,12 @@ def refuse(name: str) -> NoReturn:
     Raises:
         LanguageError: always.
     """
+    if name not in TABLE and not any(re.fullmatch(p, name) for p, *_ in FAMILIES[:-1]):
+        near = difflib.get_close_matches(name, [e.name for e in TABLE.values()
+                                                if e.status != "refused"], 1)  # fmt: skip
+        raise LanguageError(f"T.{name} is no name of TileLang's",
+                            next_step=f"write T.{near[0]}" if near
+                            else "docs/language.md lists what can be written")  # fmt: skip
     entry = TABLE.get(name) or refusal(name)
     raise LanguageError(f"T.{name} is not supported: {entry.note}", next_step=entry.instead)
 

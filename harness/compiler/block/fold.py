@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from tvm import tirx
 
 from harness.compiler.block.model import Binary, Const, Expr, Leaf, Unary
+from harness.compiler.diagnostics import refuse
 
 RING: Final = ((tirx.Add, "add"), (tirx.Sub, "sub"), (tirx.Mul, "mul"), (tirx.Max, "max"),
                (tirx.Min, "min"))  # fmt: skip
 """Operators that mean the same for whole and for real numbers, and their ops."""
+
+
+def number(value: Any, node: Any) -> Const:
+    """A number of the source.
+
+    Raises:
+        CompileError: NaN, which no packer stores.
+    """
+    found = float(value)
+    if math.isnan(found):
+        refuse("NaN as a number, which packers store as infinity", node=node,
+               next_step="use T.infinity, or a finite number to tell by")  # fmt: skip
+    return Const(found)
 
 
 def binary(op: str, a: Expr, b: Expr) -> Expr:

@@ -14,7 +14,7 @@ from harness.compiler.block.access import REPEATED, accessed
 from harness.compiler.block.choose import Pick, picked, picks, window
 from harness.compiler.block.computed import is_moved, moved_leaf, moved_store, moved_tensor
 from harness.compiler.block.conditions import condition, is_truth, whole
-from harness.compiler.block.fold import RING, binary, is_real
+from harness.compiler.block.fold import RING, binary, is_real, number
 from harness.compiler.block.gather import gathered, gathers_into, is_gathered
 from harness.compiler.block.held import INDICES, KEPT, WHOLES, is_computed
 from harness.compiler.block.lines import side
@@ -261,7 +261,7 @@ class Nest:
     def expr(self, value: Any) -> Expr:
         """The block expression of a floating TIR expression."""
         if isinstance(value, (tirx.FloatImm, tirx.IntImm)):
-            return Const(float(value.value))
+            return number(value.value, self.node)
         if isinstance(value, tirx.Cast):
             return self._cast(value)
         if isinstance(value, TensorLoad):

@@ -11,13 +11,13 @@ from tvm.ir import Call, TensorRegion
 
 from harness.compiler.affine import block_ranges, mentions
 from harness.compiler.block.conditions import check_conditions
+from harness.compiler.block.fold import number
 from harness.compiler.block.gather import Gathered
 from harness.compiler.block.held import KEPT, WHOLES, check_whole, computed_integers
 from harness.compiler.block.lattice import Lattice, Run
 from harness.compiler.block.model import (
     BlockProgram,
     Buffer,
-    Const,
     Convert,
     Cumsum,
     Eltwise,
@@ -134,7 +134,7 @@ class _Reader:
             if value is None:
                 refuse("T.fill with a value that is not a constant", node=call,
                        next_step="fill with a number")  # fmt: skip
-            return [Eltwise(call, self.block(args[0], call, parts.write), Const(float(value)))]
+            return [Eltwise(call, self.block(args[0], call, parts.write), number(value, call))]
         if name == GEMM:
             flags = [bool(constant(f)) for f in args[3:6]]
             a, b = (self.block(r, call, parts.read) for r in args[:2])

@@ -362,3 +362,13 @@ def reference(a: torch.Tensor, b: torch.Tensor):
 
 if __name__ == "__main__":
     print(do_bench(lambda: matmul_relu(1024, 1024, 1024)))
+
+
+@tilelang.jit
+def eager_copy(A, back: int = 0):
+    M, N = T.const("M, N")
+    A: T.Tensor((M, N), "float32")
+    B = T.empty((M, N), "float32")
+    with T.Kernel(1) as _:
+        T.copy(A, B)
+    return A if back else B

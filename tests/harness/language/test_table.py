@@ -46,5 +46,7 @@ def test_every_name_of_the_language_is_in_the_table() -> None:
 
 def test_an_unknown_name_is_refused_like_any_other() -> None:
     """Refuses a misspelt name instead of failing with an AttributeError."""
-    with pytest.raises(LanguageError, match=r"T\.alloc_shard"):
+    with pytest.raises(LanguageError, match=r"T\.alloc_shard is no name .*write T.alloc_shared"):
         T.alloc_shard  # noqa: B018  (the look-up is what raises)
+    with pytest.raises(LanguageError, match=r"T\.zzz is no name .*docs/language.md"):
+        T.zzz  # noqa: B018  (as above)

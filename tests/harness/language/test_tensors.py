@@ -8,7 +8,7 @@ import pytest
 
 import harness
 import harness.language as T
-from harness.errors import LanguageError
+from harness.errors import CompileError, LanguageError
 from harness.kernels.elementwise import add
 from harness.language.tensors import SHARED
 
@@ -47,3 +47,29 @@ def test_a_dimension_no_integer_holds_is_refused() -> None:
     """Beyond 64 bits a size is named, not the type TVM fails to convert it to."""
     with pytest.raises(LanguageError, match="has dimension 9223372036854775808, beyond 64 bits"):
         add(M=2**63, N=32)
+
+
+@pytest.mark.parametrize("line", ["fill", "number"])
+def test_nan_is_no_number_of_a_kernel(line: str) -> None:
+    """NaN, which no packer stores, is refused at its line and never reaches a program."""
+
+    @T.prim_func
+    def main(A: T.Tensor((32, 64), "float32")):
+        with T.Kernel(1) as _:
+            a = T.alloc_fragment((32, 64), "float32")
+            if line == "fill":
+                T.fill(a, float("nan"))
+            else:
+                for i, j in T.Parallel(32, 64):
+                    a[i, j] = T.if_then_else(i > j, 0.0, float("nan"))
+            T.copy(a, A)
+
+    with pytest.raises(CompileError, match=r"test_tensors.py:.*NaN as a number"):
+        harness.compile(main)
+
+
+@pytest.mark.parametrize("loop", [T.Pipelined, T.serial])
+def test_loop_bounds_are_whole_numbers(loop: Any) -> None:
+    """A bound of 2.5 is refused, and not cut to 2."""
+    with pytest.raises(LanguageError, match=r"2\.5 is not an integer"):
+        loop(2.5)

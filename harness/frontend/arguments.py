@@ -1,0 +1,75 @@
+"""What a compiled kernel is called with, and where its results go."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import LanguageError
+from simulator.plan.schema import Plan
+from simulator.plan.tensors import named_tensors
+
+Array = npt.NDArray[Any]
+_NUMBERS = "biuf"
+"""Kinds of NumPy's dtypes that tensors hold; ``V`` is that of ml_dtypes' own."""
+
+
+def places_of(out_idx: Sequence[int], names: Sequence[str]) -> list[int]:
+    """Positions of the tensors that are made, from 0 on.
+
+    Raises:
+        LanguageError: there is no such tensor.
+    """
+    for i in out_idx:
+        if not -len(names) <= i < len(names):
+            raise LanguageError(f"out_idx {i} of {len(names)} tensors", code="InvalidArguments",
+                                next_step=f"the tensors are {', '.join(names)}")  # fmt: skip
+    return [i % len(names) for i in out_idx]
+
+
+def numbers(name: str, given: Any) -> Array:
+    """An argument as an array of numbers.
+
+    Raises:
+        LanguageError: it is none.
+    """
+    array = np.asarray(given)
+    if array.dtype.kind not in _NUMBERS and "float" not in array.dtype.name:
+        what = type(given).__name__ if array.dtype == object else f"array of {array.dtype}"
+        raise LanguageError(f"{name} is given a {what}, no real numbers", code="InvalidArguments",
+                            next_step="pass an array of float32 or of whole numbers")  # fmt: skip
+    return array
+
+
+def check_made(plan: Plan, inputs: Collection[str]) -> None:
+    """Refuse to make a tensor that the kernel reads and nobody gives.
+
+    Raises:
+        LanguageError: naming it.
+    """
+    needed = named_tensors(plan)
+    for name, layout in plan.layouts.items():
+        if layout.role in ("input", "inout") and name in needed and name not in inputs:
+            raise LanguageError(f"{name} is made and returned, and the kernel reads it",
+                                code="InvalidArguments",
+                                next_step=f"pass {name}, and leave it out of out_idx")  # fmt: skip
+
+
+def leave(name: str, into: Any, result: Array) -> None:
+    """Write a result into the array a caller passed.
+
+    Raises:
+        LanguageError: it would not be seen there.
+    """
+    array = np.asarray(into)
+    if not array.flags.writeable or isinstance(into, (list, tuple, int, float)):
+        what = "read-only array" if isinstance(into, np.ndarray) else type(into).__name__
+        raise LanguageError(
+            f"{name} is written, and a {what} was passed for it",
+            code="InvalidArguments",
+            next_step="pass an array of its own, or name it in out_idx",
+        )
+    np.copyto(array, result, casting="unsafe")

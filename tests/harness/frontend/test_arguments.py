@@ -1,0 +1,80 @@
+"""Arguments of compiled kernels that do not fit: one message, that names the tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import harness.language as T
+from harness.cli.source import _execute
+from harness.errors import LanguageError
+from harness.frontend.jit import compile as compile_kernel
+from tests.harness.frontend.loading import KERNELS
+
+ONES = np.ones((32, 64), np.float32)
+
+
+def _add() -> Any:
+    @T.prim_func
+    def main(A: T.Tensor((32, 64), "float32"), B: T.Tensor((32, 64), "float32")):
+        with T.Kernel(1) as _:
+            a = T.alloc_fragment((32, 64), "float32")
+            T.copy(A, a)
+            for i, j in T.Parallel(32, 64):
+                a[i, j] = a[i, j] + 1.0
+            T.copy(a, B)
+
+    return main
+
+
+def _locked() -> np.ndarray:
+    array = np.zeros((32, 64), np.float32)
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    (np.full((32, 64), "a"), "A is given a array of <U1"),
+    (ONES + 1j, "A is given a array of complex"),
+    (None, "A is given a NoneType"),
+    (np.ones((64, 32)), "A is of shape"),
+])  # fmt: skip
+def test_what_is_no_array_of_real_numbers_is_refused(given: Any, said: str) -> None:
+    """No text, complex numbers cut to real ones, or nothing at all becomes a tensor."""
+    with pytest.raises(LanguageError, match=said):
+        compile_kernel(_add(), out_idx=[-1])(given)
+
+
+@pytest.mark.parametrize("passed", [ONES.tolist(), _locked(), 1.0])
+def test_results_go_where_the_caller_sees_them(passed: Any) -> None:
+    """Results are not written to copies, nor to arrays that must not be."""
+    with pytest.raises(LanguageError, match=r"B is (written|of shape)"):
+        compile_kernel(_add())(ONES, passed)
+
+
+@pytest.mark.parametrize("out_idx", [5, -3, [0, 2]])
+def test_out_idx_names_tensors_there_are(out_idx: Any) -> None:
+    """A position past the last tensor does not begin anew at the first."""
+    with pytest.raises(LanguageError, match=r"out_idx .* of 2 tensors"):
+        compile_kernel(_add(), out_idx=out_idx)(ONES)
+
+
+def test_out_idx_is_of_positions() -> None:
+    """Names of tensors are no positions."""
+    with pytest.raises(LanguageError, match="not positions"):
+        compile_kernel(_add(), out_idx="B")  # type: ignore[arg-type]
+
+
+def test_a_tensor_that_is_read_cannot_be_made() -> None:
+    """``out_idx`` of an input says so, whichever way its content would be used."""
+    with pytest.raises(LanguageError, match="A is made and returned, and the kernel reads it"):
+        compile_kernel(_add(), out_idx=[0])(ONES)
+
+
+def test_eager_kernels_take_lists_and_return_what_they_made() -> None:
+    """Sizes are those of whatever converts to an array; what was passed is not returned."""
+    np.testing.assert_array_equal(_execute(KERNELS, "eager_copy").eager_copy(ONES.tolist()), ONES)
+    with pytest.raises(LanguageError, match="returns the tensors it made"):
+        _execute(KERNELS, "eager_copy").eager_copy(ONES, back=1)
