@@ -25,7 +25,7 @@ def load(
         if space.mask is not None:  # elsewhere nothing is read
             points = [np.where(space.mask, p, 0) for p in points]
         reader = space.on_blocks(space.chunk.numbers)
-        return tensors[buffer].read_points(points, reader)
+        return tensors[buffer].read_points(points, reader, space.mask)
     cell = _cell(space, buffer, where)
     lines = _lines(space, cell.shape, exprs, indices)
     if lines is not None:

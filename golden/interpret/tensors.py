@@ -107,12 +107,18 @@ class Tensor:
         if outside:
             self._clear_margins()
 
-    def read_points(self, indices: Sequence[Any], reader: Blocks) -> Approx:
-        """Single elements, of the indices' broadcast shape; zero beyond the edge."""
+    def read_points(
+        self, indices: Sequence[Any], reader: Blocks, mask: Bools | None = None
+    ) -> Approx:
+        """Single elements, of the indices' broadcast shape; zero beyond the edge.
+
+        Where ``mask`` does not hold nothing is asked, whoever wrote what the indices name there.
+        """
         self._reach(indices, (1,) * len(self.shape))
         index = self._point_index(indices)
         if self.owner is not None:
-            self._check_reader(self.owner[index], reader)
+            owner = self.owner[index]
+            self._check_reader(owner if mask is None else np.where(mask, owner, NOBODY), reader)
         return self.planes.load(index)
 
     def write_points(

@@ -18,6 +18,7 @@ from harness.compiler import attrs
 from harness.compiler.affine import block_ranges, mentions
 from harness.compiler.block.asking import ahead, ask
 from harness.compiler.block.emit import ComputeEmitter
+from harness.compiler.block.forwarded import forward_stores
 from harness.compiler.block.gather import Gathered, emit_gather
 from harness.compiler.block.hazards import check_in_place
 from harness.compiler.block.integers import check_integers
@@ -86,6 +87,7 @@ class LowerTTTileIntrinsics(TTPass):
         _check_kept(kernel, options)
         program = read_block(kernel, fp32_dest=options.use_fp32_dest)
         capacity = options.arch.dst_tiles(fp32_dest=options.use_fp32_dest, full_sync=False)
+        forward_stores(program, list(block_ranges(kernel)))
         check_spans(program, list(block_ranges(kernel)), fp32_dest=options.use_fp32_dest)
         normalise(program, capacity, block_ranges(kernel))
         check_integers(program, options)

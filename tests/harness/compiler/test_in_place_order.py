@@ -41,7 +41,7 @@ def test_writes_that_wait_for_what_was_read_are_right(statements: list[str]) -> 
     ("statements", "words"),
     [
         ([READ, "T.fill(f, 1)", "T.copy(f, A[0, 0])", "T.copy(a, Y[0, 0])"], "does not wait"),
-        ([READ, "T.copy(a, A[0, 0])", "T.copy(A[0, 0], f)", "T.copy(f, Y[0, 0])"], "wrote it"),
+        ([READ, "T.copy(a, A[0, 0])", "T.copy(A[1, 0], f)", "T.copy(f, Y[0, 0])"], "wrote it"),
     ],
 )
 def test_a_write_that_may_overtake_a_read_is_refused(statements: list[str], words: str) -> None:
