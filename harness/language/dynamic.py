@@ -20,6 +20,7 @@ import tvm
 from tvm import tirx
 
 from harness.errors import LanguageError
+from harness.language.dtypes import DType
 from harness.language.regions import constant
 from harness.language.walks import structural_map, structural_walk
 
@@ -139,6 +140,8 @@ class DynamicKernel:
                 annotation = eval(annotation, self._variables)  # noqa: PLW2901, S307
             if hasattr(annotation, "ty"):
                 out[name] = tuple(annotation.ty.shape)
+            elif isinstance(annotation, DType):  # a single number
+                out[name] = ()
         return out
 
     def specialize(self, **sizes: Any) -> Any:

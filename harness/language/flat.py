@@ -24,6 +24,10 @@ DECLARED: Final = "tt.declared_shapes"
 """Attribute of a function: declared shape per tensor that is used under another one."""
 
 
+SINGLE: Final = "tt.single_numbers"
+"""Attribute of a function: names of the tensors that are single numbers to its callers."""
+
+
 def reshaped(shape: tuple[int, ...], dtype: str, data: Any) -> Any:
     """The view of the tensor whose ``.data`` is given.
 
@@ -95,9 +99,11 @@ def resolved(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 def declared_shapes(func: tirx.PrimFunc) -> Mapping[str, tuple[int, ...]]:
-    """Declared shape per tensor that is used under another one."""
-    found = (func.attrs or {}).get(DECLARED) or {}
-    return {str(name): tuple(int(d) for d in shape) for name, shape in found.items()}
+    """Declared shape per tensor that is used under another one; a single number has none."""
+    attrs = func.attrs or {}
+    singles: dict[str, tuple[int, ...]] = {str(name): () for name in attrs.get(SINGLE) or ()}
+    found = attrs.get(DECLARED) or {}
+    return singles | {str(name): tuple(int(d) for d in shape) for name, shape in found.items()}
 
 
 def _several(tensor: Any) -> NoReturn:

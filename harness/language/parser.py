@@ -41,6 +41,7 @@ from harness.language.located import (
 from harness.language.reading import Text, read
 from harness.language.regions import is_buffer
 from harness.language.scopes import inner, names_known
+from harness.language.single import declare_single, declare_singles, is_single
 from harness.language.spans import innermost_spans
 
 
@@ -82,22 +83,25 @@ def _declare_parameters(self: Any, arguments: Any) -> None:
                             next_step="name every tensor")  # fmt: skip
     for arg in arguments.args:
         with at(self, arg.annotation or arg):
-            self.var_table.add(arg.arg, S.arg(arg.arg, _tensor(self, arg)))
+            self.var_table.add(arg.arg, _parameter(self, arg))
+    declare_singles(self)
 
 
-def _tensor(self: Any, arg: Any) -> Any:
-    """The tensor a parameter is annotated as."""
+def _parameter(self: Any, arg: Any) -> Any:
+    """What a parameter's name stands for: the tensor, or the number, it is annotated as."""
     if arg.annotation is None:
         raise LanguageError(f"parameter {arg.arg!r} has no type annotation",
                             next_step=f"write {arg.arg}: T.Tensor(shape, dtype)")  # fmt: skip
     annotation = self.eval_expr(arg.annotation)
+    if is_single(annotation):
+        return declare_single(self, arg.arg, annotation)
     if not is_buffer(annotation):
         raise LanguageError(
             f"parameter {arg.arg!r} is not a tensor",
-            next_step=f"write {arg.arg}: T.Tensor(shape, dtype), and take plain values as"
-            " parameters of the function around the kernel",
+            next_step=f"write {arg.arg}: T.Tensor(shape, dtype), or T.float32 or T.int32 for a"
+            " number that callers pass",
         )
-    return annotation
+    return S.arg(arg.arg, annotation)
 
 
 @register("For")

@@ -31,8 +31,13 @@ class Entry:
     instead: str = ""
 
 
+_EXTREME: Final = (
+    "over an axis of a block, with or without clear; of float32 the 11 leading bits, as T.gemm"
+    " takes them, so that none may equal the result: look for places in bfloat16 or float16"
+)
 _WORKS: Final = {
-    "prim_func": "a kernel; tensors are its parameters",
+    "prim_func": "a kernel; its parameters are tensors, and numbers that callers pass,"
+    " `alpha: T.float32`",
     "macro": "expanded where it is called, inside a kernel or out",
     "const": "sizes of an eager kernel, from the arguments' shapes or by name",
     "empty": "an output of an eager kernel",
@@ -76,9 +81,9 @@ _WORKS: Final = {
     "gemm": "C += A B on blocks, both transposes; int8 by int8 into int32 at fidelity HiFi4",
     "reduce": "a reduction by name: sum, max, min, absmax, abssum",
     "reduce_sum": "over an axis of a block, with or without clear",
-    "reduce_max": "over an axis of a block, with or without clear",
-    "reduce_min": "over an axis of a block, with or without clear",
-    "reduce_absmax": "over an axis of a block, with or without clear",
+    "reduce_max": _EXTREME,
+    "reduce_min": _EXTREME,
+    "reduce_absmax": _EXTREME,
     "reduce_abssum": "over an axis of a block",
     "cumsum": "running sums along an axis of a block, from either end; a line with an infinity or a"
     " NaN is NaN from end to end",
