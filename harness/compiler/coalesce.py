@@ -33,7 +33,7 @@ from harness.compiler.ties import (
     step_of,
     tie,
 )
-from harness.compiler.turns import in_pieces, in_turns, lone, turns
+from harness.compiler.turns import in_pieces, in_turns, interleaved, lone, turns
 from harness.compiler.unitcolumns import with_column_loops
 from harness.compiler.unitrows import with_store_loops, with_unit_loops, with_unit_rows
 from harness.compiler.waves import substituted
@@ -55,7 +55,7 @@ def coalesce(func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, tuple[int, int, int]]:
         kernel = read_kernel(func)
         if kernel.block_vars[axis] is None or kernel.grid[axis] == 1:
             continue
-        if lone(kernel, axis):
+        if lone(kernel, axis) or interleaved(kernel, axis):
             factors[axis] = kernel.grid[axis]
             func = in_turns(kernel, axis, factors[axis])
             continue

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from harness.compiler.affine import affine, with_loops
+from harness.compiler.boxes import Box, disjoint, fill
 from harness.compiler.conditional import sure_writes
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Access, Kernel, accesses, loads_of
@@ -82,6 +83,19 @@ def hull(kernel: Kernel, writes: Writes, *, tiles: bool) -> Hull:
     return low, high, coefficients
 
 
+def boxes(kernel: Kernel, writes: Writes) -> list[Box]:
+    """What block (0, 0, 0) writes of a tensor, in elements: boxes that share none.
+
+    Raises:
+        CompileError: as :func:`hull`.
+    """
+    found = []
+    for write in writes:
+        low, high, _ = hull(kernel, [write], tiles=False)
+        found.append((tuple(low), tuple(high)))
+    return disjoint(found)
+
+
 def _block_map(kernel: Kernel, grid: tuple[int, int, int], writes: Writes) -> dict[str, Any]:
     shape = [constant(d) for d in writes[0][0].buffer.ty.shape]
     name = writes[0][0].buffer.name
@@ -121,12 +135,14 @@ def told_map(tiles: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _in_any_case(kernel: Kernel, writes: Writes) -> bool:
-    """Whether the writes that happen in any case reach as far as all of them together."""
+    """Whether the writes that happen in any case fill what all of them reach together."""
     sure = [(access, around) for access, around in sure_writes(kernel.body)
             if access.buffer.name == writes[0][0].buffer.name]  # fmt: skip
+    if not sure or not fill(boxes(kernel, sure)):
+        return False
     if len(sure) == len(writes):
         return True
-    return bool(sure) and hull(kernel, sure, tiles=False) == hull(kernel, writes, tiles=False)
+    return hull(kernel, sure, tiles=False) == hull(kernel, writes, tiles=False)
 
 
 def _tile_counts(shape: list[int]) -> tuple[int, ...]:

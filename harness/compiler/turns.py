@@ -3,7 +3,8 @@
 Two cores never write one tile. Where blocks along a grid axis cannot be joined to one of whole
 tiles, a work block does as many of them as write whole tiles together one after another, each as
 the source has it. What they move begins anywhere in tiles, and is moved in pieces. So are all
-blocks along an axis of which one writes an output that does not move along it, ``if bz == 0``.
+blocks along an axis of which one writes an output that does not move along it, ``if bz == 0``, and
+those along an axis of which each writes between what others write, as both halves of rows.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ from tvm import tirx
 
 from harness.compiler.affine import mentions
 from harness.compiler.block.pieces import FACE
+from harness.compiler.boxes import apart
 from harness.compiler.carried import carried
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, accesses, children, with_body
-from harness.compiler.outputs import hull, is_told, written
+from harness.compiler.outputs import Writes, boxes, hull, is_told, written
 from harness.compiler.ties import places, step_of
 from harness.compiler.tt_ops import seq
 from harness.compiler.values import value_of
 from harness.compiler.waves import substituted
+from harness.errors import CompileError
 from simulator.arch import TILE
 
 TURNS: Final = "tt.turns"
@@ -69,6 +72,31 @@ def lone(kernel: Kernel, axis: int) -> set[str]:
                 kept.setdefault(access.buffer, np.zeros(len(blocks), bool))
                 kept[access.buffer] |= passes | moves
     return {str(tensor.name) for tensor, passes in kept.items() if passes.sum() < 2}
+
+
+def interleaved(kernel: Kernel, axis: int) -> bool:
+    """Whether blocks along an axis write between what others write of an output, and share nothing.
+
+    ``Y[i, bx * 64 + j]`` and ``Y[i, n + bx * 64 + j]``: the plan knows one box of each block.
+    """
+    between = False
+    for writes in written(kernel).values():
+        if is_told(writes):
+            continue
+        try:
+            low, high, moves = hull(kernel, writes, tiles=False)
+        except CompileError:  # which is told where the map is made, if it stays so
+            return False
+        if not apart([(tuple(low), tuple(high))], [m[axis] for m in moves], kernel.grid[axis]):
+            between = _is_apart(kernel, axis, writes)
+            if not between:
+                return False
+    return between
+
+
+def _is_apart(kernel: Kernel, axis: int, writes: Writes) -> bool:
+    _, _, moves = hull(kernel, writes, tiles=False)
+    return apart(boxes(kernel, writes), [m[axis] for m in moves], kernel.grid[axis])
 
 
 def _guarded(stmt: Any, tests: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
@@ -123,8 +151,7 @@ def _check_apart(kernel: Kernel, axis: int) -> None:
     for name, writes in written(kernel).items():
         if name in apart or is_told(writes):  # data see to that
             continue
-        low, high, moves = hull(kernel, writes, tiles=False)
-        if not any(abs(m[axis]) >= h - lo for m, lo, h in zip(moves, low, high, strict=True)):
+        if not _is_apart(kernel, axis, writes):
             refuse(f"blocks along grid axis {'xyz'[axis]} write the same elements of output"
                    f" {name!r}", node=writes[0][0].node, code="OverlappingWrites",
                    next_step="give every block elements of its own")  # fmt: skip

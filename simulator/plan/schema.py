@@ -122,7 +122,8 @@ class BlockMap(_Strict, frozen=True):
     (``work.canonical_block_map`` rewrites a map so).
 
     ``coverage`` is ``full`` where every tile is written by a block, ``partial`` where some are by
-    none, and ``guarded`` where every tile is some block's, which writes it under a condition.
+    none, and ``guarded`` where every tile is some block's, which writes it under a condition or
+    leaves some between what it writes.
     ``told`` says that data choose what each block writes: any tile, so the map is of all of them.
     """
 
