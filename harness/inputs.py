@@ -80,6 +80,21 @@ class Draws:
             raise known.with_traceback(None)
         return dict(known[0]), known[1]
 
+    def telling(self, kind: str, seed: int) -> str | None:
+        """The kind to draw where none is asked for; None for one that says nothing here.
+
+        Logarithms and roots of numbers below zero leave nothing to compare, sums of them not one
+        element: numbers from 0 to 1 are drawn in place of ``random`` ones then.
+
+        Raises:
+            OptionError, golden.GoldenError: as :meth:`answer`.
+        """
+        if kind in EXACT or not self.answer(kind, seed).silent:
+            return kind
+        if kind == "scaled":
+            return None
+        return kind if self.answer("uniform", seed).silent else "uniform"
+
     def answer(self, kind: str, seed: int) -> GoldenResult:
         """What golden answers to such inputs.
 

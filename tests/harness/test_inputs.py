@@ -8,6 +8,7 @@ import pytest
 
 import golden
 import harness
+import harness.language as T
 from harness.errors import OptionError
 from harness.inputs import Draws
 from harness.kernels.elementwise import add
@@ -52,3 +53,39 @@ def test_no_exact_range_is_found_once() -> None:
         seen.append(caught.value)
     assert seen[0].code == "NoExactRange"
     assert seen[0] is seen[1]
+
+
+def _divergence(sign: float) -> Any:
+    """The sum of logarithms of every element, or of their negatives: one number."""
+
+    @T.prim_func
+    def main(Q: T.Tensor((32, 64), "float32"), Y: T.Tensor((1,), "float32")):
+        with T.Kernel(1) as _:
+            q = T.alloc_fragment((32, 64), "float32")
+            rows = T.alloc_fragment((32,), "float32")
+            total = T.alloc_fragment((1,), "float32")
+            T.copy(Q, q)
+            for i, j in T.Parallel(32, 64):
+                q[i, j] = q[i, j] * T.log(q[i, j] * sign)
+            T.reduce_sum(q, rows, dim=1)
+            T.reduce_sum(rows, total, dim=0)
+            T.copy(total, Y)
+
+    return main
+
+
+def test_sums_of_logarithms_are_judged_on_numbers_above_zero() -> None:
+    """Where numbers of both signs leave nothing to compare, those from 0 to 1 are drawn instead."""
+    verdict = harness.check(_divergence(1.0))
+    assert verdict.passed
+    assert "uniform" in verdict.to_json()["input_kind"]
+    asked = harness.check(_divergence(1.0), input_kind="random")
+    assert not asked.passed
+    assert "nothing of Y" in str(asked.reason)
+
+
+def test_a_kernel_that_answers_nothing_known_does_not_pass() -> None:
+    """Logarithms of what is never above zero are compared on no inputs, and the verdict says so."""
+    verdict = harness.check(_divergence(-1.0))
+    assert not verdict.passed
+    assert "nothing of Y" in str(verdict.reason)
