@@ -36,10 +36,14 @@ def compile(func: Any, out_idx: Sequence[int] | int | None = None, *_: object,  
         LanguageError: not a kernel, or an unknown argument.
     """
     _check(options, "tilelang.compile")
-    if not isinstance(func, DynamicKernel) and not hasattr(func, "script"):
+    if not _is_kernel(func):
         raise LanguageError(f"tilelang.compile takes a kernel, not a {type(func).__name__}",
                             next_step="give what @T.prim_func returns")  # fmt: skip
     return JitKernel(func, out_idx, target)
+
+
+def _is_kernel(func: Any) -> bool:
+    return isinstance(func, DynamicKernel) or hasattr(func, "script")
 
 
 def par_compile(funcs: Any, *args: Any, **keywords: Any) -> list[JitKernel]:
@@ -49,12 +53,14 @@ def par_compile(funcs: Any, *args: Any, **keywords: Any) -> list[JitKernel]:
     return [compile(f, *args, **keywords) for f in funcs]
 
 
-def jit(func: Callable[..., Any] | None = None, *, out_idx: Sequence[int] | int | None = None,
+def jit(func: Any = None, *, out_idx: Sequence[int] | int | None = None,
         target: object = None, **options: object) -> Any:  # fmt: skip
-    """``@tilelang.jit``, with or without arguments."""
+    """``@tilelang.jit``, with or without arguments; above ``@T.prim_func`` it compiles."""
     _check(options, "tilelang.jit")
     if func is None:
         return lambda function: jit(function, out_idx=out_idx, target=target, **options)
+    if _is_kernel(func):
+        return compile(func, out_idx, target=target, **options)
     return JitFunction(func, out_idx, target)
 
 

@@ -85,7 +85,7 @@ class JitKernel:
 
         Args:
             arrays: NumPy arrays (or what converts to them) for the parameters in order, without
-                those of ``out_idx``. Without ``out_idx``, results are written into the arrays.
+                those of ``out_idx``. What the kernel writes to them is written into the arrays.
 
         Returns:
             The tensors of ``out_idx``, float32 where they are floating; one, or a tuple. What the
@@ -103,10 +103,10 @@ class JitKernel:
                                 code="InvalidArguments")  # fmt: skip
         named = {n: numbers(n, a) for n, a in zip(given, arrays, strict=True)}
         results = self._run(named)
+        for name, array in zip(given, arrays, strict=True):
+            if name in results:
+                leave(name, array, results[name])
         if self.out_idx is None:
-            for name, array in zip(given, arrays, strict=True):
-                if name in results:
-                    leave(name, array, results[name])
             return None
         made = tuple(results[names[i]] for i in outputs)
         return made[0] if len(made) == 1 else made
@@ -140,8 +140,7 @@ class JitKernel:
                 declared = tuple(layout.logical_shape)
                 raise LanguageError(f"{name} is of shape {array.shape}, declared as {declared}",
                                     code="ShapeMismatch")  # fmt: skip
-            if layout.role != "output" or self.out_idx is None:
-                inputs[name] = array.astype(_held_as(layout))
+            inputs[name] = array.astype(_held_as(layout))
         check_made(artifact.plan, inputs)
         done = artifact.run(inputs)
         broken = [f for f in done.findings if f.severity == "error"]

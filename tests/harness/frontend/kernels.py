@@ -372,3 +372,13 @@ def eager_copy(A, back: int = 0):
     with T.Kernel(1) as _:
         T.copy(A, B)
     return A if back else B
+
+
+def stacked(M=48, N=64):
+    @tilelang.jit(out_idx=-1)
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "float32"), B: T.Tensor((M, N), "float32")):
+        with T.Kernel(T.ceildiv(M, 32)) as bx:
+            T.copy(A[bx * 32 : bx * 32 + 32, :], B[bx * 32 : bx * 32 + 32, :])
+
+    return main

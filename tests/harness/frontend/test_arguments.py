@@ -73,6 +73,29 @@ def test_a_tensor_that_is_read_cannot_be_made() -> None:
         compile_kernel(_add(), out_idx=[0])(ONES)
 
 
+def test_what_is_written_in_place_is_left_beside_what_is_returned() -> None:
+    """A state that is passed is updated where it is, though another tensor is returned."""
+
+    @T.prim_func
+    def main(S: T.Tensor((32, 64), "float32"), X: T.Tensor((32, 64), "float32"),
+             Y: T.Tensor((32, 64), "float32")):  # fmt: skip
+        with T.Kernel(1) as _:
+            s = T.alloc_fragment((32, 64), "float32")
+            x = T.alloc_fragment((32, 64), "float32")
+            T.copy(S, s)
+            T.copy(X, x)
+            for i, j in T.Parallel(32, 64):
+                s[i, j] = s[i, j] + x[i, j]
+                x[i, j] = s[i, j] * 2.0
+            T.copy(s, S)
+            T.copy(x, Y)
+
+    step, state = compile_kernel(main, out_idx=[-1]), 3 * ONES
+    for expected in (4.0, 5.0):
+        np.testing.assert_array_equal(step(state, ONES), 2 * expected * ONES)
+        np.testing.assert_array_equal(state, expected * ONES)
+
+
 def test_eager_kernels_take_lists_and_return_what_they_made() -> None:
     """Sizes are those of whatever converts to an array; what was passed is not returned."""
     np.testing.assert_array_equal(_execute(KERNELS, "eager_copy").eager_copy(ONES.tolist()), ONES)

@@ -29,6 +29,13 @@ def test_a_factory_gives_a_kernel_to_call() -> None:
     assert made is MODULE.matmul_relu(64, 64, 32)
 
 
+def test_jit_above_prim_func_compiles_the_kernel() -> None:
+    """Takes a kernel where a factory may stand, from Python and from the command line."""
+    a = integers(48, 64)
+    np.testing.assert_array_equal(MODULE.stacked()(a), a)
+    assert compile_plan(kernel("stacked", M=40)).plan.layouts["A"].logical_shape == (40, 64)
+
+
 def test_an_eager_kernel_runs_when_called() -> None:
     """Takes sizes from the arrays, keeps a kernel per set of sizes, and returns what it made."""
     for m in (64, 40):
