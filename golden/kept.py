@@ -30,9 +30,32 @@ def kept(body: Any, grid: Iterable[tuple[Any, int]]) -> set[str]:
         while isinstance(inner, tirx.For) and int(inner.kind) == _PARALLEL:
             loops.append((inner.loop_var, tvm.ir.Range.from_min_extent(inner.min, inner.extent)))
             inner = inner.body
+        loops = [(var, _reached(var, span, inner)) for var, span in loops]
         stored, sure = _Nest(loops, around, names).stored(inner, None)
         out |= {str(buffer.name) for buffer, _ in stored - sure}
     return out
+
+
+def _reached(var: Any, span: Any, body: Any) -> Any:
+    """A loop's range less the iterations that store to no tensor, ``if i < 96:`` around all."""
+    most = 0
+    for stmt in body.seq[:] if isinstance(body, tirx.SeqStmt) else [body]:
+        if not isinstance(stmt, tirx.IfThenElse) or stmt.else_case is not None:
+            return span
+        inside = stmt.then_case
+        stores = inside.seq[:] if isinstance(inside, tirx.SeqStmt) else [inside]
+        if not all(isinstance(s, tirx.BufferStore) and s.buffer.ty.storage_scope in ("", "global")
+                   for s in stores):  # fmt: skip
+            return span
+        ends = [int(test.b) for test in _parts(stmt.condition) if isinstance(test, tirx.LT)
+                and test.a.same_as(var) and isinstance(test.b, tirx.IntImm)]  # fmt: skip
+        if not ends:
+            return span
+        most = max(most, min(ends))
+    whole = isinstance(span.min, tirx.IntImm) and isinstance(span.extent, tirx.IntImm)
+    if not whole or int(span.min) != 0 or not 0 < most < int(span.extent):
+        return span
+    return tvm.ir.Range(0, most)
 
 
 def _nests(stmt: Any) -> Iterator[Any]:

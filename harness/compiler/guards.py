@@ -9,7 +9,7 @@ import tvm
 from tvm import tirx
 
 from harness.compiler.affine import Bounds, block_ranges
-from harness.compiler.kernel import over_children, read_kernel, with_body
+from harness.compiler.kernel import Kernel, over_children, read_kernel, with_body
 from harness.compiler.lookups import is_told
 from harness.language.regions import constant
 
@@ -38,6 +38,56 @@ def _says(test: Any, index: Any, size: Any, analyzer: Any) -> bool:
     """Whether a condition is that an index is below its tensor's size, however it is written."""
     return (isinstance(test, tirx.LT) and constant(test.a - index) == 0
             and bool(analyzer.can_prove(test.b >= size)))  # fmt: skip
+
+
+def narrowed(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """The function with T.Parallel loops only as long as something is stored to tensors in them.
+
+    ``for i in T.Parallel(128): if i < 96: y[row * 96 + i] = …`` stores 96 elements: what a block
+    writes ends there, and not where the next block's begins.
+    """
+    kernel = read_kernel(func)
+
+    def down(stmt: Any) -> Any:
+        if isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL:
+            limits = [_limit(part, stmt.loop_var, kernel) for part in _parts(stmt.body)]
+            extent = constant(stmt.extent)
+            most = max((limit or 0 for limit in limits), default=0)
+            if extent is not None and None not in limits and 0 < most < extent:
+                stmt = tirx.For(stmt.loop_var, stmt.min, most, stmt.kind, stmt.body,
+                                annotations=stmt.annotations, span=stmt.span)  # fmt: skip
+        return over_children(stmt, down)
+
+    return with_body(func, down(kernel.body))
+
+
+def _parts(stmt: Any) -> list[Any]:
+    """Statements of a nest, without the loops of it further in."""
+    if isinstance(stmt, tirx.SeqStmt):
+        return [part for one in stmt.seq for part in _parts(one)]
+    inner = isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL
+    return _parts(stmt.body) if inner else [stmt]
+
+
+def _limit(stmt: Any, var: Any, kernel: Kernel) -> int | None:
+    """From which iteration on a store to a tensor does nothing; None where nothing says so.
+
+    Nor where data say which element it is.
+    """
+    if not isinstance(stmt, tirx.IfThenElse) or stmt.else_case is not None:
+        return None
+    stores = _parts(stmt.then_case)
+    for store in stores:
+        tensor = isinstance(store, tirx.BufferStore) and store.buffer in kernel.params
+        if not tensor or is_told(store, kernel):
+            return None
+    found = [constant(test.b) for test in _all_of(stmt.condition)
+             if isinstance(test, tirx.LT) and test.a.same_as(var)]  # fmt: skip
+    return min((limit for limit in found if limit is not None), default=None)
+
+
+def _all_of(test: Any) -> list[Any]:
+    return [*_all_of(test.a), *_all_of(test.b)] if isinstance(test, tirx.And) else [test]
 
 
 def unguarded(func: tirx.PrimFunc) -> tirx.PrimFunc:

@@ -18,7 +18,7 @@ from harness.compiler.bits import without_bits
 from harness.compiler.block.names import INDEX
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.elementloops import parallelised
-from harness.compiler.guards import unguarded
+from harness.compiler.guards import narrowed, unguarded
 from harness.compiler.idle import without_idle
 from harness.compiler.innerloops import interchanged
 from harness.compiler.kernel import Kernel, read_kernel
@@ -107,7 +107,7 @@ class InferTTLayout(TTPass):
         """
         func = without_idle(func)
         func = with_numbers(recalled(with_variables(separated(without_bits(func)))))
-        func = assembled(unguarded(parallelised(without_scalars(spread(staged(func))))))
+        func = assembled(unguarded(narrowed(parallelised(without_scalars(spread(staged(func)))))))
         func = unmasked(interchanged(placed(func)))
         func = lines_stored(func)
         kernel = read_kernel(func)
