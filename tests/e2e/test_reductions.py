@@ -138,8 +138,17 @@ def test_one_plane_is_a_matrix() -> None:
     assert verdict.passed, (verdict.reason, verdict.findings)
 
 
-def test_planes_that_are_too_many_are_refused() -> None:
-    """More planes than are unrolled are refused at their line."""
-    with pytest.raises(CompileError, match="33 planes") as caught:
-        harness.compile(planes(1, "sum", "float32", count=33))
+@pytest.mark.parametrize(("dim", "count"), [(0, 33), (1, 257)])
+def test_planes_that_are_too_many_are_refused(dim: int, count: int) -> None:
+    """More planes than one expression joins, or 16 bits can number, are refused at their line."""
+    with pytest.raises(CompileError, match=f"{count} planes") as caught:
+        harness.compile(planes(dim, "sum", "float32", count=count))
     assert "test_reductions.py" in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_as_many_planes_as_there_are_rows_of_tiles(mode: str) -> None:
+    """Circular buffers do not grow with the planes; numbers of planes are exact in 16 bits."""
+    for dim in (1, 2):
+        verdict = harness.check(planes(dim, "sum", "bfloat16", count=70), **MODES[mode])
+        assert verdict.passed, (verdict.reason, verdict.findings)

@@ -1,14 +1,14 @@
 """T.reduce of blocks of three dimensions: plane by plane.
 
-Along the first dimension the planes are joined element by element. Along another every plane gives
-a line, which becomes one row of the result: it is repeated down the block, and taken where the row
-is the plane's.
+Along the first dimension the planes are joined element by element. Along another a loop over the
+planes takes a line of each, which becomes one row of the result: it is repeated down the block, and
+taken where the row is the plane's.
 """
 
 from __future__ import annotations
 
 from functools import reduce
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tvm import tirx
 from tvm.ir import Call, TensorRegion
@@ -19,6 +19,7 @@ from harness.compiler.block.model import (
     Const,
     Eltwise,
     Expr,
+    For,
     IndexTiles,
     Leaf,
     Select,
@@ -36,8 +37,10 @@ from simulator.arch import TILE
 if TYPE_CHECKING:
     from harness.compiler.block.read import _Reader
 
-MOST: Final = TILE
-"""Planes that are taken one after another."""
+JOINED: Final = TILE
+"""Planes that are joined in one expression."""
+ROWS: Final = 256
+"""Planes that become rows: their numbers are exact in every format of DST."""
 
 
 def reduced_planes(reader: _Reader, call: Call, parts: Parts) -> list[Statement]:
@@ -49,13 +52,14 @@ def reduced_planes(reader: _Reader, call: Call, parts: Parts) -> list[Statement]
     source, target, kind, dim, clear = call.args[:]
     kind, dim, clear = str(kind.value), constant(dim) or 0, bool(constant(clear))
     count = constant(source.region[0].extent) or 0
-    if count > MOST:
+    most = ROWS if dim else JOINED
+    if count > most:
         refuse(f"T.reduce_{kind} of {count} planes", node=call,
-               next_step=f"reduce at most {MOST} at once, or in a loop, each into a row"
+               next_step=f"reduce at most {most} at once, or in a loop, each into a row"
                " of its own")  # fmt: skip
     dst = reader.block(target, call, parts.write if clear and dim == 0 else parts.update)
-    planes = [_plane(source, at, call, parts) for at in range(count)]
     if dim == 0:
+        planes = [_plane(source, at, call, parts) for at in range(count)]
         if dst.shape != planes[0].shape:
             refuse(f"T.reduce_{kind} into a block of {dst.shape}", node=call, code="ShapeMismatch",
                    next_step=f"declare the result as {planes[0].shape}")  # fmt: skip
@@ -63,10 +67,10 @@ def reduced_planes(reader: _Reader, call: Call, parts: Parts) -> list[Statement]
     if dst.shape[0] != count:
         refuse(f"T.reduce_{kind} of {count} planes into a block of {dst.shape}", node=call,
                code="ShapeMismatch", next_step="declare a row per plane")  # fmt: skip
-    return _rows(reader, call, kind, planes, dst, axis=dim - 1, clear=clear)
+    return _rows(reader, call, kind, dst, axis=dim - 1, clear=clear)
 
 
-def _plane(source: TensorRegion, at: int, call: Call, parts: Parts) -> Buffer:
+def _plane(source: TensorRegion, at: Any, call: Call, parts: Parts) -> Buffer:
     access = region_access(source, call, write=False)
     first, *starts = access.starts
     return parts.read(source.source, [first + at, *starts], [1, *access.extents[1:]], call)
@@ -87,27 +91,37 @@ def _joined(
 
 
 def _rows(
-    reader: _Reader, call: Call, kind: str, planes: list[Buffer], dst: Buffer, *, axis: int,
-    clear: bool,
-) -> list[Statement]:  # fmt: skip
-    """A row of the result after another."""
+    reader: _Reader, call: Call, kind: str, dst: Buffer, *, axis: int, clear: bool
+) -> list[Statement]:
+    """A row of the result after another; ``left`` counts the planes down to each row's own."""
+    source = call.args[0]
+    count = source.region[0].extent
+    at = tirx.Var("plane", "int32")
     index = dst.like(reader.temp("index"), "float32")
-    out: list[Statement] = [IndexTiles(call, index, tirx.const(0, "int32"), 1, 0)]
+    left = dst.like(reader.temp("left"), "float32")
+    out: list[Statement] = [
+        IndexTiles(call, index, tirx.const(0, "int32"), 1, 0),
+        Eltwise(call, left, Leaf(index)),
+    ]
     if clear:
         out.append(Eltwise(call, dst, Const(0.0)))
-    for at, plane in enumerate(planes):
-        name = f"{dst.name}_{kind}"
-        made, found = line(reader, call, kind, plane, axis, "float32", name)
-        out += made
-        if found.form == "col":
-            turned = found.turned(reader.temp(f"{found.name}_t"))
-            out.append(Transpose(call, turned, found))
-            found = turned
-        value: Expr = Leaf(found, "ROW")
-        if kind == "min":
-            value = negated(value)
-        if not clear:
-            value = Binary(JOIN.get(kind, "max"), Leaf(dst), value)
-        here = Unary("eqz", Binary("sub", Leaf(index), Const(float(at))))
-        out.append(Eltwise(call, dst, Select(here, value, Leaf(dst))))
-    return out
+    reader.ranges.append((at, tirx.const(0, "int32"), count))
+    parts = reader.parts()
+    plane = _plane(source, at, call, parts)
+    reader.ranges.pop()
+    made, found = line(reader, call, kind, plane, axis, "float32", f"{dst.name}_{kind}")
+    body = [*parts.before, *made]
+    if found.form == "col":
+        turned = found.turned(reader.temp(f"{found.name}_t"))
+        body.append(Transpose(call, turned, found))
+        found = turned
+    value: Expr = Leaf(found, "ROW")
+    if kind == "min":
+        value = negated(value)
+    if not clear:
+        value = Binary(JOIN.get(kind, "max"), Leaf(dst), value)
+    body.append(Eltwise(call, dst, Select(Unary("eqz", Leaf(left)), value, Leaf(dst))))
+    body.append(Eltwise(call, left, Binary("sub", Leaf(left), Const(1.0))))
+    nothing = tirx.Evaluate(tirx.const(0, "int32"))
+    loop = tirx.For(at, 0, count, tirx.ForKind.SERIAL, nothing, span=call.span)
+    return [*out, For(loop, body)]

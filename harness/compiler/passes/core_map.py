@@ -26,6 +26,7 @@ from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.outputs import output_blocks
 from harness.compiler.partition import cores_of, describe, descriptors, partition_of
 from harness.compiler.passes.propagate_layout import describe_onchip
+from harness.compiler.planewise import planewise
 from harness.compiler.reduction import len_k
 from harness.errors import CompileError
 from simulator.plan.coords import core_key
@@ -71,7 +72,7 @@ class TTTilesToCoreMap(TTPass):
         before = attrs.get(func, attrs.TT_COALESCE, [1, 1, 1])  # the pass may run again
         source = func
         func, factors = coalesce(func)
-        func = join_loops(func)
+        func = planewise(join_loops(func))
         kernel = read_kernel(func)
         if not func.same_as(source):
             said, joined = attrs.get(func, attrs.TT_ONCHIP_DESC), describe_onchip(kernel)

@@ -28,6 +28,7 @@ from harness.compiler.lookups import check_control, check_gathers, index_tensors
 from harness.compiler.masks import unmasked
 from harness.compiler.numbers import with_numbers
 from harness.compiler.places import placed
+from harness.compiler.planewise import planewise
 from harness.compiler.recalled import recalled
 from harness.compiler.scalars import without_scalars
 from harness.compiler.separate import separated
@@ -108,7 +109,7 @@ class InferTTLayout(TTPass):
         func = without_idle(func)
         func = with_numbers(recalled(with_variables(separated(without_bits(func)))))
         func = assembled(unguarded(narrowed(parallelised(without_scalars(spread(staged(func)))))))
-        func = unmasked(interchanged(placed(func)))
+        func = planewise(unmasked(interchanged(placed(func))))
         func = lines_stored(func)
         kernel = read_kernel(func)
         check_control(kernel)
