@@ -51,18 +51,19 @@ class Circular:
     tensor: str | None = None
     page: tuple[int, int] = (TILE, TILE)
 
-    def may_share(self, other: Circular) -> bool:
+    def may_share(self, other: Circular, *, tight: bool = False) -> bool:
         """Whether two buffers may take turns in one circular buffer.
 
         Those of the compute thread may, and rows of indices between the same threads: both ends
-        come to them in one order.
+        come to them in one order. So do all between the same threads, which where it is ``tight``
+        give up that one is filled while the other is in use.
         """
         mine = (self.format, self.tiles, self.blocks, self.unpack_to_dest, self.page)
         theirs = (other.format, other.tiles, other.blocks, other.unpack_to_dest, other.page)
         ends = (self.producer, self.consumer), (other.producer, other.consumer)
         rows = is_index_row(self.buffer) and is_index_row(other.buffer)
-        alike = set(ends) == {("compute", "compute")} or (rows and ends[0] == ends[1])
-        return mine == theirs and alike
+        alike = set(ends) == {("compute", "compute")} or ((rows or tight) and ends[0] == ends[1])
+        return mine == theirs and alike and self.tensor is None is other.tensor
 
     @property
     def depth(self) -> int:
@@ -83,8 +84,12 @@ def processor(thread: str) -> str:
 def allocate(
     nodes: list[Node], options: CompileOptions, *, several_items: bool,
     tensors: Mapping[str, int], backed: Mapping[Any, Backed] = MappingProxyType({}),
+    tight: bool = False,
 ) -> list[Circular]:  # fmt: skip
     """Circular buffers in id order.
+
+    Where they are more than the device has, and every core fills them alone, more of them take
+    turns: it is ``tight``.
 
     ``several_items`` says whether any core visits more than one block, which is when reading ahead
     of the current one is worth a second block; ``tensors`` holds the bytes that tensors in L1 take
@@ -164,7 +169,7 @@ def allocate(
         if buffer in backed:
             own = backed[buffer]
             made = replace(made, tensor=own.tensor, blocks=own.pages // made.tiles)
-        host = next((c for c in out if made.may_share(c) and all(
+        host = next((c for c in out if made.may_share(c, tight=tight) and all(
             disjoint(spans[buffer], span) for span in taken[c.id])), None)  # fmt: skip
         if host is None:
             from_reader = producer != "compute"
@@ -174,6 +179,9 @@ def allocate(
             number = host.id
         taken.setdefault(number, []).append(spans[buffer])
         out.append(replace(made, id=number, name=made.name if host is None else host.name))
+    if len(distinct(out)) > options.arch.num_cbs and not tight and not options.multicast:
+        return allocate(nodes, options, several_items=several_items, tensors=tensors,
+                        backed=backed, tight=True)  # fmt: skip
     out = _renumber(out, options.arch.num_cbs)
     _check(distinct(out), options, tensors)
     return sorted(out, key=lambda c: c.id)
