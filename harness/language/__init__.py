@@ -98,6 +98,12 @@ from harness.language.ops import (
     reduce_sum,
 )
 from harness.language.parser import prim_func
+from harness.language.reducers import (
+    alloc_reducer,
+    finalize_reducer,
+    reducer_init,
+    reducer_update,
+)
 from harness.language.table import TABLE as _TABLE
 from harness.language.table import refuse as _refuse
 from harness.language.tensors import Tensor, alloc_fragment, alloc_local, alloc_shared
@@ -162,6 +168,7 @@ __all__ = [
     "alloc_fragment",
     "alloc_global",
     "alloc_local",
+    "alloc_reducer",
     "alloc_shared",
     "alloc_var",
     "annotate_layout",
@@ -191,6 +198,7 @@ __all__ = [
     "exp2",
     "fabs",
     "fill",
+    "finalize_reducer",
     "float16",
     "float32",
     "floor",
@@ -221,6 +229,8 @@ __all__ = [
     "reduce_max",
     "reduce_min",
     "reduce_sum",
+    "reducer_init",
+    "reducer_update",
     "reshape",
     "round",
     "rsqrt",

@@ -22,6 +22,7 @@ from harness.language.blockformats import dtype_of
 from harness.language.flat import without_declarations
 from harness.language.ops import CUMSUM, REDUCE
 from harness.language.regions import constant, is_buffer
+from harness.language.spans import location
 from harness.language.unitloops import without_unit_loops
 from harness.language.walks import structural_map
 
@@ -156,9 +157,7 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
     refused: list[LanguageError] = []  # raised inside structural_map, they would lose their type
 
     def no(node: Any, text: str, code: str, step: str) -> None:
-        span = getattr(node, "span", None)
-        where = f"{span.source_name.name}:{span.line}:{span.column}" if span else None
-        refused.append(LanguageError(text, code=code, location=where, next_step=step))
+        refused.append(LanguageError(text, code=code, location=location(node), next_step=step))
 
     def place(node: Any, source: Any, given: Sequence[Any]) -> _View:
         seen = views[source]

@@ -14,6 +14,7 @@ from typing import Any, Final
 import tvm
 from tvm import tirx
 from tvm.ir import Call, StringImm
+from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
 from harness.language.regions import Region
@@ -96,7 +97,7 @@ def _ignore(what: str, given: dict[str, object], *accepted: str) -> None:
 def copy(
     src: object, dst: object, coalesced_width: int | None = None, **hints: object
 ) -> Call | None:
-    """``T.copy(src, dst)``: whole buffers, slices, or start indices on one side.
+    """``T.copy(src, dst)``: whole buffers, slices, or start indices on one side; or two elements.
 
     Slices whose size is an expression are copied up to there, element by element in T.Parallel.
 
@@ -112,11 +113,11 @@ def copy(
         copy_varying(src, dst)
         return None
     source, target = Region.of(src, "T.copy source"), Region.of(dst, "T.copy destination")
-    if source.is_point and target.is_point:
-        raise LanguageError(
-            "T.copy between two single elements has no extent",
-            next_step="give a buffer or a slice on at least one side",
-        )
+    if source.is_point and target.is_point:  # as TileLang has it: one element
+        dtype = str(target.buffer.ty.dtype)
+        value: Any = src if str(source.buffer.ty.dtype) == dtype else tirx.Cast(dtype, src)
+        S.buffer_store(target.buffer, value, list(target.starts))
+        return None
     source, target = source.sized_like(target), target.sized_like(source)
     if source.wide != target.wide:
         raise LanguageError(

@@ -39,6 +39,7 @@ from harness.language.located import (
     register,
 )
 from harness.language.reading import Text, read
+from harness.language.reducers import combined
 from harness.language.regions import is_buffer
 from harness.language.scopes import inner, names_known
 from harness.language.single import declare_single, declare_singles, is_single
@@ -315,7 +316,7 @@ def prim_func(func: Callable[..., Any] | None = None, **options: object) -> Any:
 
 def _parse(func: Callable[..., Any], variables: dict[str, Any]) -> Any:
     try:
-        return in_turn(resolved(unwrapped(read(Text(func), variables))))
+        return in_turn(resolved(unwrapped(combined(read(Text(func), variables)))))
     except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
         error = language_error(err)
         if error.location is None:

@@ -16,10 +16,6 @@ _IR = ("it builds TVM IR nodes by hand", "write Python operators and statements"
 _NUMBER = ("the vector unit has no such function", "")
 
 REFUSED: Final[dict[str, tuple[str, str]]] = {
-    "alloc_reducer": ("reductions are tile ops here", "use T.reduce_sum or T.reduce_max"),
-    "reducer_init": ("reductions are tile ops here", "use T.reduce_sum or T.reduce_max"),
-    "reducer_update": ("reductions are tile ops here", "use T.reduce_sum or T.reduce_max"),
-    "finalize_reducer": ("reductions are tile ops here", "use T.reduce_sum or T.reduce_max"),
     "allocate": ("its scope is not said", "use T.alloc_shared or T.alloc_fragment"),
     "alloc_buffer": ("its scope is not said", "use T.alloc_shared or T.alloc_fragment"),
     "StridedTensor": ("tensors are stored in tiles, without strides", "use T.Tensor"),

@@ -55,3 +55,9 @@ def innermost_spans(parser: Any, node: Any) -> Iterator[None]:
         del parser.with_source_span
         for _ in range(depth):
             _push(builder, outer)
+
+
+def location(node: Any) -> str | None:
+    """Where a node stands in its source, ``file:line:column``."""
+    span = getattr(node, "span", None)
+    return f"{span.source_name.name}:{span.line}:{span.column}" if span else None

@@ -79,6 +79,11 @@ _WORKS: Final = {
     "fill": "a block set to a number, infinities included",
     "clear": "a block set to zero",
     "gemm": "C += A B on blocks, both transposes; int8 by int8 into int32 at fidelity HiFi4",
+    "alloc_reducer": "a block that iterations of T.Parallel are reduced into, by sum, max or min",
+    "reducer_init": "a reducer set to what changes nothing, or to a value",
+    "reducer_update": "a value given to an element of a reducer,"
+    " `T.reducer_update(acc[i], x[i, j])`; in T.Parallel also as `acc[i] += x[i, j]` or `acc[i] = T.max(acc[i], x[i, j])`",
+    "finalize_reducer": "what was reduced, copied to a block if one is given",
     "reduce": "a reduction by name: sum, max, min, absmax, abssum",
     "reduce_sum": "over an axis of a block, with or without clear",
     "reduce_max": _EXTREME,

@@ -64,7 +64,12 @@ def dtype_name(dtype: object, *, accepted: Sequence[str] = DTYPES) -> str:
     return name
 
 
-def _shape(shape: object, what: str) -> tuple[int, ...]:
+def dims_of(shape: object, what: str) -> tuple[int, ...]:
+    """The extents of a shape, or of one number.
+
+    Raises:
+        LanguageError: one that is not a positive number known at compile time.
+    """
     dims = tuple(shape) if isinstance(shape, (tuple, list, tvm.ir.Array)) else (shape,)
     out = []
     for dim in dims:
@@ -96,7 +101,7 @@ class _TensorType:
         try:
             name = dtype_name(dtype, accepted=TENSOR_DTYPES)
             if data is not None:
-                return reshaped(_shape(shape, "T.Tensor"), name, data)
+                return reshaped(dims_of(shape, "T.Tensor"), name, data)
             return S.buffer(_tensor_shape(shape), carried(name))
         except LanguageError as error:
             error.location = error.location or calling_line()
@@ -120,10 +125,11 @@ def _tensor_shape(shape: object) -> tuple[Any, ...]:
     dims = tuple(shape) if isinstance(shape, (tuple, list, tvm.ir.Array)) else (shape,)
     if any(open_sizes(d) for d in dims):
         return dims
-    return _shape(dims, "T.Tensor")
+    return dims_of(dims, "T.Tensor")
 
 
-def _block_dtype(dtype: object) -> str:
+def block_dtype(dtype: object) -> str:
+    """The dtype of a block."""
     return dtype_name(dtype, accepted=BLOCK_DTYPES)
 
 
@@ -131,7 +137,7 @@ def alloc_shared(shape: object, dtype: object, scope: str = SHARED) -> Any:
     """``T.alloc_shared(shape, dtype)``: an on-chip block shared by the threads of a block."""
     if scope not in ("shared", SHARED):
         raise LanguageError(f"T.alloc_shared scope {scope!r}", next_step="leave scope out")
-    return S.alloc_buffer(_shape(shape, "T.alloc_shared"), _block_dtype(dtype), scope=SHARED)
+    return S.alloc_buffer(dims_of(shape, "T.alloc_shared"), block_dtype(dtype), scope=SHARED)
 
 
 def alloc_fragment(shape: object, dtype: object, scope: str = FRAGMENT) -> Any:
@@ -143,11 +149,11 @@ def alloc_fragment(shape: object, dtype: object, scope: str = FRAGMENT) -> Any:
         return alloc_shared(shape, dtype, scope)
     if scope != FRAGMENT:
         raise LanguageError(f"T.alloc_fragment scope {scope!r}", next_step="leave scope out")
-    return S.alloc_buffer(_shape(shape, "T.alloc_fragment"), _block_dtype(dtype), scope=FRAGMENT)
+    return S.alloc_buffer(dims_of(shape, "T.alloc_fragment"), block_dtype(dtype), scope=FRAGMENT)
 
 
 def alloc_local(shape: object, dtype: object, scope: str = LOCAL) -> Any:
     """``T.alloc_local(shape, dtype)``: a small on-chip block, treated as a fragment."""
     if scope != LOCAL:
         raise LanguageError(f"T.alloc_local scope {scope!r}", next_step="leave scope out")
-    return S.alloc_buffer(_shape(shape, "T.alloc_local"), _block_dtype(dtype), scope=LOCAL)
+    return S.alloc_buffer(dims_of(shape, "T.alloc_local"), block_dtype(dtype), scope=LOCAL)
