@@ -73,7 +73,7 @@ def _span(region: Any, from_end: int, around: tuple[Loop, ...]) -> int:
     for loop in around:
         step = 1 if form is None else abs(form.of(loop.var))
         if step:
-            covered = size if loop.extent is None else covered + step * (loop.extent - 1)
+            covered = size if loop.extent is None else covered + step * max(loop.extent - 1, 0)
     return min(covered, size)
 
 

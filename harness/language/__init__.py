@@ -11,6 +11,7 @@ from typing import Any as _Any
 
 from harness.language.blockviews import reshape, view
 from harness.language.branches import Else, If, Then
+from harness.language.composed import cosh, exp10, log10, sinh, tan, transpose, trunc
 from harness.language.convolve import c2d_im2col, im2col
 from harness.language.dtypes import NAMES as _DTYPES
 from harness.language.dtypes import dtype, get_tvm_dtype
@@ -122,7 +123,8 @@ use_swizzle = _HINTS["use_swizzle"]
 globals().update(_HINTS)
 # Types that have a name of their own in Python (float, int, bool) are reached through __getattr__,
 # so that nothing in this module shadows them by accident.
-_LATE = {**_DTYPES, "__exp": exp, "__log": log, "__log2": log2, "__sin": sin, "__cos": cos}
+_LATE = {**_DTYPES, "__exp": exp, "__log": log, "__log2": log2, "__sin": sin, "__cos": cos,
+         "__exp10": exp10, "__log10": log10, "__tan": tan}  # fmt: skip
 bfloat16, float16, float32 = _DTYPES["bfloat16"], _DTYPES["float16"], _DTYPES["float32"]
 int32 = _DTYPES["int32"]
 
@@ -189,6 +191,7 @@ __all__ = [
     "const",
     "copy",
     "cos",
+    "cosh",
     "cumsum",
     "dtype",
     "dynamic",
@@ -196,6 +199,7 @@ __all__ = [
     "erf",
     "exp",
     "exp2",
+    "exp10",
     "fabs",
     "fill",
     "finalize_reducer",
@@ -215,6 +219,7 @@ __all__ = [
     "log",
     "log1p",
     "log2",
+    "log10",
     "macro",
     "max",
     "max_value",
@@ -239,9 +244,13 @@ __all__ = [
     "shift_right",
     "sigmoid",
     "sin",
+    "sinh",
     "sqrt",
     "symbolic",
+    "tan",
     "tanh",
+    "transpose",
+    "trunc",
     "unroll",
     "use_swizzle",
     "vectorized",

@@ -82,6 +82,10 @@ def assign(self: Any, target: Any, value: Any) -> None:
         check_rebinding(self, target.id, value)
     elif isinstance(target, (doc.Tuple, doc.List)):
         for element in target.elts:
+            if isinstance(element, doc.Subscript):
+                raise LanguageError("an element of a buffer in a tuple that is assigned to",
+                                    next_step="store one after another; to exchange two, keep one"
+                                    " in a name first")  # fmt: skip
             if isinstance(element, doc.Name):
                 check_rebinding(self, element.id, None)
     self.eval_assign(target=target, source=value, bind_value=_bind_local, allow_shadowing=True)

@@ -176,10 +176,20 @@ def Pipelined(start: object, stop: object = None, num_stages: object = 0,
             raise LanguageError(f"T.Pipelined has no argument {name!r}")
     if isinstance(num_stages, bool) or not isinstance(num_stages, int) or num_stages < 0:
         raise LanguageError(f"num_stages={num_stages!r} is not a number >= 0")
+    return S.serial(*_bounds(start, stop), annotations={NUM_STAGES: num_stages})
+
+
+def _bounds(start: Any, stop: Any) -> tuple[Any, Any]:
+    """First number and end of a loop, one that has no iteration as Python's ranges have none.
+
+    Raises:
+        LanguageError: no integer expressions.
+    """
     if stop is None:
         start, stop = 0, start
     _check_bounds(start, stop)
-    return S.serial(start, stop, annotations={NUM_STAGES: num_stages})
+    length = constant(stop - start)
+    return start, start if length is not None and length < 0 else stop
 
 
 def _check_bounds(*bounds: object) -> None:
@@ -195,11 +205,16 @@ def serial(start: object, stop: object = None, step: object = None, **hints: obj
         raise LanguageError(f"T.serial has no argument {min(hints)!r}")
     if annotations:
         raise LanguageError("annotations on T.serial are not supported", next_step="leave them out")
+    if step in (None, 1):
+        return S.serial(*_bounds(start, stop))
+    if isinstance(step, bool) or not isinstance(step, int) or step == 0:
+        raise LanguageError(
+            f"loop step {step!r} is not a constant other than 0",
+            next_step="count by a number, and compute with what is counted",
+        )
     if stop is None:
         start, stop = 0, start
-    if step is not None and not (isinstance(step, int) and step >= 1):
-        raise LanguageError(f"loop step {step!r} is not a positive constant")
     _check_bounds(start, stop)
-    if step in (None, 1):
-        return S.serial(start, stop)
-    return SteppedLoop(start, ceildiv(stop - start, step), step)  # type: ignore[operator]
+    first, last = (start, stop) if step > 0 else (-start, -stop)  # type: ignore[operator]
+    first, last = _bounds(first, last)
+    return SteppedLoop(start, ceildiv(last - first, abs(step)), step)

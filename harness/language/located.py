@@ -60,6 +60,12 @@ def language_error(err: BaseException) -> LanguageError:
         return LanguageError(detail.split("error:", 1)[-1].strip(), code="SourceError")
     name = type(root).__name__
     last = (str(root).strip().splitlines() or [name])[-1]
+    if "Check failed: " in last and "kDLInt" in str(root):
+        return LanguageError(
+            "// and % are of whole numbers",
+            code="UnsupportedDtype",
+            next_step="write T.floor(x / y), and x - y * T.floor(x / y)",
+        )
     if "Check failed: " in last:  # what TVM found, behind the C++ condition it found it by
         said = last.partition("Check failed: ")[2]
         said = said.partition(" is false: ")[2] or said.rpartition(" : ")[2]

@@ -82,7 +82,8 @@ _WORKS: Final = {
     "alloc_reducer": "a block that iterations of T.Parallel are reduced into, by sum, max or min",
     "reducer_init": "a reducer set to what changes nothing, or to a value",
     "reducer_update": "a value given to an element of a reducer,"
-    " `T.reducer_update(acc[i], x[i, j])`; in T.Parallel also as `acc[i] += x[i, j]` or `acc[i] = T.max(acc[i], x[i, j])`",
+    " `T.reducer_update(acc[i], x[i, j])`; in T.Parallel also as `acc[i] += x[i, j]` or"
+    " `acc[i] = T.max(acc[i], x[i, j])`",
     "finalize_reducer": "what was reduced, copied to a block if one is given",
     "reduce": "a reduction by name: sum, max, min, absmax, abssum",
     "reduce_sum": "over an axis of a block, with or without clear",
@@ -90,6 +91,7 @@ _WORKS: Final = {
     "reduce_min": _EXTREME,
     "reduce_absmax": _EXTREME,
     "reduce_abssum": "over an axis of a block",
+    "transpose": "a block of two dimensions into one the other way round",
     "cumsum": "running sums along an axis of a block, from either end; a line with an infinity or a"
     " NaN is NaN from end to end",
     "reshape": "an on-chip block with dimensions of extent 1 left out or added, or its elements in"
@@ -137,6 +139,12 @@ _WORKS: Final = {
     "get_tvm_dtype": "the plain name of a dtype",
     "GemmWarpPolicy": "an argument of T.gemm; has no effect here",
 }
+_COMPOSED: Final = {
+    "exp10": "T.exp(x * ln 10)", "__exp10": "T.exp(x * ln 10)", "log10": "T.log(x) / ln 10",
+    "__log10": "T.log(x) / ln 10", "tan": "T.sin(x) / T.cos(x)", "__tan": "T.sin(x) / T.cos(x)",
+    "sinh": "(T.exp(x) - T.exp(-x)) / 2", "cosh": "(T.exp(x) + T.exp(-x)) / 2",
+    "trunc": "T.ceil(x) below zero, T.floor(x) above",
+}  # fmt: skip
 _ELEMENTWISE: Final = ("abs", "fabs", "exp", "exp2", "log", "log2", "log1p", "sqrt", "rsqrt",
                        "sigmoid", "tanh", "erf", "sin", "cos", "floor", "ceil", "round", "__exp",
                        "__log", "__log2", "__sin", "__cos")  # fmt: skip
@@ -158,6 +166,8 @@ def _entries() -> dict[str, Entry]:
     table: dict[str, Entry] = {}
     for name, note in _WORKS.items():
         table[name] = Entry(name, "works", note)
+    for name, meaning in _COMPOSED.items():
+        table[name] = Entry(name, "works", f"elementwise, computed as {meaning}")
     for name in _ELEMENTWISE:
         table[name] = Entry(name, "works", "elementwise, in T.Parallel")
     for name, target in DTYPE_NAMES.items():

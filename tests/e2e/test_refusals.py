@@ -132,7 +132,7 @@ STATEMENTS = [
     ("shifted index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[i + 1, j]", 1,
      "OutOfBounds"),
     ("loop over text", "for i in 'abc':\n    T.clear(s)", 0, "UnsupportedConstruct"),
-    ("negative step", "for i in T.serial(4, 0, -1):\n    T.clear(s)", 0, "UnsupportedConstruct"),
+    ("no step", "for i in T.serial(0, 4, 0):\n    T.clear(s)", 0, "UnsupportedConstruct"),
     ("fractional bound", "for i in T.serial(2.5):\n    T.clear(s)", 0, "UnsupportedConstruct"),
     ("negative stages", "for i in T.Pipelined(2, num_stages=-1):\n    T.clear(s)", 0,
      "UnsupportedConstruct"),

@@ -18,6 +18,7 @@ from harness.compiler.block.lattice import Lattice, Run
 from harness.compiler.block.model import (
     BlockProgram,
     Buffer,
+    Const,
     Convert,
     Cumsum,
     Eltwise,
@@ -134,7 +135,7 @@ class _Reader:
             if value is None:
                 refuse("T.fill with a value that is not a constant", node=call,
                        next_step="fill with a number")  # fmt: skip
-            return [Eltwise(call, self.block(args[0], call, parts.write), number(value, call))]
+            return self.fill(call, args[0], number(value, call), parts)
         if name == GEMM:
             flags = [bool(constant(f)) for f in args[3:6]]
             a, b = (self.block(r, call, parts.read) for r in args[:2])
@@ -150,6 +151,17 @@ class _Reader:
         if name == CUMSUM:
             return self.cumsum(call, parts)
         refuse(f"{name} cannot be lowered", node=call)
+
+    def fill(
+        self, call: Call, region: TensorRegion, value: Const, parts: Parts
+    ) -> list[Statement]:  # fmt: skip
+        """A block set to a number, or part of a tensor, by way of a block."""
+        if region.source.name not in self.params:
+            return [Eltwise(call, self.block(region, call, parts.write), value)]
+        target = self.region(region, call)
+        block = self.block_of(f"{region.source.name}_block", self.stored(region.source),
+                              tuple(target.extents))  # fmt: skip
+        return [Eltwise(call, block, value), *self.unload(call, target, block)]
 
     def block(
         self, region: TensorRegion, node: Any, use: Callable[[Any, Any, Any, Any], Buffer]
