@@ -17,6 +17,7 @@ from tvm import tirx
 
 from harness.compiler.affine import mentions
 from harness.compiler.kernel import loads_of, over_children, read_kernel, statements, with_body
+from harness.compiler.waves import substituted
 from harness.language.regions import constant
 
 Place = tuple[int | None, ...]
@@ -39,7 +40,13 @@ def _statement(stmt: Any) -> Any:
         loops.append(inner)
         inner = inner.body
     long = [loop for loop in loops if (constant(loop.extent) or 0) > 1]
-    if len(long) < 3 or _all_at_once(inner, [loop.loop_var for loop in loops]):
+    if len(long) < 3:
+        return stmt
+    analyzer = tvm.sym.Analyzer()
+    for loop in loops:
+        analyzer.bind(loop.loop_var, tvm.ir.Range.from_min_extent(loop.min, loop.extent))
+    inner = substituted(inner, {}, analyzer)  # views of blocks divide what their loops make
+    if _all_at_once(inner, [loop.loop_var for loop in loops]):
         return stmt
     for kept in _kept(long):
         if _works(inner, [loop.loop_var for loop in kept]):

@@ -211,6 +211,9 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
         where = seen.element(node.indices)
         return tirx.BufferStore(seen.block, node.value, where, span=node.span)
 
+    body = structural_map(
+        body, [(tirx.Evaluate, lambda e: _by_group(e, views))], order="post"
+    )
     body = structural_map(body, [(Call, operands)], order="post")
     callbacks = [(TensorRegion, region), (TensorLoad, load), (tirx.BufferStore, store),
                  (tirx.SeqStmt, without_declarations)]  # fmt: skip
@@ -218,3 +221,32 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
     if refused:
         raise refused[0]
     return tirx.PrimFunc(func.params, body, func.ret_type, attrs=func.attrs, span=func.span)
+
+
+def _by_group(node: tirx.Evaluate, views: dict[Any, _View]) -> Any:
+    """``T.reduce(x as (M, G, L), s, dim=2)``, group by group: ``x[:, g * L : g * L + L]``.
+
+    Anything else stays as it is.
+    """
+    call = node.value
+    if getattr(getattr(call, "op", None), "name", "") != REDUCE:
+        return node
+    source, target = call.args[:2]
+    seen = views.get(source.source)
+    if seen is None or not seen.regrouped or constant(call.args[3]) != 2 or len(target.region) != 2:
+        return node
+    shape, own = [constant(d) or 0 for d in seen.shape], [constant(d) or 0 for d in seen.own]
+    whole = [constant(r.extent) for r in source.region] == shape
+    if len(shape) != 3 or len(own) != 2 or shape[0] != own[0] or not whole:
+        return node
+    rows, groups, length = shape
+    group = tirx.Var("group", "int32")
+    cut = Range.from_min_extent
+    across, down = target.region[:]
+    args = list(call.args)
+    args[0] = TensorRegion(seen.block, [cut(0, rows), cut(group * length, length)], source.ty)
+    args[1] = TensorRegion(target.source, [across, cut(down.min + group, 1)], target.ty)
+    args[3] = tirx.const(1, "int32")
+    made = Call(call.op, args, ret_ty="void", span=call.span)
+    return tirx.For(group, 0, groups, tirx.ForKind.SERIAL, tirx.Evaluate(made, span=call.span),
+                    span=call.span)  # fmt: skip

@@ -73,7 +73,7 @@ class Nest:
             return moved_store(self, stmt)
         if buffer.name in self.reader.buffers:
             starts, extents, access = accessed(self.variables, self.extents, buffer, indices, stmt)
-            if access != "full":
+            if access not in ("full", "line"):
                 refuse(f"{buffer.name!r} is not stored over the whole iteration space", node=stmt,
                        code="UnsupportedIndex",
                        next_step="index the block by the loop variables in order")  # fmt: skip
