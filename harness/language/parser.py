@@ -18,7 +18,7 @@ from tvm.tirx.script import builder as S
 from tvm.tirx.script.parser.parser import bind_for_value, bind_with_value
 
 from harness.errors import LanguageError
-from harness.language import assign, comparisons, eager, frames, macros
+from harness.language import assign, comparisons, eager, frames, macros, typed
 from harness.language.blockviews import unwrapped
 from harness.language.branches import Else, If, Then, check_parts
 from harness.language.dynamic import DynamicKernel, open_sizes, used_values
@@ -287,6 +287,7 @@ def _visit_assert(self: Any, node: Any) -> None:
 
 
 comparisons.register()
+typed.register()
 refuse_statement("While", "while", "use a for loop with a bound known from block and loop indices")
 refuse_statement("Break", "break", "bound the loop instead")
 refuse_statement("Continue", "continue", "guard the statements with if")

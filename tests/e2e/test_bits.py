@@ -38,6 +38,8 @@ COL: Any = np.arange(72) % 32
 CASES: dict[tuple[str, str], Any] = {
     ("float32", 'T.cast((k[i, j] >> ((j % 4) * 2)) & 3, "float32")'):
         lambda n: (n.k >> COL % 4 * 2) & 3,
+    ("float32", "((k[i, j] >> T.cast((j % 2) * 4, k[i, j].dtype)) & 15).astype(x[i, j].dtype)"):
+        lambda n: (n.k >> COL % 2 * 4) & 15,
     ("float32", 'T.cast((a[i, j] >> 4) & 15, "float32") * 0.5'): lambda n: ((n.a >> 4) & 15) * 0.5,
     ("int8", 'T.cast((T.cast(a[i, j], "int32") & 15) - 8, "int8")'): lambda n: (n.a & 15) - 8,
     ("uint8", 'T.cast((k[i, j] & 15) << 4 | (k[i, j] >> 4), "uint8")'):

@@ -49,7 +49,10 @@ def remainder(expr: Expr) -> int | None:
 
 def shifted(nest: Nest, value: Any, of: Expr) -> Expr:
     """``x >> n`` or ``x << n``, where n follows from the place: a product by a power of two."""
-    amounts = _amounts(nest, value.b)
+    by = value.b
+    while isinstance(by, tirx.Cast):  # the amounts are small enough for any type
+        by = by.value
+    amounts = _amounts(nest, by)
     if amounts is None:
         refuse(f"{type(value).__name__} by what data or blocks say", node=value,
                next_step=f"shift by numbers and loop variables, as in (j % 2) * 4, at most {_MOST}"
@@ -57,7 +60,7 @@ def shifted(nest: Nest, value: Any, of: Expr) -> Expr:
     right = isinstance(value, tirx.RShift)
     factors = [2.0**-n if right else 2.0**n for n in amounts]
     factor: Expr = Const(factors[-1])
-    index = index_expr(nest, value.b) if len(amounts) > 1 else None
+    index = index_expr(nest, by) if len(amounts) > 1 else None
     for amount, one in zip(amounts[:-1], factors[:-1], strict=True):
         if index is not None:
             here = Unary("eqz", binary("sub", index, Const(float(amount))))
