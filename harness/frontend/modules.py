@@ -21,7 +21,7 @@ from harness.frontend.errors import FrontendError, user_place
 
 SERVED: Final = ("language", "jit", "autotuner", "profiler", "utils", "testing", "utils.tensor",
                  "tileop", "tileop.base", "layout", "math", "cache", "transform", "engine",
-                 "engine.callback")  # fmt: skip
+                 "engine.callback", "quantize")  # fmt: skip
 """Modules of tilelang that are provided."""
 
 

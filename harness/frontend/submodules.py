@@ -6,7 +6,7 @@ import inspect
 import types
 from typing import Any, Final
 
-from harness.frontend import tilelang_api
+from harness.frontend import quantize, tilelang_api
 from harness.frontend.autotune import AutoTuner, autotune, set_autotune_inputs
 from harness.frontend.errors import FrontendError, user_place
 from harness.frontend.jit import JitFunction, jit, lazy_jit
@@ -100,6 +100,7 @@ NAMESPACES: Final[dict[str, Any]] = {
     "layout": types.SimpleNamespace(**dict.fromkeys(_LAYOUTS, _layout)),
     "math": types.SimpleNamespace(next_power_of_2=tilelang_api.next_power_of_2,
                                   cdiv=tilelang_api.cdiv),
+    "quantize": types.SimpleNamespace(**quantize.CONVERTERS),
     "cache": types.SimpleNamespace(clear_cache=_nothing),
     "transform": types.SimpleNamespace(PassConfigKey=tilelang_api.PassConfigKey),
     "engine": types.SimpleNamespace(),
