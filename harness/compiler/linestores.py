@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import tvm
-import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 from tvm.tirx.stmt import BufferRegionType
@@ -23,6 +22,7 @@ from harness.compiler.tt_ops import seq
 from harness.language.ops import FILL
 from harness.language.regions import constant
 from harness.language.tensors import VAR
+from harness.language.walks import structural_map
 
 _ZERO: Final = tirx.const(0, "int32")
 
@@ -86,7 +86,7 @@ class _Lines:
             mine = load.source.same_as(store.buffer) and str(list(load.indices)) == own
             return tirx.BufferLoad(load.source, at, span=load.span) if mine else load
 
-        value = tvm_ffi.structural_map(store.value, [(TensorLoad, moved)])
+        value = structural_map(store.value, [(TensorLoad, moved)])
         kept = tirx.BufferLoad(store.buffer, at, span=store.span)
         chosen = tirx.Select(tirx.EQ(place, store.indices[dim]), value, kept, span=store.span)
         made = tirx.BufferStore(store.buffer, chosen, at, span=store.span)
@@ -97,7 +97,7 @@ class _Lines:
 def _nested(loops: Sequence[tirx.For], body: Any) -> Any:
     """Loops of their own around a statement."""
     own = {loop.loop_var: tirx.Var(loop.loop_var.name, "int32") for loop in loops}
-    body = tvm_ffi.structural_map(body, [(tvm.ir.Var, lambda var: own.get(var, var))])
+    body = structural_map(body, [(tvm.ir.Var, lambda var: own.get(var, var))])
     for loop in reversed(loops):
         body = tirx.For(own[loop.loop_var], loop.min, loop.extent, loop.kind, body,
                         annotations=loop.annotations, span=loop.span)  # fmt: skip

@@ -211,9 +211,7 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
         where = seen.element(node.indices)
         return tirx.BufferStore(seen.block, node.value, where, span=node.span)
 
-    body = structural_map(
-        body, [(tirx.Evaluate, lambda e: _by_group(e, views))], order="post"
-    )
+    body = structural_map(body, [(tirx.Evaluate, lambda e: _by_group(e, views))], order="post")
     body = structural_map(body, [(Call, operands)], order="post")
     callbacks = [(TensorRegion, region), (TensorLoad, load), (tirx.BufferStore, store),
                  (tirx.SeqStmt, without_declarations)]  # fmt: skip

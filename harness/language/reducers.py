@@ -23,6 +23,7 @@ from harness.language.ops import copy, fill, reduce, register_op
 from harness.language.regions import Region, constant
 from harness.language.spans import location
 from harness.language.tensors import FRAGMENT, block_dtype, dims_of
+from harness.language.walks import structural_map, structural_walk
 
 _KIND: Final = "tl.reducer"
 """Annotation of an allocation: what the block reduces by."""
@@ -102,7 +103,7 @@ def combined(func: tirx.PrimFunc) -> tirx.PrimFunc:
         if getattr(node.op, "name", "") in (_INIT, _UPDATE):
             asked.append(node)
 
-    tvm_ffi.structural_walk(func.body, [(tirx.AllocBuffer, allocated), (Call, called)])
+    structural_walk(func.body, [(tirx.AllocBuffer, allocated), (Call, called)])
     for call in asked:
         if call.args[0].source not in kinds:
             raise _refused(call, f"{call.args[0].source.name!r} is no reducer",
@@ -118,7 +119,7 @@ def combined(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
     callbacks = [(tirx.For, reading.loop), (tirx.Evaluate, reading.single),
                  (tirx.AllocBuffer, plain)]  # fmt: skip
-    body = tvm_ffi.structural_map(func.body, callbacks, order="pre")
+    body = structural_map(func.body, callbacks, order="pre")
     if problems:
         raise problems[0]
     return func.with_body(body)
@@ -194,7 +195,7 @@ class _Reading:
                 return stmt
             return given(stmt, tirx.BufferLoad(stmt.buffer, stmt.indices[:]), value)
 
-        inner = tvm_ffi.structural_map(
+        inner = structural_map(
             inner, [(tirx.Evaluate, updated), (tirx.BufferStore, stored)], order="pre"
         )
         if not before and not after and inner.same_as(loops[-1].body):
