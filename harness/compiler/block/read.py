@@ -152,9 +152,7 @@ class _Reader:
             return self.cumsum(call, parts)
         refuse(f"{name} cannot be lowered", node=call)
 
-    def fill(
-        self, call: Call, region: TensorRegion, value: Const, parts: Parts
-    ) -> list[Statement]:  # fmt: skip
+    def fill(self, call: Call, region: Any, value: Const, parts: Parts) -> list[Statement]:
         """A block set to a number, or part of a tensor, by way of a block."""
         if region.source.name not in self.params:
             return [Eltwise(call, self.block(region, call, parts.write), value)]
