@@ -84,9 +84,9 @@ class Campaign:
             KeyboardInterrupt: passed on, after the workers are gone and the journal is closed.
         """
         self._recall()
-        self.journal.write("start", **{k: str(v) if isinstance(v, Path) else v
-                                       for k, v in asdict(self.settings).items()})  # fmt: skip
         try:
+            self.journal.write("start", **{k: str(v) if isinstance(v, Path) else v
+                                           for k, v in asdict(self.settings).items()})  # fmt: skip
             self.workers = [Worker(self.settings.memory) for _ in range(self.settings.jobs)]
             while self._step():
                 pass

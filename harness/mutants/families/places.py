@@ -156,10 +156,10 @@ def _across(row: Any, column: Any) -> list[Any]:
 def _wrapped(old: Any) -> Any:
     """Points before a tensor are counted from its end, as NumPy does."""
 
-    def points(self: Any, indices: Any, reader: Any) -> Any:
+    def points(self: Any, indices: Any, *others: Any) -> Any:
         around = [np.where(np.asarray(i) < 0, np.asarray(i) + n, i)
                   for i, n in zip(indices, self.shape, strict=True)]  # fmt: skip
-        return old(self, around, reader)
+        return old(self, around, *others)
 
     return points
 
