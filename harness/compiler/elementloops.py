@@ -18,6 +18,7 @@ from tvm.ir import TensorLoad
 
 from harness.compiler.affine import mentions
 from harness.compiler.kernel import loads_of, over_children, read_kernel, with_body
+from harness.compiler.nests import is_parallel
 from harness.language.regions import constant
 from harness.language.walks import structural_map
 
@@ -30,7 +31,7 @@ def parallelised(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 def _statement(stmt: Any) -> Any:
-    if not isinstance(stmt, tirx.For) or _is_parallel(stmt):
+    if not isinstance(stmt, tirx.For) or is_parallel(stmt):
         return stmt if isinstance(stmt, tirx.For) else over_children(stmt, _statement)
     loops: list[tirx.For] = []
     inner: Any = stmt
@@ -52,7 +53,7 @@ def _first_elementwise(loops: Sequence[tirx.For], stores: Sequence[Any]) -> int 
     for first in range(len(loops)):
         inside = loops[first:]
         if all(_counted(lo) for lo in inside) and _elementwise(inside, stores):
-            return first if any(not _is_parallel(lo) for lo in inside) else None
+            return first if any(not is_parallel(lo) for lo in inside) else None
     return None
 
 
@@ -84,7 +85,7 @@ def _reduction(loops: Sequence[tirx.For], stores: Sequence[Any]) -> Any | None:
         return None
     across = [loop for n, loop in enumerate(loops) if n not in named]
     along = [loop for n, loop in enumerate(loops) if n in named]
-    if any(map(_is_parallel, across)) or not across:
+    if any(map(is_parallel, across)) or not across:
         return None
     if not along:
         return _of_one(across, store)
@@ -138,10 +139,6 @@ def _rebuilt(
         body = tirx.For(loop.loop_var, loop.min, loop.extent, loop.kind, body,
                         annotations=loop.annotations, step=loop.step, span=loop.span)  # fmt: skip
     return body
-
-
-def _is_parallel(loop: Any) -> bool:
-    return isinstance(loop, tirx.For) and loop.kind == tirx.ForKind.PARALLEL
 
 
 def _counted(loop: tirx.For) -> bool:

@@ -13,6 +13,7 @@ from tvm import tirx
 from harness.compiler.affine import mentions
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import children, loads_of, over_children, read_kernel, with_body
+from harness.compiler.nests import is_parallel, parallel_nest
 
 
 def interchanged(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -28,12 +29,9 @@ def interchanged(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 def _outside(stmt: Any) -> Any:
     """A statement outside T.Parallel."""
-    if not _is_parallel(stmt):
+    loops, body = parallel_nest(stmt)
+    if not loops:
         return over_children(stmt, _outside)
-    loops, body = [], stmt
-    while _is_parallel(body):
-        loops.append(body)
-        body = body.body
     return _split(body, loops) if _has_loop(body) else stmt
 
 
@@ -59,7 +57,7 @@ def _split(stmt: Any, loops: Sequence[tirx.For]) -> Any:
         return out[0] if len(out) == 1 else tirx.SeqStmt(out)
     if isinstance(stmt, tirx.IfThenElse):
         _check_alike(stmt.condition, loops, "a condition around a loop", stmt)
-    elif _is_parallel(stmt):
+    elif is_parallel(stmt):
         _no("T.Parallel inside a loop inside T.Parallel", stmt)
     elif isinstance(stmt, tirx.For):
         for bound in (stmt.min, stmt.extent):
@@ -75,10 +73,6 @@ def _check_alike(value: Any, loops: Sequence[tirx.For], what: str, node: Any) ->
 def _no(what: str, node: Any) -> NoReturn:
     refuse(what, node=node, next_step="loop alike for all places, with the condition on what is"
            " stored inside the loop")  # fmt: skip
-
-
-def _is_parallel(stmt: Any) -> bool:
-    return isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL
 
 
 def _has_loop(stmt: Any) -> bool:

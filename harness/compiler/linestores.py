@@ -18,6 +18,7 @@ from tvm.tirx.stmt import BufferRegionType
 
 from harness.compiler.affine import mentions
 from harness.compiler.kernel import accesses, over_children, read_kernel, with_body
+from harness.compiler.nests import parallel_nest
 from harness.compiler.tt_ops import seq
 from harness.language.ops import FILL
 from harness.language.regions import constant
@@ -47,13 +48,9 @@ class _Lines:
 
     def statement(self, stmt: Any) -> Any:
         """A statement with every nest of T.Parallel that stores lines as several nests."""
-        if not _is_parallel(stmt):
+        loops, inner = parallel_nest(stmt)
+        if not loops:
             return over_children(stmt, self.statement)
-        loops: list[tirx.For] = []
-        inner: Any = stmt
-        while _is_parallel(inner):
-            loops.append(inner)
-            inner = inner.body
         parts = list(inner.seq) if isinstance(inner, tirx.SeqStmt) else [inner]
         variables = [loop.loop_var for loop in loops]
         free = [self.line(part, variables) for part in parts]
@@ -129,7 +126,3 @@ def _unfilled(body: Any, blocks: set[Any]) -> set[Any]:
         if access.buffer in blocks:
             first.setdefault(access.buffer, access)
     return {b for b, access in first.items() if isinstance(access.node, tirx.BufferStore)}
-
-
-def _is_parallel(stmt: Any) -> bool:
-    return isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL

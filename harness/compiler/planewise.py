@@ -17,6 +17,7 @@ from tvm import tirx
 
 from harness.compiler.affine import mentions
 from harness.compiler.kernel import loads_of, over_children, read_kernel, statements, with_body
+from harness.compiler.nests import parallel_nest
 from harness.compiler.waves import substituted
 from harness.language.regions import constant
 
@@ -32,13 +33,9 @@ def planewise(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 def _statement(stmt: Any) -> Any:
-    if not _is_parallel(stmt):
+    loops, inner = parallel_nest(stmt)
+    if not loops:
         return over_children(stmt, _statement)
-    loops: list[tirx.For] = []
-    inner: Any = stmt
-    while _is_parallel(inner):
-        loops.append(inner)
-        inner = inner.body
     long = [loop for loop in loops if (constant(loop.extent) or 0) > 1]
     if len(long) < 3:
         return stmt
@@ -111,7 +108,3 @@ def _rebuilt(
         for loop in reversed(loops):
             body = tirx.For(loop.loop_var, loop.min, loop.extent, kind, body, span=loop.span)
     return body
-
-
-def _is_parallel(stmt: Any) -> bool:
-    return isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from harness.compiler.block.model import (
+    TESTS,
     Binary,
     BlockProgram,
     Buffer,
@@ -28,7 +29,6 @@ from harness.compiler.block.model import (
 )
 from simulator.formats.dataformat import DataFormat
 
-_TESTS: Final = ("eqz", "nez", "ltz", "lez", "gtz", "gez")
 _ABSENT: Final = -1
 _CHANGED: Final = -2
 """What is read may be another in each turn of a loop, or on one way only."""
@@ -52,7 +52,7 @@ class _Rewriting:
     def expr(self, expr: Expr) -> Expr:
         """With elements beside maxima of theirs read as those were."""
         expr = over_operands(expr, self.expr)
-        if not (isinstance(expr, Unary) and expr.op in _TESTS):
+        if not (isinstance(expr, Unary) and expr.op in TESTS):
             return expr
         match expr.a:
             case Binary("sub", Leaf(one, None), Leaf(two, str()) as largest):

@@ -111,6 +111,9 @@ class Convert:
 Expr = Leaf | Const | Unary | Binary | Select | Convert
 
 
+TESTS: Final = ("eqz", "nez", "ltz", "lez", "gtz", "gez")
+"""Unary ops that answer 1 or 0."""
+
 _OPERANDS: Final[dict[type[Any], tuple[str, ...]]] = {
     Unary: ("a",), Convert: ("a",), Binary: ("a", "b"), Select: ("cond", "a", "b"),
 }  # fmt: skip

@@ -18,6 +18,7 @@ from tvm.ir import Call
 from harness.compiler.affine import Bounds
 from harness.compiler.block.added import additions, gain
 from harness.compiler.block.model import (
+    TESTS,
     Binary,
     BlockProgram,
     Buffer,
@@ -54,7 +55,6 @@ _ROUNDS: Final = 8
 """Numbers that still grow after as many rounds grow with every turn of a loop."""
 _ANY: Final = (-math.inf, math.inf)
 _ROUNDINGS: Final = ("floor", "ceil", "round", "relu")
-_TESTS: Final = ("eqz", "nez", "ltz", "lez", "gtz", "gez")
 _BYTES: Final = {"uint8": NARROW["uint8"], SIGNED: NARROW["int8"]}
 """Numbers that bytes in memory are."""
 _CUTS: Final = (WHOLE, *NARROW)
@@ -151,7 +151,7 @@ class _Spans:
             return self.known.get(expr.buffer)
         if (block := given(expr)) is not None:
             return self.known.get(block)
-        if isinstance(expr, Unary) and expr.op in _TESTS:
+        if isinstance(expr, Unary) and expr.op in TESTS:
             return 0.0, 1.0
         if (divisor := remainder(expr)) is not None:
             return 0.0, divisor - 1.0
@@ -170,7 +170,7 @@ class _Spans:
 
     def conditions(self, expr: Expr, *, within: bool = False) -> list[Span | None]:
         """The intervals of all whole numbers that conditions of an expression compare."""
-        test = isinstance(expr, Unary) and expr.op in _TESTS
+        test = isinstance(expr, Unary) and expr.op in TESTS
         # A number alone keeps its sign, and a constant may be one that real numbers are held to.
         computed = not test and not isinstance(expr, (Leaf, Const))
         found = [self.of(expr)] if within and computed and self._whole(expr) else []
@@ -186,7 +186,7 @@ class _Spans:
         if isinstance(expr, Const):
             return float(expr.value).is_integer()
         if isinstance(expr, Unary):
-            return expr.op in _TESTS or self._whole(expr.a)
+            return expr.op in TESTS or self._whole(expr.a)
         if isinstance(expr, Convert):
             return self._whole(expr.a)
         return self._whole(expr.a) and self._whole(expr.b)
@@ -202,7 +202,7 @@ class _Spans:
             inner = [expr.a, expr.b]
         elif isinstance(expr, Convert) and expr.dtype in _CUTS:
             inner = []
-        elif isinstance(expr, Convert) or (isinstance(expr, Unary) and expr.op not in _TESTS):
+        elif isinstance(expr, Convert) or (isinstance(expr, Unary) and expr.op not in TESTS):
             inner = [expr.a]
         if _bounds(expr):
             inner = [part for part in inner for part in _unbounded(part)]

@@ -1,0 +1,21 @@
+"""Nests of T.Parallel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvm import tirx
+
+
+def is_parallel(stmt: Any) -> bool:
+    """Whether a statement is a loop of T.Parallel."""
+    return isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL
+
+
+def parallel_nest(stmt: Any) -> tuple[list[tirx.For], Any]:
+    """The loops of T.Parallel that begin with a statement, outermost first, and what is in them."""
+    loops: list[tirx.For] = []
+    while is_parallel(stmt):
+        loops.append(stmt)
+        stmt = stmt.body
+    return loops, stmt
