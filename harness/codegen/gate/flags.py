@@ -61,7 +61,7 @@ _THREAD: Final[dict[Thread, tuple[str, tuple[str, ...]]]] = {
     "pack": ("trisck.cc", ("UCK_CHLKC_PACK", "COMPILE_FOR_TRISC=2", "PROCESSOR_INDEX=4")),
 }
 
-_SYNTAX: Final = (
+SYNTAX: Final = (
     "-std=gnu++20", "-fpermissive", "-fsyntax-only", "-fno-exceptions", "-fno-rtti", "-O2",
     "-fmax-errors=5", "-fdiagnostics-color=never",
     "-Wall", "-Wno-unused-variable", "-Wno-unused-function", "-Wno-int-to-pointer-cast",
@@ -120,6 +120,6 @@ def arguments(
     paths.append(hw / "firmware/src/tt-1xx")
     # System headers do not warn: what is left is the kernel's.
     return [
-        *_SYNTAX, f"-I{generated}", *(f"-isystem{path}" for path in paths),
+        *SYNTAX, f"-I{generated}", *(f"-isystem{path}" for path in paths),
         *(f"-D{define}" for define in given), str(hw / "firmware/src/tt-1xx" / source),
     ]  # fmt: skip
