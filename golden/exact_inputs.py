@@ -108,8 +108,9 @@ def widest(
 ) -> ExactInputs | str:  # fmt: skip
     """What the first range gives that fits, or why the last one does not.
 
-    Where the first and the last round, all between are left out: what rounds the fewest and least
-    numbers rounds the others. Answers that are not finite, or all zero, say nothing of the kind.
+    Where the first does not fit and the last rounds, all between are left out: what rounds the
+    fewest and least numbers rounds the others. Answers that are not finite, or all zero, say
+    nothing of the kind.
 
     Args:
         ranges: the widest first.
@@ -120,7 +121,7 @@ def widest(
         found = tried(one)
         if isinstance(found, ExactInputs):
             break
-        if number == 0 and found.endswith(_ROUNDED):
+        if number == 0 and len(ranges) > 1:
             least = tried(ranges[-1])
             if isinstance(least, str) and least.endswith(_ROUNDED):
                 return least

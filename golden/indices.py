@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -24,6 +24,8 @@ from golden.walks import structural_walk
 
 Array = npt.NDArray[Any]
 Interval = tuple[int, int]
+Ends = tuple[Any, Any]
+"""An interval, or one for each of many values that memory may hold: arrays of ends."""
 
 LARGEST: Final = 1 << 20
 """Largest index tried, where a use would take more (``i % 4`` takes any)."""
@@ -160,13 +162,16 @@ def _without(named: Mapping[Any, Any], var: Any) -> dict[Any, Any]:
 def _fitting(start: Any, last: int, named: Mapping[Any, Any]) -> Interval:
     """The first run of values, the same for all it reads, with ``start`` in 0 to ``last``."""
 
-    def fits(low: int, high: int) -> bool:
+    def fits(low: Any, high: Any) -> Any:
         found = _Intervals(named, (low, high)).of(start)
-        return found is not None and found[0] >= 0 and found[1] <= last
+        return found is not None and (found[0] >= 0) & (found[1] <= last)
 
-    low = next((v for v in range(_LEAST) if fits(v, v)), None)
-    if low is None:
-        return 0, -1
+    low = 0
+    if not fits(0, 0):  # by itself: what zero divides is known of no value then
+        each = np.arange(1, _LEAST)
+        if not np.any(fit := fits(each, each)):
+            return 0, -1
+        low = int(np.argmax(np.broadcast_to(fit, each.shape))) + 1
     step, high = 1, low
     while step and high < LARGEST:
         if fits(low, high + step):
@@ -176,29 +181,35 @@ def _fitting(start: Any, last: int, named: Mapping[Any, Any]) -> Interval:
     return low, min(high, LARGEST)
 
 
-def _corners(function: Callable[[int, int], int]) -> Callable[[Interval, Interval], Interval]:
-    def interval(a: Interval, b: Interval) -> Interval:
+def _hull(found: Iterable[Ends]) -> Ends:
+    """The least interval around some."""
+    lows, highs = zip(*found, strict=True)
+    return functools.reduce(np.minimum, lows), functools.reduce(np.maximum, highs)
+
+
+def _corners(function: Callable[[Any, Any], Any]) -> Callable[[Ends, Ends], Ends]:
+    def interval(a: Ends, b: Ends) -> Ends:
         found = [function(x, y) for x, y in itertools.product(a, b)]
-        return min(found), max(found)
+        return _hull(zip(found, found, strict=True))
 
     return interval
 
 
-def _modulo(a: Interval, b: Interval) -> Interval:
+def _modulo(a: Ends, b: Ends) -> Ends:
     size = b[1]
     same = a[0] // size == a[1] // size
-    return (a[0] % size, a[1] % size) if same else (0, size - 1)
+    return np.where(same, a[0] % size, 0), np.where(same, a[1] % size, size - 1)
 
 
-_OPS: Final[Mapping[str, Callable[[Interval, Interval], Interval]]] = MappingProxyType(
+_OPS: Final[Mapping[str, Callable[[Ends, Ends], Ends]]] = MappingProxyType(
     {
         "Add": _corners(lambda a, b: a + b),
         "Sub": _corners(lambda a, b: a - b),
         "Mul": _corners(lambda a, b: a * b),
         "FloorDiv": _corners(lambda a, b: a // b),
         "FloorMod": _modulo,
-        "Min": _corners(min),
-        "Max": _corners(max),
+        "Min": _corners(np.minimum),
+        "Max": _corners(np.maximum),
     }
 )
 
@@ -206,20 +217,20 @@ _OPS: Final[Mapping[str, Callable[[Interval, Interval], Interval]]] = MappingPro
 class _Intervals:
     """Least and greatest values of index expressions; None where they are not known."""
 
-    def __init__(self, named: Mapping[Any, Any], read: Interval) -> None:
+    def __init__(self, named: Mapping[Any, Any], read: Ends) -> None:
         """``named`` is what variables stand for, ``read`` what memory holds."""
         self.named, self.read = named, read
 
-    def _scalar(self, buffer: Any) -> Interval | None:
+    def _scalar(self, buffer: Any) -> Ends | None:
         """All that a scalar is ever set to; None where that depends on itself."""
         found = self.named.get(buffer, [])
         rest = _Intervals(_without(self.named, buffer), self.read)
         known = [rest.of(value) for value in found]
         if not known or None in known:
             return None
-        return min(k[0] for k in known if k), max(k[1] for k in known if k)
+        return _hull(k for k in known if k)
 
-    def of(self, expr: Any) -> Interval | None:
+    def of(self, expr: Any) -> Ends | None:
         """The interval of an expression."""
         value = constant(expr)
         if value is not None:
@@ -234,13 +245,13 @@ class _Intervals:
         sides = self._choice(expr)
         if sides is not None:
             a, b = (self.of(side) for side in sides)
-            return None if a is None or b is None else (min(a[0], b[0]), max(a[1], b[1]))
+            return None if a is None or b is None else _hull((a, b))
         op = type(expr).__name__
         if op not in _OPS:
             return None
         a, b = self.of(expr.a), self.of(expr.b)
         divides = op in ("FloorDiv", "FloorMod")
-        if a is None or b is None or (divides and (b[0] != b[1] or b[0] <= 0)):
+        if a is None or b is None or (divides and np.any((b[0] != b[1]) | (b[0] <= 0))):
             return None
         return _OPS[op](a, b)
 
@@ -254,12 +265,12 @@ class _Intervals:
             return expr.args[1], expr.args[2]
         return None
 
-    def _variable(self, known: Any) -> Interval | None:
+    def _variable(self, known: Any) -> Ends | None:
         if isinstance(known, range):
             return 0, max(len(known) - 1, 0)
         if isinstance(known, tirx.For):
             start, extent = self.of(known.min), self.of(known.extent)
             if start is None or extent is None:
                 return None
-            return start[0], max(start[1] + extent[1] - 1, start[0])
+            return start[0], np.maximum(start[1] + extent[1] - 1, start[0])
         return None if known is None else self.of(known)

@@ -50,7 +50,8 @@ def test_no_exact_range_is_refused_with_the_reason() -> None:
 
 @pytest.mark.parametrize(("first", "last", "tried"), [
     ("rounds", "rounds", [5, 1]), ("rounds", "is zero", [5, 1, 4, 3]),
-    ("is NaN", "rounds", [5, 4, 3]), ("rounds", "", [5, 1, 4, 3]), ("", "rounds", [5]),
+    ("is NaN", "rounds", [5, 1]), ("is NaN", "is zero", [5, 1, 4, 3]),
+    ("rounds", "", [5, 1, 4, 3]), ("", "rounds", [5]),
 ])  # fmt: skip
 def test_ranges_between_two_that_round_are_not_tried(
     first: str, last: str, tried: list[int]
