@@ -169,8 +169,7 @@ class CircularBuffer:
             if self.depth - strand.occ < pages:
                 return False
         for strand, _ in pairs:
-            free = self.depth - strand.occ
-            strand.reserved = max(strand.reserved, pages if self.strict else free)
+            strand.reserved = max(strand.reserved, pages)
         return True
 
     def wait(self, lanes: Lanes, pages: int) -> bool:
@@ -182,7 +181,7 @@ class CircularBuffer:
             if strand.occ < pages:
                 return False
         for strand, _ in pairs:
-            strand.waited = max(strand.waited, pages if self.strict else strand.occ)
+            strand.waited = max(strand.waited, pages)
         return True
 
     def push(self, lanes: Lanes, pages: int, done_epoch: int) -> None:

@@ -198,6 +198,18 @@ def test_level_hardware_knows_luck_from_order() -> None:
     assert not result.determinate
 
 
+@pytest.mark.parametrize("schedule", [RoundRobin(), Seeded(1), Seeded(2)])
+@pytest.mark.parametrize("waited", [0, 1])
+def test_level_hardware_counts_what_was_asked_for(waited: int, schedule: Any) -> None:
+    """More pages than a wait asked for may be there or not: reading them is luck, seen or not."""
+    late = op("cb_wait_front", 0, 2), op("cb_pop_front", 0, 2)  # another page is there by now
+    body = (op("cb_wait_front", 0, waited), op("tile_regs_acquire"), op("copy_tile", 0, waited, 0),
+            op("tile_regs_commit"), *late)  # fmt: skip
+    sketch = pipe(2, compute=compute_of(1, *body))
+    result = run(sketch, RunOptions(level="hardware", schedule=schedule))
+    assert codes(result)[:1] in (["Race"], ["CBWindow"])  # there already, or not yet
+
+
 def test_a_late_read_takes_its_value_when_it_completes() -> None:
     """Under a late NoC a page read before it is written may hold what was written meanwhile."""
     sketch = in_place(["%", plus("t", 1), TILES])
