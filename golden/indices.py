@@ -121,7 +121,7 @@ def _drawn(kernel: Kernel, seed: int, empty: bool) -> dict[str, Array]:
         elif name in ranges:
             values = rng.integers(low, high + 1, info.shape)
         else:
-            values = rng.choice(np.array(deciding[name]), info.shape)
+            values = _decisions(deciding[name], info.shape, rng)
         out[name] = values.astype(info.dtype)
     out |= drawn_bounds(kernel, out, seed, empty=empty)
     own = {n: ranges[n] for n in rows if ranges.get(n, (0, -1))[0] <= ranges.get(n, (0, -1))[1]}
@@ -131,6 +131,21 @@ def _drawn(kernel: Kernel, seed: int, empty: bool) -> dict[str, Array]:
     out |= laid(kernel, out, [n for n, each in rows.items() if not each], seed, empty=empty)
     placed = own if found is not None else set(own) & set(chosen)
     return with_none(kernel, out, sorted(placed), seed)
+
+
+def _decisions(values: tuple[int, ...], shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Every value somewhere, and rows that hold one alone, as far as there are rows for both.
+
+    A block whose loop is told to do nothing, or all of it, is where what precedes the loop shows.
+    """
+    order, size = rng.permutation(values), int(np.prod(shape))
+    rows, each = size // max(shape[-1], 1), shape[-1]
+    whole = next(n for n in range(max(min(rows - 1, len(order)), 0), -1, -1)
+                 if not n or (rows - n) * each >= len(order) - n)  # fmt: skip
+    left = size - whole * each
+    rest = np.append(order[whole:], rng.choice(order, max(left - len(order) + whole, 0)))[:left]
+    drawn = [*np.repeat(order[:whole, None], each, 1), *rng.permutation(rest).reshape(-1, each)]
+    return np.array(drawn)[rng.permutation(rows)].reshape(shape)
 
 
 def _tables(expr: Any, named: Mapping[Any, Any], known: Mapping[Any, set[str]]) -> set[str]:

@@ -78,6 +78,15 @@ def test_every_comparison_comes_out_both_ways(lines: str, tests: list[Test]) -> 
             assert not truths.all(), (name, found[name])
 
 
+def test_blocks_are_told_the_same_throughout() -> None:
+    """Of four rows of choices one skips everything, and one is mixed, whatever the seed."""
+    kernel = _kernel("if t[by, k] != 7:" + ADD)
+    for seed in range(5):
+        rows = (drawn_indices(kernel, seed)["t"] != 7).sum(1).tolist()
+        assert 0 in rows
+        assert 4 in rows
+
+
 def test_tensors_that_bound_loops_are_not_drawn_as_conditions() -> None:
     """What fits a loop, its start as well, is another question, also where it decides something."""
     for bounds in ("t[by, 0]", "t[by, 0], 4", "t[by, 0], t[by, 0] + 2"):
