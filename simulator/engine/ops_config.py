@@ -70,12 +70,12 @@ def _needs_start(name: str, config: Config) -> None:
 
 
 def _needs_undone(name: str, config: Config, key: tuple[Any, ...]) -> None:
-    """unary_bcast leaves the unpacker changed; only its uninit (or itself) may follow."""
+    """unary_bcast leaves the unpacker changed; only its own uninit (or itself) may follow."""
     held = config.math
     if held is not None and held[0] == "unary_bcast" and held != key:
         raise Violation(
             "StaleConfig",
-            f"{name} before unary_bcast_uninit undid the broadcast's unpacker setting",
+            f"{name} before unary_bcast_uninit {held[1]} undid that broadcast's unpacker setting",
         )
 
 
@@ -133,8 +133,14 @@ def build_reduce_uninit(c: OpContext) -> Step:
 
 
 def build_fpu_uninit(c: OpContext) -> Step:
-    """unary_bcast_uninit: the FPU needs another init."""
-    return _setter(c, lambda config: config._replace(math=None))
+    """unary_bcast_uninit: the FPU needs another init. What it undoes is the broadcast it names."""
+    key = ("unary_bcast", c.op.args[0], c.cb(1).unpack_to_dest)
+
+    def change(config: Config) -> Config:
+        _needs_undone(c.op.name, config, key)
+        return config._replace(math=None)
+
+    return _setter(c, change)
 
 
 def build_sfpu_init(c: OpContext) -> Step:

@@ -24,17 +24,29 @@ def _without(body: Any, name: str) -> tuple[Any, ...]:
     return tuple(rest(s) for s in body if not (isinstance(s, Op) and s.name == name))
 
 
-def test_missing_unary_bcast_uninit_is_stale_configuration() -> None:
-    """Without the uninit the next copy would run on a broadcasting unpacker."""
+def _of_another(stmt: Any) -> Any:
+    if isinstance(stmt, Loop):
+        return msgspec.structs.replace(stmt, body=tuple(map(_of_another, stmt.body)))
+    if isinstance(stmt, Op) and stmt.name == "unary_bcast_uninit":
+        assert stmt.args[0] == "COL"
+        return msgspec.structs.replace(stmt, args=("ROW", *stmt.args[1:]))
+    return stmt
+
+
+def test_a_broadcast_not_undone_is_stale_configuration() -> None:
+    """Without its own uninit the next copy would run on a broadcasting unpacker."""
     artifact = harness.compile(softmax.softmax(M=64, N=64))
     inputs = {"X": np.ones((64, 64), np.float32)}
     assert not execute(artifact.plan, artifact.programs, inputs).findings
-    damaged = [
-        msgspec.structs.replace(p, body=_without(p.body, "unary_bcast_uninit"))
-        for p in artifact.programs.programs
-    ]
-    codes = {f.code for f in execute(artifact.plan, damaged, inputs).findings}
-    assert "StaleConfig" in codes
+    for damage in (
+        lambda body: _without(body, "unary_bcast_uninit"),
+        lambda body: tuple(map(_of_another, body)),
+    ):
+        damaged = [
+            msgspec.structs.replace(p, body=damage(p.body)) for p in artifact.programs.programs
+        ]
+        codes = {f.code for f in execute(artifact.plan, damaged, inputs).findings}
+        assert "StaleConfig" in codes
 
 
 def test_a_program_undoes_its_last_reduction() -> None:
