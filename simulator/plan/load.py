@@ -15,13 +15,20 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from simulator.errors import ArtifactError
+from simulator.errors import ArtifactError, UnreadableError
 from simulator.findings import finding
 from simulator.plan.schema import Plan
 from simulator.program import If, Let, Loop, Op, ProgramFile, Stmt
 from simulator.strict_json import compact, decode, read_limited, render
 
 T = TypeVar("T")
+
+MAX_STRING: Final = 4096
+"""Characters of a name, or of a place in a source file."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_DOUBTFUL: Final = re.compile(rb'[\\\x7f]|"[^"]{%d}' % MAX_STRING)
+"""Without a match there is neither a control character nor a long string."""
 
 _PLACE: Final = re.compile(r" - at `(?P<path>[^`]*)`$")
 _STEP: Final = re.compile(r"\.(?P<key>\w+)|\[(?P<index>\d+|\.\.\.)\]")
@@ -31,7 +38,7 @@ def load_plan(source: Path | str | bytes) -> Plan:
     """The plan in a file or in bytes.
 
     Raises:
-        UnreadableError: missing, too large, or not JSON.
+        UnreadableError: missing, too large, not JSON, or strings no name or place has.
         ArtifactError: JSON that breaks the schema (``InvalidPlan`` with the JSON path).
     """
     return _load(source, Plan, "InvalidPlan", "tt.plan.json")
@@ -41,7 +48,7 @@ def load_programs(source: Path | str | bytes) -> ProgramFile:
     """The programs in a file or in bytes.
 
     Raises:
-        UnreadableError: missing, too large, or not JSON.
+        UnreadableError: missing, too large, not JSON, or strings no name or place has.
         ArtifactError: JSON that breaks the schema (``InvalidProgram`` with the JSON path).
     """
     return _load(source, ProgramFile, "InvalidProgram", "programs.json")
@@ -138,6 +145,7 @@ def _load(source: Path | str | bytes, kind: type[T], code: str, name: str) -> T:
     data = source if isinstance(source, bytes) else read_limited(Path(source))
     location = name if isinstance(source, bytes) else str(source)
     value = decode(data, location=location)
+    _legible(value, data, location)
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -145,6 +153,30 @@ def _load(source: Path | str | bytes, kind: type[T], code: str, name: str) -> T:
     except RecursionError:
         path, problem = "$", "is nested too deeply"
     raise ArtifactError([finding(code, f"{path}: {problem}", location=path)])
+
+
+def _legible(value: Any, data: bytes, location: str) -> None:
+    """Refuse strings that would do something to the terminal of whoever is shown them.
+
+    Raises:
+        UnreadableError: one holds a control character, or is longer than any name or place.
+    """
+    if data.isascii() and not _DOUBTFUL.search(data):
+        return
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            if len(item) > MAX_STRING:
+                wrong = f"holds a string of {len(item)} characters, at most {MAX_STRING} are read"
+                raise UnreadableError(wrong, location=location)
+            if _CONTROL.search(item):
+                wrong = f"holds a control character in {item[:60]!a}"
+                raise UnreadableError(wrong, location=location)
+        elif isinstance(item, dict):
+            stack += [*item, *item.values()]
+        elif isinstance(item, list):
+            stack += item
 
 
 def _explain(value: Any, kind: type[Any], text: str) -> tuple[str, str]:
