@@ -67,6 +67,10 @@ class ComputeEmitter:
         buffers = [self.names[b] for b in micro.buffers]
         if micro.kind == "copy":
             return call("copy_tile", buffers[0], tile, registers[0], span=span)
+        if micro.kind == "cut":
+            return call("transpose_tile", buffers[0], tile, registers[0], span=span)
+        if micro.kind == "turn":
+            return call("transpose_dest", registers[0], span=span)
         if micro.kind == "bcast":
             index = self._repeated(stmt.dst, micro.names[0], tile)
             return call("unary_bcast", micro.names[0], buffers[0], index, registers[0], span=span)

@@ -31,8 +31,9 @@ _BINARY_OPS: Final = (("max", "binary_max"), ("min", "binary_min"))
 
 @dataclass(frozen=True)
 class Micro:
-    """One DST op on registers: copy, bcast, fpu, unary, binary, scalar, fill, where or cast.
+    """One DST op on registers.
 
+    ``kind`` is copy, cut, turn, bcast, fpu, unary, binary, scalar, fill, where or cast;
     ``op`` is the isa op's stem; ``buffers`` are circular-buffer operands, ``registers`` DST ones
     (the result last), ``value`` an immediate, ``names`` literal operands.
     """
@@ -100,7 +101,10 @@ def _emit(expr: Expr, r: int, out: list[Micro]) -> None:
         out.append(Micro("fill", "fill", registers=(r,), value=expr.value))
         return
     if isinstance(expr, Leaf):
-        if expr.bcast is None:
+        if expr.cut:
+            out.append(Micro("cut", "transpose", (expr.buffer,), (r,)))
+            out.append(Micro("turn", "transpose_dest", registers=(r,)))
+        elif expr.bcast is None:
             out.append(Micro("copy", "copy", (expr.buffer,), (r,)))
         else:
             out.append(Micro("bcast", "unary_bcast", (expr.buffer,), (r,), names=(expr.bcast,)))

@@ -60,11 +60,13 @@ class Buffer:
 class Leaf:
     """A buffer's element at the iteration's place.
 
-    ``bcast`` ROW, COL or SCALAR repeats its first row, column or element over the tile.
+    ``bcast`` ROW, COL or SCALAR repeats its first row, column or element over the tile; ``cut``
+    takes float32 through SrcA, as a reduction does.
     """
 
     buffer: Buffer
     bcast: str | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True)

@@ -58,9 +58,9 @@ def normalise(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -
     _separate_moves(program)
     _separate_stores(program)
     _retarget(program)
+    compare_as_reduced(program)
     cut_expressions(program, dst_tiles)
     separate_exact(program)
-    compare_as_reduced(program)
     _remove_dead(program)
 
 

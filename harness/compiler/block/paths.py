@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.compiler.block.model import (
     Accumulate,
     BlockProgram,
@@ -14,7 +16,8 @@ from harness.compiler.block.model import (
     Reduce,
     Statement,
     Transpose,
-    leaves,
+    leaf_nodes,
+    rebuilt,
     walk,
 )
 from harness.compiler.block.parts import Extract, Insert
@@ -30,6 +33,8 @@ def fpu_operands(stmt: Statement) -> tuple[Buffer, ...]:
         return () if exact_transpose(stmt) else (stmt.src,)
     if isinstance(stmt, (Reduce, Cumsum)):
         return stmt.uses()
+    if isinstance(stmt, Eltwise):
+        return tuple(dict.fromkeys(n.buffer for n in leaf_nodes(stmt.expr) if n.cut))
     return ()
 
 
@@ -41,7 +46,7 @@ def exact_transpose(stmt: Transpose) -> bool:
 def exact_operands(stmt: Statement) -> tuple[Buffer, ...]:
     """Buffers a statement copies to DST as they are."""
     if isinstance(stmt, Eltwise):
-        return tuple(dict.fromkeys(leaves(stmt.expr)))
+        return tuple(dict.fromkeys(n.buffer for n in leaf_nodes(stmt.expr) if not n.cut))
     if isinstance(stmt, Transpose) and exact_transpose(stmt):
         return (stmt.src,)
     if isinstance(stmt, Gemm) and stmt.acc is not None and not stmt.resident:
@@ -64,19 +69,35 @@ def separate_exact(program: BlockProgram) -> None:
 
     def visit(body: list[Statement]) -> list[Statement]:
         out: list[Statement] = []
+        copies: dict[Buffer, Buffer] = {}
         for stmt in body:
             if isinstance(stmt, Accumulate):
                 out += _separate_held(program, stmt, doubled)
             operands = () if isinstance(stmt, Gemm) and stmt.resident else fpu_operands(stmt)
             for buffer in operands:
                 if buffer in doubled:
-                    copy = buffer.like(program.fresh_name(f"{buffer.name}_fpu"))
-                    out.append(Eltwise(stmt.node, copy, Leaf(buffer)))
-                    replace_uses(stmt, buffer, copy)
+                    if buffer not in copies:
+                        copy = buffer.like(program.fresh_name(f"{buffer.name}_fpu"))
+                        out.append(Eltwise(stmt.node, copy, Leaf(buffer)))
+                        copies[buffer] = copy
+                    _take(stmt, buffer, copies[buffer])
             out.append(stmt)
+            for changed in (b for s in walk([stmt]) for b in s.defs()):
+                copies.pop(changed, None)
         return out
 
     rewrite_lists(program, visit)
+
+
+def _take(stmt: Statement, buffer: Buffer, copy: Buffer) -> None:
+    """Make a statement read ``copy`` where it sends ``buffer`` through the FPU's sources."""
+    if not isinstance(stmt, Eltwise):
+        replace_uses(stmt, buffer, copy)
+        return
+    stmt.expr = rebuilt(
+        stmt.expr,
+        lambda leaf: replace(leaf, buffer=copy) if leaf.cut and leaf.buffer is buffer else leaf,
+    )
 
 
 def _separate_held(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from harness.compiler.block.model import (
@@ -11,7 +12,6 @@ from harness.compiler.block.model import (
     Buffer,
     Eltwise,
     Gemm,
-    Leaf,
     Statement,
     rebuilt,
 )
@@ -35,7 +35,7 @@ def replace_uses(stmt: Statement, old: Buffer, new: Buffer) -> None:
     """Make a statement read ``new`` where it read ``old``; what it writes stays."""
     if isinstance(stmt, Eltwise):
         stmt.expr = rebuilt(
-            stmt.expr, lambda leaf: Leaf(new, leaf.bcast) if leaf.buffer is old else leaf
+            stmt.expr, lambda leaf: replace(leaf, buffer=new) if leaf.buffer is old else leaf
         )
         return
     for name in ("a", "b", "src", "acc", "scaler", "base", "ones"):

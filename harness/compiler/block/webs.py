@@ -84,6 +84,8 @@ def _rename_one(
     if end is None and (buffer in live or not earlier):
         return  # read later, or already alone
     fresh = buffer.like(program.fresh_name(buffer.name))
+    if buffer in program.held:
+        program.held[fresh] = program.held[buffer]
     redirect(body[position], buffer, fresh)
     for stmt in walk(body[position + 1 : len(body) if end is None else end + 1]):
         replace_uses(stmt, buffer, fresh)
