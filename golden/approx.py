@@ -30,7 +30,7 @@ FREE: Final = 2
 
 _HALF_HUGE: Final = 65504.0
 
-PLANES: Final = ("bound", "taint", "jumped", "value2", "bound2")
+PLANES: Final = ("bound", "taint", "jumped", "cut", "value2", "bound2")
 """Optional arrays of an Approx beside ``value``, all of the same shape."""
 
 
@@ -48,6 +48,8 @@ class Approx:
         grain: power of two that divides every finite value (infinity: all are zero; 0: unknown);
             with ``bound`` None this proves exactness through sums and products.
         peak: at least the largest finite magnitude, error included.
+        cut: elements inside their bound of which all is known that the matrix unit would keep of
+            them, see :mod:`golden.cuts`; none of them has two sides.
     """
 
     value: F64
@@ -58,6 +60,7 @@ class Approx:
     bound2: F64 | None = None
     grain: float = 0.0
     peak: float = float("inf")
+    cut: Bools | None = None
 
     @property
     def is_exact(self) -> bool:
@@ -71,12 +74,9 @@ class Approx:
 
     def map(self, function: Callable[[Any], Any]) -> Approx:
         """The same rearrangement (indexing, reshaping, transposing) of every array."""
-        bound, taint, jumped, value2, bound2 = (
-            None if plane is None else function(plane)
-            for plane in (self.bound, self.taint, self.jumped, self.value2, self.bound2)
-        )
-        value = function(self.value)
-        return Approx(value, bound, taint, jumped, value2, bound2, self.grain, self.peak)
+        planes = {name: getattr(self, name) for name in PLANES}
+        mapped = {n: function(plane) for n, plane in planes.items() if plane is not None}
+        return Approx(function(self.value), grain=self.grain, peak=self.peak, **mapped)
 
     def tightened(self) -> Approx:
         """With ``peak`` read from the values; costs one pass."""
@@ -224,6 +224,7 @@ def rounded(x: Approx, bits: int, tiny: float, huge: float, steps: float = 1.0) 
         taint=taint,
         grain=x.grain if is_exact else 0.0,
         peak=x.peak * (1 + 2.0 ** (1 - bits)) + tiny,
+        cut=None,
     )
 
 
@@ -251,4 +252,5 @@ def paired(first: Approx, second: Approx) -> Approx:
         jumped=merged_jumps(first, second),
         grain=0.0,
         peak=max(first.peak, second.peak),
+        cut=None,
     )

@@ -97,7 +97,7 @@ class Arithmetic:
         """What a 16-bit DST leaves: cut to bfloat16, as float32 is, and within float16 range."""
         dest = find_format(self.contract.dest)
         bits = min(dest.bits, find_format("bfloat16").bits)
-        return rounded(x, bits, dest.tiny, dest.huge, 2.0)
+        return self._after(rounded(x, bits, dest.tiny, dest.huge, 2.0), x)
 
     def to_integer(self, x: Approx) -> Approx:
         """Cut towards zero; where the interval holds a whole number, either side."""
@@ -134,8 +134,12 @@ class Arithmetic:
             return self.narrowed(x)
         if broadcast:  # cut, which makes no infinity of what float32 holds
             fmt = find_format(self.contract.float32_source)
-            return rounded(x, fmt.bits, fmt.tiny, _SINGLE.huge, 2.0)
+            return self._after(rounded(x, fmt.bits, fmt.tiny, _SINGLE.huge, 2.0), x)
         return x
+
+    def _after(self, made: Approx, x: Approx) -> Approx:
+        """X once cut: a second cut tells no more of it than the first one."""
+        return made if x.cut is None or not self.contract.fp32_dest else replace(made, cut=x.cut)
 
     def picked(self, x: Approx) -> Approx:
         """An operand taken out of a block, as the largest where all else is minus infinity.

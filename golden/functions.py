@@ -27,6 +27,7 @@ from golden.approx import (
 )
 from golden.arithmetic import Arithmetic, interval_choice, two_sided
 from golden.curves import CURVES, Curve
+from golden.cuts import selected
 from golden.errors import GoldenError
 from golden.formats import F64, find_format, power_of_two
 from golden.truth import Truth, choose
@@ -110,6 +111,7 @@ class Functions:
     ) -> Approx:
         if x.value2 is not None or y.value2 is not None:
             return two_sided(lambda a, b: self._extremum(pick, a, b, dtype, broadcast), x, y)
+        given = x, y
         x = self.arithmetic.operand(x, dtype, broadcast) if self.bounded else x
         y = self.arithmetic.operand(y, dtype, broadcast) if self.bounded else y
         with np.errstate(invalid="ignore"):
@@ -128,7 +130,7 @@ class Functions:
             taint = np.where(bad, FREE, np.where(np.isinf(value), INFINITE, CLEAN))
             taint = taint.astype(np.uint8)
             bound = None if bound is None else np.where(taint == CLEAN, bound, 0.0)
-        return Approx(
+        made = Approx(
             value,
             bound,
             taint,
@@ -136,6 +138,8 @@ class Functions:
             grain=min(x.grain, y.grain) if exactly else 0.0,
             peak=max(x.peak, y.peak),
         )
+        cut = self.arithmetic.contract.fp32_dest and (x.cut is not None or y.cut is not None)
+        return selected(made, *given, largest=pick is np.maximum) if cut else made
 
     def absolute(self, x: Approx) -> Approx:
         """|x|, exactly."""

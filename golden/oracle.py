@@ -151,6 +151,9 @@ def _summary(parts: list[_Comparison], golden: GoldenResult) -> Judgement:
         reason = f"nothing of {', '.join(empty)} could be compared"
     else:
         reason = f"all {compared} compared elements are right"
+        if name == "bound-partial":
+            left = sum(int((p.compared & _jumped(p)).sum()) for p in parts)
+            reason += f", {left} of them whatever comparisons decide that the bounds leave open"
     error = np.concatenate(errors) if errors else np.zeros(0)
     bound = np.concatenate(bounds) if bounds else np.zeros(0)
     return Judgement(

@@ -16,6 +16,7 @@ import numpy as np
 
 from golden.approx import CLEAN, FREE, INFINITE, U8, Approx, Bools, cleaned
 from golden.arithmetic import ABSORBS, Arithmetic
+from golden.cuts import pooled
 from golden.errors import GoldenError
 from golden.formats import F64, find_format
 from golden.functions import Functions
@@ -30,7 +31,8 @@ from golden.matmul import (
     vanished,
 )
 
-KINDS: Final = ("sum", "max", "min", "absmax", "absmin", "abssum")
+EXTREMA: Final = ("max", "min", "absmax", "absmin")
+KINDS: Final = ("sum", "abssum", *EXTREMA)
 _WEIGHTS: Final = 1 + 2.0**-5 + 2.0**-7 + 2.0**-12
 
 
@@ -84,6 +86,7 @@ class Reducer:
 
     def extremum(self, x: Approx, axis: int, dtype: str, *, largest: bool) -> Approx:
         """The largest or smallest element along an axis."""
+        whole = x
         x = self._cut(x, dtype)
         pick = np.max if largest else np.min
         with np.errstate(invalid="ignore"):
@@ -100,7 +103,9 @@ class Reducer:
             taint = taint.astype(np.uint8)
             value = np.where(free, 0.0, value)
             bound = None if bound is None else np.where(taint == CLEAN, bound, 0.0)
-        return Approx(value, bound, taint, _any(x, axis), grain=x.grain, peak=x.peak)
+        made = Approx(value, bound, taint, _any(x, axis), grain=x.grain, peak=x.peak)
+        known = self.arithmetic.bounded and self.arithmetic.contract.fp32_dest
+        return pooled(made, whole, axis, largest=largest) if known else made
 
     def sum(self, x: Approx, axis: int, dtype: str) -> Approx:
         """The sum along an axis."""

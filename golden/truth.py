@@ -21,7 +21,7 @@ from golden.approx import (
 )
 from golden.errors import GoldenError, location_of
 
-_OPS: Final = MappingProxyType(
+COMPARISONS: Final = MappingProxyType(
     {
         "EQ": np.equal,
         "NE": np.not_equal,
@@ -100,7 +100,7 @@ def compare(kind: str, x: Approx, y: Approx) -> Truth:
     taint = merged_taint(x, y)
     free = None if taint is None else (taint == FREE) | np.isnan(x.value) | np.isnan(y.value)
     with np.errstate(invalid="ignore"):
-        value = _OPS[kind](x.value, y.value)
+        value = COMPARISONS[kind](x.value, y.value)
         if x.is_exact and y.is_exact:
             return Truth(value, None, free)
         unsure = np.zeros(value.shape, np.bool_)
@@ -109,7 +109,7 @@ def compare(kind: str, x: Approx, y: Approx) -> Truth:
             reach = np.asarray(a.error + b.error)
             gap = np.abs(a.value - b.value)
             unsure |= (gap <= reach) & (reach > 0)
-            unsure |= _OPS[kind](a.value, b.value) != value
+            unsure |= COMPARISONS[kind](a.value, b.value) != value
     return Truth(value, unsure, free)
 
 
@@ -138,6 +138,7 @@ def choose(condition: Truth, yes: Approx, no: Approx) -> Approx:
     taint = pick("taint", lambda _: CLEAN)
     value2 = pick("value2", lambda p: p.value)
     bound2 = pick("bound2", lambda p: p.error)
+    cut = pick("cut", lambda _: False)
     if jumped is not None:
         jumped = np.broadcast_to(jumped, shape)
     unsure = condition.unsure
@@ -145,11 +146,11 @@ def choose(condition: Truth, yes: Approx, no: Approx) -> Approx:
         garbage = np.broadcast_to(condition.free, shape)
         taint = np.where(garbage, FREE, CLEAN if taint is None else taint).astype(np.uint8)
     if unsure is not None and unsure.any():
-        chosen = Approx(value, bound, taint, jumped, value2, bound2, peak=peak)
+        chosen = Approx(value, bound, taint, jumped, value2, bound2, peak=peak, cut=cut)
         return _both_ways(np.broadcast_to(unsure, shape), condition, yes, no, chosen)
     if taint is not None:
         taint = taint.astype(np.uint8)
-    return Approx(value, bound, taint, jumped, value2, bound2, grain, peak)
+    return Approx(value, bound, taint, jumped, value2, bound2, grain, peak, cut)
 
 
 def _both_ways(unsure: Bools, condition: Truth, yes: Approx, no: Approx, chosen: Approx) -> Approx:
@@ -182,4 +183,5 @@ def _both_ways(unsure: Bools, condition: Truth, yes: Approx, no: Approx, chosen:
         value2=np.where(unsure, other, spare),
         bound2=np.where(unsure, other_bound, spare_bound),
         grain=0.0,
+        cut=None if chosen.cut is None else chosen.cut & ~unsure,
     )

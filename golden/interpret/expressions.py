@@ -17,6 +17,7 @@ from tvm import tirx
 
 from golden.approx import CLEAN, FREE, Approx, exact, merged_jumps
 from golden.arithmetic import Arithmetic, two_sided
+from golden.cuts import cut_once, settled
 from golden.errors import GoldenError, location_of
 from golden.formats import find_format
 from golden.functions import Functions
@@ -193,8 +194,8 @@ class Evaluator:
             return data
         picked = is_picked(self.space, expr.source, indices, exprs)
         moved = picked or is_rearranged(self.space, exprs)
-        data = self.arithmetic.operand(data, dtype_of(expr), moved)
-        return self.arithmetic.picked(data) if picked else data
+        whole, data = data, self.arithmetic.operand(data, dtype_of(expr), moved)
+        return self.arithmetic.picked(cut_once(data, whole)) if picked else data
 
     def _scalar(self, expr: Any, data: Approx) -> Value:
         """A scalar of the kernel; a whole number is as good as an index."""
@@ -238,7 +239,7 @@ class Evaluator:
         return inner
 
     def _binary(self, kind: str, expr: Any) -> Value:
-        a, b = self.value(expr.a), self.value(expr.b)
+        a, b = (self.value(e) for e in self._sides(kind, expr))
         if _is_index(a) and _is_index(b):
             if kind in ("FloorDiv", "FloorMod", "Div", "Mod") and not np.all(b):
                 raise GoldenError("division by zero in an index", location=location_of(expr))
@@ -247,11 +248,20 @@ class Evaluator:
             return self._compare(kind, as_approx(a), as_approx(b), dtype_of(expr.a))
         return self._combine(kind, as_approx(a), as_approx(b), dtype_of(expr), expr)
 
+    def _sides(self, kind: str, expr: Any) -> tuple[Any, Any]:
+        """Operands; ``x - y`` compared with zero asks what x compared with y does."""
+        a, b = expr.a, expr.b
+        difference = kind in _COMPARISONS and type(a) is tirx.Sub and type(b) is tirx.FloatImm
+        if not difference or b.value or dtype_of(a) != "float32":
+            return a, b
+        return (a.a, a.b) if self.arithmetic.contract.fp32_dest else (a, b)
+
     def _compare(self, kind: str, a: Approx, b: Approx, dtype: str) -> Truth:
         if self.space.chunk.machine.bounded:
             dtype, broadcast = _computed(dtype, is_broadcast(a, b))
-            a = self.arithmetic.operand(a, dtype, broadcast)
-            b = self.arithmetic.operand(b, dtype, broadcast)
+            x = self.arithmetic.operand(a, dtype, broadcast)
+            y = self.arithmetic.operand(b, dtype, broadcast)
+            return settled(kind, compare(kind, x, y), a, b, self.arithmetic.contract.float32_source)
         return compare(kind, a, b)
 
     def _combine(self, kind: str, a: Approx, b: Approx, dtype: str, expr: Any) -> Approx:

@@ -36,7 +36,7 @@ def _neutral(name: str, planes: Planes) -> Any:
         return planes.value
     if name == "bound2":
         return 0.0 if planes.extra.get("bound") is None else planes.extra["bound"]
-    return {"bound": 0.0, "taint": 0, "jumped": False}[name]
+    return {"bound": 0.0, "taint": 0, "jumped": False, "cut": False}[name]
 
 
 def part_of(new: Approx, name: str) -> Any:
@@ -50,6 +50,7 @@ _DTYPES: Final = MappingProxyType(
         "bound": np.float64,
         "taint": np.uint8,
         "jumped": np.bool_,
+        "cut": np.bool_,
         "value2": np.float64,
         "bound2": np.float64,
     }

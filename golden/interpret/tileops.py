@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from golden.interpret.expressions import Evaluator
 from golden.interpret.machine import Chunk
 from golden.interpret.memory import Lanes, OnChip, highest, lowest
 from golden.matmul import Operand, multiply_accumulate
-from golden.reduction import Reducer
+from golden.reduction import EXTREMA, Reducer
 from golden.source import COPY, CUMSUM, FILL, GEMM, REDUCE, constant, divides, dtype_of, op_name
 
 _CACHE_ELEMENTS: Final = 1 << 17
@@ -145,6 +145,8 @@ class TileOps:
         reducer = Reducer(evaluator.arithmetic)
         result = reducer.reduce(kind, self.read(source), axis + 1, source.dtype, old)
         stored = evaluator.arithmetic.stored(result, target.dtype, "float32")
+        if kind in EXTREMA and source.dtype == target.dtype:  # one of its elements, which fits
+            stored = replace(stored, cut=result.cut)
         self.write(target, reshaped(stored, target.extents))
 
     def _cumsum(self, args: Sequence[Any], evaluator: Evaluator) -> None:
