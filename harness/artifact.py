@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from harness.errors import OptionError
@@ -106,16 +107,32 @@ class Artifact:
         """Execute on the simulator.
 
         Args:
-            inputs: arrays by tensor name in logical shape, float32 for floating tensors; a name of
-                an output sets its initial content.
+            inputs: arrays by tensor name in logical or declared shape, float32 for floating
+                tensors; a name of an output sets its initial content.
             options: number model, checking level and budgets.
             workspace: memory that several runs may share; fresh memory costs its page faults.
 
         Raises:
             simulator.errors.InputError: names, shapes, dtypes or values that do not fit.
         """
-        done = execute(self.plan, self.programs, dict(inputs), options or RunOptions(), workspace)
-        return Result(dict(done.outputs), done)
+        given, settings = self.in_used_shapes(inputs), options or RunOptions()
+        done = execute(self.plan, self.programs, given, settings, workspace)
+        shapes = self._declared
+        return Result({n: a.reshape(shapes.get(n, a.shape)) for n, a in done.outputs.items()}, done)
+
+    @cached_property
+    def _declared(self) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of tensors that the kernel uses under another one than it declares."""
+        from harness.language.flat import declared_shapes
+
+        return declared_shapes(self.source)
+
+    def in_used_shapes(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
+        """Arrays of declared shapes in those the kernel uses them in; others as they are."""
+        layouts = self.plan.layouts
+        return {n: a.reshape(layouts[n].logical_shape)
+                if n in layouts and n in self._declared and np.shape(a) == self._declared[n] else a
+                for n, a in arrays.items()}  # fmt: skip
 
     def manifest(self) -> dict[str, Any]:
         """Where the artifact came from: tools, source hash, options, plan hash."""

@@ -214,7 +214,8 @@ def _judged(
     if oracle in RUNGS:
         return _climbed(case, inputs, oracle, kind, seed, options)
     if inputs is not None:
-        return _finish(case, [("given", dict(inputs), None)], oracle, None, options)
+        given = case.artifact.in_used_shapes(inputs)
+        return _finish(case, [("given", given, None)], oracle, None, options)
     rounds: list[tuple[str, dict[str, Any], GoldenResult | None]] = []
     kinds = drawn.kinds_for(kind, oracle)
     for one in kinds:

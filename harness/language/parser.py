@@ -24,7 +24,6 @@ from harness.language.branches import Else, If, Then, check_parts
 from harness.language.dynamic import DynamicKernel, open_sizes, used_values
 from harness.language.elementwise import truth
 from harness.language.expressions import directly
-from harness.language.flat import resolved
 from harness.language.frames import GridLoop, Kernel, ParallelLoop
 from harness.language.inturn import declare_made, in_turn
 from harness.language.layouts import declare_layouts
@@ -38,6 +37,7 @@ from harness.language.located import (
     refuse_statement,
     register,
 )
+from harness.language.matrices import in_used_shapes
 from harness.language.reading import Text, read
 from harness.language.reducers import combined
 from harness.language.regions import is_buffer
@@ -317,7 +317,7 @@ def prim_func(func: Callable[..., Any] | None = None, **options: object) -> Any:
 
 def _parse(func: Callable[..., Any], variables: dict[str, Any]) -> Any:
     try:
-        return in_turn(resolved(unwrapped(combined(read(Text(func), variables)))))
+        return in_turn(in_used_shapes(unwrapped(combined(read(Text(func), variables)))))
     except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
         error = language_error(err)
         if error.location is None:
