@@ -19,6 +19,7 @@ from tvm.ir import Call, TensorRegion
 from tvm.tirx.stmt import BufferRegionType
 
 from harness.compiler.affine import Bounds, block_ranges, mentions
+from harness.compiler.block.held import WHOLES
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, accesses, over_children, read_kernel, with_body
 from harness.compiler.tt_ops import seq
@@ -100,6 +101,11 @@ class _Assembly:
     ) -> tuple[Any, Any, Any]:  # fmt: skip
         """What makes the stores go to a block, what is done to it first, and the copy of it."""
         node = stores[0].node
+        if dtype_of(node.buffer) in WHOLES:
+            refuse(f"stores to elements of {node.buffer.name!r} of {dtype_of(node.buffer)} that do"
+                   " not lie side by side", node=node, code="UnsupportedIndex",
+                   next_step="store whole numbers in order, or real numbers, which may be"
+                   " moved")  # fmt: skip
         analyzer = _analyzer(ranges)
         rank = len(node.indices)
         origin, places = stores[0].bases, []

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 import tvm
+from tvm import tirx
+from tvm.ir import TensorLoad
 
 from harness.compiler.affine import mentions
 from harness.compiler.diagnostics import refuse
@@ -16,12 +18,46 @@ REPEATED: Final = {
 }  # fmt: skip
 """Ways of access that repeat one row, column or element, and what is repeated in the end."""
 
+_POOLED: Final = ((tirx.Add, "sum"), (tirx.Max, "max"), (tirx.Min, "min"))
+"""What joins the elements of a reduction."""
+
 
 def no_index(buffer: Any, node: Any) -> NoReturn:
     """Refuse an index."""
     refuse(f"{buffer.name!r} is indexed in a way that is neither elementwise nor a broadcast",
            node=node, code="UnsupportedIndex",
            next_step="index by the loop variables in order, or by one of them")  # fmt: skip
+
+
+def check_pooling(variables: Sequence[Any], stmt: tirx.BufferStore) -> None:
+    """Refuse a store that adds to what other iterations add to: a reduction in a loop's clothes.
+
+    Raises:
+        CompileError: at the store, with the reduction that it is.
+    """
+    value = _inner(stmt.value)
+    kind = next((name for node, name in _POOLED if isinstance(value, node)), None)
+    lost = [v for v in variables if not any(mentions(i, [v]) for i in stmt.indices)]
+    if kind is None or not lost:
+        return
+    parts = [_inner(part) for part in (value.a, value.b)]
+    own = [p for p in parts if isinstance(p, TensorLoad) and p.source.same_as(stmt.buffer)]
+    if not own:
+        return
+    added = next((p for p in parts if isinstance(p, TensorLoad) and p is not own[0]), None)
+    dims = [] if added is None else [d for d, i in enumerate(added.indices) if mentions(i, lost)]
+    source = added.source.name if added is not None and len(dims) == 1 else "block"
+    dim = dims[0] if len(dims) == 1 else 1
+    refuse(f"iterations of T.Parallel along {' and '.join(v.name for v in lost)} have no order, and"
+           f" all of them store to one element of {stmt.buffer.name!r}", node=stmt,
+           code="UnsupportedIndex", next_step=f"T.reduce_{kind}({source}, {stmt.buffer.name},"
+           f" dim={dim}, clear=False) of an on-chip block")  # fmt: skip
+
+
+def _inner(value: Any) -> Any:
+    while isinstance(value, tirx.Cast):
+        value = value.value
+    return value
 
 
 def accessed(

@@ -10,7 +10,7 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
 from harness.compiler.affine import mentions
-from harness.compiler.block.access import REPEATED, accessed
+from harness.compiler.block.access import REPEATED, accessed, check_pooling
 from harness.compiler.block.choose import Pick, picked, picks, window
 from harness.compiler.block.computed import is_moved, moved_leaf, moved_store, moved_tensor
 from harness.compiler.block.conditions import condition, is_truth, whole
@@ -69,6 +69,7 @@ class Nest:
 
         self.node = stmt
         buffer, indices = stmt.buffer, stmt.indices[:]
+        check_pooling(self.variables, stmt)
         if buffer.name in self.reader.buffers and is_moved(self, buffer, indices):
             return moved_store(self, stmt)
         if buffer.name in self.reader.buffers:
