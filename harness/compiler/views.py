@@ -26,7 +26,7 @@ from harness.compiler.ties import step_of
 from harness.language.blockformats import carried, dtype_of
 from harness.language.ops import COPY
 from harness.language.regions import constant
-from harness.language.walks import structural_walk
+from harness.language.walks import structural_map, structural_walk
 from simulator.arch import TILE
 from simulator.plan.views import UNIT
 
@@ -84,8 +84,9 @@ def _down_columns(kernel: Kernel) -> dict[str, View]:
     places = _loops(kernel, parallel=True)
     single = [
         (tensor, starts, node) for tensor, starts, node in gathers(kernel)
-        if isinstance(node, TensorLoad) and not mentions(starts[-1], places)
-        and (constant(tensor.ty.shape[-1]) or 1) % TILE == 0  # it is chosen from a whole tile
+        if isinstance(node, TensorLoad) and (_per_row(starts, places) or (
+            not mentions(starts[-1], places)
+            and (constant(tensor.ty.shape[-1]) or 1) % TILE == 0))  # chosen from a whole tile
     ]  # fmt: skip
     told = [*scatters(kernel), *single]
     tables = {*index_tensors(kernel), *(t.name for t, *_ in gathers(kernel)
@@ -93,6 +94,14 @@ def _down_columns(kernel: Kernel) -> dict[str, View]:
     return {str(tensor.name): (*range(len(starts)), UNIT) for tensor, starts, _ in told
             if all(loads_of(others[-1]) for other, others, _ in told
                    if other.same_as(tensor)) and tensor.name not in tables}  # fmt: skip
+
+
+def _per_row(starts: Sequence[Any], places: Sequence[Any]) -> bool:
+    """Whether a table alone says, for each place along one loop, which element is read."""
+    last = starts[-1]
+    rows = [v for v in places if mentions(last, [v])]
+    beside = structural_map(last, [(TensorLoad, lambda _: tirx.const(0, "int32"))], order="pre")
+    return len(rows) == 1 and not any(mentions(s, places) for s in (*starts[:-1], beside))
 
 
 def with_views(func: tirx.PrimFunc, views: Mapping[str, View]) -> tirx.PrimFunc:

@@ -79,6 +79,9 @@ def gathered(nest: Nest, buffer: Any, indices: list[Any], inside: Any, node: Any
     Raises:
         CompileError: a place that does not go with rows and columns of the loops.
     """
+    along = [k for k, v in enumerate(nest.variables) if any(mentions(i, [v]) for i in indices)]
+    if len(along) == 1 and constant(buffer.ty.shape[-1]) == 1 and len(indices) > 1:
+        return _column(nest, buffer, indices, along[0], inside, node)
     if len(nest.variables) != 2 or len(indices) < 2:
         no_index(buffer, node)
     block = nest.reader.block_of(
@@ -89,6 +92,29 @@ def gathered(nest: Nest, buffer: Any, indices: list[Any], inside: Any, node: Any
                       inside=inside)  # fmt: skip
     nest.before.append(Load(node, block, region))
     return nest.operand(block, None, node, turned=False)
+
+
+def _column(
+    nest: Nest, buffer: Any, indices: list[Any], along: int, inside: Any, node: Any
+) -> Expr:  # fmt: skip
+    """Single numbers, one per place of a loop: rows of one column, which come one below another."""
+    others = [v for k, v in enumerate(nest.variables) if k != along]
+    stored, extent = nest.reader.stored(buffer), nest.extents[along]
+    if inside is not None and mentions(inside, others):
+        no_index(buffer, node)
+    if nest.target is not None and nest.target.format.is_integer:
+        refuse(f"single numbers of {buffer.name!r} of {stored} come one below another, and whole"
+               " numbers are not turned into a row", node=node, code="UnsupportedIndex",
+               next_step="store them to a block of float32")  # fmt: skip
+    block = nest.reader.block_of(f"{buffer.name}_block", stored, (extent,), "col")
+    column = tirx.Var("column", "int32")
+    region = Gathered(buffer, [*indices[:-1], column], [1] * len(indices),
+                      variables=(nest.variables[along], column), inside=inside)  # fmt: skip
+    nest.before.append(Load(node, block, region))
+    if len(nest.variables) > 1:
+        return nest.operand(block, "ROW" if along else "COL", node, turned=bool(along))
+    turned = nest.target is not None and nest.side(nest.target) != "col"
+    return nest.operand(block, None, node, turned=turned)
 
 
 def emit_gather(
@@ -128,7 +154,8 @@ class _Gather:
             self.no(f"{dtype} keeps exponents apart from the values", "store it as bfloat16")
         self.bytes = DataFormat.from_ir(dtype).tile_bytes() // TILE**2
         self.align = align
-        if self.dst.shape[1] % RUN:
+        self.runs = -(-self.dst.shape[1] // RUN)
+        if self.dst.shape[1] % RUN and self.dst.form != "col":
             self.no(f"the block has {self.dst.shape[1]} columns",
                     f"use a multiple of {RUN}")  # fmt: skip
 
@@ -153,8 +180,7 @@ class _Gather:
                 place = {row: r}
                 bound = [tirx.Bind(a.var, address(LOAD_L1, a.row, self.at(a.index, place)))
                          for a in asked]  # fmt: skip
-                return [*bound, *loop("c", self.dst.shape[1] // RUN,
-                                      lambda c: self.run(r, c, move))]  # fmt: skip
+                return [*bound, *loop("c", self.runs, lambda c: self.run(r, c, move))]
 
             return loop("r", self.dst.shape[0], line)
 
@@ -163,7 +189,7 @@ class _Gather:
         if self.bytes * RUN % self.align == 0:
             reads = lines(directly("noc_async_read_partial_page", self.tensor, self.span))
             return seq([*rows, thread("reader", [*self.zeros(), *reads, barrier, *self.ends()])])
-        count = self.dst.shape[0] * (self.dst.shape[1] // RUN)
+        count = self.dst.shape[0] * self.runs
         spans = self.names.spans(self.tensor, count, self.align)
         bounce = Bounce(self.tensor, spans, self.align, self.analyzer.simplify)
         reads = [*lines(bounce.fetch(self.span)), barrier]
@@ -194,7 +220,7 @@ class _Gather:
 
     def run(self, r: Any, c: Any, move: Move) -> list[Any]:
         """The move of one run: ``c`` of row ``r``."""
-        for var, extent in ((r, self.dst.shape[0]), (c, self.dst.shape[1] // RUN)):
+        for var, extent in ((r, self.dst.shape[0]), (c, self.runs)):
             if isinstance(var, tvm.ir.Var):
                 self.analyzer.bind(var, tvm.ir.Range.from_min_extent(0, extent))
         row, column = self.region.variables
@@ -235,8 +261,7 @@ class _Gather:
         tile = self.analyzer.simplify(tile_of(own[0]) * self.dst.cols + tile_of(own[1]))
         where = address(TILE_ADDR, self.buffer, tile) + self.analyzer.simplify(
             datum_of(own) * self.bytes)  # fmt: skip
-        number = own[0] * (self.dst.shape[1] // RUN) + tirx.FloorDiv(
-            own[1], tirx.const(RUN, "int32"))  # fmt: skip
+        number = own[0] * self.runs + tirx.FloorDiv(own[1], tirx.const(RUN, "int32"))
         return Piece(page, self.analyzer.simplify(datum_of(at[-2:]) * self.bytes), where,
                      self.bytes * RUN, self.analyzer.simplify(number))  # fmt: skip
 
