@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ import harness
 import harness.language as T
 from harness.errors import HarnessError
 from tests.e2e.test_long_expressions import MODES
+from tests.harness.compiler import samples
 
 
 def kept(dtype: str = "float32") -> Any:
@@ -157,3 +159,38 @@ def test_conditions_are_no_numbers_to_tile_ops(op: str) -> None:
         harness.compile(_used(op))
     assert caught.value.code == "UnsupportedDtype"
     assert "test_conditions.py" in str(caught.value)
+
+
+@pytest.mark.parametrize(("device", "dtype", "number"), [
+    ("wormhole_n150", "float32", "T.infinity('float32')"),
+    ("blackhole_p150", "bfloat16", "-T.infinity('bfloat16')"),
+])  # fmt: skip
+def test_infinity_equals_itself(device: str, dtype: str, number: str) -> None:
+    """Comparisons with infinity, of either side, hold as in IEEE 754; their difference is NaN."""
+    operators = ("==", "!=", "<", "<=", ">", ">=")
+    tests = [f"x[i, j] {o} {number}" for o in operators] + [f"{number} {o} x[i, j]"
+                                                            for o in operators[2:]]  # fmt: skip
+    terms = "\n                    + ".join(
+        f"T.if_then_else({test}, {2.0**at}, 0.0)" for at, test in enumerate(tests)
+    )
+    text = f"""
+@T.prim_func
+def main(X: T.Tensor((32, 32), "{dtype}"), Y: T.Tensor((32, 32), "float32")):
+    with T.Kernel(1):
+        x = T.alloc_fragment((32, 32), "{dtype}")
+        y = T.alloc_fragment((32, 32), "float32")
+        T.copy(X, x)
+        for i, j in T.Parallel(32, 32):
+            y[i, j] = ({terms})
+        T.copy(y, Y)
+"""
+    x = np.random.default_rng(0).standard_normal((32, 32)).astype(np.float32)
+    x = x.astype(ml_dtypes.bfloat16).astype(np.float32)
+    x[0, :2], x[1, :2], x[2, 0] = np.inf, -np.inf, 3.3895313892515355e38  # the largest bfloat16
+    infinity = np.float32(-np.inf if number.startswith("-") else np.inf)
+    held = [np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal]
+    want = sum(2.0**at * f(x, infinity) for at, f in enumerate(held))
+    want = want + sum(2.0 ** (6 + at) * f(infinity, x) for at, f in enumerate(held[2:]))
+    made = harness.compile(samples.from_text(text, "main"), device=device)
+    np.testing.assert_array_equal(made.run({"X": x}).outputs["Y"], want)
+    assert harness.check(made, {"X": x}).passed

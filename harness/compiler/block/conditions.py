@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from tvm import tirx
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 _COMPARE: Final = ((tirx.LT, "ltz"), (tirx.LE, "lez"), (tirx.GT, "gtz"), (tirx.GE, "gez"),
                    (tirx.EQ, "eqz"), (tirx.NE, "nez"))  # fmt: skip
+_MIRRORED: Final = MappingProxyType({"ltz": "gtz", "gtz": "ltz", "lez": "gez", "gez": "lez"})
+"""Comparisons with their sides exchanged."""
+_LARGEST: Final = (2 - 2.0**-23) * 2.0**127
 _WIDER: Final = ("int32", "int64")
 HELD: Final = "bfloat16"
 """The dtype a block of conditions is kept in, which holds 0 and 1 exactly."""
@@ -57,7 +62,7 @@ def condition(nest: Nest, value: Any) -> Expr:
     for kind, op in _COMPARE:
         if isinstance(value, kind):
             if is_real(value.a):
-                return Unary(op, binary("sub", nest.expr(value.a), nest.expr(value.b)))
+                return _compared(op, nest.expr(value.a), nest.expr(value.b))
             if is_truth(value.a):
                 return Unary(op, binary("sub", condition(nest, value.a),
                                         condition(nest, value.b)))  # fmt: skip
@@ -83,6 +88,26 @@ def condition(nest: Nest, value: Any) -> Expr:
         zero = tirx.const(0, dtype_of(value.value))
         return condition(nest, tirx.NE(value.value, zero))
     nest.no(f"condition {type(value).__name__}", value)
+
+
+def _compared(op: str, a: Expr, b: Expr) -> Expr:
+    """The comparison of real numbers: of their difference with zero, where they have one.
+
+    An infinity less itself is NaN. Whatever is infinite lies beyond the largest finite number.
+    """
+    if isinstance(a, Const) and math.isinf(a.value):
+        return _compared(_MIRRORED.get(op, op), b, a)
+    if not isinstance(b, Const) or not math.isinf(b.value) or isinstance(a, Const):
+        return Unary(op, binary("sub", a, b))
+    beyond = binary("sub", a, Const(math.copysign(_LARGEST, b.value)))
+    if op in ("eqz", "nez"):
+        is_, is_not = ("gtz", "lez") if b.value > 0 else ("ltz", "gez")
+        return Unary(is_ if op == "eqz" else is_not, beyond)
+    inner = op if b.value < 0 else _MIRRORED[op]
+    if inner in ("ltz", "gez"):  # nothing is less than the least infinity
+        return Const(float(inner == "gez"))
+    strict = {"gtz": "gez", "lez": "ltz"}[inner]
+    return Unary(strict if b.value < 0 else _MIRRORED[strict], beyond)
 
 
 def whole(nest: Nest, value: Any) -> Expr:
