@@ -16,7 +16,7 @@ import numpy as np
 
 from golden.approx import FREE, Approx, Bools
 from golden.formats import F64
-from golden.truth import COMPARISONS, Truth
+from golden.truth import COMPARISONS, LEAST, Truth
 
 _MASKS: Final = (("tfloat32", 0xFFFFE000), ("bfloat16", 0xFFFF0000))
 
@@ -72,7 +72,9 @@ def settled(kind: str, truth: Truth, x: Approx, y: Approx, source: str) -> Truth
     either = [p.cut for p in (x, y) if p.cut is not None]
     known = agreed(x) & agreed(y) & (either[0] if len(either) == 1 else either[0] | either[1])
     with np.errstate(invalid="ignore"):
-        cut = COMPARISONS[kind](_cut(x.value, source), _cut(y.value, source))
+        a, b = _cut(x.value, source), _cut(y.value, source)
+        cut = COMPARISONS[kind](a, b)
+        known &= (a == b) | (np.abs(a - b) >= LEAST)
     return replace(truth, unsure=np.where(known, cut != truth.value, truth.unsure))
 
 

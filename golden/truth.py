@@ -33,6 +33,10 @@ COMPARISONS: Final = MappingProxyType(
 )
 
 
+LEAST: Final = 2.0**-126
+"""Comparisons are of a difference with zero, and a difference below this is one."""
+
+
 @dataclass(frozen=True)
 class Truth:
     """Truth values; ``unsure`` marks those that could be either, ``free`` those made of garbage."""
@@ -101,14 +105,14 @@ def compare(kind: str, x: Approx, y: Approx) -> Truth:
     free = None if taint is None else (taint == FREE) | np.isnan(x.value) | np.isnan(y.value)
     with np.errstate(invalid="ignore"):
         value = COMPARISONS[kind](x.value, y.value)
-        if x.is_exact and y.is_exact:
+        if x.is_exact and y.is_exact and min(x.grain, y.grain) >= LEAST:
             return Truth(value, None, free)
         unsure = np.zeros(value.shape, np.bool_)
         for first, second in itertools.product((False, True), repeat=2):
             a, b = one_branch(x, first), one_branch(y, second)
             reach = np.asarray(a.error + b.error)
             gap = np.abs(a.value - b.value)
-            unsure |= (gap <= reach) & (reach > 0)
+            unsure |= (gap <= reach) & (reach > 0) | (gap > 0) & (gap < LEAST)
             unsure |= COMPARISONS[kind](a.value, b.value) != value
     return Truth(value, unsure, free)
 
