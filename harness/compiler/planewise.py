@@ -2,13 +2,15 @@
 
 Tile ops work on matrices. ``for p, i, j in T.Parallel(P, M, N): x[p, i, j] *= s[p, j]`` repeats
 another row of ``s`` in every plane, which no operand does; a sequential loop over the planes around
-a T.Parallel of two is the same, since iterations are independent. What works over all loops at once
-is left alone.
+a T.Parallel of two is the same, since iterations are independent. So are elements at computed
+places, ``x[p, i, j] = y[p * M + i, j]``, which are moved in matrices only. What works over all
+loops at once is left alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -21,21 +23,33 @@ from harness.compiler.nests import parallel_nest
 from harness.compiler.waves import substituted
 from harness.language.regions import constant
 
-Place = tuple[int | None, ...]
-"""Per index, the loop it runs along from somewhere on; None where it stays."""
+
+@dataclass(frozen=True)
+class _Place:
+    """Where elements lie that a nest reads, or stores.
+
+    ``along`` says per index which loop it runs along from somewhere on; None where it stays. It is
+    None altogether where an index is computed, or data say it (``told``).
+    """
+
+    along: tuple[int | None, ...] | None
+    told: bool
+    moved: bool
+    """Whether elements at computed places can be moved: any that are read, a matrix's if stored."""
 
 
 def planewise(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """The function with nests that need it as sequential loops around a T.Parallel of two."""
     kernel = read_kernel(func)
-    body = _statement(kernel.body)
+    matrices = [b for b in kernel.onchip if len(b.ty.shape) == 2]
+    body = _statement(kernel.body, matrices)
     return func if body.same_as(kernel.body) else with_body(func, body)
 
 
-def _statement(stmt: Any) -> Any:
+def _statement(stmt: Any, matrices: Sequence[Any]) -> Any:
     loops, inner = parallel_nest(stmt)
     if not loops:
-        return over_children(stmt, _statement)
+        return over_children(stmt, lambda child: _statement(child, matrices))
     long = [loop for loop in loops if (constant(loop.extent) or 0) > 1]
     if len(long) < 3:
         return stmt
@@ -43,12 +57,15 @@ def _statement(stmt: Any) -> Any:
     for loop in loops:
         analyzer.bind(loop.loop_var, tvm.ir.Range.from_min_extent(loop.min, loop.extent))
     inner = substituted(inner, {}, analyzer)  # views of blocks divide what their loops make
-    if _all_at_once(inner, [loop.loop_var for loop in loops]):
+    if _all_at_once(_places(inner, [loop.loop_var for loop in loops], matrices), len(loops)):
         return stmt
-    for kept in _kept(long):
-        if _works(inner, [loop.loop_var for loop in kept]):
-            return _rebuilt([lo for lo in loops if lo not in kept], kept, inner)
-    return stmt
+    ways = [(_moved(_places(inner, [loop.loop_var for loop in kept], matrices)), kept)
+            for kept in _kept(long)]  # fmt: skip
+    works = [(moved, kept) for moved, kept in ways if moved is not None]
+    if not works:
+        return stmt
+    _, kept = min(works, key=lambda way: way[0])
+    return _rebuilt([loop for loop in loops if loop not in kept], kept, inner)
 
 
 def _kept(loops: Sequence[tirx.For]) -> Iterator[Sequence[tirx.For]]:
@@ -56,29 +73,35 @@ def _kept(loops: Sequence[tirx.For]) -> Iterator[Sequence[tirx.For]]:
     yield from reversed(list(combinations(loops, 2)))
 
 
-def _all_at_once(body: Any, variables: Sequence[Any]) -> bool:
-    """Whether every operand is a block of all planes, or the same for each of them."""
-    rank = len(variables)
+def _all_at_once(places: Iterator[_Place], rank: int) -> bool:
+    """Whether every operand is a block of all planes, or the same for each of them, or told."""
     same = ((), (rank - 1,), (rank - 2,), tuple(range(rank)))
     return all(
-        place is None or tuple(k for k in place if k is not None) in same
-        for place in _places(body, variables)
+        place.told
+        or (place.along is not None and tuple(k for k in place.along if k is not None) in same)
+        for place in places
     )
 
 
-def _works(body: Any, variables: Sequence[Any]) -> bool:
-    """Whether every operand is a matrix over two loops, or something repeated along them."""
-    for place in _places(body, variables):
-        if place is None or any(k is not None for k in place[:-2]):
-            return False
-    return True
+def _moved(places: Iterator[_Place]) -> int | None:
+    """How many operands are moved; None where one is no matrix over the loops, nor repeated."""
+    count = 0
+    for place in places:
+        if place.along is None and not place.moved:
+            return None
+        if place.along is not None and any(k is not None for k in place.along[:-2]):
+            return None
+        count += place.along is None
+    return count
 
 
-def _places(body: Any, variables: Sequence[Any]) -> Iterator[Place | None]:
-    """Where the elements lie that a nest reads and stores; None for computed places."""
+def _places(
+    body: Any, variables: Sequence[Any], matrices: Sequence[Any]
+) -> Iterator[_Place]:  # fmt: skip
+    """Where the elements lie that a nest reads and stores."""
     for stmt in statements(body):
         if isinstance(stmt, tirx.BufferStore):
-            yield _place(stmt.indices[:], variables)
+            yield _place(stmt.indices[:], variables, moved=stmt.buffer in matrices)
             for load in loads_of(stmt.value):
                 yield _place(load.indices[:], variables)
         elif isinstance(stmt, tirx.IfThenElse):
@@ -86,19 +109,23 @@ def _places(body: Any, variables: Sequence[Any]) -> Iterator[Place | None]:
                 yield _place(load.indices[:], variables)
 
 
-def _place(indices: Sequence[Any], variables: Sequence[Any]) -> Place | None:
+def _place(indices: Sequence[Any], variables: Sequence[Any], *, moved: bool = True) -> _Place:
+    if loads_of(*indices):
+        return _Place(None, told=True, moved=False)
+    computed = _Place(None, told=False, moved=moved)
     found: list[int | None] = []
     for index in indices:
         used = [k for k, var in enumerate(variables) if mentions(index, [var])]
-        if len(used) > 1 or loads_of(index):
-            return None
+        if len(used) > 1:
+            return computed
         if used:
             var = variables[used[0]]
             if mentions(tvm.sym.Analyzer().simplify(index - var), [var]):
-                return None
+                return computed
         found.append(used[0] if used else None)
     along = [k for k in found if k is not None]
-    return tuple(found) if len(set(along)) == len(along) else None
+    apart = len(set(along)) == len(along)
+    return _Place(tuple(found), told=False, moved=moved) if apart else computed
 
 
 def _rebuilt(

@@ -40,6 +40,7 @@ STORES = {
     "all of them": "x[p, i, j] = x[p, i, j] * v[p, j] + w[p, i] * m[i, j]",
     "tensors": "x[p, i, j] = X[b * 5 + p, i, j] * V[b * 5 + p, j] + M[i, j]",
     "a choice by the plane": "x[p, i, j] = T.if_then_else(p < 2, x[p, i, j], m[i, j])",
+    "elements moved in each": "x[p, i, j] = x[p, i, j] + m[i, (i + 2 * j) % 40]",
     "under a condition": "if i < p * 4:\n            x[p, i, j] = m[i, j]",
 }
 
@@ -91,7 +92,7 @@ with T.Kernel(2) as b:
 
 def test_what_no_order_of_loops_makes_matrices_is_refused() -> None:
     """Elements at places that two loops make together stay a refusal, at their line."""
-    body = BLOCKS.format(store="x[p, i, j] = x[p, i, j] + m[i, (i + 2 * j) % 40]")
+    body = BLOCKS.format(store="x[p, i, j] = x[p, i, j] + m[i, (i * j) % 40]")
     with pytest.raises(CompileError) as caught:
         harness.compile(kernel(PLANES, body))
     assert caught.value.code in ("UnsupportedIndex", "UnsupportedConstruct")
