@@ -3,7 +3,7 @@
 A view is the block itself: it is parsed under the view's shape, and its indices are then rewritten
 to the block's. One that leaves out or adds dimensions of extent 1 has its block's tiles in its
 block's order, so ops take it as they take the block. Where other extents change, elements lie in
-other tiles, and only elements are read and stored.
+other tiles: they are read and stored one by one, and ops take them as :mod:`viewoperands` says.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from harness.language.ops import CUMSUM, REDUCE
 from harness.language.regions import constant, is_buffer
 from harness.language.spans import location
 from harness.language.unitloops import without_unit_loops
+from harness.language.viewoperands import operands_taken
+from harness.language.viewroots import matrices
 from harness.language.walks import structural_map
 
 _STEP = "declare the block in the shape it is used in"
@@ -140,7 +142,7 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
     def allocated(node: tirx.AllocBuffer) -> tirx.AllocBuffer:
         block = node.buffer
         shape = list(block.ty.shape)
-        kept = _without_units(shape)
+        kept = _without_units(roots.get(block, shape))
         if block.ty.storage_scope in ("", "global") or len(kept) == len(shape):
             return node
         plain = tirx.decl_buffer(kept, str(block.ty.dtype), name=block.name,
@@ -151,6 +153,7 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
     callbacks: list[Any] = [(tirx.DeclBuffer, declared), (tirx.AllocBuffer, allocated),
                             (tirx.For, loop)]  # fmt: skip
     func = without_unit_loops(func)
+    roots = matrices(func.body)
     body = structural_map(func.body, callbacks, order="post")
     if not views:
         return func
@@ -211,7 +214,8 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
         where = seen.element(node.indices)
         return tirx.BufferStore(seen.block, node.value, where, span=node.span)
 
-    body = structural_map(body, [(tirx.Evaluate, lambda e: _by_group(e, views))], order="post")
+    regrouped = {source: seen for source, seen in views.items() if seen.regrouped}
+    body = operands_taken(body, regrouped, [str(param.name) for param in func.params])
     body = structural_map(body, [(Call, operands)], order="post")
     callbacks = [(TensorRegion, region), (TensorLoad, load), (tirx.BufferStore, store),
                  (tirx.SeqStmt, without_declarations)]  # fmt: skip
@@ -219,32 +223,3 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
     if refused:
         raise refused[0]
     return tirx.PrimFunc(func.params, body, func.ret_type, attrs=func.attrs, span=func.span)
-
-
-def _by_group(node: tirx.Evaluate, views: dict[Any, _View]) -> Any:
-    """``T.reduce(x as (M, G, L), s, dim=2)``, group by group: ``x[:, g * L : g * L + L]``.
-
-    Anything else stays as it is.
-    """
-    call = node.value
-    if getattr(getattr(call, "op", None), "name", "") != REDUCE:
-        return node
-    source, target = call.args[:2]
-    seen = views.get(source.source)
-    if seen is None or not seen.regrouped or constant(call.args[3]) != 2 or len(target.region) != 2:
-        return node
-    shape, own = [constant(d) or 0 for d in seen.shape], [constant(d) or 0 for d in seen.own]
-    whole = [constant(r.extent) for r in source.region] == shape
-    if len(shape) != 3 or len(own) != 2 or shape[0] != own[0] or not whole:
-        return node
-    rows, groups, length = shape
-    group = tirx.Var("group", "int32")
-    cut = Range.from_min_extent
-    across, down = target.region[:]
-    args = list(call.args)
-    args[0] = TensorRegion(seen.block, [cut(0, rows), cut(group * length, length)], source.ty)
-    args[1] = TensorRegion(target.source, [across, cut(down.min + group, 1)], target.ty)
-    args[3] = tirx.const(1, "int32")
-    made = Call(call.op, args, ret_ty="void", span=call.span)
-    return tirx.For(group, 0, groups, tirx.ForKind.SERIAL, tirx.Evaluate(made, span=call.span),
-                    span=call.span)  # fmt: skip

@@ -95,8 +95,9 @@ _WORKS: Final = {
     "cumsum": "running sums along an axis of a block, from either end; a line with an infinity or a"
     " NaN is NaN from end to end",
     "reshape": "an on-chip block with dimensions of extent 1 left out or added, or its elements in"
-    " another shape, read and stored in T.Parallel, and reduced along groups of columns; a"
-    " tensor's other shape is T.Tensor(shape, dtype, x.data)",
+    " another shape, for tile ops and T.Parallel alike; a block of three dimensions whose rows or"
+    " groups of columns are one matrix's elsewhere is kept as that matrix; a tensor's other shape"
+    " is T.Tensor(shape, dtype, x.data)",
     "view": "as T.reshape, in the block's own dtype",
     "im2col": "patches of an image as rows of a block; channels and columns of the block are"
     " multiples of 16, and read in runs of 16",

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 import harness
-from harness.errors import LanguageError
 from tests.e2e.test_moved_elements import DEVICES, kernel
 
 
@@ -62,16 +61,3 @@ with T.Kernel(2) as b:
     T.copy(x, Y[b * 32, 0])
 """)  # fmt: skip
     _passes(func, device)
-
-
-def test_other_dimensions_of_a_view_stay_refused() -> None:
-    """Reduced across its groups, a view's elements lie in other tiles than a block's would."""
-    with pytest.raises(LanguageError, match="lie in other tiles"):
-        kernel(_tensors(32), """
-with T.Kernel(2) as b:
-    x = T.alloc_fragment((32, 96), "float32")
-    s = T.alloc_fragment((32, 32), "float32")
-    T.copy(X[b * 32, 0], x)
-    T.reduce_sum(T.reshape(x, (32, 3, 32)), s, dim=1)
-    T.copy(s, Y[b * 32, 0])
-""")  # fmt: skip

@@ -146,7 +146,7 @@ def _refused(kind: str) -> Any:
             if kind == "extents":
                 T.copy(T.reshape(a, (64, 16)), B)
             elif kind == "groups":
-                T.reduce_sum(T.view(a, (32, 2, 32)), s[:, 0:32], dim=1)
+                T.reduce_sum(T.view(a, (4, 16, 32)), s[0:4, 0:32], dim=1)
             elif kind == "tensor":
                 T.copy(a, T.reshape(B, (1, 32, 64)))
             elif kind == "dtype":
@@ -169,7 +169,7 @@ def _refused(kind: str) -> Any:
     ("kind", "words"),
     [
         ("extents", r"of shape \(32, 64\), to \(64, 16\)"),
-        ("groups", r"as \(32, 2, 32\) is an operand of tl.reduce"),
+        ("groups", r"as \(4, 16, 32\) is an operand of tl.reduce"),
         ("tensor", "no on-chip block"),
         ("dtype", "float32, as bfloat16"),
         ("beside", "used at i along a dimension of extent 1"),
