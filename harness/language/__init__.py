@@ -11,7 +11,7 @@ from typing import Any as _Any
 
 from harness.language.blockviews import reshape, view
 from harness.language.branches import Else, If, Then
-from harness.language.composed import cosh, exp10, log10, sinh, tan, transpose, trunc
+from harness.language.composed import cosh, exp10, isinf, log10, sinh, tan, transpose, trunc
 from harness.language.convolve import c2d_im2col, im2col
 from harness.language.dtypes import NAMES as _DTYPES
 from harness.language.dtypes import dtype, get_tvm_dtype
@@ -40,6 +40,7 @@ from harness.language.elementwise import (
     floor,
     floordiv,
     floormod,
+    fma,
     if_then_else,
     infinity,
     likely,
@@ -208,6 +209,7 @@ __all__ = [
     "floor",
     "floordiv",
     "floormod",
+    "fma",
     "gemm",
     "get_tvm_dtype",
     "grid",
@@ -215,6 +217,7 @@ __all__ = [
     "im2col",
     "infinity",
     "int32",
+    "isinf",
     "likely",
     "log",
     "log1p",

@@ -10,7 +10,17 @@ from tvm import tirx
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
-from harness.language.elementwise import ceil, cos, exp, floor, if_then_else, log, sin
+from harness.language.elementwise import (
+    abs,
+    ceil,
+    cos,
+    exp,
+    floor,
+    if_then_else,
+    log,
+    max_value,
+    sin,
+)
 from harness.language.regions import Region
 
 
@@ -44,6 +54,11 @@ def trunc(x: Any) -> Any:
     if not isinstance(x, tvm.ir.Expr):
         return float(math.trunc(x))
     return if_then_else(x < 0, ceil(x), floor(x))
+
+
+def isinf(x: Any) -> Any:
+    """``T.isinf(x)``, elementwise: beyond the largest number, since an infinity equals nothing."""
+    return abs(x) > max_value(str(x.ty.dtype))
 
 
 def transpose(src: Any, dst: Any) -> None:

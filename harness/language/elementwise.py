@@ -83,14 +83,37 @@ def abs(x: Any) -> Any:
     return tirx.abs(_float(x, "T.abs"))
 
 
+_PRODUCTS: Final = 4
+"""Whole powers that become products."""
+
+
 def pow(x: Any, y: Any) -> Any:
     """``T.pow(x, y)``, elementwise; a small integer power becomes products."""
-    if isinstance(y, int) and 1 <= y <= 4 and isinstance(x, tvm.ir.Expr):
+    if isinstance(y, int) and 1 <= y <= _PRODUCTS and isinstance(x, tvm.ir.Expr):
         out = x
         for _ in range(y - 1):
             out = out * x
         return out
     return tirx.pow(*same_dtype(_float(x, "T.pow"), _float(y, "T.pow")))
+
+
+def power(x: Any, y: Any) -> Any:
+    """``x ** y``: products, roots and exp2 where they say the same; else as T.pow, for x > 0."""
+    if isinstance(y, (int, float)) and isinstance(x, tvm.ir.Expr):
+        whole = int(y) if y == int(y) else None
+        if whole is not None and 1 <= builtins.abs(whole) <= _PRODUCTS:
+            out = pow(x if whole > 0 else _float(x, "**"), builtins.abs(whole))
+            return out if whole > 0 else 1.0 / out
+        if builtins.abs(y) == 0.5:
+            return sqrt(x) if y > 0 else rsqrt(x)
+    if isinstance(x, (int, float)) and x == 2:
+        return exp2(y)
+    return pow(_float(x, "**"), _float(y, "**"))
+
+
+def fma(a: Any, b: Any, c: Any) -> Any:
+    """``T.fma(a, b, c)``: ``a * b + c``, elementwise; the product is rounded before the sum."""
+    return a * b + c
 
 
 def on_device(value: Any) -> bool:

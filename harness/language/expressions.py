@@ -18,7 +18,7 @@ from tvm.script.parser._core import doc
 from tvm.script.parser.core.error import ParserError
 from tvm.script.parser.core.evaluator import ExprEvaluator, _eval_op
 
-from harness.language.elementwise import if_then_else, on_device
+from harness.language.elementwise import if_then_else, on_device, power
 
 Table = dict[str, Any]
 """What names stand for."""
@@ -93,6 +93,8 @@ def _operator(parser: Any, table: Table, op: Any, operands: list[Any]) -> Thunk 
     if any(_has_bounds(o) for o in operands):
         return None
     values = [evaluate(parser, table, o) for o in operands]
+    if type(op) is doc.Pow and any(map(on_device, values)):
+        return lambda: power(*values)
     return lambda: _eval_op(op, values)
 
 

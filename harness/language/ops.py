@@ -91,7 +91,10 @@ def _ignore(what: str, given: dict[str, object], *accepted: str) -> None:
     """
     for name in given:
         if name not in accepted:
-            raise LanguageError(f"T.{what} has no argument {name!r}")
+            raise LanguageError(f"T.{what} has no argument {name!r} here",
+                                next_step="leave it out where it only steers a GPU, as"
+                                f" {', '.join(accepted)} do; what changes values is written as"
+                                " tile ops")  # fmt: skip
 
 
 def copy(

@@ -19,7 +19,12 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
     "allocate": ("its scope is not said", "use T.alloc_shared or T.alloc_fragment"),
     "alloc_buffer": ("its scope is not said", "use T.alloc_shared or T.alloc_fragment"),
     "StridedTensor": ("tensors are stored in tiles, without strides", "use T.Tensor"),
-    "cummax": ("running maxima are not lowered", "loop over columns outside the kernel"),
+    "cummax": ("running maxima are not lowered as one op", (
+        "write `y[i, j] = T.if_then_else(j >= k, T.max(x[i, j], x[i, j - k]), x[i, j])` in"
+        " T.Parallel for k = 1, 2, 4 and so on, from one of two blocks into the other by turns"
+    )),
+    "isnan": ("the vector unit compares by subtracting, and finds an infinity unlike itself too",
+              "test inputs outside the kernel, or T.isinf here"),
     "async_copy": _MANUAL,
     "PersistentTileScheduler": _PERSIST, "BaseTileScheduler": _PERSIST,
     "gemm_sp": ("the matrix unit has no structured sparsity", "use T.gemm on the full operand"),
@@ -38,7 +43,6 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
     "meta_class": ("it is not read", "use T.macro with plain arguments"),
     "nearbyint": (_NUMBER[0], "use T.round"),
     "fast_rcp": ("its rounding is a GPU's", "write 1 / x"),
-    "fma": ("its single rounding is a GPU's", "write a * b + c"),
     "fmul": ("its rounding is a GPU's", "write a * b"),
     "random": ("cores have no generator of random numbers here", "pass random numbers as a tensor"),
     "truncdiv": ("indices are not negative here", "use // or T.floordiv"),
@@ -103,7 +107,7 @@ FAMILIES: Final[tuple[tuple[str, str, str], ...]] = (
     (r"(WS\w+|ws_op|annotate_ws_schedule|WarpSpecializeFrame)", *_WARPS),
     (r"(clz|popcount|__ffs|__fns|reduce_bit\w+)", *_BITS),
     (r"ieee_\w+", "its rounding is a GPU's", "write the operator or T.sqrt, T.rsqrt"),
-    (r"(a?(sin|cos|tan)h?|atan2|copysign|fmod|hypot|ldexp|nextafter|is(finite|inf|nan))",
+    (r"(a?(sin|cos|tan)h?|atan2|copysign|fmod|hypot|ldexp|nextafter|is(finite|nan))",
      _NUMBER[0], "compute it from the functions of docs/language.md"),
     (_PACKED, "it works on a GPU's packed vectors", "write T.Parallel loops"),
     (r"rng_\w+", *_RANDOM),

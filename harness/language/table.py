@@ -118,7 +118,10 @@ _WORKS: Final = {
     "clamp": "within two values",
     "max": "elementwise, or of two numbers",
     "min": "elementwise, or of two numbers",
-    "pow": "elementwise; whole powers up to 4 become products",
+    "pow": "elementwise; whole powers up to 4 become products; `x ** y` too, where 0.5 and -0.5 are"
+    " T.sqrt and T.rsqrt, and other powers want x > 0",
+    "isinf": "elementwise: T.abs(x) > T.max_value(dtype); on tiles, an infinity equals nothing",
+    "fma": "a * b + c; the product is rounded before the sum",
     "infinity": "infinity of a dtype",
     "max_value": "the largest finite value of a dtype",
     "min_value": "the smallest finite value of a dtype",

@@ -1,0 +1,81 @@
+"""``x ** y``, T.fma, T.isinf, and what stands for T.cummax."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import harness
+from harness.errors import LanguageError
+from tests.e2e.test_moved_elements import DEVICES, kernel, numbers, right
+
+POWERS = {"x ** 2": 2, "x ** -1": -1, "x ** 0.5": 0.5, "x ** -0.5": -0.5, "x ** 1.5": 1.5,
+          "x ** 3.0": 3}  # fmt: skip
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_powers(device: str) -> None:
+    """Products, roots, reciprocals and powers at large, of x, of two, and of x by another."""
+    stores = [f"Y[{n}, i, j] = {text.replace('x', 'X[i, j]')}" for n, text in enumerate(POWERS)]
+    stores += ["Y[6, i, j] = 2 ** X[i, j]", "Y[7, i, j] = X[i, j] ** Z[i, j]",
+               "Y[8, i, j] = T.fma(X[i, j], Z[i, j], 1.0)"]  # fmt: skip
+    func = kernel("X: T.Tensor((32, 32), 'float32'), Z: T.Tensor((32, 32), 'float32'),"
+                  " Y: T.Tensor((9, 32, 32), 'float32')",
+                  "with T.Kernel(1) as _:\n    for i, j in T.Parallel(32, 32):\n        "
+                  + "\n        ".join(stores))  # fmt: skip
+    x, z = np.random.default_rng(1).uniform(0.5, 3.0, (2, 32, 32)).astype(np.float32)
+    made = harness.compile(func, device=device)
+    wanted = [*(x**y for y in POWERS.values()), 2**x, x**z, x * z + 1]
+    np.testing.assert_allclose(made.run({"X": x, "Z": z}).outputs["Y"], wanted, rtol=2e-5)
+    verdict = harness.check(made, {"X": x, "Z": z})
+    assert verdict.passed, (verdict.reason, verdict.findings)
+    assert harness.check(made, {"X": -x, "Z": z}).passed  # where no power at large is defined
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_what_is_said_for_running_maxima(device: str) -> None:
+    """What the refusal of T.cummax says to write lowers, and is what it says."""
+    steps, (a, b) = "", "xy"
+    for k in (1, 2, 4, 8, 16, 32):
+        steps += f"""
+    for i, j in T.Parallel(32, 48):
+        {b}[i, j] = T.if_then_else(j >= {k}, T.max({a}[i, j], {a}[i, j - {k}]), {a}[i, j])"""
+        a, b = b, a
+    func = kernel("X: T.Tensor((32, 48), 'float32'), Y: T.Tensor((32, 48), 'float32')", f"""
+with T.Kernel(1) as _:
+    x = T.alloc_fragment((32, 48), "float32")
+    y = T.alloc_fragment((32, 48), "float32")
+    T.copy(X, x){steps}
+    T.copy({a}, Y)
+""")  # fmt: skip
+    x = numbers(32, 48)
+    right(func, device, {"X": x}, {"Y": np.maximum.accumulate(x, 1)})
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_infinities_are_found(dtype: str, device: str) -> None:
+    """Both infinities, and not the largest numbers."""
+    func = kernel(f"X: T.Tensor((32, 32), '{dtype}'), Y: T.Tensor((32, 32), 'float32')", """
+with T.Kernel(1) as _:
+    for i, j in T.Parallel(32, 32):
+        Y[i, j] = T.if_then_else(T.isinf(X[i, j]), 1.0, 0.0)
+""")  # fmt: skip
+    x = numbers(32, 32)
+    x[0, :4] = np.inf, -np.inf, 3.38e38, -3.38e38
+    made = harness.compile(func, device=device)
+    np.testing.assert_array_equal(made.run({"X": x}).outputs["Y"], np.isinf(x))
+    assert harness.check(made, {"X": x}).passed
+
+
+def test_an_unknown_argument_is_named_with_those_there_are() -> None:
+    """A keyword nothing is known about is refused by name, beside those that are passed over."""
+    with pytest.raises(LanguageError, match=r"T.gemm has no argument 'valid_m'.*k_pack"):
+        kernel("X: T.Tensor((32, 32), 'bfloat16'), Y: T.Tensor((32, 32), 'float32')", """
+with T.Kernel(1) as _:
+    x = T.alloc_shared((32, 32), "bfloat16")
+    y = T.alloc_fragment((32, 32), "float32")
+    T.copy(X, x)
+    T.gemm(x, x, y, clear_accum=True, valid_m=12)
+    T.copy(y, Y)
+""")  # fmt: skip
