@@ -175,7 +175,7 @@ class JitFunction:
             raise LanguageError(f"{self.__name__} needs the tensor {missing[0]!r}",
                                 code="InvalidArguments")  # fmt: skip
         declared = eager.read_declarations(self.func, values)
-        sizes = {**solve(declared.shapes, arrays), **sizes}
+        sizes = solve(declared.shapes, arrays, sizes)
         return self.compile(**values, **sizes)(*(arrays[n] for n in declared.shapes))
 
     def __repr__(self) -> str:

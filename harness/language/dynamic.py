@@ -12,8 +12,9 @@ import contextvars
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 import numpy as np
 import tvm
@@ -182,13 +183,18 @@ def used_values(func: Callable[..., Any], variables: Mapping[str, Any]) -> list[
     return [variables[n] for n in dict.fromkeys(names) if n in variables]
 
 
-def solve(shapes: Mapping[str, tuple[Any, ...]], arrays: Mapping[str, Any]) -> dict[str, int]:
-    """Open sizes from the shapes of arrays.
+def solve(
+    shapes: Mapping[str, tuple[Any, ...]], arrays: Mapping[str, Any],
+    given: Mapping[str, int] = MappingProxyType({}),
+) -> dict[str, int]:  # fmt: skip
+    """Open sizes from the shapes of arrays, beside those that are ``given``.
 
     Raises:
-        LanguageError: ranks or sizes that contradict the declared shapes.
+        LanguageError: ranks or sizes that contradict the declared shapes, or a size that several
+            numbers could be.
     """
-    sizes: dict[str, int] = {}
+    sizes = dict(given)
+    multiples: list[tuple[Any, int]] = []
     for name, declared in shapes.items():
         if name not in arrays:
             continue
@@ -199,12 +205,52 @@ def solve(shapes: Mapping[str, tuple[Any, ...]], arrays: Mapping[str, Any]) -> d
         for size, dim in zip(shape, declared, strict=True):
             if isinstance(dim, tvm.ir.Var) and dim.name.startswith(SYMBOL_PREFIX):
                 sizes.setdefault(dim.name.removeprefix(SYMBOL_PREFIX), int(size))
+            else:
+                multiples.append((dim, int(size)))
+    for dim, size in multiples:
+        sizes |= _whole_multiple(with_sizes(dim, sizes), size)
     for name, declared in shapes.items():
         if name in arrays:
             known: tuple[Any, ...] = tuple(with_sizes(d, sizes) for d in declared)
             wanted = tuple(w if type(w) is int else constant(w) for w in known)
+            if None in wanted:
+                _ambiguous(name, declared, known)
             shape = tuple(np.shape(arrays[name]))
             if wanted != shape:
                 raise LanguageError(f"{name} is of shape {shape}, declared as {wanted}",
                                     code="ShapeMismatch")  # fmt: skip
     return sizes
+
+
+def _whole_multiple(dim: Any, size: int) -> dict[str, int]:
+    """The one open size of a dimension, ``2 * N`` or ``N + 1``; nothing where several would do."""
+    names = open_sizes(dim)
+    if len(names) != 1:
+        return {}
+    at_0, at_1 = (with_sizes(dim, {names[0]: n}) for n in (0, 1))
+    if type(at_0) is not int or type(at_1) is not int or at_1 == at_0:
+        return {}
+    found, rest = divmod(size - at_0, at_1 - at_0)
+    var = tirx.Var(SYMBOL_PREFIX + names[0], "int32")
+    linear = var * (at_1 - at_0) + at_0
+    same = tvm.sym.Analyzer().can_prove_equal(structural_map(dim, [(tvm.ir.Var, lambda _: var)]),
+                                              linear)  # fmt: skip
+    return {names[0]: found} if same and rest == 0 and found > 0 else {}
+
+
+def _ambiguous(name: str, declared: Sequence[Any], known: Sequence[Any]) -> NoReturn:
+    """Refuse a shape whose sizes no array says.
+
+    Raises:
+        LanguageError: always.
+    """
+    found = open_sizes(tuple(known))
+
+    def plain(var: Any) -> Any:
+        return tirx.Var(str(var.name).removeprefix(SYMBOL_PREFIX), "int32")
+
+    shape = ", ".join(str(structural_map(d, [(tvm.ir.Var, plain)])) for d in declared)
+    raise LanguageError(f"{name} is declared as ({shape}), from which {', '.join(found)} does not"
+                        " follow", code="OpenSize",
+                        next_step=f"give it by name, {found[0]}=…, or declare a dimension that is"
+                        f" {found[0]} itself")  # fmt: skip

@@ -129,3 +129,68 @@ def test_open_sizes_without_the_command_line(tmp_path: Path) -> None:
     path.write_text(HEAD + OUTSIDE, encoding="utf-8")
     with pytest.raises(LanguageError, match="needs the size 'outer'"):
         _execute(path, "k").k.compile(dtype="float32", n=32)
+
+
+def _called(tmp_path: Path, text: str) -> Any:
+    """The function ``k`` of a file of this text."""
+    path = tmp_path / "user.py"
+    path.write_text(HEAD + text, encoding="utf-8")
+    return _execute(path, "k").k
+
+
+MULTIPLES = """
+@tilelang.jit
+def k(X):
+    N = T.const("N")
+    X: T.Tensor((32, SIZE), "float32")
+    Y = T.empty((32, N), "float32")
+    with T.Kernel(1) as _:
+        for i, j in T.Parallel(32, N):
+            Y[i, j] = X[i, j % 32] * 2.0
+    return Y
+"""
+
+
+@pytest.mark.parametrize(("size", "given", "found"), [("2 * N", {}, 32), ("N + 32", {}, 32),
+                                                      ("N // 2", {"N": 128}, 128)])  # fmt: skip
+def test_sizes_of_which_multiples_are_declared(
+    tmp_path: Path, size: str, given: dict[str, int], found: int
+) -> None:
+    """``2 * N`` says what N is; ``N // 2`` does not, and takes it by name."""
+    data = np.arange(32 * 64, dtype=np.float32).reshape(32, 64)
+    out = _called(tmp_path, MULTIPLES.replace("SIZE", size))(data, **given)
+    np.testing.assert_array_equal(out, np.tile(data[:, :32], found // 32) * 2)
+
+
+def test_a_size_that_no_shape_says_is_named(tmp_path: Path) -> None:
+    """Several numbers are 64 when halved: the refusal says which size is asked for, and how."""
+    function = _called(tmp_path, MULTIPLES.replace("SIZE", "N // 2"))
+    with pytest.raises(LanguageError, match=r"X is declared as \(32, N // 2\), from which N") as e:
+        function(np.zeros((32, 64), np.float32))
+    assert "N=" in str(e.value.next_step)
+
+
+def test_int8_products_choose_their_fidelity(tmp_path: Path) -> None:
+    """A call can pass no fidelity: int8 is multiplied at the one that takes all of its bits."""
+    function = _called(
+        tmp_path,
+        """
+@tilelang.jit
+def k(A, B):
+    M, N, K = T.const("M, N, K")
+    A: T.Tensor((M, K), "int8")
+    B: T.Tensor((K, N), "int8")
+    C = T.empty((M, N), "int32")
+    with T.Kernel(1) as _:
+        a = T.alloc_shared((32, 32), "int8")
+        b = T.alloc_shared((32, 32), "int8")
+        c = T.alloc_fragment((32, 32), "int32")
+        T.copy(A, a)
+        T.copy(B, b)
+        T.gemm(a, b, c, clear_accum=True)
+        T.copy(c, C)
+    return C
+""",
+    )
+    a, b = np.random.default_rng(1).integers(-127, 128, (2, 32, 32)).astype(np.int8)
+    np.testing.assert_array_equal(function(a, b), a.astype(np.int64) @ b)
