@@ -75,7 +75,8 @@ def contract_for(
     """The contract of a source kernel on a device family.
 
     Defaults: 32-bit DST unless the device has none; with it HiFi3 on Wormhole (HiFi4 with 32-bit
-    DST is an erratum there, tt-metal issue 38306) and HiFi4 on Blackhole; HiFi4 with 16-bit DST.
+    DST is an erratum there, tt-metal issue 38306) and HiFi4 on Blackhole; HiFi4 with 16-bit DST,
+    and where int8 is multiplied, whose bits no other fidelity takes whole.
 
     Raises:
         GoldenError: an unknown family or fidelity, 32-bit DST on Grayskull, or a float32
@@ -112,7 +113,8 @@ def contract_for(
             )
     wide = device_family != "grayskull" if fp32_dest is None else fp32_dest
     if fidelity is None:
-        fidelity = "HiFi3" if wide and device_family == "wormhole" else "HiFi4"
+        bytes_ = any(dtype_of(a.source) == "int8" for c in kernel.calls(GEMM) for a in c.args[:2])
+        fidelity = "HiFi3" if wide and device_family == "wormhole" and not bytes_ else "HiFi4"
     has_half = "float16" in storage.values()
     dest: Dest = "float32" if wide else "float16" if has_half else "bfloat16"
     return NumericContract(

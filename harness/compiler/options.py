@@ -182,12 +182,15 @@ class CompileOptions:
         """Whether DST holds 32-bit datums."""
         return self.arch.fp32_dest if self.fp32_dest is None else self.fp32_dest
 
-    @property
-    def math_fidelity(self) -> str:
-        """The fidelity in force: HiFi4 + 32-bit DST is an RTL bug on Wormhole (tt-metal #38306)."""
+    def math_fidelity(self, *, integers: bool) -> str:
+        """The fidelity in force; ``integers``: int8 is multiplied, all bits of which HiFi4 takes.
+
+        Otherwise HiFi4 + 32-bit DST is an RTL bug on Wormhole (tt-metal #38306).
+        """
         if self.fidelity is not None:
             return self.fidelity
-        return "HiFi3" if self.arch.family == "wormhole" and self.use_fp32_dest else "HiFi4"
+        faulty = self.arch.family == "wormhole" and self.use_fp32_dest
+        return "HiFi3" if faulty and not integers else "HiFi4"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as the plan records it."""
@@ -223,6 +226,7 @@ def in_force(
     core_ranges: tuple[CoreRange, ...],
     fp32_dest: bool,
     fidelity: str,
+    integers: bool,
 ) -> CompileOptions:
     """``options`` with what earlier passes settled; None stays where it stands for the same."""
 
@@ -230,7 +234,7 @@ def in_force(
         return asked if (default if asked is None else asked) == used else used
 
     arch = find_arch(device)
-    usual = CompileOptions(device=device, fp32_dest=fp32_dest).math_fidelity
+    usual = CompileOptions(device=device, fp32_dest=fp32_dest).math_fidelity(integers=integers)
     return replace(
         options,
         device=device,

@@ -52,7 +52,7 @@ def dequantised_gemm_reference(
 
 def int8_gemm(M: int = 128, N: int = 96, K: int = 160, block_M: int = 64, block_N: int = 32,
               block_K: int = 32, dtype: str = "int8") -> Any:  # fmt: skip
-    """C = A B in int32, of integers from -127 to 127; needs fidelity HiFi4."""
+    """C = A B in int32, of integers from -127 to 127."""
 
     @T.prim_func
     def main(
@@ -148,7 +148,7 @@ def weight_only_gemm_reference(
 
 def scaled_int8_gemm(M: int = 128, N: int = 96, K: int = 160, block_M: int = 64, block_N: int = 32,
                      block_K: int = 32, out_dtype: str = "bfloat16") -> Any:  # fmt: skip
-    """C = A B of int8 with a scale for each row of A and each column of B; needs HiFi4."""
+    """C = A B of int8 with a scale for each row of A and each column of B."""
 
     @T.prim_func
     def main(

@@ -78,7 +78,8 @@ _WORKS: Final = {
     " sizes may be expressions, `T.copy(x[a:b, :], block[0 : b - a, :])`",
     "fill": "a block set to a number, infinities included",
     "clear": "a block set to zero",
-    "gemm": "C += A B on blocks, both transposes; int8 by int8 into int32 at fidelity HiFi4",
+    "gemm": "C += A B on blocks, both transposes; int8 by int8 into int32, at HiFi4 unless"
+    " another fidelity is asked for",
     "alloc_reducer": "a block that iterations of T.Parallel are reduced into, by sum, max or min",
     "reducer_init": "a reducer set to what changes nothing, or to a value",
     "reducer_update": "a value given to an element of a reducer,"

@@ -28,7 +28,7 @@ _EXACT = "HiFi4"
 """The fidelity whose phases multiply all seven magnitude bits of both operands."""
 
 
-def check_integers(program: BlockProgram, options: CompileOptions) -> None:
+def check_integers(program: BlockProgram, options: CompileOptions, fidelity: str) -> None:
     """Refuse what the vector and matrix units would compute otherwise than in integers.
 
     Raises:
@@ -36,7 +36,7 @@ def check_integers(program: BlockProgram, options: CompileOptions) -> None:
     """
     for stmt in walk(program.body):
         if isinstance(stmt, Gemm):
-            _check_gemm(stmt, options)
+            _check_gemm(stmt, options, fidelity)
             continue
         bare = [b for b in stmt.bare if _is_integer(b)] if isinstance(stmt, Accumulate) else []
         if bare:
@@ -91,7 +91,7 @@ def _rounds(stmt: Eltwise) -> bool:
     return stmt.expr == as_stored(Leaf(found[0]), stmt.dst.dtype)
 
 
-def _check_gemm(stmt: Gemm, options: CompileOptions) -> None:
+def _check_gemm(stmt: Gemm, options: CompileOptions, fidelity: str) -> None:
     kinds = (stmt.a.dtype, stmt.b.dtype, stmt.c.dtype)
     if not any(_is_integer(b) for b in (stmt.a, stmt.b, stmt.c)):
         return
@@ -100,9 +100,9 @@ def _check_gemm(stmt: Gemm, options: CompileOptions) -> None:
             "integers are int8 by int8 into int32")  # fmt: skip
     if not options.use_fp32_dest:
         _no(stmt, "an int8 T.gemm in a 16-bit destination register", "leave --no-fp32-dest out")
-    if options.math_fidelity != _EXACT:
-        _no(stmt, f"an int8 T.gemm at {options.math_fidelity}, which drops bits of its operands",
-            f"use --fidelity {_EXACT}")  # fmt: skip
+    if fidelity != _EXACT:
+        _no(stmt, f"an int8 T.gemm at {fidelity}, which drops bits of its operands",
+            f"leave --fidelity out, or use {_EXACT}")  # fmt: skip
 
 
 def _is_integer(buffer: Buffer) -> bool:

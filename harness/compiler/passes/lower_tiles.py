@@ -45,7 +45,7 @@ from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.kernel import Kernel, loads_of, read_kernel, with_body
 from harness.compiler.masks import keeps
 from harness.compiler.options import CompileOptions, chosen
-from harness.compiler.passes.propagate_layout import describe_onchip
+from harness.compiler.passes.propagate_layout import describe_onchip, multiplies_integers
 from harness.compiler.tt_ops import seq
 from harness.language.regions import constant
 from simulator.arch import Arch
@@ -90,12 +90,13 @@ class LowerTTTileIntrinsics(TTPass):
         forward_stores(program, list(block_ranges(kernel)))
         check_spans(program, list(block_ranges(kernel)), fp32_dest=options.use_fp32_dest)
         normalise(program, capacity, block_ranges(kernel))
-        check_integers(program, options)
+        fidelity = options.math_fidelity(integers=multiplies_integers(func))
+        check_integers(program, options, fidelity)
         check_in_place(program.body)
         body = _Lowering(kernel, capacity, program, options.arch).run()
         func = with_body(func, body)
         config = {
-            "math_fidelity": options.math_fidelity,
+            "math_fidelity": fidelity,
             "fp32_dest_acc_en": options.use_fp32_dest,
             "dst_full_sync_en": False,
             "math_approx_mode": False,

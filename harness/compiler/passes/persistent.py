@@ -19,6 +19,7 @@ from harness.compiler.kernel import Kernel, read_kernel
 from harness.compiler.matching import tensor_bytes
 from harness.compiler.options import CompileOptions, chosen, in_force
 from harness.compiler.partition import expand
+from harness.compiler.passes.propagate_layout import multiplies_integers
 from harness.compiler.runtime_plan import emit_tt_plan
 from harness.compiler.split.answers import answered
 from harness.compiler.split.bind import bind
@@ -140,6 +141,7 @@ class GridToPersistentTT(TTPass):
             core_ranges=tuple(ir_sugar.core_ranges(func)),
             fp32_dest=config["fp32_dest_acc_en"],
             fidelity=config["math_fidelity"],
+            integers=multiplies_integers(func),
         )
         for name in ("device", "strategy", "fp32_dest", "fidelity"):
             ours, theirs = getattr(self.options, name), getattr(options, name)

@@ -84,6 +84,12 @@ def describe_onchip(kernel: Kernel) -> Mapping[str, Mapping[str, Any]]:
     return out
 
 
+def multiplies_integers(func: tirx.PrimFunc) -> bool:
+    """Whether T.gemm reads int8, which is kept as sign and magnitude for nothing else."""
+    described = attrs.get(func, attrs.TT_ONCHIP_DESC, {})
+    return any(desc["data_format"] == DataFormat.Int8.value for desc in described.values())
+
+
 class PropagateTTLayout(TTPass):
     """Formats and pages from tensors to on-chip buffers."""
 

@@ -119,7 +119,11 @@ def test_mixed_products_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({}, "at HiFi3"), ({"fidelity": "LoFi"}, "at LoFi"), ({**HIGH, "fp32_dest": False}, "16-bit")],
+    [
+        ({"fidelity": "HiFi3"}, "at HiFi3"),
+        ({"fidelity": "LoFi"}, "at LoFi"),
+        ({**HIGH, "fp32_dest": False}, "16-bit"),
+    ],
 )
 def test_options_that_would_lose_bits_are_refused(options: dict[str, Any], words: str) -> None:
     """Fewer phases leave bits of the operands out, and 16 bits hold no sum."""
