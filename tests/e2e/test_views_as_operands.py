@@ -107,6 +107,32 @@ def test_an_op_takes_a_view_as_a_block_of_its_shape(name: str, device: str) -> N
     right(kernel(", ".join([*header, made]), body), device, given, wanted(**given))
 
 
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("size", [32, 16])
+def test_whole_numbers_are_stored_by_groups(size: int, device: str) -> None:
+    """int8 cut from real numbers through a view, in whole tiles or element by element."""
+    count = 64 // size
+    func = kernel("X: T.Tensor((32, 64), 'float32'), Y: T.Tensor((32, 64), 'int8'),"
+                  " Z: T.Tensor((32, 64), 'float32')", f"""
+with T.Kernel(1) as _:
+    x = T.alloc_fragment((32, 64), "float32")
+    q = T.alloc_fragment((32, 64), "int8")
+    T.copy(X, x)
+    groups = T.reshape(x, (32, {count}, {size}))
+    cut = T.reshape(q, (32, {count}, {size}))
+    for i, g, j in T.Parallel(32, {count}, {size}):
+        cut[i, g, j] = T.cast(T.clamp(groups[i, g, j], -50.0, 50.0), "int8")
+    for i, g, j in T.Parallel(32, {count}, {size}):
+        groups[i, g, j] = cut[i, {count - 1} - g, j] * 2.0
+    T.copy(q, Y)
+    T.copy(x, Z)
+""")  # fmt: skip
+    x = numbers(32, 64)
+    cut = np.clip(x, -50, 50)
+    turned = cut.reshape(32, count, size)[:, ::-1].reshape(32, 64)
+    right(func, device, {"X": x}, {"Y": cut, "Z": turned * 2})
+
+
 def test_a_view_that_splits_no_dimension_of_its_block_is_refused() -> None:
     """Three dimensions that are no groups of rows or columns are no operand, and are told so."""
     with pytest.raises(LanguageError, match="lie in other tiles") as caught:

@@ -106,7 +106,7 @@ def moved_tensor(
 def moved_store(nest: Nest, stmt: tirx.BufferStore) -> list[Statement]:
     """The statements of a store to computed places of an on-chip block."""
     buffer = stmt.buffer
-    if buffer.name in nest.reader.held or len(buffer.ty.shape) > 2:
+    if len(buffer.ty.shape) > 2:
         no_index(buffer, stmt)
     block, row, col = _block(nest, buffer, stmt.indices[:], stmt)
     everywhere = np.ones(row.numbers.shape, np.bool_)
@@ -120,6 +120,9 @@ def moved_store(nest: Nest, stmt: tirx.BufferStore) -> list[Statement]:
     form = "row" if len(nest.extents) == 1 else "full"
     value = nest.reader.block_of(f"{buffer.name}_new", block.dtype, tuple(nest.extents), form)
     nest.target = value
+    if buffer.name in nest.reader.held:
+        nest.reader.whole[value] = dtype_of(buffer)
+        nest.check_whole(stmt)
     expr = nest.expr(stmt.value)
     store = Moved(stmt, block, value, block, tuple(found), row.base, col.base, scatters=True)
     return [*nest.before, Eltwise(stmt, value, expr), store]

@@ -80,7 +80,7 @@ class Nest:
                        next_step="index the block by the loop variables in order")  # fmt: skip
             block = self.target = self.parts.write(buffer, starts, extents, stmt)
             if buffer.name in self.reader.held:
-                self._check_whole(stmt)
+                self.check_whole(stmt)
             expr = self.expr(stmt.value)
             if isinstance(expr, Leaf) and (load := gathers_into(self.before, expr, block)):
                 load.dst = block
@@ -96,12 +96,12 @@ class Nest:
                             form)  # fmt: skip
         self.target = block
         if computed:
-            self._check_whole(stmt)
+            self.check_whole(stmt)
             self.reader.whole[block] = dtype
         expr = self.expr(stmt.value)
         return [*self.before, Eltwise(stmt, block, expr), *self.reader.unload(stmt, region, block)]
 
-    def _check_whole(self, stmt: tirx.BufferStore) -> None:
+    def check_whole(self, stmt: tirx.BufferStore) -> None:
         """Refuse real numbers where whole ones are stored, unless they are cut."""
         if is_real(stmt.value):
             dtype = dtype_of(stmt.buffer)

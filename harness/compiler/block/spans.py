@@ -40,6 +40,7 @@ from harness.compiler.block.model import (
     walk,
 )
 from harness.compiler.block.moved import Moved
+from harness.compiler.block.parts import Extract, Insert
 from harness.compiler.block.shifts import remainder
 from harness.compiler.block.whole import NARROW, SIGNED, WHOLE, given
 from harness.compiler.diagnostics import refuse
@@ -124,9 +125,10 @@ class _Spans:
             return self.of(stmt.expr)
         if isinstance(stmt, Transpose):
             return self.known.get(stmt.src)
-        if isinstance(stmt, Moved):
+        if isinstance(stmt, (Moved, Extract, Insert)):
             spans = [self.known[b] for b in stmt.uses() if b in self.known]
-            return functools.reduce(_hull, spans, (0.0, 0.0)) if spans else None
+            beside = [(0.0, 0.0)] if isinstance(stmt, Moved) else []
+            return functools.reduce(_hull, [*spans, *beside]) if spans else None
         if isinstance(stmt, Reduce):
             span = self.known.get(stmt.src)
             if stmt.pool == "MAX" or span is None:
@@ -253,6 +255,11 @@ def check_spans(program: BlockProgram, ranges: list[Bounds], *, fp32_dest: bool)
             limit = narrow if isinstance(stmt, Transpose) or stmt.pool == "MAX" else _PARTIAL
             _check(stmt, stmt.src.name, [spans.of(Leaf(stmt.src))], limit)
             _check(stmt, stmt.dst.name, [spans.of(Leaf(stmt.dst))], EXACT)
+            whole.add(stmt.dst)
+        elif isinstance(stmt, (Extract, Insert)):
+            _check(stmt, name, [spans.of(Leaf(b)) for b in (stmt.dst, stmt.src)], narrow)
+            whole.add(stmt.dst)
+        elif isinstance(stmt, Moved):  # as bytes, within L1
             whole.add(stmt.dst)
         elif not isinstance(stmt, Store):
             _no(stmt, f"a part of int32 block {name!r}, which is computed",
