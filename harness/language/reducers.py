@@ -20,6 +20,7 @@ from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
 from harness.language.ops import copy, fill, reduce, register_op
+from harness.language.reducergroups import grouped
 from harness.language.regions import Region, constant
 from harness.language.spans import location
 from harness.language.tensors import FRAGMENT, block_dtype, dims_of
@@ -169,6 +170,8 @@ class _Reading:
         while isinstance(inner, tirx.For) and inner.kind == tirx.ForKind.PARALLEL:
             loops.append(inner)
             inner = inner.body
+        alone = inner
+        loops, inner = grouped(loops, inner, self.kinds)
         before: list[Any] = []
         after: list[Any] = []
 
@@ -198,7 +201,7 @@ class _Reading:
         inner = structural_map(
             inner, [(tirx.Evaluate, updated), (tirx.BufferStore, stored)], order="pre"
         )
-        if not before and not after and inner.same_as(loops[-1].body):
+        if not before and not after and inner.same_as(alone):
             return node
         pairs = [(loop.loop_var, loop.extent) for loop in loops]
         made = [*before, _nest(pairs, inner, node.span), *after]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import harness
 from harness.errors import LanguageError
-from tests.e2e.test_moved_elements import DEVICES, kernel
+from tests.e2e.test_moved_elements import DEVICES, kernel, numbers, right
 
 TENSORS = "X: T.Tensor((64, 96), 'float32'), P: T.Tensor((3, 64, 96), 'float32'), "
 TENSORS += "Y: T.Tensor((64,), 'float32'), C: T.Tensor((2, 96), 'float32')"
@@ -146,3 +147,23 @@ with T.Kernel(2) as b:
     )
     verdict = harness.check(func, device=device, oracle="llvm")
     assert verdict.passed, (verdict.reason, verdict.findings)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("op", ["sum", "max"])
+def test_groups_of_columns_are_given_to_one_element(op: str, device: str) -> None:
+    """``acc[i, j // 4]`` takes four neighbours each, as group norms of few channels do."""
+    func = kernel("X: T.Tensor((32, 32), 'float32'), Y: T.Tensor((32, 8), 'float32')", f"""
+with T.Kernel(1) as _:
+    x = T.alloc_fragment((32, 32), "float32")
+    y = T.alloc_reducer((32, 8), "float32", op="{op}")
+    T.copy(X, x)
+    T.reducer_init(y)
+    for i, j in T.Parallel(32, 32):
+        T.reducer_update(y[i, j // 4], x[i, j] * (j % 4))
+    T.finalize_reducer(y)
+    T.copy(y, Y)
+""")  # fmt: skip
+    x = numbers(32, 32)
+    groups = (x * (np.arange(32) % 4)).reshape(32, 8, 4)
+    right(func, device, {"X": x}, {"Y": groups.sum(2) if op == "sum" else groups.max(2)})
