@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,8 @@ from harness.language.regions import constant
 from harness.language.tensors import SHARED
 from harness.language.walks import structural_map
 
+_LOOPS: Final = 2
+"""Loops over a matrix."""
 Numbers = npt.NDArray[np.int64]
 
 
@@ -193,7 +195,7 @@ def _strided(nest: Any, params: set[Any], ranges: Sequence[Bounds]) -> list[_Str
         nest = nest.body
     variables = [loop.loop_var for loop in loops]
     extents = [constant(loop.extent) for loop in loops]
-    if None in extents or len(loops) > 2:
+    if None in extents:
         return []
     stores = list(nest.seq) if isinstance(nest, tirx.SeqStmt) else [nest]
     out = []
@@ -205,6 +207,8 @@ def _strided(nest: Any, params: set[Any], ranges: Sequence[Bounds]) -> list[_Str
         found = list(_places(store.indices, loops, extents, ranges))
         if None not in found:
             bases, numbers = zip(*found, strict=True)
+            if len(loops) > _LOOPS and any(plane.any() for plane in numbers[:-_LOOPS]):
+                continue  # plane by plane, then
             out.append(_Strided(store, bases, numbers))
     return out
 

@@ -9,6 +9,7 @@ loops at once is left alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -64,8 +65,13 @@ def _statement(stmt: Any, matrices: Sequence[Any]) -> Any:
     works = [(moved, kept) for moved, kept in ways if moved is not None]
     if not works:
         return stmt
-    _, kept = min(works, key=lambda way: way[0])
+    # What is moved is moved once per matrix: the fewer matrices, the better.
+    _, kept = min(works, key=lambda way: (way[0], -_size(way[1]) if way[0] else 0))
     return _rebuilt([loop for loop in loops if loop not in kept], kept, inner)
+
+
+def _size(loops: Sequence[tirx.For]) -> int:
+    return math.prod(constant(loop.extent) or 1 for loop in loops)
 
 
 def _kept(loops: Sequence[tirx.For]) -> Iterator[Sequence[tirx.For]]:

@@ -82,7 +82,7 @@ def moved_tensor(
     if any(mentions(i, nest.variables) for i in lead):
         return None
     row, col = _index(nest, above), _index(nest, last)
-    if row is None or col is None or _in_runs(nest, row, col):
+    if row is None or col is None or (len(indices) > 1 and _in_runs(nest, row, col)):
         return None
     guard = _guard(nest, row.numbers.shape, *([] if inside is None else [inside]))
     if not guard.any():

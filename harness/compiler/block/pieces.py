@@ -61,7 +61,8 @@ class Pieces:
                     f"start at multiples of {TILE}, or store it as bfloat16")  # fmt: skip
         if not self._divides(self.cols.start, FACE):
             self.no(f"{self._at(self.cols)}, not a multiple of {FACE} columns",
-                    f"start regions at multiples of {FACE} columns, or pad the tensor")  # fmt: skip
+                    f"start regions at multiples of {FACE} columns, pad the tensor, or T.copy what"
+                    " a loop stores to one block, and that to the tensor")  # fmt: skip
         self.bytes = DataFormat.from_ir(dtype).tile_bytes() // TILE**2
         self.lines = next(n for n in (16, 8, 4, 2, 1) if self.rows.extent % n == 0
                           and self._divides(self.rows.start, n)

@@ -33,6 +33,7 @@ from harness.compiler.recalled import recalled
 from harness.compiler.scalars import without_scalars
 from harness.compiler.separate import separated
 from harness.compiler.signed import INT8, stored_dtype
+from harness.compiler.splitloops import split_loops
 from harness.compiler.staging import staged
 from harness.compiler.variables import with_variables
 from harness.compiler.views import View, find_views, with_views
@@ -108,7 +109,8 @@ class InferTTLayout(TTPass):
         """
         func = without_idle(func)
         func = with_numbers(recalled(with_variables(separated(without_bits(func)))))
-        func = assembled(unguarded(narrowed(parallelised(without_scalars(spread(staged(func)))))))
+        func = unguarded(narrowed(parallelised(without_scalars(spread(staged(func))))))
+        func = assembled(split_loops(func))
         func = planewise(unmasked(interchanged(placed(func))))
         func = lines_stored(func)
         kernel = read_kernel(func)
