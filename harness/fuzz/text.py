@@ -37,14 +37,13 @@ def parse_kernel(kernel: str, params: Mapping[str, Any] | None = None) -> Any:
         LanguageError: text that is no kernel of the dialect, with its line.
     """
     import harness.language as T
-    from harness.language.blockviews import unwrapped
-    from harness.language.inturn import in_turn
+    from harness.language.finished import finished
     from harness.language.reading import Text, read
 
     body = kernel.replace(IMPORT, "", 1) if kernel.lstrip().startswith(IMPORT) else kernel
     tree = _inspect(body, params or {})
     try:
-        return in_turn(unwrapped(read(Text(body, tree), {**(params or {}), "T": T})))
+        return finished(read(Text(body, tree), {**(params or {}), "T": T}))
     except HarnessError:
         raise
     except Exception as error:  # noqa: BLE001  (TVM wraps what the dialect raised)

@@ -22,13 +22,14 @@ from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
 from harness.language.assign import has_load
-from harness.language.blockviews import unwrapped
 from harness.language.elementwise import same_dtype
-from harness.language.frames import ParallelLoop, serial
-from harness.language.inturn import Between, declare_between, declare_made, in_turn
+from harness.language.finished import finished
+from harness.language.frames import ParallelLoop, SteppedLoop, serial
+from harness.language.inturn import Between, declare_between, declare_made
 from harness.language.layouts import declare_layouts
 from harness.language.located import PARSER
 from harness.language.regions import is_buffer
+from harness.language.single import declare_single, declare_singles, is_single
 
 _COMPARE: Final = {ast.Eq: "EQ", ast.NotEq: "NE", ast.Lt: "LT", ast.LtE: "LE", ast.Gt: "GT",
                    ast.GtE: "GE"}  # fmt: skip
@@ -64,11 +65,14 @@ def build(text: str, params: Mapping[str, Any] | None = None) -> Any:
             scope = _Scope(names)
             for arg in function.args.args:
                 tensor = scope.value(arg.annotation)
-                scope.names[arg.arg] = S.arg(arg.arg, tensor)
+                single = is_single(tensor)
+                scope.names[arg.arg] = (declare_single(stated, arg.arg, tensor) if single
+                                        else S.arg(arg.arg, tensor))  # fmt: skip
+            declare_singles(stated)
             scope.body(function.body)
             declare_layouts(stated)
             declare_made(stated)
-        return in_turn(unwrapped(builder.get()))
+        return finished(builder.get())
     finally:
         PARSER.reset(token)
 
@@ -124,6 +128,8 @@ class _Scope:
             loop = self.value(s.iter)
             with _loop(loop) as variables:
                 inner = self.named(s.target, variables)
+                if isinstance(loop, SteppedLoop) and isinstance(s.target, ast.Name):
+                    inner.names[s.target.id] = loop.start + variables[0] * loop.step
                 inner.parallel |= isinstance(loop, ParallelLoop)
                 inner.body(s.body)
         elif isinstance(s, ast.With) and s.items[0].optional_vars is not None:
@@ -160,6 +166,8 @@ def _loop(loop: Any) -> Iterator[list[Any]]:
     frames = [loop]
     if isinstance(loop, ParallelLoop):
         frames = [S.parallel(0, extent) for extent in loop.extents]
+    elif isinstance(loop, SteppedLoop):
+        frames = [S.serial(0, loop.trips)]
     with ExitStack() as stack:
         yield [stack.enter_context(frame) for frame in frames]
 

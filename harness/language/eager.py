@@ -20,7 +20,6 @@ from tvm.script.parser.core.parser import Parser
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
-from harness.language.blockviews import unwrapped
 from harness.language.dynamic import (
     check_size,
     dynamic,
@@ -31,10 +30,10 @@ from harness.language.dynamic import (
     with_sizes,
 )
 from harness.language.expressions import directly
-from harness.language.inturn import declare_made, in_turn
+from harness.language.finished import finished
+from harness.language.inturn import declare_made
 from harness.language.layouts import declare_layouts
 from harness.language.located import PARSER, TOKEN, language_error, place_of
-from harness.language.matrices import in_used_shapes
 from harness.language.reading import Text
 from harness.language.regions import is_buffer
 from harness.language.spans import innermost_spans
@@ -245,7 +244,7 @@ def _parse(func: Callable[..., Any], call: EagerCall) -> Any:
                 _visit(parser, nodes[0], func, call)
         made = builder.get()
         tvm.s_tir.analysis.verify_well_formed(tvm.IRModule.from_expr(made))
-        made = in_turn(in_used_shapes(unwrapped(made)))
+        made = finished(made)
     except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
         if isinstance(err, _DeclarationsRead) or _is_jump(err):
             raise _DeclarationsRead from None

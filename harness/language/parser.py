@@ -19,13 +19,13 @@ from tvm.tirx.script.parser.parser import bind_for_value, bind_with_value
 
 from harness.errors import LanguageError
 from harness.language import assign, comparisons, eager, frames, macros, typed
-from harness.language.blockviews import unwrapped
 from harness.language.branches import Else, If, Then, check_parts
 from harness.language.dynamic import DynamicKernel, open_sizes, used_values
 from harness.language.elementwise import truth
 from harness.language.expressions import directly
+from harness.language.finished import finished
 from harness.language.frames import GridLoop, Kernel, ParallelLoop
-from harness.language.inturn import declare_made, in_turn
+from harness.language.inturn import declare_made
 from harness.language.layouts import declare_layouts
 from harness.language.locals import Locals, branch, outdate_before, part
 from harness.language.located import (
@@ -37,9 +37,7 @@ from harness.language.located import (
     refuse_statement,
     register,
 )
-from harness.language.matrices import in_used_shapes
 from harness.language.reading import Text, read
-from harness.language.reducers import combined
 from harness.language.regions import is_buffer
 from harness.language.scopes import inner, names_known
 from harness.language.single import declare_single, declare_singles, is_single
@@ -317,7 +315,7 @@ def prim_func(func: Callable[..., Any] | None = None, **options: object) -> Any:
 
 def _parse(func: Callable[..., Any], variables: dict[str, Any]) -> Any:
     try:
-        return in_turn(in_used_shapes(unwrapped(combined(read(Text(func), variables)))))
+        return finished(read(Text(func), variables))
     except Exception as err:  # noqa: BLE001  (everything becomes one located LanguageError)
         error = language_error(err)
         if error.location is None:

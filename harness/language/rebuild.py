@@ -23,14 +23,14 @@ from harness.language import elementwise as E
 from harness.language import ops
 from harness.language.assign import has_load
 from harness.language.blockformats import dtype_of
-from harness.language.blockviews import unwrapped, view
+from harness.language.blockviews import view
 from harness.language.convolve import im2col
 from harness.language.dtypes import DType
+from harness.language.finished import finished
 from harness.language.flat import reshaped
 from harness.language.frames import NUM_STAGES, Kernel
-from harness.language.inturn import alloc_global, declare_between, declare_made, in_turn
+from harness.language.inturn import alloc_global, declare_between, declare_made
 from harness.language.locals import Locals, Stale
-from harness.language.matrices import in_used_shapes
 from harness.language.tensors import (
     TENSOR_DTYPES,
     VAR,
@@ -64,7 +64,7 @@ def rebuild(data: Mapping[str, Any]) -> Any:
         with IRBuilder() as builder, S.prim_func(is_private=False):
             S.func_name(data["name"])
             _Builder(data).run()
-        return in_turn(in_used_shapes(unwrapped(builder.get())))
+        return finished(builder.get())
     except LanguageError as error:
         error.location = error.location or str(data["name"])
         raise

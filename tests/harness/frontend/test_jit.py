@@ -135,6 +135,36 @@ def test_one_number_may_have_several_names(tmp_path: Path) -> None:
         load(tmp_path, twice, M=64, N=64, **plain)
 
 
+REDUCED = """
+import tilelang
+import tilelang.language as T
+
+@tilelang.jit
+def k(A):
+    M = T.const("M")
+    A: T.Tensor((M, 32), "float32")
+    B = T.empty((M,), "float32")
+    with T.Kernel(T.ceildiv(M, 32)) as bx:
+        t = T.alloc_shared((32, 32), "float32")
+        most = T.alloc_reducer((32,), "float32", op="max")
+        T.copy(A[bx * 32, 0], t)
+        T.reducer_init(most)
+        for i, j in T.Parallel(32, 32):
+            T.reducer_update(most[i], t[i, j])
+        T.finalize_reducer(most)
+        T.copy(most, B[bx * 32])
+    return B
+"""
+
+
+def test_an_eager_kernel_has_reducers(tmp_path: Path) -> None:
+    """However a kernel is written, what its text stands for is resolved alike."""
+    path = tmp_path / "reduced.py"
+    path.write_text(REDUCED)
+    a = integers(64, 32)
+    np.testing.assert_array_equal(_execute(path, "k").k(a), a.max(1))
+
+
 def test_an_autotuned_kernel_takes_its_first_configuration() -> None:
     """Fills parameters a call leaves open from the first configuration."""
     made = MODULE.add_tuned(64, 64)
