@@ -1,8 +1,10 @@
-"""Which cells a case covers: op x layout x dtype x grid class."""
+"""Which cells a case covers: op or form x layout x dtype x grid class."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from harness.fuzz.case import Case
@@ -11,6 +13,14 @@ from simulator.arch import find_arch
 OPS: Final = ("gemm", "reduce_sum", "reduce_max", "reduce_min", "reduce_absmax", "reduce_abssum",
               "cumsum", "Parallel", "Pipelined", "fill", "copy", "exp", "sigmoid", "sqrt", "max",
               "if_then_else")  # fmt: skip
+FORMS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType({
+    "reducer": re.compile(r"T\.alloc_reducer\("),
+    "planes": re.compile(r"in T\.Parallel\(\d+, \d+, \d+\)"),
+    "number": re.compile(r": T\.\w+,$", re.MULTILINE),
+    "backwards": re.compile(r", -1, -\d+\):"),
+    "short": re.compile(r"if [ij] < \d+:"),
+})  # fmt: skip
+"""What shows in a text, but is no op."""
 DTYPES: Final = ("bfloat16", "float16", "float32")
 SHARDS: Final = ("height", "width", "block", "nd")
 STATED: Final = "T.annotate_layout"
@@ -20,7 +30,7 @@ LAYOUTS: Final = ("dram", "l1", *SHARDS)
 GRIDS: Final = ("one block", "one wave", "many waves", "multicast")
 EDGES: Final = ("tiled", "ragged", "subtile")
 """Blocks that fill their tensors, blocks cut at an edge, blocks below a tile."""
-TOTAL: Final = len(OPS) * len(DTYPES) * len(LAYOUTS) * len(GRIDS) * len(EDGES)
+TOTAL: Final = (len(OPS) + len(FORMS)) * len(DTYPES) * len(LAYOUTS) * len(GRIDS) * len(EDGES)
 """Cells there are for kernels."""
 _AXIS: Final = re.compile(r"T\.ceildiv\((\d+), (\d+)\)")
 _SHARD: Final = re.compile(r"'strategy': '(\w+)'")
@@ -32,6 +42,7 @@ def cells(case: Case) -> set[str]:
         return plan_cells(case)
     grid = f"{_grid(case)}, {_edge(case)}"
     found = [op for op in OPS if f"T.{op}(" in case.kernel]
+    found += [form for form, shown in FORMS.items() if shown.search(case.kernel)]
     dtypes = [d for d in DTYPES if f'"{d}"' in case.kernel]
     return {f"{op}/{where}/{dtype}/{grid}"
             for op in found for dtype in dtypes for where in _layouts(case.kernel)}  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from harness.fuzz import bytes as bytes_
-from harness.fuzz import computed, decided, lines, parts, sent, strided
+from harness.fuzz import computed, decided, lines, looped, nests, parts, sent, stores, strided
 from harness.fuzz.branches import guard, masked
 from harness.fuzz.expressions import elementwise, update, vector_update
 from harness.fuzz.placed import placed
@@ -27,11 +27,12 @@ KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop
                 "shifted", "picked", "placed", "masked", "conditions", "viewed", "staged",
                 "lone", "layers", "scalars", "narrow", "pages", "skipped",
                 "counted", "quantised", "unpacked", "sent", "nested", "interleaved",
-                "elements")  # fmt: skip
+                "elements", "planewise", "reducers", "extremes", "reread", "short", "beside",
+                "stored_lines", "tallied", "backwards", "many", "alone")  # fmt: skip
 """Kinds of statements a swarm chooses from."""
 _WHOLE: Final = ("turned", "part", "planes", "number", "odd", "wide", "gather", "patches",
                  "scattered", "layers", "scalars", "pages", "skipped", "counted", "sent",
-                 "nested")  # fmt: skip
+                 "nested", "planewise", "short", "beside", "stored_lines")  # fmt: skip
 """Kinds for blocks of whole tiles; where blocks are joined, places are asked for instead."""
 MOST: Final = 120
 """Numbers to choose from at most: of more, Hypothesis takes what it found in loaded modules."""
@@ -262,7 +263,10 @@ _STATEMENTS: Final[dict[str, Any]] = {
     "narrow": lines.narrow, "pages": lines.pages, "skipped": decided.skipped,
     "counted": decided.counted, "quantised": bytes_.quantised, "unpacked": bytes_.unpacked,
     "sent": sent.sent, "nested": sent.nested, "interleaved": strided.interleaved,
-    "elements": strided.elements,
+    "elements": strided.elements, "planewise": nests.planewise, "reducers": nests.reducers,
+    "extremes": nests.extremes, "reread": stores.reread, "short": stores.short,
+    "beside": stores.beside, "stored_lines": stores.stored_lines, "tallied": looped.tallied,
+    "backwards": looped.backwards, "many": looped.many, "alone": looped.alone,
 }  # fmt: skip
 
 

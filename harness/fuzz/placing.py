@@ -72,7 +72,7 @@ def placements(
         _dealt(draw, full, kind, scene.grid(), out)
     often = focus == "layout" or draw(st.integers(0, 3)) == 3
     for tensor in scene.used() if often else ():
-        if tensor.name not in (*out.layouts, *scene.tables):
+        if tensor.name not in (*out.layouts, *scene.tables) and not tensor.alone:
             layout = draw(layouts(tensor, full, turned=tensor.name in scene.turned))
             out.layouts |= {tensor.name: layout} if layout else {}
     return out
@@ -83,7 +83,7 @@ def later(draw: st.DrawFn, device: str, scene: Scene) -> Layouts:
     """Layouts of the tensors of a kernel that is placed like the one before it."""
     found: Layouts = {}
     for tensor in scene.used() if draw(st.integers(0, 3)) == 3 else ():
-        if tensor.name not in scene.tables:
+        if tensor.name not in scene.tables and not tensor.alone:
             turned = tensor.name in scene.turned
             layout = draw(layouts(tensor, find_arch(device).grid, turned=turned))
             found |= {tensor.name: layout} if layout else {}

@@ -32,6 +32,8 @@ _REDUCED: Final[Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]]] = {
     "absmax": (lambda x, axis: np.max(np.abs(x), axis), np.maximum),
     "abssum": (lambda x, axis: np.sum(np.abs(x), axis), np.add),
 }  # fmt: skip
+_NOTHING: Final = {"sum": 0.0, "max": -math.inf, "min": math.inf}
+"""What changes nothing that is reduced."""
 
 
 class NotPlainError(Exception):
@@ -40,11 +42,15 @@ class NotPlainError(Exception):
 
 @dataclass
 class Memory:
-    """A tensor or a block: what lies where nobody wrote is zero beside a tensor, NaN in a block."""
+    """A tensor or a block: what lies where nobody wrote is zero beside a tensor, NaN in a block.
+
+    ``reduces`` says by what a reducer does. A number is a tensor of no dimension.
+    """
 
     data: npt.NDArray[Any]
     whole: bool
     written: npt.NDArray[np.bool_] | None = None
+    reduces: str = ""
     shape: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,11 +93,11 @@ def run(text: str, arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Arrays, Arra
         raise NotPlainError(ast.unparse(function))
     tensors: dict[str, Memory] = {}
     for arg in function.args.args:
-        shape, dtype = _value(arg.annotation, {"T": SimpleNamespace(Tensor=lambda *a: a)})
+        shape, dtype = _value(arg.annotation, {"T": _PARAMETERS})
         data = np.zeros(shape)
         if arg.arg in arrays:
             kept = "int8_bytes" if dtype == "int8" else dtype
-            data[...] = stored_by_host(arrays[arg.arg], kept)
+            data[...] = stored_by_host(arrays[arg.arg], kept).reshape(shape)
         tensors[arg.arg] = Memory(data, dtype in _WHOLE, np.zeros(shape, bool))
     for part in function.body:
         if isinstance(part, ast.With):
@@ -102,8 +108,9 @@ def run(text: str, arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Arrays, Arra
             tensors[part.targets[0].id] = made
         else:
             raise NotPlainError(ast.unparse(part))
-    return ({n: m.data for n, m in tensors.items()},
-            {n: m.written for n, m in tensors.items() if m.written is not None})  # fmt: skip
+    left = {n: m for n, m in tensors.items() if m.shape}
+    return ({n: m.data for n, m in left.items()},
+            {n: m.written for n, m in left.items() if m.written is not None})  # fmt: skip
 
 
 def _grid(grid: ast.With, tensors: Mapping[str, Memory]) -> None:
@@ -112,8 +119,9 @@ def _grid(grid: ast.With, tensors: Mapping[str, Memory]) -> None:
     extents = [_value(a, {"T": _T}) for a in call.args]  # type: ignore[attr-defined]
     names = [n.id for n in ast.walk(ids) if isinstance(n, ast.Name)]  # type: ignore[arg-type]
     with np.errstate(all="ignore"):
+        known = {n: m if m.shape else m[()] for n, m in tensors.items()}
         for place in itertools.product(*(range(n) for n in extents)):
-            _Block({**tensors, "T": _T, **dict(zip(names, place, strict=True))}).run(grid.body)
+            _Block({**known, "T": _T, **dict(zip(names, place, strict=True))}).run(grid.body)
 
 
 def _value(node: Any, names: Mapping[str, Any]) -> Any:
@@ -157,6 +165,7 @@ class _Block:
     def __init__(self, names: dict[str, Any]) -> None:
         self.names = names
         self.where: Any = True  # which places of T.Parallel a condition leaves
+        self.sizes: tuple[int, ...] = ()  # of the T.Parallel there is
 
     def value(self, node: Any) -> Any:
         return _value(node, self.names)
@@ -173,6 +182,8 @@ class _Block:
         elif isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Subscript):
             self.store(s.targets[0], self.value(s.value))
         elif isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Subscript):
+            if self.value(s.target.value).reduces:
+                return self.reduce(s.target, self.value(s.value))
             old = self.value(s.target.value)[self.value(s.target.slice)]
             value = self.value(s.value)
             lost = isinstance(s.op, ast.Mult) and _is_zero(s.value)
@@ -183,6 +194,16 @@ class _Block:
             self.loop(s, s.iter)
         else:
             raise NotPlainError(ast.unparse(s))
+        return None
+
+    def reduce(self, target: ast.Subscript, value: Any) -> None:
+        """Every element of T.Parallel gives a value to the element of a reducer it names."""
+        memory, place = self.value(target.value), np.asarray(self.value(target.slice))
+        value, where, _ = np.broadcast_arrays(value, self.where, np.empty(self.sizes))
+        nothing, (make, join) = _NOTHING[memory.reduces], _REDUCED[memory.reduces]
+        axes = tuple(k for k, n in enumerate(place.shape) if n == 1)
+        made = make(np.where(where, value, nothing), axes)
+        memory.data[place.ravel()] = join(memory.data[place.ravel()], made)
 
     def branch(self, test: Any, s: ast.If) -> None:
         around = self.where
@@ -202,6 +223,7 @@ class _Block:
             targets = [n.id for n in ast.walk(s.target) if isinstance(n, ast.Name)]
             axes = np.ix_(*(np.arange(n) for n in sizes))
             self.names |= dict(zip(targets, axes, strict=True))
+            self.sizes = tuple(sizes)
             return self.run(s.body)
         if name not in ("serial", "Pipelined", "range") or not isinstance(s.target, ast.Name):
             raise NotPlainError(ast.unparse(call))
@@ -218,8 +240,14 @@ class _Block:
             return self.copy(*call.args)
         if name == "annotate_layout":
             return None
+        if name == "reducer_update":
+            return self.reduce(call.args[0], self.value(call.args[1]))  # type: ignore[arg-type]
         args = [self.value(a) for a in call.args]
-        if name in ("fill", "clear"):
+        if name == "reducer_init":
+            args[0].data[...] = args[1] if len(args) > 1 else _NOTHING[args[0].reduces]
+        elif name == "finalize_reducer":
+            args[1].data[...] = args[0].data
+        elif name in ("fill", "clear"):
             args[0].data[...] = args[1] if name == "fill" else 0.0
         elif name == "gemm":
             a, b, c = (m.data for m in args)
@@ -290,16 +318,22 @@ def _namespace() -> SimpleNamespace:
     def alloc(shape: tuple[int, ...], dtype: str) -> Memory:
         return Memory(np.full(shape, np.nan), dtype in _WHOLE)
 
+    def reducer(shape: tuple[int, ...], dtype: str, op: str) -> Memory:
+        return Memory(np.full(shape, np.nan), dtype in _WHOLE, reduces=op)
+
     def cast(value: Any, dtype: str) -> Any:
         if dtype in _WHOLE:
             return np.trunc(value).astype(np.int64)
         return np.asarray(value, np.float64)
 
     return SimpleNamespace(
-        **UNARY, alloc_shared=alloc, alloc_fragment=alloc, cast=cast, max=np.maximum,
-        min=np.minimum, if_then_else=np.where, And=np.logical_and, Or=np.logical_or,
+        **UNARY, alloc_shared=alloc, alloc_fragment=alloc, alloc_reducer=reducer, cast=cast,
+        max=np.maximum, min=np.minimum, if_then_else=np.where, And=np.logical_and, Or=np.logical_or,
         Not=np.logical_not, clamp=np.clip, ceildiv=lambda a, b: math.ceil(a / b),
     )  # fmt: skip
 
 
 _T: Final = _namespace()
+_NUMBERS: Final = {dtype: ((), dtype) for dtype in ("float32", "bfloat16", "int32")}
+_PARAMETERS: Final = SimpleNamespace(Tensor=lambda *a: a, **_NUMBERS)
+"""What parameters are annotated with: (shape, dtype)."""

@@ -19,12 +19,18 @@ OUTPUT: Final = "Y"
 
 @dataclass(frozen=True)
 class Tensor:
-    """A parameter; ``written`` where it is an output."""
+    """A parameter; ``written`` where it is an output, ``alone`` where it is a single number."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     written: bool = False
+    alone: bool = False
+
+    @property
+    def annotation(self) -> str:
+        """What it is annotated with."""
+        return f"T.{self.dtype}" if self.alone else f'T.Tensor({self.shape!r}, "{self.dtype}")'
 
 
 @dataclass
@@ -80,6 +86,12 @@ class Scene:
         self.tensors.append(Tensor(name, shape, dtype, stem == OUTPUT))
         return name
 
+    def number(self, stem: str, dtype: str) -> str:
+        """A new parameter that is a number."""
+        name = self.name(stem)
+        self.tensors.append(Tensor(name, (1,), dtype, alone=True))
+        return name
+
     def rewrite(self, name: str) -> None:
         """An input is an output as well."""
         self.tensors = [replace(t, written=True) if t.name == name else t for t in self.tensors]
@@ -122,7 +134,7 @@ class Scene:
     def has_integers(self) -> bool:
         """Whether it reads whole numbers as data."""
         lines = (*self.lines, *self.allocations)
-        small = any(f'"{dtype}"' in line for dtype in ("int8", "uint8") for line in lines)
+        small = any(f'"{dtype}"' in line for dtype in ("int8", "uint8", "int32") for line in lines)
         return small or any(t.dtype == "int32" and t.name not in self.tables for t in self.tensors)
 
     @property
@@ -250,7 +262,7 @@ def render_in_turn(
 
 
 def _function(tensors: Sequence[Tensor], body: Sequence[str]) -> str:
-    params = [f'    {t.name}: T.Tensor({t.shape!r}, "{t.dtype}"),' for t in tensors]
+    params = [f"    {t.name}: {t.annotation}," for t in tensors]
     return "\n".join(["@T.prim_func", "def main(", *params, "):", *(f"    {line}" for line in body),
                       ""])  # fmt: skip
 
