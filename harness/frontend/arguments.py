@@ -44,6 +44,24 @@ def numbers(name: str, given: Any) -> Array:
     return array
 
 
+def held(name: str, array: Array, dtype: npt.DTypeLike) -> Array:
+    """The numbers of an argument as a tensor holds them; floating ones are rounded.
+
+    Raises:
+        LanguageError: whole numbers are wanted, and some are none or out of range.
+    """
+    if "float" in array.dtype.name and array.dtype.kind != "f":
+        array = array.astype(np.float32)  # ml_dtypes' own do not compare with integers
+    with np.errstate(invalid="ignore", over="ignore"):
+        cast = array.astype(dtype)
+    if cast.dtype.kind in "iu" and not (same := cast == array).all():
+        bad = array[~same].flat[0]
+        raise LanguageError(f"{name} is given {bad}, and holds whole numbers of {cast.dtype}",
+                            code="InvalidArguments",
+                            next_step="round or clip the array to them first")  # fmt: skip
+    return cast
+
+
 def check_made(plan: Plan, inputs: Collection[str]) -> None:
     """Refuse to make a tensor that the kernel reads and nobody gives.
 
@@ -71,5 +89,13 @@ def leave(name: str, into: Any, result: Array) -> None:
             f"{name} is written, and a {what} was passed for it",
             code="InvalidArguments",
             next_step="pass an array of its own, or name it in out_idx",
+        )
+    whole = array.dtype.kind in "iub"
+    if whole and (result.dtype.kind == "f" or not (result == result.astype(array.dtype)).all()):
+        kind = "real" if result.dtype.kind == "f" else "larger"
+        raise LanguageError(
+            f"{name} is written with {kind} numbers, and an array of {array.dtype} was passed",
+            code="InvalidArguments",
+            next_step=f"pass an array of {result.dtype}",
         )
     np.copyto(array, result, casting="unsafe")

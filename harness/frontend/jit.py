@@ -13,6 +13,7 @@ from harness.frontend.kernel import JitKernel
 from harness.language import eager
 from harness.language.dynamic import DynamicKernel, solve
 from harness.language.inturn import parameters
+from harness.language.scopes import plain
 
 _ACCEPTED: Final = ("target_host", "verbose", "pass_configs", "compile_flags", "debug_root_path",
                     "execution_backend", "cache_kwargs", "mode", "workspace_idx", "skip_check",
@@ -109,9 +110,10 @@ class JitFunction:
         """Values by parameter: given, else from the first configuration, else the default."""
         parameters = self.signature.parameters
         try:
-            values = dict(self.signature.bind_partial(*args, **keywords).arguments)
+            given = self.signature.bind_partial(*args, **keywords).arguments
         except TypeError as error:
             raise LanguageError(f"{self.__name__}: {error}", code="InvalidArguments") from None
+        values = {name: plain(value) for name, value in given.items()}
         config = first_config(self.configs, args, keywords)
         for name, parameter in parameters.items():
             if values.get(name) is None and name in config:
@@ -126,7 +128,7 @@ class JitFunction:
 
     def _split(self, keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         own = {k: v for k, v in keywords.items() if k in self.signature.parameters}
-        return own, {k: v for k, v in keywords.items() if k not in own}
+        return own, {k: plain(v) for k, v in keywords.items() if k not in own}
 
     def compile(self, *args: Any, **keywords: Any) -> JitKernel:
         """The kernel for these parameters; sizes of an eager kernel are given by name.

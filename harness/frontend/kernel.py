@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import HarnessError, LanguageError
-from harness.frontend.arguments import check_made, leave, numbers, places_of
+from harness.frontend.arguments import check_made, held, leave, numbers, places_of
 from harness.frontend.errors import FrontendError, user_place
 from harness.language.dynamic import DynamicKernel, solve
 from harness.language.flat import declared_shapes
@@ -140,7 +140,7 @@ class JitKernel:
                 declared = tuple(layout.logical_shape)
                 raise LanguageError(f"{name} is of shape {array.shape}, declared as {declared}",
                                     code="ShapeMismatch")  # fmt: skip
-            inputs[name] = array.astype(_held_as(layout))
+            inputs[name] = held(name, array, _held_as(layout))
         check_made(artifact.plan, inputs)
         done = artifact.run(inputs)
         broken = [f for f in done.findings if f.severity == "error"]

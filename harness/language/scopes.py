@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
+import numpy as np
 import tvm
 from tvm import tirx
 from tvm.script.parser._core import utils
@@ -25,7 +26,14 @@ def names_known(func: Any, caller: FrameType | None) -> dict[str, Any]:
     while caller is not None and func.__code__ not in _written_in(caller.f_code):
         caller = caller.f_back
     around = {} if caller is None else caller.f_locals
-    return {**func.__globals__, **around, **utils.get_func_nonlocals(func)}
+    known = {**func.__globals__, **around, **utils.get_func_nonlocals(func)}
+    return {name: plain(value) for name, value in known.items()}
+
+
+def plain(value: Any) -> Any:
+    """A number of NumPy's as Python's: sizes are worked out by NumPy, too."""
+    number = isinstance(value, np.generic) and value.dtype.kind in "biuf"
+    return value.item() if number else value
 
 
 def _written_in(code: CodeType) -> list[CodeType]:

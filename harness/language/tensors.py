@@ -75,7 +75,7 @@ def dims_of(shape: object, what: str) -> tuple[int, ...]:
     for dim in dims:
         value = constant(dim)
         if value is None or value < 1:
-            raise LanguageError(f"{what} has dimension {dim!r}, not a positive number",
+            raise LanguageError(f"{what} has dimension {dim!r}, no positive whole number",
                                 next_step="make every dimension a compile-time number")  # fmt: skip
         if value > LARGEST:
             raise LanguageError(f"{what} has dimension {value}, beyond 64 bits",

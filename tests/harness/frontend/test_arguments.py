@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -29,6 +30,24 @@ def _add() -> Any:
     return main
 
 
+def _scaled(rows: Any, by: Any) -> Any:
+    @T.prim_func
+    def main(A: T.Tensor((rows, 64), "float32"), B: T.Tensor((rows, 64), "float32")):
+        with T.Kernel(T.ceildiv(rows, 32)) as bx:
+            for i, j in T.Parallel(32, 64):
+                B[bx * 32 + i, j] = A[bx * 32 + i, j] * by
+
+    return main
+
+
+def test_numbers_of_numpy_are_sizes_and_values() -> None:
+    """Sizes worked out by NumPy are as good as Python's."""
+    kernel = compile_kernel(_scaled(np.int64(32), np.float32(2.5)), out_idx=[-1])
+    np.testing.assert_array_equal(kernel(ONES), 2.5)
+    with pytest.raises(LanguageError, match=r"dimension 32\.0, no positive whole number"):
+        _scaled(32.0, 1.0)
+
+
 def _locked() -> np.ndarray:
     array = np.zeros((32, 64), np.float32)
     array.flags.writeable = False
@@ -52,6 +71,36 @@ def test_results_go_where_the_caller_sees_them(passed: Any) -> None:
     """Results are not written to copies, nor to arrays that must not be."""
     with pytest.raises(LanguageError, match=r"B is (written|of shape)"):
         compile_kernel(_add())(ONES, passed)
+
+
+@pytest.mark.parametrize("given", [
+    np.full((32, 64), 2.5), np.full((32, 64), np.nan), np.full((32, 64), 2**40),
+    np.full((32, 64), -1, np.int8), np.full((32, 64), 256, np.uint16),
+    np.full((32, 64), 0.5, ml_dtypes.bfloat16),
+])  # fmt: skip
+def test_numbers_that_a_tensor_of_integers_does_not_hold_are_refused(given: Any) -> None:
+    """No number is cut to a whole one, or wrapped into range, in silence."""
+
+    @T.prim_func
+    def main(A: T.Tensor((32, 64), "uint8"), B: T.Tensor((32, 64), "float32")):
+        with T.Kernel(1) as _:
+            for i, j in T.Parallel(32, 64):
+                B[i, j] = T.cast(A[i, j], "float32")
+
+    kernel = compile_kernel(main, out_idx=[-1])
+    with pytest.raises(LanguageError, match="A is given .* and holds whole numbers of uint8"):
+        kernel(given)
+    np.testing.assert_array_equal(kernel(7.0 * ONES), 7.0)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.bool_])
+def test_results_are_not_cut_to_what_was_passed_for_them(dtype: type) -> None:
+    """Real numbers are not written to arrays of whole ones; narrower real ones are rounded."""
+    with pytest.raises(LanguageError, match="B is written with real numbers"):
+        compile_kernel(_add())(ONES, np.zeros((32, 64), dtype))
+    result = np.zeros((32, 64), np.float16)
+    compile_kernel(_add())(ONES, result)
+    np.testing.assert_array_equal(result, 2.0)
 
 
 @pytest.mark.parametrize("out_idx", [5, -3, [0, 2]])
