@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import harness
 import harness.language as T
+from tests.e2e.judged import run_judged
 
 
 def _sums(shape: tuple[int, int, int], dtype: str, *, copies: bool, line: bool) -> Any:
@@ -69,3 +71,22 @@ def test_computes_what_it_says(name: str, device: str) -> None:
     """A column of a tensor is a line on chip, whatever else moves, and goes back to one."""
     verdict = harness.check(KERNELS[name], device=device)
     assert verdict.passed, (verdict, verdict.reason, verdict.findings)
+
+
+@pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
+def test_a_tensor_read_by_its_column_and_whole(device: str) -> None:
+    """Two parts of a tensor that begin at one place are two blocks where one reaches further."""
+
+    @T.prim_func
+    def main(X: T.Tensor((32, 40), "float32"), Y: T.Tensor((32, 40), "float32")):
+        with T.Kernel(1):
+            y = T.alloc_fragment((32, 40), "float32")
+            T.clear(y)
+            for i, j in T.Parallel(32, 40):
+                for k in T.serial(4):
+                    y[i, j] += X[i, k] * X[i, j]
+            T.copy(y, Y)
+
+    x = np.random.default_rng(0).integers(-9, 10, (32, 40)).astype(np.float32)
+    expected = x * x[:, :4].sum(1, keepdims=True)
+    np.testing.assert_array_equal(run_judged(main, {"X": x}, device), expected)

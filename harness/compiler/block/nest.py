@@ -237,6 +237,8 @@ class Nest:
                 isinstance(known, Load)
                 and known.region.tensor.same_as(buffer)
                 and (str(known.region.starts) == text and access is None)
+                and list(known.region.extents) == list(region.extents)
+                and known.dst.form == form
             ):
                 return self.operand(known.dst, None, node, turned=False)
         block = make_buffer(self.reader.temp(f"{buffer.name}_block"), dtype, shape, form)
