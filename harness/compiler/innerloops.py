@@ -6,7 +6,7 @@ Iterations of T.Parallel are independent, so each may be as far along the inner 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from tvm import tirx
 
@@ -14,6 +14,8 @@ from harness.compiler.affine import mentions
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import children, loads_of, over_children, read_kernel, with_body
 from harness.compiler.nests import is_parallel, parallel_nest
+
+_ALIKE: Final = "loop alike for all places, with the condition on what is stored inside the loop"
 
 
 def interchanged(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -55,24 +57,57 @@ def _split(stmt: Any, loops: Sequence[tirx.For]) -> Any:
             if child is not None:
                 out.append(_split(child, loops))
         return out[0] if len(out) == 1 else tirx.SeqStmt(out)
-    if isinstance(stmt, tirx.IfThenElse):
-        _check_alike(stmt.condition, loops, "a condition around a loop", stmt)
-    elif is_parallel(stmt):
+    if isinstance(stmt, tirx.IfThenElse) and _differs(stmt.condition, loops):
+        _check_kept(stmt)
+        parts = [_under(stmt.condition, stmt.then_case)]
+        if stmt.else_case is not None:
+            parts.append(_under(tirx.Not(stmt.condition), stmt.else_case))
+        return _split(parts[0] if len(parts) == 1 else tirx.SeqStmt(parts), loops)
+    if is_parallel(stmt):
         _no("T.Parallel inside a loop inside T.Parallel", stmt)
-    elif isinstance(stmt, tirx.For):
+    if isinstance(stmt, tirx.For):
         for bound in (stmt.min, stmt.extent):
-            _check_alike(bound, loops, "the extent of a loop", stmt)
+            if _differs(bound, loops):
+                _no("the extent of a loop inside T.Parallel that differs between iterations", stmt)
     return over_children(stmt, lambda child: _split(child, loops))
 
 
-def _check_alike(value: Any, loops: Sequence[tirx.For], what: str, node: Any) -> None:
-    if mentions(value, [loop.loop_var for loop in loops]) or loads_of(value):
-        _no(f"{what} inside T.Parallel that differs between iterations", node)
+def _differs(value: Any, loops: Sequence[tirx.For]) -> bool:
+    return bool(mentions(value, [loop.loop_var for loop in loops]) or loads_of(value))
 
 
-def _no(what: str, node: Any) -> NoReturn:
-    refuse(what, node=node, next_step="loop alike for all places, with the condition on what is"
-           " stored inside the loop")  # fmt: skip
+def _check_kept(stmt: tirx.IfThenElse) -> None:
+    """Asked anew at every store, a condition must still be what it was around them.
+
+    Raises:
+        CompileError: what it reads is stored to under it, or both of its sides store to a tensor,
+            of which two stores in turn would each leave a part.
+    """
+    read = {load.source for load in loads_of(stmt.condition)}
+    stored = [store.buffer for store in _stores(stmt)]
+    if any(buffer in read for buffer in stored):
+        _no("a condition around a loop inside T.Parallel, on what is stored under it", stmt)
+    if stmt.else_case is not None and any(b.ty.storage_scope in ("", "global") for b in stored):
+        _no("if and else around a loop inside T.Parallel that store to a tensor", stmt,
+            "give a scalar of the iteration its value in either, T.alloc_var, and store that after"
+            " both")  # fmt: skip
+
+
+def _stores(stmt: Any) -> list[tirx.BufferStore]:
+    if isinstance(stmt, tirx.BufferStore):
+        return [stmt]
+    return [store for child in children(stmt) for store in _stores(child)]
+
+
+def _under(condition: Any, stmt: Any) -> Any:
+    """A statement with a condition on everything it stores, rather than around it."""
+    if _has_loop(stmt):
+        return over_children(stmt, lambda child: _under(condition, child))
+    return tirx.IfThenElse(condition, stmt, None, span=stmt.span)
+
+
+def _no(what: str, node: Any, step: str = _ALIKE) -> NoReturn:
+    refuse(what, node=node, next_step=step)
 
 
 def _has_loop(stmt: Any) -> bool:

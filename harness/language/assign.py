@@ -92,13 +92,15 @@ def assign(self: Any, target: Any, value: Any) -> None:
 
 
 def _assign_variable(self: Any, variable: Any, value: Any) -> None:
-    if getattr(self, "tt_locals", None) is not None:
+    nest, scalar = getattr(self, "tt_locals", None), variable.source
+    if nest is not None and not any(scalar.same_as(own) for own in nest.own):
         raise LanguageError(
-            f"scalar {variable.source.name!r} is assigned inside T.Parallel, whose iterations have"
-            " no order",
-            next_step="assign it outside, or store to a block",
+            f"scalar {scalar.name!r} is assigned inside T.Parallel, whose iterations have no order",
+            next_step="allocate it inside, where every iteration has its own, or store to a block",
         )
     variables.assign(variable, value)
+    if nest is not None:
+        outdate(self, scalar)
 
 
 def _store(self: Any, target: Any, value: Any) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 from harness.language.blockviews import unwrapped
 from harness.language.inturn import in_turn
 from harness.language.matrices import in_used_shapes
+from harness.language.private import spread
 from harness.language.reducers import combined
 
 
 def finished(func: Any) -> Any:
-    """The function with reducers, views and flat tensors resolved; a module of several in turn."""
-    return in_turn(in_used_shapes(unwrapped(combined(func))))
+    """The function with scalars of iterations, reducers, views and flat tensors resolved; a module of several in turn."""
+    return in_turn(in_used_shapes(unwrapped(combined(spread(func)))))

@@ -56,6 +56,8 @@ class Locals:
         self.reads: dict[Any, list[Any]] = {}
         self.changed: list[Any] = []
         """Buffers stored to in this part of a branch, or in the nest."""
+        self.own: list[Any] = []
+        """Scalars allocated inside the nest, which every iteration has for itself."""
         self.parts: list[Any] = []
         """Those stored to in the parts of the branch that is being read."""
 
@@ -119,12 +121,12 @@ def outdate_before(parser: Any, body: Sequence[Any]) -> None:
     for stmt in body:
         found.visit(stmt)
     nest = parser.tt_locals
+    known = parser.var_table.get()
+    meant = [known.get(name) for name in found.names]
+    stored = [getattr(value, "source", value) for value in meant]  # a scalar's name is a load
     for buffer in {b for read in nest.reads.values() for b in read}:
-        if (
-            found.calls
-            or buffer.name in found.names
-            or any(parser.var_table.get().get(name) is buffer for name in found.names)
-        ):
+        if found.calls or buffer.name in found.names or any(b is not None and buffer.same_as(b)
+                                                            for b in stored):  # fmt: skip
             outdate(parser, buffer)
 
 
@@ -136,7 +138,7 @@ class _Stores(doc.NodeVisitor):
         self.calls = False
 
     def _target(self, node: Any) -> None:
-        target = getattr(node, "value", None) if isinstance(node, doc.Subscript) else None
+        target = node.value if isinstance(node, doc.Subscript) else node
         if isinstance(target, doc.Name):
             self.names.add(target.id)
         elif isinstance(node, doc.Subscript):

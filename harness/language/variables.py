@@ -15,6 +15,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
+from harness.language.located import PARSER
 from harness.language.tensors import VAR, dtype_name
 
 _DTYPES = ("int32", "float32")
@@ -52,7 +53,11 @@ def alloc_var(dtype: object, *args: Any, scope: str = VAR, init: Any = None) -> 
     if scope != VAR:
         raise LanguageError(f"T.alloc_var scope {scope!r}", next_step="leave scope out")
     name = dtype_name(dtype, accepted=_DTYPES)
-    return Variable(S.alloc_buffer((1,), name, scope=VAR), init)
+    buffer = S.alloc_buffer((1,), name, scope=VAR)
+    nest = getattr(PARSER.get(), "tt_locals", None)
+    if nest is not None:
+        nest.own.append(buffer)
+    return Variable(buffer, init)
 
 
 def is_variable(value: Any) -> bool:

@@ -36,6 +36,25 @@ def _product(m: int, n: int, k: int, dtype: str, block: int = 32) -> Any:
     return main
 
 
+def _triangle(dtype: str) -> Any:
+    """A loop for some places only, and another value for the others."""
+
+    @T.prim_func
+    def main(X: T.Tensor((32, 40), dtype), Y: T.Tensor((32, 40), "float32")):
+        with T.Kernel(1):
+            y = T.alloc_fragment((32, 40), "float32")
+            T.clear(y)
+            for i, j in T.Parallel(32, 40):
+                if i > j:
+                    for k in T.serial(3):
+                        y[i, j] += X[i, j] * k
+                else:
+                    y[i, j] = -1
+            T.copy(y, Y)
+
+    return main
+
+
 def _parts(dtype: str) -> Any:
     """Parts of a block added up, some under conditions, and elements of a tensor."""
 
@@ -89,6 +108,7 @@ KERNELS = {
     "product, small blocks": _product(48, 64, 5, "bfloat16", 16),
     "parts": _parts("bfloat16"),
     "parts, float32": _parts("float32"),
+    "triangle": _triangle("bfloat16"),
     "sums": _sums("bfloat16"),
     "sums, float16": _sums("float16"),
 }
@@ -119,10 +139,23 @@ def _refused(form: str) -> Any:
             x = T.alloc_fragment((32, 32), "float32")
             T.copy(X, x)
             for i, j in T.Parallel(32, 32):
+                if x[i, j] > 0:
+                    for _ in T.serial(3):
+                        x[i, j] -= 1
+            T.copy(x, Y)
+
+    @T.prim_func
+    def otherwise(X: T.Tensor((32, 32), "float32"), Y: T.Tensor((32, 32), "float32")):
+        with T.Kernel(1):
+            x = T.alloc_fragment((32, 32), "float32")
+            T.copy(X, x)
+            for i, j in T.Parallel(32, 32):
                 if i > j:
                     for _ in T.serial(3):
                         x[i, j] += 1
-            T.copy(x, Y)
+                    Y[i, j] = x[i, j]
+                else:
+                    Y[i, j] = 0
 
     @T.prim_func
     def nested(X: T.Tensor((32, 32), "float32"), Y: T.Tensor((32, 32), "float32")):
@@ -135,14 +168,16 @@ def _refused(form: str) -> Any:
                         x[i, j] += 1
             T.copy(x, Y)
 
-    return {"bounds": bounds, "condition": condition, "nested": nested}[form]
+    kernels = (bounds, condition, otherwise, nested)
+    return next(k for k in kernels if k.attrs["global_symbol"] == form)
 
 
 @pytest.mark.parametrize(
     ("form", "text"),
     [
         ("bounds", "differs between iterations"),
-        ("condition", "differs between iterations"),
+        ("condition", "on what is stored under it"),
+        ("otherwise", "that store to a tensor"),
         ("nested", "T.Parallel inside a loop inside T.Parallel"),
     ],
 )
