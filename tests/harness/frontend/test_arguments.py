@@ -88,7 +88,7 @@ def test_numbers_that_a_tensor_of_integers_does_not_hold_are_refused(given: Any)
                 B[i, j] = T.cast(A[i, j], "float32")
 
     kernel = compile_kernel(main, out_idx=[-1])
-    with pytest.raises(LanguageError, match="A is given .* and holds whole numbers of uint8"):
+    with pytest.raises(LanguageError, match=r"A is given .* and holds whole numbers of uint8"):
         kernel(given)
     np.testing.assert_array_equal(kernel(7.0 * ONES), 7.0)
 
