@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import tvm
 from tvm import tirx
+from tvm.ir import TensorLoad
 
 from harness.compiler.affine import mentions
 from harness.compiler.block.pieces import FACE
@@ -38,11 +39,13 @@ TURNS: Final = "tt.turns"
 def in_pieces(kernel: Kernel, var: Any) -> bool:
     """Whether blocks move by whole rows of faces along the last dimension of every tensor.
 
-    A single element that is read is chosen from its tile, wherever it is.
+    Elements that T.Parallel reads are chosen from their tiles or moved within L1, wherever they
+    are.
     """
     for place in places(kernel):
         last = place.dim == len(place.tensor.ty.shape) - 1
-        if last and not place.is_element and (step_of(place.start, var) or 0) % FACE:
+        read = isinstance(place.node, TensorLoad)
+        if last and not read and (step_of(place.start, var) or 0) % FACE:
             return False
     return True
 

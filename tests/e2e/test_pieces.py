@@ -287,3 +287,20 @@ with T.Kernel(2, 4) as (bx, by):
         return
     with pytest.raises(CompileError, match="'q' may be used before it is filled"):
         harness.compile(kernel)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_groups_of_a_few_channels_take_their_factors_from_anywhere(device: str) -> None:
+    """Blocks of three rows, each with three numbers of a vector that begin inside faces."""
+    right(text(
+        "X: T.Tensor((12, 40), 'float32'), W: T.Tensor((12,), 'float32'),"
+        " Y: T.Tensor((12, 40), 'float32')",
+        "with T.Kernel(4) as g:\n"
+        "    x = T.alloc_fragment((3, 40), 'float32')\n"
+        "    rows = T.alloc_fragment((3,), 'float32')\n"
+        "    all = T.alloc_fragment((1,), 'float32')\n"
+        "    T.copy(X[g * 3, 0], x)\n"
+        "    T.reduce_max(x, rows, dim=1)\n"
+        "    T.reduce_max(rows, all, dim=0)\n"
+        "    for i, j in T.Parallel(3, 40):\n"
+        "        Y[g * 3 + i, j] = (x[i, j] - all[0]) * W[g * 3 + i]\n"), device)  # fmt: skip
