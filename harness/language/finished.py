@@ -12,5 +12,5 @@ from harness.language.reducers import combined
 
 
 def finished(func: Any) -> Any:
-    """The function with scalars of iterations, reducers, views and flat tensors resolved; a module of several in turn."""
+    """Iterations' own scalars, reducers, views and flat tensors resolved; several kernels apart."""
     return in_turn(in_used_shapes(unwrapped(combined(spread(func)))))
