@@ -33,6 +33,7 @@ def declared_memory(
     """Where plan and programs treat memory otherwise than source and options ask for."""
     yield from _places(plan, source)
     yield from _depths(plan, options, programs)
+    yield from _exponents(plan, contract)
     if contract.fp32_dest:
         yield from _precision(plan, programs)
     yield from _idle(plan, programs)
@@ -131,6 +132,19 @@ def _blocks(
     if options.prefetch:
         return 2 if several else 1, None
     return 1, 1
+
+
+def _exponents(plan: Plan, contract: NumericContract) -> Iterator[Finding]:
+    """Exponents of 5 bits stay where the source has some: no kernel is built of both widths."""
+    if "float16" in contract.storage.values():
+        return
+    for index, cb in enumerate(plan.circular_buffers):
+        if cb.data_format == DataFormat.Float16.value:
+            yield finding(
+                "NumericModeMismatch",
+                f"circular buffer {cb.id} holds Float16, and nothing in the source is float16",
+                location=f"$.circular_buffers[{index}].data_format",
+            )
 
 
 def _precision(plan: Plan, programs: ProgramFile) -> Iterator[Finding]:

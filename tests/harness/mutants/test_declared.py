@@ -122,6 +122,21 @@ def test_a_spill_that_loses_bits_is_found(index: int) -> None:
     assert "unpack_to_dest" in _changed(index, unpack_to_dest=False)["NumericModeMismatch"]
 
 
+def test_exponents_of_another_width_are_found() -> None:
+    """Ones are ones in float16 too, but tt-metal builds no kernel of exponents of both widths."""
+    made = compile_kernel(norm.layer_norm(M=32, N=32), grid=(1, 1))
+    scalers = [i for i, cb in enumerate(made.plan.circular_buffers) if "scaler" in cb.name]
+    assert scalers
+    cbs = tuple(
+        replace(cb, data_format="Float16") if i in scalers else cb
+        for i, cb in enumerate(made.plan.circular_buffers)
+    )
+    built = Built(replace(made.plan, circular_buffers=cbs), made.programs).sealed()
+    verdict = check(made, artifact=dataclasses.replace(made, plan=built.plan))
+    found = [f.location for f in verdict.findings if f.code == "NumericModeMismatch"]
+    assert found == [f"$.circular_buffers[{i}].data_format" for i in scalers]
+
+
 def test_a_tensor_placed_elsewhere_is_found() -> None:
     """Who asks for nothing gets DRAM, page by page."""
     made = _compiled()
