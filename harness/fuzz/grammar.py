@@ -28,14 +28,15 @@ KINDS: Final = ("elementwise", "update", "reduce", "gemm", "fill", "cast", "loop
                 "lone", "layers", "scalars", "narrow", "pages", "skipped",
                 "counted", "quantised", "unpacked", "sent", "nested", "interleaved",
                 "elements", "planewise", "reducers", "extremes", "reread", "short", "beside",
-                "stored_lines", "tallied", "backwards", "many", "alone")  # fmt: skip
+                "stored_lines", "tallied", "backwards", "many", "alone",
+                "compared")  # fmt: skip
 """Kinds of statements a swarm chooses from."""
 _WHOLE: Final = ("turned", "part", "planes", "number", "odd", "wide", "gather", "patches",
                  "scattered", "layers", "scalars", "pages", "skipped", "counted", "sent",
                  "nested", "planewise", "short", "beside", "stored_lines")  # fmt: skip
 """Kinds for blocks of whole tiles; where blocks are joined, places are asked for instead."""
-MOST: Final = 120
-"""Numbers to choose from at most: of more, Hypothesis takes what it found in loaded modules."""
+MOST: Final = 100
+"""Numbers to choose from at most: beyond, Hypothesis takes what it found in loaded modules."""
 FAR: Final = 48
 """Elements a tensor has along a dimension for each block it may have, unless those are two: more
 tiles show nothing else, and made a tenth of the kernels take a third of the time."""
@@ -44,7 +45,7 @@ WIDE: Final = 160
 _FOCUSED: Final = {
     "gemm": ("gemm", "gemm", "elementwise", "cast"),
     "elementwise": ("elementwise", "update", "vector", "column", "cast"),
-    "reduce": ("reduce", "reduce", "vector", "elementwise"),
+    "reduce": ("reduce", "reduce", "vector", "elementwise", "compared"),
     "layout": ("cast", "elementwise", "gemm"),
     "schedule": ("gemm", "loop", "reduce"),
 }
@@ -267,6 +268,7 @@ _STATEMENTS: Final[dict[str, Any]] = {
     "extremes": nests.extremes, "reread": stores.reread, "short": stores.short,
     "beside": stores.beside, "stored_lines": stores.stored_lines, "tallied": looped.tallied,
     "backwards": looped.backwards, "many": looped.many, "alone": looped.alone,
+    "compared": lines.compared,
 }  # fmt: skip
 
 

@@ -70,6 +70,41 @@ def narrow(draw: st.DrawFn, scene: Scene) -> None:
     _used(draw, scene, f"{line}[i, 0]" if dim else f"{line}[0, j]")
 
 
+def compared(draw: st.DrawFn, scene: Scene) -> None:
+    """Elements chosen by how they compare with the largest or least of lines, carried or not.
+
+    They are finite: two infinities have no difference, by which comparisons are made.
+    """
+    if not scene.blocks or not scene.summable:
+        return
+    dim = draw(st.sampled_from(scene.summable))
+    kind, first = draw(st.sampled_from((("max", -1024.0), ("min", 1024.0), ("absmax", 0.0))))
+    source, _ = draw(st.sampled_from(scene.blocks))
+    block = scene.alloc("e", (scene.bm, scene.bn), "float32", "fragment")
+    bounded = f"T.max(T.min({source}[i, j], 1000.0), -1000.0)"
+    scene.emit(*scene.parallel(f"{block}[i, j] = {bounded}"))
+    vector = scene.alloc("v", (scene.bm if dim else scene.bn,), "float32", "fragment")
+    if draw(st.booleans()):
+        others = draw(st.lists(st.sampled_from(scene.blocks), max_size=2))
+        scene.emit(f"T.fill({vector}, {first})", *(
+            f"T.reduce_{kind}({one}, {vector}, dim={dim}, clear=False)"
+            for one in (*(name for name, _ in others), block)))  # fmt: skip
+    else:
+        scene.emit(f"T.reduce_{kind}({block}, {vector}, dim={dim})")
+    held = f"{vector}[{'i' if dim else 'j'}]"
+    if draw(st.booleans()):
+        whole = scene.alloc("e", (scene.bm, scene.bn), "float32", "fragment")
+        scene.emit(*scene.parallel(f"{whole}[i, j] = {held}"))
+        held = f"{whole}[i, j]"
+    value = f"{block}[i, j]"
+    own = f"T.abs({value})" if kind == "absmax" else value
+    sides = draw(st.permutations((own, held)))
+    test = f" {draw(st.sampled_from(('==', '!=', '>=', '>', '<=', '<')))} ".join(sides)
+    chosen = scene.alloc("e", (scene.bm, scene.bn), "float32", "fragment")
+    scene.emit(*scene.parallel(f"{chosen}[i, j] = T.if_then_else({test}, {value}, 0.25)"))
+    scene.blocks.append((chosen, "float32"))
+
+
 def pages(draw: st.DrawFn, scene: Scene) -> None:
     """Rows that a tensor of indices chooses, as a cache of tokens lays its pages, added up."""
     if not scene.whole:
