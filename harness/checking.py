@@ -135,10 +135,8 @@ def check(
             run_options=run_options, overflow=input_kind is None and oracle == "auto", **keywords,
         )  # fmt: skip
     started = time.perf_counter()
-    if isinstance(kernel, Artifact):
-        made = kernel
-    else:
-        made = compile_kernel(kernel, function=function, options=options, **keywords)
+    made = kernel if isinstance(kernel, Artifact) else compile_kernel(
+        kernel, function=function, options=options, **keywords)  # fmt: skip
     draws = draws or drawn.Draws(made.source, made.contract)
     case = _Case(made, made.plan, made.programs, made.contract, draws, backend=backend)
     passes = {f"compile.{p.name}": p.seconds for p in made.compilation.passes}
@@ -214,8 +212,8 @@ def _judged(
     if oracle in RUNGS:
         return _climbed(case, inputs, oracle, kind, seed, options)
     if inputs is not None:
-        given = case.artifact.in_used_shapes(inputs)
-        return _finish(case, [("given", given, None)], oracle, None, options)
+        used = case.artifact.in_used_shapes(inputs)
+        return _finish(case, [("given", used, None)], oracle, None, options)
     rounds: list[tuple[str, dict[str, Any], GoldenResult | None]] = []
     kinds = drawn.kinds_for(kind, oracle)
     for one in kinds:
