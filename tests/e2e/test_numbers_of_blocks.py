@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import harness
@@ -150,6 +151,38 @@ def _sizes(take: Any, put: Any) -> Any:
             T.copy(a, C[b * 32, 0])
 
     return main
+
+
+@pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
+def test_numbers_made_from_one_another_lose_nothing(device: str) -> None:
+    """A number stands for itself where one is made: it is not repeated, which cuts it to TF32."""
+
+    @T.prim_func
+    def main(X: T.Tensor((4, 40), "float32"), N: T.Tensor((1,), "int32"),
+             Y: T.Tensor((1,), "float32")):  # fmt: skip
+        with T.Kernel(1):
+            hits = T.alloc_fragment((40,), "int32")
+            more = T.alloc_fragment((1,), "int32")
+            n = T.alloc_fragment((1,), "int32")
+            x = T.alloc_fragment((1,), "float32")
+            y = T.alloc_fragment((1,), "float32")
+            n[0] = 0
+            T.clear(y)
+            for k in T.serial(4):
+                for j in T.Parallel(40):
+                    hits[j] = T.if_then_else(X[k, j] > 0, 1, 0)
+                T.reduce_sum(hits, more, dim=0)
+                n[0] = n[0] + more[0]
+                T.copy(X[k, 0:1], x)
+                y[0] += x[0]
+            N[0] = n[0]
+            Y[0] = y[0]
+
+    x = np.random.default_rng(0).integers(-9, 10, (4, 40)).astype(np.float32)
+    x[:, 0] = 1 + 2.0**-20
+    made = harness.compile(main, device=device).run({"X": x}).outputs
+    assert (made["N"][0], made["Y"][0]) == ((x > 0).sum(), 4 + 2.0**-18)
+    assert harness.check(main, {"X": x}, device=device).passed
 
 
 def test_sizes_that_may_differ_are_refused() -> None:

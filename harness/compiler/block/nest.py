@@ -124,7 +124,9 @@ class Nest:
         chosen = picks(parts, buffer, starts, extents, fixed, node) if fixed else []
         block = parts.read(buffer, starts, extents, node)
         if not chosen:
-            return self.operand(block, REPEATED.get(access), node, turned=self._lies(block, access))
+            alone = self.target is not None and block.shape == self.target.shape == (1, 1)
+            repeated = None if alone else REPEATED.get(access)  # repeating cuts to TF32
+            return self.operand(block, repeated, node, turned=self._lies(block, access))
         return self._picked(block, chosen, access, node)
 
     def _lies(self, block: Buffer, access: str) -> bool:
