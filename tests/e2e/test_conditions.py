@@ -187,6 +187,7 @@ def main(X: T.Tensor((32, 32), "{dtype}"), Y: T.Tensor((32, 32), "float32")):
     x = np.random.default_rng(0).standard_normal((32, 32)).astype(np.float32)
     x = x.astype(ml_dtypes.bfloat16).astype(np.float32)
     x[0, :2], x[1, :2], x[2, 0] = np.inf, -np.inf, 3.3895313892515355e38  # the largest bfloat16
+    x[3, :2] = np.nan
     infinity = np.float32(-np.inf if number.startswith("-") else np.inf)
     held = [np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal]
     want = np.zeros((32, 32))

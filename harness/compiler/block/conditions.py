@@ -101,11 +101,13 @@ def _compared(op: str, a: Expr, b: Expr) -> Expr:
         return Unary(op, binary("sub", a, b))
     beyond = binary("sub", a, Const(math.copysign(_LARGEST, b.value)))
     if op in ("eqz", "nez"):
-        is_, is_not = ("gtz", "lez") if b.value > 0 else ("ltz", "gez")
-        return Unary(is_ if op == "eqz" else is_not, beyond)
+        equal = Unary("gtz" if b.value > 0 else "ltz", beyond)
+        return equal if op == "eqz" else Unary("eqz", equal)  # NaN differs from everything
     inner = op if b.value < 0 else _MIRRORED[op]
-    if inner in ("ltz", "gez"):  # nothing is less than the least infinity
-        return Const(float(inner == "gez"))
+    if inner == "ltz":  # nothing is less than the least infinity
+        return Const(0.0)
+    if inner == "gez":  # and all but NaN is not
+        return Binary("max", Unary("gez", a), Unary("ltz", a))
     strict = {"gtz": "gez", "lez": "ltz"}[inner]
     return Unary(strict if b.value < 0 else _MIRRORED[strict], beyond)
 
