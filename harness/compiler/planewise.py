@@ -16,9 +16,11 @@ from itertools import combinations
 from typing import Any
 
 import tvm
+import tvm_ffi
 from tvm import tirx
 
 from harness.compiler.affine import mentions
+from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads_of, over_children, read_kernel, statements, with_body
 from harness.compiler.nests import parallel_nest
 from harness.compiler.waves import substituted
@@ -67,7 +69,33 @@ def _statement(stmt: Any, matrices: Sequence[Any]) -> Any:
         return stmt
     # What is moved is moved once per matrix: the fewer matrices, the better.
     _, kept = min(works, key=lambda way: (way[0], -_size(way[1]) if way[0] else 0))
-    return _rebuilt([loop for loop in loops if loop not in kept], kept, inner)
+    around = [loop for loop in loops if loop not in kept]
+    _check_apart(inner, [loop.loop_var for loop in around])
+    return _rebuilt(around, kept, inner)
+
+
+def _check_apart(body: Any, around: Sequence[Any]) -> None:
+    """Refuse what reads a block in planes that other iterations store: they go in turn here.
+
+    Raises:
+        CompileError: at the store.
+    """
+    stores = [s for s in statements(body) if isinstance(s, tirx.BufferStore)]
+    for stmt in statements(body):
+        asked = [getattr(stmt, name, None) for name in ("value", "condition")]
+        for load in loads_of(*asked):
+            for store in stores:
+                if store.buffer.same_as(load.source) and not _same_plane(store, load, around):
+                    refuse(f"{store.buffer.name!r} is read in planes that other iterations of"
+                           " T.Parallel store", node=load, code="UnsupportedConstruct",
+                           next_step="T.copy it to a block of its own before, and read"
+                           " that")  # fmt: skip
+
+
+def _same_plane(store: tirx.BufferStore, load: Any, around: Sequence[Any]) -> bool:
+    pairs = zip(store.indices[:], load.indices[:], strict=True)
+    return all(tvm_ffi.structural_equal(a, b) for a, b in pairs
+               if mentions(a, around) or mentions(b, around))  # fmt: skip
 
 
 def _size(loops: Sequence[tirx.For]) -> int:
