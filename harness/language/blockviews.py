@@ -214,8 +214,7 @@ def unwrapped(func: tirx.PrimFunc) -> tirx.PrimFunc:
         where = seen.element(node.indices)
         return tirx.BufferStore(seen.block, node.value, where, span=node.span)
 
-    regrouped = {source: seen for source, seen in views.items() if seen.regrouped}
-    body = operands_taken(body, regrouped, [str(param.name) for param in func.params])
+    body = operands_taken(body, views, [str(param.name) for param in func.params])
     body = structural_map(body, [(Call, operands)], order="post")
     callbacks = [(TensorRegion, region), (TensorLoad, load), (tirx.BufferStore, store),
                  (tirx.SeqStmt, without_declarations)]  # fmt: skip

@@ -34,6 +34,7 @@ class View(Protocol):
     block: Any
     shape: list[int]
     own: list[int]
+    regrouped: bool
 
     def element(self, given: Sequence[Any]) -> list[Any]:
         """The block's indices of an element of the view."""
@@ -43,8 +44,10 @@ class _Operands:
     """What becomes of the ops that take views, of which there may be blocks of their own."""
 
     def __init__(self, views: Mapping[Any, View], names: set[str]) -> None:
-        """``views`` of other extents than their blocks; ``names`` are taken."""
-        self.views, self.names = views, names
+        """``views`` of all blocks; ``names`` are taken."""
+        self.views = {source: seen for source, seen in views.items() if seen.regrouped}
+        self.roots = {source: seen.block for source, seen in views.items()}
+        self.names = names
         self.blocks: dict[Any, Any] = {}
 
     def taken(self, node: tirx.Evaluate) -> Any:
@@ -54,13 +57,14 @@ class _Operands:
                  if isinstance(a, TensorRegion) and a.source in self.views}  # fmt: skip
         if not taken:
             return node
-        if len(taken) == 1 and call.op.name in (COPY, FILL):
+        if len(taken) == 1 and call.op.name in (COPY, FILL) and self._apart(call):
             at, source = next(iter(taken.items()))
             seen = self.views[source]
             simple = copied(call, at, seen) if call.op.name == COPY else filled(call, seen)
             if simple is not None:
                 return simple
         planes = call.op.name == REDUCE and reduced_in_planes(call, self.views)
+        planes = planes and self._apart(call)
         if planes:
             taken.pop(0)
         if not all(_is_moved(self.views[source]) for source in taken.values()):
@@ -69,6 +73,11 @@ class _Operands:
         before, made, after = staged(call, blocks)
         op = in_planes(made, self.views) if planes else tirx.Evaluate(made, span=call.span)
         return tirx.SeqStmt([*before, op, *after]) if before or after else op
+
+    def _apart(self, call: Call) -> bool:
+        """Whether no two operands are one block: part after part, one would read what is new."""
+        sources = [a.source for a in call.args if isinstance(a, TensorRegion)]
+        return len({self.roots.get(source, source) for source in sources}) == len(sources)
 
     def block(self, source: Any) -> Any:
         """A block of a view's shape, in the dtype and scope of the block it is a view of."""
@@ -96,7 +105,7 @@ class _Operands:
 
 def operands_taken(body: Any, views: Mapping[Any, View], params: Sequence[str]) -> Any:
     """The statements with ops on views as ops on blocks; those that stay cannot be done."""
-    if not views:
+    if not any(seen.regrouped for seen in views.values()):
         return body
     names = set(params)
     structural_walk(body, [(tirx.AllocBuffer, lambda node: names.add(str(node.buffer.name)))])

@@ -25,6 +25,12 @@ def _scaled(X: Any) -> dict[str, Any]:
     return {"S": top, "Y": (groups * top[..., None]).reshape(32, 96)}
 
 
+def _own_maxima(X: Any) -> dict[str, Any]:
+    made = X.copy()
+    made[:, 15:17] = X.reshape(32, 2, 16).max(2)
+    return {"Y": made}
+
+
 FORMS: dict[str, tuple[dict[str, Any], str, str, Wanted]] = {
     "patches of rows": (
         {"X": numbers(2, 64) % 4, "K": numbers(32, 32) % 4}, "Y: T.Tensor((2, 64, 32), 'float32')",
@@ -81,6 +87,15 @@ with T.Kernel(1) as _:
     T.copy(x, Y)
 """, lambda X: {"Y": (X.reshape(4, 256).cumsum(1)
                       - X.reshape(4, 256).sum(1)[:, None]).reshape(16, 64)}),
+    "a block and its own view": (
+        {"X": numbers(32, 32)}, "Y: T.Tensor((32, 32), 'float32')",
+        """
+with T.Kernel(1) as _:
+    x = T.alloc_fragment((32, 32), "float32")
+    T.copy(X, x)
+    T.reduce_max(T.reshape(x, (32, 2, 16)), x[:, 15:17], dim=2)
+    T.copy(x, Y)
+""", _own_maxima),
     "groups filled from columns, and back": (
         {"X": numbers(32, 96)}, "S: T.Tensor((32, 3), 'float32'), Y: T.Tensor((32, 96), 'float32')",
         """
