@@ -181,6 +181,11 @@ FIXED: Final = (
     _on("listed", (2, 1), M=96, N=32),
     _on("narrowed", (2, 1), M=64, N=64),
     _on("nibbles", (2, 1), M=64, N=64),
+    *(_on(name, (2, 1), M=64, N=32) for name in (
+        "layered", "given", "momentum", "cut", "numbered", "winners", "lined", "tallied",
+        "downwards")),
+    _on("crowded", M=32, N=32),
+    _on("parted", (2, 1), M=32, N=64),
     _on("unpermute", (2, 1), tokens=50, dim=32),
     _on("grouped_gemm", (2, 1), total=77, groups=3, N=32, K=32),
     _on("paged", (2, 1), M=64, N=32),

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from harness.kernels.table import KERNELS, SEQUENCES, Packaged
-from harness.mutants import decided, eight, kernels, places, planes, texts, turned
+from harness.mutants import decided, eight, kernels, places, planes, rewritten, texts, turned
 from harness.mutants.edit import Built, replace
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.schema import Semaphore
@@ -54,6 +54,7 @@ SOURCES: Final = MappingProxyType(
         **turned.KERNELS,
         **decided.KERNELS,
         **eight.KERNELS,
+        **rewritten.KERNELS,
         texts.DRAWN: Packaged(texts.drawn, texts.no_reference),
         "mixed": Packaged(kernels.mixed, kernels.mixed_reference),
         "masked": Packaged(kernels.masked, kernels.masked_reference),
