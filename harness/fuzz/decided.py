@@ -17,7 +17,13 @@ def asked(draw: st.DrawFn, scene: Scene, turns: int = 0) -> str:
     names = draw(st.lists(st.sampled_from(sorted(sizes)), min_size=1, max_size=3, unique=True))
     table = scene.tensor("D", tuple(sizes[v] for v in names), "int32")
     scene.tables.append(table)
-    return f"{table}[{', '.join(names)}]"
+    first = f"{table}[{', '.join(names)}]"
+    if draw(st.integers(0, 3)) < 3:
+        return first
+    held = draw(st.integers(1, 8))  # which asks another
+    table = scene.tensor("D", (held,), "int32")
+    scene.tables.append(table)
+    return f"{table}[T.max({first}, 0) % {held}]"
 
 
 def condition(draw: st.DrawFn, scene: Scene, turns: int = 0) -> str:

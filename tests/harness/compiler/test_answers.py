@@ -64,3 +64,36 @@ def test_threads_that_wait_for_what_is_made_decide_as_well() -> None:
     """Where a block made under a condition is used behind it, its consumer loads the datum too."""
     verdict = harness.check(samples.from_text(MADE, "main"), oracle="exact")
     assert verdict.passed, (verdict.reason, verdict.findings)
+
+
+ASKED = """
+@T.prim_func
+def main(X: T.Tensor((4, 32, 32), "float32"), t: T.Tensor((8,), "int32"),
+         of: T.Tensor((4,), "int32"), Y: T.Tensor((4, 32, 32), "float32")):
+    with T.Kernel(4) as b:
+        x = T.alloc_fragment((32, 32), "float32")
+        y = T.alloc_fragment((32, 32), "float32")
+        T.copy(X[b, 0, 0], x)
+        T.clear(y)
+        {asked}
+                y[i, j] += x[i, j]
+        T.copy(y, Y[b, 0, 0])
+"""
+QUESTIONS = {
+    "of an answer": """if t[T.max(of[b], 0) % 8] > 0:
+            for i, j in T.Parallel(32, 32):""",
+    "how often, of an answer": """for k in T.serial(T.min(t[T.max(of[b], 0) % 8], 3)):
+            for i, j in T.Parallel(32, 32):""",
+    "before a loop": """n = t[b]
+        for k in T.serial(2):
+          if n > k:
+            for i, j in T.Parallel(32, 32):""",
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_what_places_an_answer_is_known_wherever_it_decides(question: str) -> None:
+    """Whoever asks where an answer says is told that as well; what a loop asks, before it."""
+    made = samples.from_text(ASKED.format(asked=QUESTIONS[question]), "main")
+    verdict = harness.check(made, oracle="exact")
+    assert verdict.passed, (verdict.reason, verdict.findings)

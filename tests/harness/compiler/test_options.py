@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import harness
 from harness.compiler import (
     CompileOptions,
     CoreRange,
@@ -20,6 +21,7 @@ from harness.compiler import (
 )
 from harness.compiler.options import parse_core_ranges, parse_grid
 from harness.errors import CompileError, OptionError
+from harness.kernels.gemm import matmul
 from tests.harness.compiler import samples
 
 
@@ -162,6 +164,14 @@ def test_double_buffering_is_the_depth_of_circular_buffers(flag: bool, depth: in
     """enable_double_buffer changes what is allocated, which upstream's never did."""
     mod = GridToPersistentTT(enable_double_buffer=flag)(samples.staged(samples.gemm(), 4))
     assert {cb["depth"] for cb in plan_dict(mod)["circular_buffers"]} == {depth}
+
+
+@pytest.mark.parametrize(("stages", "depth"), [(0, 2), (1, 2), (2, 2), (3, 3), (4, 4)])
+def test_stages_are_the_depth_of_what_a_loop_reads(stages: int, depth: int) -> None:
+    """As many blocks are under way as a pipelined loop asks for, and no fewer than two."""
+    made = harness.compile(matmul(M=32, N=32, K=128, block_M=32, block_N=32, num_stages=stages))
+    read = [cb for cb in made.plan.circular_buffers if cb.producer == "ncrisc"]
+    assert [cb.depth for cb in read] == [depth, depth]
 
 
 @pytest.mark.parametrize(("flag", "depth"), [(True, 2), (False, 1)])
