@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import tvm
+import tvm_ffi
 from tvm import tirx
 
 from golden.approx import CLEAN, FREE, Approx, exact, merged_jumps
@@ -77,6 +78,11 @@ def _is_index(value: Any) -> bool:
     if isinstance(value, np.ndarray):
         return value.dtype.kind in "ib"
     return isinstance(value, (int, np.integer, np.bool_))
+
+
+def _itself(x: Approx) -> Approx:
+    """A side of a comparison with itself: however far off it is, the other side is as far."""
+    return x if x.value2 is not None else replace(x, bound=None, cut=None)
 
 
 class Evaluator:
@@ -239,13 +245,18 @@ class Evaluator:
         return inner
 
     def _binary(self, kind: str, expr: Any) -> Value:
-        a, b = (self.value(e) for e in self._sides(kind, expr))
+        left, right = self._sides(kind, expr)
+        a, b = self.value(left), self.value(right)
         if _is_index(a) and _is_index(b):
             if kind in ("FloorDiv", "FloorMod", "Div", "Mod") and not np.all(b):
                 raise GoldenError("division by zero in an index", location=location_of(expr))
             return _INDEX_OPS[kind](a, b)
         if kind in _COMPARISONS:
-            return self._compare(kind, as_approx(a), as_approx(b), dtype_of(expr.a))
+            first = as_approx(a)
+            if type(left) is type(right) and tvm_ffi.structural_equal(left, right):
+                first = _itself(first)
+                return compare(kind, first, first)
+            return self._compare(kind, first, as_approx(b), dtype_of(expr.a))
         return self._combine(kind, as_approx(a), as_approx(b), dtype_of(expr), expr)
 
     def _sides(self, kind: str, expr: Any) -> tuple[Any, Any]:

@@ -61,6 +61,11 @@ def isinf(x: Any) -> Any:
     return abs(x) > max_value(str(x.ty.dtype))
 
 
+def isnan(x: Any) -> Any:
+    """``T.isnan(x)``, elementwise: unlike itself."""
+    return tirx.NE(x, x)
+
+
 def transpose(src: Any, dst: Any) -> None:
     """``T.transpose(src, dst)``: ``dst[j, i] = src[i, j]``.
 

@@ -23,8 +23,6 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
         "write `y[i, j] = T.if_then_else(j >= k, T.max(x[i, j], x[i, j - k]), x[i, j])` in"
         " T.Parallel for k = 1, 2, 4 and so on, from one of two blocks into the other by turns"
     )),
-    "isnan": ("the vector unit compares by subtracting, and finds an infinity unlike itself too",
-              "test inputs outside the kernel, or T.isinf here"),
     "async_copy": _MANUAL,
     "PersistentTileScheduler": _PERSIST, "BaseTileScheduler": _PERSIST,
     "gemm_sp": ("the matrix unit has no structured sparsity", "use T.gemm on the full operand"),

@@ -124,6 +124,7 @@ _WORKS: Final = {
     "pow": "elementwise; whole powers up to 4 become products; `x ** y` too, where 0.5 and -0.5 are"
     " T.sqrt and T.rsqrt, and other powers want x > 0",
     "isinf": "elementwise: T.abs(x) > T.max_value(dtype); on tiles, an infinity equals nothing",
+    "isnan": "elementwise: `x != x`",
     "fma": "a * b + c; the product is rounded before the sum",
     "infinity": "infinity of a dtype",
     "max_value": "the largest finite value of a dtype",

@@ -1,4 +1,4 @@
-"""``x ** y``, T.fma, T.isinf, and what stands for T.cummax."""
+"""``x ** y``, T.fma, T.isinf, T.isnan, and what stands for T.cummax."""
 
 from __future__ import annotations
 
@@ -66,6 +66,40 @@ with T.Kernel(1) as _:
     made = harness.compile(func, device=device)
     np.testing.assert_array_equal(made.run({"X": x}).outputs["Y"], np.isinf(x))
     assert harness.check(made, {"X": x}).passed
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_only_nan_is_unlike_itself(dtype: str, device: str) -> None:
+    """NaN is told from infinities, whose difference with themselves is NaN too."""
+    func = kernel(f"X: T.Tensor((32, 32), '{dtype}'), Y: T.Tensor((32, 32), 'float32')", """
+with T.Kernel(1) as _:
+    for i, j in T.Parallel(32, 32):
+        Y[i, j] = (T.if_then_else(T.isnan(X[i, j]), 1.0, 0.0)
+                   + T.if_then_else(X[i, j] == X[i, j], 2.0, 0.0)
+                   + T.if_then_else(X[i, j] >= X[i, j], 4.0, 0.0)
+                   + T.if_then_else(X[i, j] < X[i, j], 8.0, 0.0))
+""")  # fmt: skip
+    x = numbers(32, 32)
+    x[0, :6] = np.inf, -np.inf, np.nan, -np.nan, 3.38e38, 0
+    made = harness.compile(func, device=device)
+    np.testing.assert_array_equal(made.run({"X": x}).outputs["Y"], np.where(np.isnan(x), 1, 6))
+    assert harness.check(made, {"X": x}).passed
+    assert harness.check(made).passed
+
+
+def test_numbers_known_to_a_bound_are_like_themselves() -> None:
+    """Golden decides what is NaN of computed numbers too, however far off the device may be."""
+    func = kernel("X: T.Tensor((32, 32), 'float32'), Y: T.Tensor((32, 32), 'float32')", """
+with T.Kernel(1) as _:
+    x = T.alloc_fragment((32, 32), "float32")
+    for i, j in T.Parallel(32, 32):
+        x[i, j] = T.exp(X[i, j]) * 3.0
+    for i, j in T.Parallel(32, 32):
+        Y[i, j] = T.if_then_else(T.isnan(x[i, j]), 0.0, x[i, j])
+""")  # fmt: skip
+    verdict = harness.check(func)
+    assert (verdict.passed, verdict.oracle) == (True, "bound"), verdict
 
 
 def test_an_unknown_argument_is_named_with_those_there_are() -> None:

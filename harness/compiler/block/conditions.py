@@ -95,6 +95,8 @@ def _compared(op: str, a: Expr, b: Expr) -> Expr:
 
     An infinity less itself is NaN. Whatever is infinite lies beyond the largest finite number.
     """
+    if a == b and not isinstance(a, Const):
+        return _itself(op, a)
     if isinstance(a, Const) and math.isinf(a.value):
         return _compared(_MIRRORED.get(op, op), b, a)
     if not isinstance(b, Const) or not math.isinf(b.value) or isinstance(a, Const):
@@ -110,6 +112,15 @@ def _compared(op: str, a: Expr, b: Expr) -> Expr:
         return Binary("max", Unary("gez", a), Unary("ltz", a))
     strict = {"gtz": "gez", "lez": "ltz"}[inner]
     return Unary(strict if b.value < 0 else _MIRRORED[strict], beyond)
+
+
+def _itself(op: str, a: Expr) -> Expr:
+    """Something compared with itself, which asks for NaN: as infinities less themselves are too."""
+    beyond = Unary("gtz", binary("sub", Unary("abs", a), Const(_LARGEST)))
+    number = Binary("max", Unary("eqz", binary("sub", a, a)), beyond)
+    if op in ("ltz", "gtz"):
+        return Const(0.0)
+    return Unary("eqz", number) if op == "nez" else number
 
 
 def whole(nest: Nest, value: Any) -> Expr:
