@@ -1,7 +1,7 @@
 """Indices that count from the end: ``a[i, -1]`` is the last element, as in Python.
 
-TileLang reads them so. A region that begins before its buffer and reaches into it stays: what a
-copy finds outside is zero.
+TileLang reads them so. A region that begins before its buffer and reaches into it stays, and so
+does one that no element from the end begins: what a copy finds outside is zero.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def counted_from_end(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """The function with such indices counted from the beginning.
 
     Raises:
-        LanguageError: one that lies before the beginning, at its line.
+        LanguageError: an element that lies before the beginning, at its line.
     """
     wrong: list[tuple[Any, int, int, Any]] = []  # what structural_map is left by loses its type
     changed: list[Any] = []
@@ -36,7 +36,8 @@ def counted_from_end(func: tirx.PrimFunc) -> tirx.PrimFunc:
         if size is None:
             return index
         if at + size < 0:
-            wrong.append((buffer, at, size, node))
+            if not isinstance(node, TensorRegion):
+                wrong.append((buffer, at, size, node))
             return index
         changed.append(node)
         return tirx.const(at + size, "int32")
