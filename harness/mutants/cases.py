@@ -168,6 +168,7 @@ FIXED: Final = (
     _on("around", M=50, N=40),
     _on("around", (2, 1), M=64, N=70),
     _on("interleaved", (2, 1), M=64, N=64),
+    _gemm(32, 64, 32, cores="2x1", multicast=True),
     _gemm(64, 64, 64, cores="2x2", multicast=True),
     _on("shifted", M=64, N=64),
     _on("shifted", (2, 1), M=50, N=70),
