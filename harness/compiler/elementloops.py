@@ -18,7 +18,7 @@ from tvm.ir import TensorLoad
 
 from harness.compiler.affine import mentions
 from harness.compiler.kernel import loads_of, over_children, read_kernel, with_body
-from harness.compiler.nests import is_parallel
+from harness.language.nests import is_parallel
 from harness.language.regions import constant
 from harness.language.walks import structural_map
 

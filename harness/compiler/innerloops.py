@@ -13,7 +13,7 @@ from tvm import tirx
 from harness.compiler.affine import mentions
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import children, loads_of, over_children, read_kernel, with_body
-from harness.compiler.nests import is_parallel, parallel_nest
+from harness.language.nests import is_parallel, parallel_nest
 
 _ALIKE: Final = "loop alike for all places, with the condition on what is stored inside the loop"
 

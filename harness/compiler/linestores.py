@@ -18,8 +18,8 @@ from tvm.tirx.stmt import BufferRegionType
 
 from harness.compiler.affine import mentions
 from harness.compiler.kernel import accesses, over_children, read_kernel, with_body
-from harness.compiler.nests import parallel_nest
 from harness.compiler.tt_ops import seq
+from harness.language.nests import parallel_nest
 from harness.language.ops import FILL
 from harness.language.regions import constant
 from harness.language.tensors import VAR

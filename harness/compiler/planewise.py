@@ -22,8 +22,8 @@ from tvm import tirx
 from harness.compiler.affine import mentions
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import loads_of, over_children, read_kernel, statements, with_body
-from harness.compiler.nests import parallel_nest
 from harness.compiler.waves import substituted
+from harness.language.nests import parallel_nest
 from harness.language.regions import constant
 
 

@@ -12,11 +12,10 @@ from tvm import tirx
 from tvm.ir import TensorLoad, TensorRegion
 
 from harness.language.flat import without_declarations
+from harness.language.nests import is_parallel, parallel_nest
 from harness.language.regions import constant
 from harness.language.tensors import FRAGMENT
 from harness.language.walks import structural_map, structural_walk
-
-_PARALLEL = tirx.ForKind.PARALLEL
 
 
 def spread(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -35,11 +34,7 @@ def spread(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 def _spread(outermost: tirx.For, names: set[str], seen: set[str]) -> Any:
-    loops: list[tirx.For] = []
-    body: Any = outermost
-    while isinstance(body, tirx.For) and body.kind == _PARALLEL:
-        loops.append(body)
-        body = body.body
+    loops, body = parallel_nest(outermost)
     sizes = [constant(loop.extent) for loop in loops]
     found = _scalars(body) if loops and None not in sizes else []
     if not found or any(constant(loop.min) != 0 for loop in loops):
@@ -78,7 +73,7 @@ def _scalars(body: Any) -> list[tirx.AllocBuffer]:
     other: set[Any] = set()
 
     def inner(loop: tirx.For) -> None:
-        if loop.kind == _PARALLEL:
+        if is_parallel(loop):
             structural_walk(loop.body, [(tirx.AllocBuffer, lambda n: other.add(n.buffer))])
 
     structural_walk(body, [

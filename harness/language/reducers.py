@@ -19,6 +19,7 @@ from tvm.ir import Call, TensorLoad
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
+from harness.language.nests import parallel_nest
 from harness.language.ops import copy, fill, reduce, register_op
 from harness.language.reducergroups import grouped
 from harness.language.regions import Region, constant
@@ -163,15 +164,10 @@ class _Reading:
 
     def loop(self, node: tirx.For) -> Any:
         """A nest, with what it gives reducers before and after it."""
-        if node.kind != tirx.ForKind.PARALLEL:
+        nest, alone = parallel_nest(node)
+        if not nest:
             return node
-        loops: list[tirx.For] = []
-        inner: Any = node
-        while isinstance(inner, tirx.For) and inner.kind == tirx.ForKind.PARALLEL:
-            loops.append(inner)
-            inner = inner.body
-        alone = inner
-        loops, inner = grouped(loops, inner, self.kinds)
+        loops, inner = grouped(nest, alone, self.kinds)
         before: list[Any] = []
         after: list[Any] = []
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import tvm
 from tvm import tirx
 
+from harness.language.nests import parallel_nest
 from harness.language.regions import constant
 from harness.language.walks import structural_map
 
@@ -27,11 +28,7 @@ def without_unit_loops(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 def _trimmed(loop: tirx.For) -> Any:
-    nest: list[tirx.For] = []
-    body: Any = loop
-    while isinstance(body, tirx.For) and body.kind == tirx.ForKind.PARALLEL:
-        nest.append(body)
-        body = body.body
+    nest, body = parallel_nest(loop)
     units = [one for one in nest if constant(one.extent) == 1 and constant(one.min) == 0]
     units = units[: max(len(nest) - _KEPT, 0)]
     if not units:
