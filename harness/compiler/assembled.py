@@ -28,7 +28,7 @@ from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY, FILL
 from harness.language.regions import constant
 from harness.language.tensors import SHARED
-from harness.language.walks import structural_map
+from harness.language.walks import replaced, structural_map
 
 _LOOPS: Final = 2
 """Loops over a matrix."""
@@ -236,10 +236,7 @@ def _places(
     axes = dict(zip(variables, np.ogrid[tuple(slice(e) for e in extents)], strict=True))
     first = {v: tirx.const(0, "int32") for v in variables}
     for index in indices:
-        base = analyzer.simplify(
-            structural_map(index, [(tvm.ir.Var, lambda v: first.get(v, v))])
-            if isinstance(index, tvm.ir.Expr) else index
-        )  # fmt: skip
+        base = analyzer.simplify(replaced(index, first))
         numbers = value_of(analyzer.simplify(index - base), axes)
         if numbers is None:
             yield None

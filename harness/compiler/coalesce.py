@@ -39,7 +39,7 @@ from harness.compiler.unitrows import with_store_loops, with_unit_loops, with_un
 from harness.compiler.waves import substituted
 from harness.language.ops import COPY
 from harness.language.regions import constant, is_buffer
-from harness.language.walks import structural_map, structural_walk
+from harness.language.walks import replaced, structural_map, structural_walk
 from simulator.arch import TILE
 
 
@@ -391,9 +391,4 @@ class Join:
 
     def _moved(self, expr: Any, analyzer: Any) -> Any:
         """An index with the axis variable scaled."""
-        if not isinstance(expr, tvm.ir.Expr):
-            return expr
-        scaled = structural_map(
-            expr, [(tvm.ir.Var, lambda v: v * self.factor if v.same_as(self.var) else v)]
-        )
-        return analyzer.simplify(scaled)
+        return analyzer.simplify(replaced(expr, {self.var: self.var * self.factor}))

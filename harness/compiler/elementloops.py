@@ -20,7 +20,7 @@ from harness.compiler.affine import mentions
 from harness.compiler.kernel import loads_of, over_children, read_kernel, with_body
 from harness.language.nests import is_parallel
 from harness.language.regions import constant
-from harness.language.walks import structural_map
+from harness.language.walks import replaced, structural_map
 
 
 def parallelised(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -121,7 +121,7 @@ def _named(indices: Sequence[Any], variables: Sequence[Any]) -> set[int] | None:
         if len(mine) > 1:
             return None
         var = variables[mine[0]]
-        after = structural_map(index, [(tvm.ir.Var, lambda v, w=var: w + 1 if v.same_as(w) else v)])
+        after = replaced(index, {var: var + 1})
         if not constant(analyzer.simplify(after - index)):
             return None
         found += mine

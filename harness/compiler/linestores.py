@@ -23,7 +23,7 @@ from harness.language.nests import parallel_nest
 from harness.language.ops import FILL
 from harness.language.regions import constant
 from harness.language.tensors import VAR
-from harness.language.walks import structural_map
+from harness.language.walks import replaced, structural_map
 
 _ZERO: Final = tirx.const(0, "int32")
 
@@ -94,7 +94,7 @@ class _Lines:
 def _nested(loops: Sequence[tirx.For], body: Any) -> Any:
     """Loops of their own around a statement."""
     own = {loop.loop_var: tirx.Var(loop.loop_var.name, "int32") for loop in loops}
-    body = structural_map(body, [(tvm.ir.Var, lambda var: own.get(var, var))])
+    body = replaced(body, own)
     for loop in reversed(loops):
         body = tirx.For(own[loop.loop_var], loop.min, loop.extent, loop.kind, body,
                         annotations=loop.annotations, span=loop.span)  # fmt: skip

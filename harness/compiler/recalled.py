@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import tvm
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
@@ -30,7 +29,7 @@ from harness.language.blockformats import dtype_of
 from harness.language.ops import COPY
 from harness.language.regions import constant
 from harness.language.tensors import VAR
-from harness.language.walks import structural_map, structural_walk
+from harness.language.walks import replaced, structural_map, structural_walk
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class _Set:
     def at(self, load: TensorLoad) -> Any:
         """What an element is."""
         values = dict(zip(self.places, load.indices, strict=True))
-        return structural_map(self.value, [(tvm.ir.Var, lambda v: values.get(v, v))], order="post")
+        return replaced(self.value, values)
 
 
 def recalled(func: tirx.PrimFunc) -> tirx.PrimFunc:

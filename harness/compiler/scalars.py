@@ -29,7 +29,7 @@ from harness.compiler.kernel import (
 from harness.compiler.tt_ops import seq
 from harness.language.regions import constant
 from harness.language.tensors import VAR
-from harness.language.walks import structural_map, structural_walk
+from harness.language.walks import replaced, structural_map, structural_walk
 
 _UNROLLED: Final = 64
 """Most iterations of a loop that is unrolled for its scalars."""
@@ -210,9 +210,9 @@ class _Scalars:
             if value is None:
                 return None
             if not mentions(value, entry.values()):  # the same in every iteration, or of its index
-                last = _at(value, var, start + extent - 1)
+                last = replaced(value, {var: start + extent - 1})
                 first = None if before is None else tirx.Select(
-                    var <= start, before, _at(value, var, var - 1))  # fmt: skip
+                    var <= start, before, replaced(value, {var: var - 1}))  # fmt: skip
                 out[scalar] = (first, last)
                 continue
             if before is None:
@@ -293,8 +293,8 @@ def _advance(
     step = analyzer.simplify(value - old)
     if mentions(step, entries):
         return None
-    base = analyzer.simplify(_at(step, var, start))
-    slope = analyzer.simplify(_at(step, var, var + 1) - step)
+    base = analyzer.simplify(replaced(step, {var: start}))
+    slope = analyzer.simplify(replaced(step, {var: var + 1}) - step)
     if mentions(slope, [var]):
         return None
 
@@ -303,13 +303,6 @@ def _advance(
         return total if modulus is None else tirx.FloorMod(total, tirx.const(modulus, "int32"))
 
     return after
-
-
-def _at(expr: Any, var: Any, value: Any) -> Any:
-    """An expression with a variable replaced."""
-    return structural_map(
-        expr, [(tvm.ir.Var, lambda v: value if v.same_as(var) else v)], order="post"
-    )
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import tvm
 from tvm import tirx
 
 from harness.language.nests import parallel_nest
 from harness.language.regions import constant
-from harness.language.walks import structural_map
+from harness.language.walks import replaced, structural_map
 
 _KEPT: Final = 2
 """Loops that stay, whatever their extents."""
@@ -34,7 +33,7 @@ def _trimmed(loop: tirx.For) -> Any:
     if not units:
         return loop
     zero = dict.fromkeys((one.loop_var for one in units), tirx.const(0, "int32"))
-    body = structural_map(body, [(tvm.ir.Var, lambda v: zero.get(v, v))])
+    body = replaced(body, zero)
     for one in reversed(nest):
         if one.loop_var not in zero:
             body = tirx.For(one.loop_var, one.min, one.extent, one.kind, body,

@@ -7,10 +7,11 @@ callbacks are for, which takes several times as long as most walks.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
+import tvm
 import tvm_ffi
 
 Visitors = Sequence[tuple[Any, Callable[..., Any]]]
@@ -31,6 +32,13 @@ def structural_walk(root: Any, visitors: Visitors, order: str = "post") -> Any:
 def structural_map(root: Any, visitors: Visitors, order: str = "post") -> Any:
     """``tvm_ffi.structural_map``."""
     return _MAP(root, _entries(visitors), [], _ORDERS[order])
+
+
+def replaced(root: Any, values: Mapping[Any, Any]) -> Any:
+    """A statement, or an expression or int, with what stands for variables in their places."""
+    if not values or isinstance(root, int):
+        return root
+    return structural_map(root, [(tvm.ir.Var, lambda var: values.get(var, var))])
 
 
 def _entries(visitors: Visitors) -> list[tuple[int, Callable[..., Any]]]:

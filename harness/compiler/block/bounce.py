@@ -17,7 +17,7 @@ from tvm import tirx
 from harness.compiler.block.lookup import Lookup
 from harness.compiler.tt_ops import TILE_ADDR, address, call
 from harness.language.blockformats import dtype_of
-from harness.language.walks import structural_map
+from harness.language.walks import replaced, structural_map
 from simulator.formats.dataformat import DataFormat
 
 
@@ -91,7 +91,7 @@ def anew(stmts: Sequence[Any], asked: Sequence[Lookup]) -> list[Any]:
         return list(stmts)
 
     def rebind(bind: tirx.Bind) -> Any:
-        value = structural_map(bind.value, [(tvm.ir.Var, lambda v: own.get(v, v))])
+        value = replaced(bind.value, own)
         return tirx.Bind(own.get(bind.var, bind.var), value, bind.span)
 
     rules = [(tirx.Bind, rebind), (tvm.ir.Var, lambda v: own.get(v, v))]

@@ -28,7 +28,7 @@ from harness.compiler.kernel import loads_of
 from harness.compiler.values import value_of
 from harness.language.blockformats import BLOCK_FORMATS, dtype_of
 from harness.language.regions import constant
-from harness.language.walks import structural_map
+from harness.language.walks import replaced
 
 if TYPE_CHECKING:
     from harness.compiler.block.nest import Nest
@@ -158,9 +158,7 @@ def _index(nest: Nest, index: Any) -> Index | None:
     for var, extent in zip(nest.variables, nest.extents, strict=True):
         analyzer.bind(var, tvm.ir.Range.from_min_extent(0, extent))
     first = dict.fromkeys(nest.variables, zero())
-    base = index
-    if isinstance(index, tvm.ir.Expr):
-        base = analyzer.simplify(structural_map(index, [(tvm.ir.Var, lambda v: first.get(v, v))]))
+    base = analyzer.simplify(replaced(index, first))
     rest = analyzer.simplify(index - base)
     numbers = value_of(rest, dict(zip(nest.variables, axes, strict=True)))
     if numbers is None:

@@ -30,7 +30,7 @@ from harness.compiler.signed import stored_dtype
 from harness.compiler.tt_ops import LOAD_L1, TILE_ADDR, address, call, loop, seq, thread, zeros
 from harness.language.blockformats import BLOCK_FORMATS
 from harness.language.regions import constant
-from harness.language.walks import structural_map
+from harness.language.walks import replaced
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
 
@@ -267,8 +267,7 @@ class _Gather:
 
     def at(self, expr: Any, place: dict[Any, Any]) -> Any:
         """An expression at the first place of a run."""
-        return self.analyzer.simplify(structural_map(
-            expr, [(tvm.ir.Var, lambda v: place.get(v, v))]))  # fmt: skip
+        return self.analyzer.simplify(replaced(expr, place))
 
     def whole(self, expr: Any, place: dict[Any, Any]) -> bool:
         """Whether an expression is a multiple of a run where one begins."""

@@ -30,7 +30,7 @@ from harness.compiler.block.moved import Moved
 from harness.compiler.block.region import Region
 from harness.compiler.diagnostics import refuse
 from harness.language.regions import constant
-from harness.language.walks import structural_map, structural_walk
+from harness.language.walks import replaced, structural_walk
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,10 +173,4 @@ class _Clocks:
 
 def _placed(region: Region, at: dict[Any, Any]) -> Region:
     """A region with its loop variables replaced."""
-
-    def placed(start: Any) -> Any:
-        if not at or isinstance(start, int):
-            return start
-        return structural_map(start, [(tvm.ir.Var, lambda v: at.get(v, v))])
-
-    return Region(region.tensor, [placed(start) for start in region.starts], region.extents)
+    return Region(region.tensor, [replaced(s, at) for s in region.starts], region.extents)

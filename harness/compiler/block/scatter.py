@@ -27,7 +27,7 @@ from harness.compiler.kernel import loads_of
 from harness.compiler.signed import stored_dtype
 from harness.compiler.tt_ops import TILE_ADDR, address, call, loop, seq, thread
 from harness.language.regions import constant
-from harness.language.walks import structural_map
+from harness.language.walks import replaced
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.tensors import padded_shape
@@ -132,8 +132,8 @@ class _Scatter:
         def one(r: Any, at: dict[Any, Any]) -> list[Any]:
             place = {**at, row: r}
             self.row = [v for v in place.values() if isinstance(v, tvm.ir.Var)]
-            starts = [_with(start, place) for start in self.region.starts]
-            here = [_with(test, place) for test in tests]
+            starts = [replaced(start, place) for start in self.region.starts]
+            here = [replaced(test, place) for test in tests]
             return self._under(here, asked, lambda found: self._runs(r, starts, found))
 
         def down(planes: Any, at: dict[Any, Any], number: Any) -> list[Any]:
@@ -213,7 +213,7 @@ class _Scatter:
         is written to a page that it does not have.
         """
         simplify, own = self.analyzer.simplify, [r, c * RUN]
-        at = [simplify(_with(place, {self.region.variables[1]: own[1]})) for place in places]
+        at = [simplify(replaced(place, {self.region.variables[1]: own[1]})) for place in places]
         clipped: list[Any] = []
         lost: list[Any] = []
         for index, size in zip(at, self.sizes, strict=True):
@@ -248,8 +248,3 @@ def _conjuncts(test: Any) -> list[Any]:
     if isinstance(test, tirx.And):
         return [*_conjuncts(test.a), *_conjuncts(test.b)]
     return [test]
-
-
-def _with(expr: Any, values: dict[Any, Any]) -> Any:
-    """An expression with variables replaced."""
-    return structural_map(expr, [(tvm.ir.Var, lambda v: values.get(v, v))], order="post")

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
-import tvm
 from tvm import tirx
 
 from harness.compiler.affine import mentions
 from harness.compiler.split.tree import EVERY, THREADS, Block, Cond, Loop, Node, block, walk
-from harness.language.walks import structural_map
+from harness.language.walks import replaced
 
 Ends = dict[Any, set[str]]
 Rows = dict[Any, dict[str, Any]]
@@ -117,4 +116,4 @@ def _with(node: Any, row: Any, own: Any) -> Any:
     """A statement or expression with one row in place of another."""
     if own.same_as(row):
         return node
-    return structural_map(node, [(tvm.ir.Var, lambda v: own if v.same_as(row) else v)], order="pre")
+    return replaced(node, {row: own})
