@@ -96,8 +96,8 @@ def _runs(row: Numbers, col: Numbers, wanted: Any, *, along: bool) -> list[Run]:
     """
     best: list[Run] | None = None
     for modulus in _REMAINDERS:
-        if modulus > max(1, len(row) // 2):
-            break
+        if modulus > max(1, len(row) // 2) or (best and len(best) <= modulus):
+            break  # every remainder has a run at least
         found = [run for first in range(modulus) for run in _stretches(
             row[first::modulus], col[first::modulus], wanted[first::modulus], first, modulus,
             along=along)]  # fmt: skip
@@ -109,17 +109,17 @@ def _runs(row: Numbers, col: Numbers, wanted: Any, *, along: bool) -> list[Run]:
 def _stretches(
     row: Numbers, col: Numbers, wanted: Any, first: int, modulus: int, *, along: bool
 ) -> Iterator[Run]:  # fmt: skip
+    down, right = np.diff(row, axis=0), np.diff(col, axis=0)
+    joined = (down == down[:, :1]).all(1) & (right == right[:, :1]).all(1)
+    joined &= (wanted[1:] == wanted[:-1]).all(1)
+    if not along:
+        joined &= down[:, 0] == 0
+    joins = joined.tolist()
+    steps = list(zip(down[:, 0].tolist(), right[:, 0].tolist(), strict=True))
     begin = 0
     while begin < len(row):
-        end, step = begin + 1, None
-        while end < len(row):
-            down, right = row[end] - row[end - 1], col[end] - col[end - 1]
-            even = (down == down[0]).all() and (right == right[0]).all()
-            now = int(down[0]), int(right[0])
-            if not even or (not along and now[0]) or (wanted[end] != wanted[begin]).any():
-                break
-            if step not in (None, now):
-                break
-            step, end = now, end + 1
+        end = begin + 1
+        while end < len(row) and joins[end - 1] and steps[end - 1] == steps[begin]:
+            end += 1
         yield Run(first + begin * modulus, modulus, end - begin)
         begin = end
