@@ -19,6 +19,7 @@ _HOME: Final = MappingProxyType(
         "Verdict": "harness.verdict",
         "check": "harness.checking",
         "compile": "harness.artifact",
+        "load": "harness.kernelfile",
         "sequence": "harness.compiler.sequence",
     }
 )
@@ -31,4 +32,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'harness' has no attribute {name!r}")
 
 
-__all__ = ["Artifact", "Result", "Verdict", "check", "compile", "sequence"]
+__all__ = ["Artifact", "Result", "Verdict", "check", "compile", "load", "sequence"]

@@ -88,8 +88,9 @@ def tt_device(request: pytest.FixtureRequest) -> str:
 def tt_check(request: pytest.FixtureRequest, tt_device: str) -> Callable[..., Verdict]:
     """``tt_check(kernel, params=None, *, device=None, oracle="auto", …)``: fail unless it is right.
 
-    ``kernel`` is a factory (called with ``params``), a PrimFunc or an IRModule. Other keywords are
-    those of :func:`harness.check`: inputs, input_kind, seed, numbers, compile options.
+    ``kernel`` is a factory (called with ``params``), a PrimFunc, an IRModule, or one of them named
+    ``"FILE.py:NAME"``, the file beside the test's: it may import TileLang. Other keywords are those
+    of :func:`harness.check`: inputs, input_kind, seed, numbers, compile options.
     """
     count = 0
     properties = request.node.user_properties  # as record_property, which warns of JUnit families
@@ -98,7 +99,7 @@ def tt_check(request: pytest.FixtureRequest, tt_device: str) -> Callable[..., Ve
               oracle: str = "auto", **keywords: Any) -> Verdict:  # fmt: skip
         nonlocal count
         __tracebackhide__ = True
-        made = _made(kernel, params)
+        made = _made(kernel, params, request.path.parent)
         keywords["device"] = device or tt_device
         artifacts = _artifacts(request, count)
         count += 1
@@ -115,15 +116,33 @@ def tt_check(request: pytest.FixtureRequest, tt_device: str) -> Callable[..., Ve
     return check
 
 
-def _made(kernel: Any, params: Mapping[str, Any] | None) -> Any:
+def _made(kernel: Any, params: Mapping[str, Any] | None, folder: Path) -> Any:
     """What to check: a factory's kernel, or the kernel itself, which takes no parameters."""
     __tracebackhide__ = True
+    if isinstance(kernel, str):
+        return _loaded(kernel, params or {}, folder)
     if callable(kernel) and not hasattr(kernel, "script"):
         return kernel(**(params or {}))
     if params:
         pytest.fail(f"parameters {', '.join(map(str, params))} are for a factory, and the kernel is"
                     " made already: give tt_check the factory", pytrace=False)  # fmt: skip
     return kernel
+
+
+def _loaded(spec: str, params: Mapping[str, Any], folder: Path) -> Any:
+    """A kernel by file and name, the file in a folder where its path is a relative one."""
+    from dataclasses import replace
+
+    from harness.errors import HarnessError
+    from harness.kernelfile import load_kernel, parse_source
+
+    __tracebackhide__ = True
+    try:
+        source = parse_source(spec)
+        return load_kernel(replace(source, path=folder / source.path), params)
+    except HarnessError as error:
+        said = str(error)
+    pytest.fail(said, pytrace=False)
 
 
 def _artifacts(request: pytest.FixtureRequest, number: int) -> Path | None:

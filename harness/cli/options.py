@@ -14,8 +14,8 @@ import typer
 
 from harness.cli.failure import UsageError
 from harness.cli.params import parse_params
-from harness.cli.source import load_kernel, parse_source
 from harness.errors import HarnessError, OptionError
+from harness.kernelfile import load_kernel, parse_source
 from simulator.arch import DEFAULT_DEVICE
 
 SourceArg = Annotated[

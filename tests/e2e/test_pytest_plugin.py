@@ -57,7 +57,7 @@ def test_example_passes_and_names_devices(project: Path) -> None:
     """Keeps the documented example working, one test per device of the marker."""
     done = run(project, "-vv")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "7 passed" in done.stdout
+    assert "8 passed" in done.stdout
     assert "test_ragged[blackhole_p150-33]" in done.stdout or (
         "test_ragged[33-blackhole_p150]" in done.stdout
     )
@@ -66,7 +66,7 @@ def test_example_passes_and_names_devices(project: Path) -> None:
 def test_device_option_replaces_markers(project: Path) -> None:
     """Lets a whole suite be pointed at another device."""
     done = run(project, "-vv", "--tt-device", "wormhole_n300")
-    assert "4 passed" in done.stdout, done.stdout
+    assert "5 passed" in done.stdout, done.stdout
     assert "blackhole" not in done.stdout
 
 
@@ -103,6 +103,23 @@ def test_what_cannot_be_judged_is_one_line(project: Path) -> None:
     assert "NoOracle: oracle replay judges plain products" in done.stdout
     assert "rungs.py" not in done.stdout
     assert "another exception" not in done.stdout
+
+
+def test_a_file_that_does_not_fit_is_one_line(project: Path) -> None:
+    """A kernel by name says which file, name or parameter is wrong, without a traceback."""
+    (project / "test_named.py").write_text(
+        "import pytest\n\n"
+        "NAMED = ['gated.py:other', 'none.py:gated', 'gated', 'gated.py:gated']\n\n\n"
+        "@pytest.mark.parametrize('spec', NAMED)\n"
+        "def test_named(tt_check, spec):\n    tt_check(spec, {'N': 32})\n"
+    )
+    done = run(project, "test_named.py")
+    assert "4 failed" in done.stdout
+    for said in ("has no 'other'", "cannot be read", "'gated' is not FILE.py:NAME",
+                 "parameter 'M' is missing"):  # fmt: skip
+        assert said in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "kernelfile.py" not in done.stdout
 
 
 def test_a_marker_without_devices_is_an_error(project: Path) -> None:

@@ -40,3 +40,8 @@ def test_ragged(tt_check: Any, rows: int) -> None:
     """Sizes that no block divides, on both architectures."""
     verdict = tt_check(scaled_sum, {"M": rows, "N": 70}, oracle="exact")
     assert verdict.oracle == "exact"
+
+
+def test_a_file_that_imports_tilelang(tt_check: Any) -> None:
+    """A kernel named by file, which lies beside this one and runs as it stands."""
+    tt_check("gated.py:gated", {"M": 40, "N": 70})

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from harness.cli.source import Source, load_kernel
+from harness.kernelfile import Source, load_kernel
 
 KERNELS = Path(__file__).with_name("kernels.py")
 

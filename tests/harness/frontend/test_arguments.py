@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import harness.language as T
-from harness.cli.source import _execute
 from harness.errors import LanguageError
 from harness.frontend.jit import compile as compile_kernel
+from harness.kernelfile import _execute
 from tests.harness.frontend.loading import KERNELS
 
 ONES = np.ones((32, 64), np.float32)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import harness
-from harness.cli.params import ParameterError
-from harness.cli.source import _execute
 from harness.errors import HarnessError, LanguageError
+from harness.kernelfile import _execute
+from harness.parameters import ParameterError
 from tests.harness.frontend.loading import load
 
 HEAD = """

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from harness.artifact import compile as compile_plan
-from harness.cli.params import ParameterError
-from harness.cli.source import SourceError, _execute
 from harness.errors import HarnessError, LanguageError
 from harness.frontend.jit import compile as compile_kernel
 from harness.frontend.jit import jit
+from harness.kernelfile import SourceError, _execute
+from harness.parameters import ParameterError
 from tests.harness.frontend.loading import KERNELS, kernel, load
 
 MODULE = _execute(KERNELS, "matmul_relu")

@@ -9,7 +9,6 @@ import tvm_ffi
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cli.source import load_kernel, parse_source
 from harness.errors import LanguageError
 from harness.fuzz.case import Case
 from harness.fuzz.draw import batch
@@ -18,6 +17,7 @@ from harness.fuzz.judge import run_case
 from harness.fuzz.options import cases
 from harness.fuzz.text import as_module, parse_kernel
 from harness.fuzz.units import BATCH, FOCI, SHARDS, Unit, units
+from harness.kernelfile import load_kernel, parse_source
 
 ROOT = Path(__file__).resolve().parents[3]
 

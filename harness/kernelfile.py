@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.cli.params import bind
 from harness.errors import HarnessError
+from harness.parameters import bind
 
 
 class SourceError(HarnessError):
@@ -48,6 +48,20 @@ def parse_source(spec: str) -> Source:
     return Source(Path(path), name)
 
 
+def load(spec: str, **params: Any) -> Any:
+    """The kernel that ``"FILE.py:NAME"`` stands for: a PrimFunc, or an IRModule.
+
+    The file runs as ``tt-harness run`` runs it: ``import tilelang`` works in it, whether TileLang
+    is installed or not. ``params`` are those of the factory, and open sizes.
+
+    Raises:
+        SourceError: the file, the name, or what running them raised, with file and line.
+        ParameterError: parameters that do not fit the factory.
+        HarnessError: what the language refused.
+    """
+    return load_kernel(parse_source(spec), params)
+
+
 def load_kernel(source: Source, params: Mapping[str, Any]) -> Any:
     """The PrimFunc or IRModule that ``source`` stands for; a factory is called with ``params``.
 
@@ -66,7 +80,7 @@ def load_kernel(source: Source, params: Mapping[str, Any]) -> Any:
                           next_step=f"it defines {names}")  # fmt: skip
     if hasattr(found, "script"):  # a PrimFunc or IRModule as it stands
         if params:
-            raise SourceError(f"is not a factory, so it takes no --param {min(params)}",
+            raise SourceError(f"is not a factory, so it takes no parameter {min(params)}",
                               location=str(source))  # fmt: skip
         return found
     if not callable(found):
@@ -86,7 +100,7 @@ def load_kernel(source: Source, params: Mapping[str, Any]) -> Any:
     if open_symbols(made):
         names = ", ".join(open_symbols(made))
         raise SourceError(f"has open sizes {names}", location=str(source),
-                          next_step="give each with --param, e.g. --param "
+                          next_step="give each as a parameter, e.g. "
                           f"{open_symbols(made)[0]}=128")  # fmt: skip
     if not hasattr(made, "script"):
         raise SourceError(f"returns a value of type {type(made).__name__}", location=str(source),
