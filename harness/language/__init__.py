@@ -11,7 +11,18 @@ from typing import Any as _Any
 
 from harness.language.blockviews import reshape, view
 from harness.language.branches import Else, If, Then
-from harness.language.composed import cosh, exp10, isinf, isnan, log10, sinh, tan, transpose, trunc
+from harness.language.composed import (
+    cosh,
+    exp10,
+    isfinite,
+    isinf,
+    isnan,
+    log10,
+    sinh,
+    tan,
+    transpose,
+    trunc,
+)
 from harness.language.convolve import c2d_im2col, im2col
 from harness.language.dtypes import NAMES as _DTYPES
 from harness.language.dtypes import dtype, get_tvm_dtype
@@ -217,6 +228,7 @@ __all__ = [
     "im2col",
     "infinity",
     "int32",
+    "isfinite",
     "isinf",
     "isnan",
     "likely",

@@ -57,8 +57,13 @@ def trunc(x: Any) -> Any:
 
 
 def isinf(x: Any) -> Any:
-    """``T.isinf(x)``, elementwise: beyond the largest number, since an infinity equals nothing."""
+    """``T.isinf(x)``, elementwise: beyond the largest number, on either side."""
     return abs(x) > max_value(str(x.ty.dtype))
+
+
+def isfinite(x: Any) -> Any:
+    """``T.isfinite(x)``, elementwise: no infinity, and not NaN, which is at most nothing."""
+    return abs(x) <= max_value(str(x.ty.dtype))
 
 
 def isnan(x: Any) -> Any:

@@ -105,7 +105,7 @@ FAMILIES: Final[tuple[tuple[str, str, str], ...]] = (
     (r"(WS\w+|ws_op|annotate_ws_schedule|WarpSpecializeFrame)", *_WARPS),
     (r"(clz|popcount|__ffs|__fns|reduce_bit\w+)", *_BITS),
     (r"ieee_\w+", "its rounding is a GPU's", "write the operator or T.sqrt, T.rsqrt"),
-    (r"(a?(sin|cos|tan)h?|atan2|copysign|fmod|hypot|ldexp|nextafter|isfinite)",
+    (r"(a?(sin|cos|tan)h?|atan2|copysign|fmod|hypot|ldexp|nextafter)",
      _NUMBER[0], "compute it from the functions of docs/language.md"),
     (_PACKED, "it works on a GPU's packed vectors", "write T.Parallel loops"),
     (r"rng_\w+", *_RANDOM),

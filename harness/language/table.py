@@ -123,7 +123,8 @@ _WORKS: Final = {
     "min": "elementwise, or of two numbers",
     "pow": "elementwise; whole powers up to 4 become products; `x ** y` too, where 0.5 and -0.5 are"
     " T.sqrt and T.rsqrt, and other powers want x > 0",
-    "isinf": "elementwise: T.abs(x) > T.max_value(dtype); on tiles, an infinity equals nothing",
+    "isinf": "elementwise: T.abs(x) > T.max_value(dtype)",
+    "isfinite": "elementwise: T.abs(x) <= T.max_value(dtype)",
     "isnan": "elementwise: `x != x`",
     "fma": "a * b + c; the product is rounded before the sum",
     "infinity": "infinity of a dtype",

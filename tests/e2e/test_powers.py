@@ -1,4 +1,4 @@
-"""``x ** y``, T.fma, T.isinf, T.isnan, and what stands for T.cummax."""
+"""``x ** y``, T.fma, T.isinf, T.isfinite, T.isnan, and what stands for T.cummax."""
 
 from __future__ import annotations
 
@@ -55,16 +55,18 @@ with T.Kernel(1) as _:
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_infinities_are_found(dtype: str, device: str) -> None:
-    """Both infinities, and not the largest numbers."""
+    """Both infinities, not the largest numbers, and of NaN neither."""
     func = kernel(f"X: T.Tensor((32, 32), '{dtype}'), Y: T.Tensor((32, 32), 'float32')", """
 with T.Kernel(1) as _:
     for i, j in T.Parallel(32, 32):
-        Y[i, j] = T.if_then_else(T.isinf(X[i, j]), 1.0, 0.0)
+        Y[i, j] = (T.if_then_else(T.isinf(X[i, j]), 1.0, 0.0)
+                   + T.if_then_else(T.isfinite(X[i, j]), 2.0, 0.0))
 """)  # fmt: skip
     x = numbers(32, 32)
-    x[0, :4] = np.inf, -np.inf, 3.38e38, -3.38e38
+    x[0, :6] = np.inf, -np.inf, 3.38e38, -3.38e38, np.nan, 0
     made = harness.compile(func, device=device)
-    np.testing.assert_array_equal(made.run({"X": x}).outputs["Y"], np.isinf(x))
+    wanted = np.isinf(x) + 2 * np.isfinite(x)
+    np.testing.assert_array_equal(made.run({"X": x}).outputs["Y"], wanted)
     assert harness.check(made, {"X": x}).passed
 
 
@@ -85,6 +87,29 @@ with T.Kernel(1) as _:
     made = harness.compile(func, device=device)
     np.testing.assert_array_equal(made.run({"X": x}).outputs["Y"], np.where(np.isnan(x), 1, 6))
     assert harness.check(made, {"X": x}).passed
+    assert harness.check(made).passed
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_infinities_of_two_blocks_are_compared(dtype: str, device: str) -> None:
+    """One infinity equals itself wherever it is from, and no other number; NaN equals nothing."""
+    tests = {"==": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal,
+             ">": np.greater, ">=": np.greater_equal}  # fmt: skip
+    value = " + ".join(f"T.if_then_else(X[i, j] {op} Z[i, j], {2.0**at}, 0.0)"
+                       for at, op in enumerate(tests))  # fmt: skip
+    func = kernel(f"X: T.Tensor((32, 32), '{dtype}'), Z: T.Tensor((32, 32), '{dtype}'),"
+                  " Y: T.Tensor((32, 32), 'float32')", f"""
+with T.Kernel(1) as _:
+    for i, j in T.Parallel(32, 32):
+        Y[i, j] = {value}
+""")  # fmt: skip
+    some = np.array([np.inf, -np.inf, np.nan, 3.38e38, -3.38e38, 0, 1, -1], np.float32)
+    x, z = np.tile(some, (32, 4)), np.tile(some[:, None], (4, 32))
+    made = harness.compile(func, device=device)
+    wanted = sum(2**at * compare(x, z) for at, compare in enumerate(tests.values()))
+    np.testing.assert_array_equal(made.run({"X": x, "Z": z}).outputs["Y"], wanted)
+    assert harness.check(made, {"X": x, "Z": z}).passed
     assert harness.check(made).passed
 
 

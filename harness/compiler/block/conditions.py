@@ -11,7 +11,16 @@ from tvm.ir import Call, TensorLoad, TensorRegion
 
 from harness.compiler.block.fold import RING, binary, is_real
 from harness.compiler.block.indices import index_expr, is_placed
-from harness.compiler.block.model import Binary, Const, Expr, Select, Unary
+from harness.compiler.block.model import (
+    Binary,
+    Const,
+    Eltwise,
+    Expr,
+    Leaf,
+    Select,
+    Unary,
+    operands,
+)
 from harness.compiler.block.shifts import divided, no_bits, shifted
 from harness.compiler.block.whole import NARROW
 from harness.compiler.diagnostics import refuse
@@ -28,6 +37,8 @@ _MIRRORED: Final = MappingProxyType({"ltz": "gtz", "gtz": "ltz", "lez": "gez", "
 """Comparisons with their sides exchanged."""
 _LARGEST: Final = (2 - 2.0**-23) * 2.0**127
 _WIDER: Final = ("int32", "int64")
+_FEW: Final = 2
+"""Ops that are rather done three times than kept."""
 HELD: Final = "bfloat16"
 """The dtype a block of conditions is kept in, which holds 0 and 1 exactly."""
 
@@ -62,7 +73,7 @@ def condition(nest: Nest, value: Any) -> Expr:
     for kind, op in _COMPARE:
         if isinstance(value, kind):
             if is_real(value.a):
-                return _compared(op, nest.expr(value.a), nest.expr(value.b))
+                return _compared(nest, op, nest.expr(value.a), nest.expr(value.b))
             if is_truth(value.a):
                 return Unary(op, binary("sub", condition(nest, value.a),
                                         condition(nest, value.b)))  # fmt: skip
@@ -90,7 +101,7 @@ def condition(nest: Nest, value: Any) -> Expr:
     nest.no(f"condition {type(value).__name__}", value)
 
 
-def _compared(op: str, a: Expr, b: Expr) -> Expr:
+def _compared(nest: Nest, op: str, a: Expr, b: Expr) -> Expr:
     """The comparison of real numbers: of their difference with zero, where they have one.
 
     An infinity less itself is NaN. Whatever is infinite lies beyond the largest finite number.
@@ -98,9 +109,10 @@ def _compared(op: str, a: Expr, b: Expr) -> Expr:
     if a == b and not isinstance(a, Const):
         return _itself(op, a)
     if isinstance(a, Const) and math.isinf(a.value):
-        return _compared(_MIRRORED.get(op, op), b, a)
+        return _compared(nest, _MIRRORED.get(op, op), b, a)
     if not isinstance(b, Const) or not math.isinf(b.value) or isinstance(a, Const):
-        return Unary(op, binary("sub", a, b))
+        known = isinstance(a, Const) or isinstance(b, Const) or op in ("ltz", "gtz")
+        return Unary(op, binary("sub", a, b)) if known else _met(op, _once(nest, a), _once(nest, b))
     beyond = binary("sub", a, Const(math.copysign(_LARGEST, b.value)))
     if op in ("eqz", "nez"):
         equal = Unary("gtz" if b.value > 0 else "ltz", beyond)
@@ -112,6 +124,29 @@ def _compared(op: str, a: Expr, b: Expr) -> Expr:
         return Binary("max", Unary("gez", a), Unary("ltz", a))
     strict = {"gtz": "gez", "lez": "ltz"}[inner]
     return Unary(strict if b.value < 0 else _MIRRORED[strict], beyond)
+
+
+def _met(op: str, a: Expr, b: Expr) -> Expr:
+    """A comparison of two that hold where they are one infinity: there they have no difference."""
+    above, below = ([Unary(test, binary("sub", side, Const(end))) for side in (a, b)]
+                    for test, end in (("gtz", _LARGEST), ("ltz", -_LARGEST)))  # fmt: skip
+    infinite = Binary("max", Binary("mul", *above), Binary("mul", *below))
+    first = Unary("eqz" if op == "nez" else op, binary("sub", a, b))
+    holds = Binary("max", first, infinite)
+    return Unary("eqz", holds) if op == "nez" else holds
+
+
+def _once(nest: Nest, side: Expr) -> Expr:
+    """Something that is asked for three times, in a block of its own where it takes work."""
+    if nest.target is None or _ops(side) <= _FEW:
+        return side
+    made = nest.target.like(nest.reader.temp(f"{nest.target.name}_side"), "float32")
+    nest.before.append(Eltwise(nest.node, made, side))
+    return Leaf(made)
+
+
+def _ops(expr: Expr) -> int:
+    return len(operands(expr)) and 1 + sum(map(_ops, operands(expr)))
 
 
 def _itself(op: str, a: Expr) -> Expr:
