@@ -70,6 +70,12 @@ STATEMENTS = [
     ("store outside Parallel", "s[0, 0] = 1.0", 0, "UnsupportedConstruct"),
     ("store in serial", "for i in T.serial(31):\n    s[i + 1, 0] = s[i, 0]", 1,
      "UnsupportedConstruct"),
+    ("reads what others store", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[i, 31 - j]", 1,
+     "UnsupportedIndex"),
+    ("reads a column others store", ("for k in T.serial(4):\n    for i, j in T.Parallel(32, 32):\n"
+     "        if j >= k:\n            s[i, j] = s[i, j] - s[i, k]"), 3, "UnsupportedIndex"),
+    ("reads what others store where data say", ("for i, j in T.Parallel(32, 32):\n"
+     "    s[i, j] = T.if_then_else(s[i, j] > 0.0, s[j, i], s[i, j])"), 1, "UnsupportedIndex"),
     ("store of wrong rank", "for i in T.Parallel(32):\n    s[i] = 1.0", 1, "ShapeMismatch"),
     ("gemm shapes", 'x = T.alloc_shared((64, 32), "bfloat16")\nT.gemm(s, x, f)', 1,
      "ShapeMismatch"),

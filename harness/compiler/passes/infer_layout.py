@@ -35,6 +35,7 @@ from harness.compiler.separate import separated
 from harness.compiler.signed import INT8, stored_dtype
 from harness.compiler.splitloops import split_loops
 from harness.compiler.staging import staged
+from harness.compiler.unordered import check_unordered
 from harness.compiler.variables import with_variables
 from harness.compiler.views import View, find_views, with_views
 from harness.compiler.waves import spread
@@ -107,6 +108,7 @@ class InferTTLayout(TTPass):
 
         Scalars and masks become expressions first.
         """
+        check_unordered(read_kernel(func))
         func = without_idle(func)
         func = with_numbers(recalled(with_variables(separated(without_bits(func)))))
         func = unguarded(narrowed(parallelised(without_scalars(spread(staged(func))))))
