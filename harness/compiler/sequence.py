@@ -17,6 +17,7 @@ from harness.compiler.kernel import read_kernel
 from harness.compiler.passes.infer_layout import InferTTLayout, roles, touched
 from harness.errors import CompileError
 from harness.language.blockformats import dtype_of
+from harness.language.extrema import told
 from harness.language.inturn import TT_SEQUENCE, steps
 from harness.language.regions import constant
 
@@ -32,14 +33,14 @@ def sequence(*kernels: Any) -> tvm.IRModule:
 
     Raises:
         SequenceError: no kernels, two of one name, tensors of one name that differ, or a tensor
-            written twice or read before it is written.
+            written twice, but for updates, or written after it was read.
     """
     names = [_name(kernel) for kernel in kernels]
     if not kernels or len(set(names)) < len(names):
         raise SequenceError(f"a sequence of {names or 'nothing'}",
                             next_step="give kernels of different function names")  # fmt: skip
     _follow(kernels)
-    functions = dict(zip(names, kernels, strict=True))
+    functions = dict(zip(names, told(kernels), strict=True))
     return tvm.IRModule(functions).with_attr(TT_SEQUENCE, names)
 
 
@@ -47,11 +48,14 @@ def check_sequence_of(module: Any) -> None:
     """Refuse several T.Kernel of one function that do not follow one another.
 
     Raises:
-        SequenceError: tensors written twice, or read before they are written, or left in a layout
-            that a later kernel does not look for.
+        SequenceError: a kernel listed twice, tensors read before they are written, or left in a
+            layout that a later kernel does not look for.
         CompileError: what InferTTLayout refuses.
     """
-    if order_of(module):
+    order = order_of(module)
+    if len(set(order)) < len(order):
+        raise SequenceError(f"a sequence of {list(order)}", next_step="name every kernel once")
+    if order:
         _follow(steps(module))
         _meet(steps(module))
 
@@ -71,12 +75,17 @@ def _follow(kernels: Sequence[Any]) -> None:
                                     f" {_words(form)} in {name!r}", location=place(kernel.body),
                                     next_step="give different tensors different names")  # fmt: skip
             if role != "input":
-                if param in written or param in read:
-                    other = written.get(param) or read[param]
-                    raise SequenceError(f"tensor {param!r} is written by {name!r}, and {other!r}"
-                                        " before it uses it", location=place(kernel.body),
+                if param in read:
+                    raise SequenceError(f"tensor {param!r} is written by {name!r}, after"
+                                        f" {read[param]!r} read it", location=place(kernel.body),
+                                        next_step="give every result its own name")  # fmt: skip
+                if param in written and role == "output":
+                    raise SequenceError(f"tensor {param!r} is written by {name!r} over what"
+                                        f" {written[param]!r} wrote", location=place(kernel.body),
                                         next_step="give every result its own name")  # fmt: skip
                 written[param] = name
+            elif param in written:
+                continue
             elif param in touched(read_kernel(kernel))[0]:
                 read.setdefault(param, name)
 

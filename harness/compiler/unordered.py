@@ -142,7 +142,7 @@ def _check(
     for values in _values(outer, store, load):
         env = counted | values
         one, two = (_elements(touch, env, shape, sizes) for touch in (store, load))
-        if one is None or two is None or _meet(one, two, np.broadcast_to(own, sizes)):
+        if one is None or two is None or _meet(one, two, np.broadcast_to(own, one.shape)):
             name = store.buffer.name
             refuse("iterations of T.Parallel have no order, and one reads elements of"
                    f" {name!r} that others store", node=store.node, code="UnsupportedIndex",

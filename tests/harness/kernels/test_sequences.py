@@ -103,16 +103,16 @@ def _step(name: str, shape: tuple[int, int] = (32, 32), reads: str = "A") -> Any
 
 
 def test_refusals() -> None:
-    """Names twice, other shapes, a tensor written twice or before it is read again."""
+    """Names twice, other shapes, a tensor written twice or after it was read."""
     with pytest.raises(SequenceError, match="a sequence of nothing"):
         harness.sequence()
     with pytest.raises(SequenceError, match=r"a sequence of \['one', 'one'\]"):
         harness.sequence(_step("one"), _step("one"))
     with pytest.raises(SequenceError, match=r"'B' is 32x32 float32 in 'one' and 64x32 float32"):
         harness.sequence(_step("one"), _step("two", (64, 32)))
-    with pytest.raises(SequenceError, match="'B' is written by 'two', and 'one' before it"):
+    with pytest.raises(SequenceError, match="'B' is written by 'two' over what 'one' wrote"):
         harness.sequence(_step("one"), _step("two"))
-    with pytest.raises(SequenceError, match="'A' is written by 'two', and 'one' before it"):
+    with pytest.raises(SequenceError, match="'A' is written by 'two', after 'one' read it"):
         harness.sequence(_step("one"), _step("two", reads="B"))
     whole = harness.sequence(_step("one"))
     with pytest.raises(OptionError, match="one artifact for a sequence"):

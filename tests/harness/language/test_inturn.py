@@ -217,3 +217,28 @@ def test_a_tensor_lies_where_the_next_kernel_looks_for_it(
 def test_one_layout_in_both_kernels_is_taken(stated: dict[str, Any]) -> None:
     """Only a disagreement is refused."""
     assert harness.check(_through([stated, stated])).passed
+
+
+def test_a_later_kernel_updates_what_an_earlier_one_wrote() -> None:
+    """One tensor goes through both, called and judged: the second reads and writes it."""
+
+    @T.macro
+    def scaled(
+        A: T.Tensor((32, 32), "float32"), C: T.Tensor((32, 32), "float32"), by: float
+    ) -> None:
+        with T.Kernel(1):
+            a = T.alloc_fragment((32, 32), "float32")
+            T.copy(A, a)
+            for i, j in T.Parallel(32, 32):
+                a[i, j] = a[i, j] * by + 1.0
+            T.copy(a, C)
+
+    @T.prim_func
+    def main(A: T.Tensor((32, 32), "float32"), C: T.Tensor((32, 32), "float32")):
+        scaled(A, C, 2.0)
+        scaled(C, C, 3.0)
+
+    verdict = harness.check(main)
+    assert verdict.passed, (verdict.reason, verdict.findings)
+    a = np.arange(1024, dtype=np.float32).reshape(32, 32)
+    np.testing.assert_array_equal(compile_kernel(main, out_idx=[-1])(a), a * 6 + 4)
