@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,24 @@ def places_of(out_idx: Sequence[int], names: Sequence[str]) -> list[int]:
             raise LanguageError(f"out_idx {i} of {len(names)} tensors", code="InvalidArguments",
                                 next_step=f"the tensors are {', '.join(names)}")  # fmt: skip
     return [i % len(names) for i in out_idx]
+
+
+def in_order(
+    names: Sequence[str], arrays: Sequence[Any], named: Mapping[str, Any]
+) -> dict[str, Any]:  # fmt: skip
+    """Arguments by tensor: the first ones by their place, others by name.
+
+    Raises:
+        LanguageError: one that is missing, given twice or of no tensor.
+    """
+    found = dict(zip(names, arrays, strict=False))
+    wrong = [n for n in named if n not in names or n in found]
+    if wrong or len(arrays) + len(named) != len(names):
+        many = f"{len(arrays)} arrays" + "".join(f" and {n!r}" for n in named)
+        raise LanguageError(f"{many} for the tensors {', '.join(names)}", code="InvalidArguments",
+                            next_step="give every tensor one array")  # fmt: skip
+    found |= named
+    return {n: found[n] for n in names}
 
 
 def numbers(name: str, given: Any) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import HarnessError, LanguageError
-from harness.frontend.arguments import check_made, held, leave, numbers, places_of
+from harness.frontend.arguments import check_made, held, in_order, leave, numbers, places_of
 from harness.frontend.errors import FrontendError, user_place
 from harness.language.dynamic import DynamicKernel, solve
 from harness.language.flat import declared_shapes
@@ -80,12 +80,13 @@ class JitKernel:
             self._artifacts[func] = artifact.compile(func, **keywords)
         return self._artifacts[func]
 
-    def __call__(self, *arrays: Any) -> Any:
+    def __call__(self, *arrays: Any, **named: Any) -> Any:
         """Run on the simulator.
 
         Args:
             arrays: NumPy arrays (or what converts to them) for the parameters in order, without
                 those of ``out_idx``. What the kernel writes to them is written into the arrays.
+            named: those that are given by the parameter's name instead.
 
         Returns:
             The tensors of ``out_idx``, float32 where they are floating; one, or a tuple. What the
@@ -98,12 +99,9 @@ class JitKernel:
         names = self._names()
         outputs = places_of(self.out_idx or (), names)
         given = [n for i, n in enumerate(names) if i not in outputs]
-        if len(arrays) != len(given):
-            raise LanguageError(f"{len(arrays)} arrays for the tensors {', '.join(given)}",
-                                code="InvalidArguments")  # fmt: skip
-        named = {n: numbers(n, a) for n, a in zip(given, arrays, strict=True)}
-        results = self._run(named)
-        for name, array in zip(given, arrays, strict=True):
+        passed = in_order(given, arrays, named)
+        results = self._run({n: numbers(n, a) for n, a in passed.items()})
+        for name, array in passed.items():
             if name in results:
                 leave(name, array, results[name])
         if self.out_idx is None:

@@ -14,12 +14,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from tvm.ir import TensorRegion
 from tvm.script.parser._core import doc
 from tvm.script.parser.core.error import ParserError
 from tvm.script.parser.core.evaluator import ExprEvaluator, _eval_op
 
+from harness.errors import LanguageError
 from harness.language.elementwise import if_then_else, on_device, power
+from harness.language.regions import is_buffer
 
+_ASKING: Final = (doc.Is, doc.IsNot, doc.In, doc.NotIn, doc.Eq, doc.NotEq)
+"""Operators that Python code of a kernel asks of anything."""
 Table = dict[str, Any]
 """What names stand for."""
 Thunk = Callable[[], Any]
@@ -93,9 +98,25 @@ def _operator(parser: Any, table: Table, op: Any, operands: list[Any]) -> Thunk 
     if any(_has_bounds(o) for o in operands):
         return None
     values = [evaluate(parser, table, o) for o in operands]
+    if type(op) not in _ASKING:
+        for value in values:
+            _check_one(value)
     if type(op) is doc.Pow and any(map(on_device, values)):
         return lambda: power(*values)
     return lambda: _eval_op(op, values)
+
+
+def _check_one(value: Any) -> None:
+    """Refuse a block, or a row of one, where an element is asked for."""
+    part = isinstance(value, TensorRegion)
+    if part or is_buffer(value):
+        source = value.source if part else value
+        rank = len(source.ty.shape)
+        raise LanguageError(
+            f"an operator on {'a part' if part else 'all'} of {source.name!r}, not on an element",
+            next_step=f"give an index for {'each of ' * (rank > 1)}its {rank} dimension"
+            f"{'s' * (rank > 1)} in T.Parallel, or use a tile op",
+        )
 
 
 def _attribute(parser: Any, table: Table, node: Any) -> Thunk:

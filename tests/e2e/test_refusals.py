@@ -76,6 +76,10 @@ STATEMENTS = [
      "        if j >= k:\n            s[i, j] = s[i, j] - s[i, k]"), 3, "UnsupportedIndex"),
     ("reads what others store where data say", ("for i, j in T.Parallel(32, 32):\n"
      "    s[i, j] = T.if_then_else(s[i, j] > 0.0, s[j, i], s[i, j])"), 1, "UnsupportedIndex"),
+    ("a row as a number", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[i] + 1.0", 1,
+     "UnsupportedConstruct"),
+    ("a block as a number", "for i, j in T.Parallel(32, 32):\n    s[i, j] = 2.0 * f", 1,
+     "UnsupportedConstruct"),
     ("store of wrong rank", "for i in T.Parallel(32):\n    s[i] = 1.0", 1, "ShapeMismatch"),
     ("gemm shapes", 'x = T.alloc_shared((64, 32), "bfloat16")\nT.gemm(s, x, f)', 1,
      "ShapeMismatch"),

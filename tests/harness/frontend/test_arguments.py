@@ -103,6 +103,16 @@ def test_results_are_not_cut_to_what_was_passed_for_them(dtype: type) -> None:
     np.testing.assert_array_equal(result, 2.0)
 
 
+def test_tensors_are_given_by_name() -> None:
+    """In any order; one that is missing, given twice or unknown is refused."""
+    made, b = compile_kernel(_add()), np.zeros((32, 64), np.float32)
+    made(B=b, A=ONES)
+    np.testing.assert_array_equal(b, 2.0)
+    for given, named in (((ONES,), {"A": b}), ((), {"A": ONES}), ((), {"A": ONES, "C": b})):
+        with pytest.raises(LanguageError, match="for the tensors A, B"):
+            made(*given, **named)
+
+
 @pytest.mark.parametrize("out_idx", [5, -3, [0, 2]])
 def test_out_idx_names_tensors_there_are(out_idx: Any) -> None:
     """A position past the last tensor does not begin anew at the first."""
