@@ -98,6 +98,8 @@ class Evaluator:
         """Whether integers were read from a tensor."""
         self._placing = False
         """Whether what is evaluated is an index of what is read: numbers for a RISC."""
+        self._comparing = False
+        """Whether what is evaluated is a side of a comparison, for which nothing is cut."""
 
     def integer(self, expr: Any) -> Any:
         """An index: an integer or an integer array over the space.
@@ -200,8 +202,11 @@ class Evaluator:
             return data
         picked = is_picked(self.space, expr.source, indices, exprs)
         moved = picked or is_rearranged(self.space, exprs)
+        moved = moved and not (self._comparing and self.arithmetic.contract.fp32_dest)
         whole, data = data, self.arithmetic.operand(data, dtype_of(expr), moved)
-        return self.arithmetic.picked(cut_once(data, whole)) if picked else data
+        if not picked:
+            return data
+        return self.arithmetic.picked(cut_once(data, whole) if moved else data)
 
     def _scalar(self, expr: Any, data: Approx) -> Value:
         """A scalar of the kernel; a whole number is as good as an index."""
@@ -246,7 +251,9 @@ class Evaluator:
 
     def _binary(self, kind: str, expr: Any) -> Value:
         left, right = self._sides(kind, expr)
+        around, self._comparing = self._comparing, self._comparing or kind in _COMPARISONS
         a, b = self.value(left), self.value(right)
+        self._comparing = around
         if _is_index(a) and _is_index(b):
             if kind in ("FloorDiv", "FloorMod", "Div", "Mod") and not np.all(b):
                 raise GoldenError("division by zero in an index", location=location_of(expr))
@@ -270,6 +277,7 @@ class Evaluator:
     def _compare(self, kind: str, a: Approx, b: Approx, dtype: str) -> Truth:
         if self.space.chunk.machine.bounded:
             dtype, broadcast = _computed(dtype, is_broadcast(a, b))
+            broadcast &= not self.arithmetic.contract.fp32_dest
             x = self.arithmetic.operand(a, dtype, broadcast)
             y = self.arithmetic.operand(b, dtype, broadcast)
             return settled(kind, compare(kind, x, y), a, b, self.arithmetic.contract.float32_source)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import harness
+from golden import evaluate, judge
 from simulator.run import RunOptions
 from tests.harness.compiler import samples
 
@@ -79,6 +80,46 @@ def kernel(form: str, dtype: str) -> Any:
         first=first.format(**sizes), second=second.format(**sizes),
     )  # fmt: skip
     return samples.from_text(text, "main")
+
+
+RANKS: dict[str, Any] = {
+    "x[i, k] > x[i, j]": lambda x, k: x[:, k, None] > x,
+    "x[k, j] == x[i, j]": lambda x, k: x[k] == x,
+    "X[k, 7] <= x[i, j] - 0.0": lambda x, k: x[k, 7] <= x,
+    "2.0 * x[j, k] >= x[i, j]": lambda x, k: 2 * x[:, k] >= x,
+}
+RANKED = """
+@T.prim_func
+def main(X: T.Tensor((32, 32), "float32"), Y: T.Tensor((32, 32), "int32")):
+    with T.Kernel(1):
+        x = T.alloc_fragment((32, 32), "float32")
+        y = T.alloc_fragment((32, 32), "int32")
+        T.copy(X, x)
+        T.clear(y)
+        for k in T.serial(4, 12):
+            for i, j in T.Parallel(32, 32):
+                y[i, j] += T.if_then_else({test}, 1, 0)
+        T.copy(y, Y)
+"""
+
+
+@pytest.mark.parametrize(("at", "test"), list(enumerate(RANKS)))
+def test_what_a_loop_chooses_is_compared_whole(at: int, test: str) -> None:
+    """Numbers nearer than the matrix unit tells, and infinities, in the order that they have."""
+    x = np.random.default_rng(1).standard_normal((32, 32)).astype(np.float32)
+    x[:, 5] = x[:, 9] * np.float32(1 + 2.0**-20)
+    x[5] = x[9] * np.float32(1 - 2.0**-21)
+    x[6, :2] = np.inf, -np.inf
+    device = ("wormhole_n150", "blackhole_p150")[at % 2]
+    made = harness.compile(samples.from_text(RANKED.format(test=test), "main"), device=device)
+    counts = [
+        sum(RANKS[test](a, k).astype(np.int32) for k in range(4, 12)) for a in (x, x[:, ::-1])
+    ]
+    np.testing.assert_array_equal(made.run({"X": x}).outputs["Y"], counts[0])
+    assert harness.check(made, {"X": x}).passed
+    golden = evaluate(made.source, {"X": x[:, ::-1]})
+    assert judge({"Y": counts[1]}, golden).passed
+    assert judge({"Y": counts[1] + 1}, golden).wrong == x.size
 
 
 @pytest.mark.parametrize(("form", "dtype", "device"), CASES)

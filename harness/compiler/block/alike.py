@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from harness.compiler.block.exactly import choose_exactly
 from harness.compiler.block.model import (
     TESTS,
     Binary,
@@ -54,11 +55,14 @@ _TF32: Final = 0xFFFFE000
 _HALF: Final = 0xFFFF0000
 
 
-def compare_as_reduced(program: BlockProgram) -> None:
-    """Rewrite such comparisons in place."""
+def compare_as_reduced(program: BlockProgram, *, wide: bool) -> None:
+    """Rewrite such comparisons in place; ``wide`` says that DST keeps float32."""
     left = _Left(program)
     if not left.reduced:
         return
+    if wide:
+        choose_exactly(program, left.reduced | left.cut)
+        left = _Left(program)
 
     def visit(body: list[Statement]) -> list[Statement]:
         out: list[Statement] = []

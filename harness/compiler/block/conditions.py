@@ -19,6 +19,7 @@ from harness.compiler.block.model import (
     Leaf,
     Select,
     Unary,
+    leaf_nodes,
     operands,
 )
 from harness.compiler.block.shifts import divided, no_bits, shifted
@@ -138,7 +139,9 @@ def _met(op: str, a: Expr, b: Expr) -> Expr:
 
 def _once(nest: Nest, side: Expr) -> Expr:
     """Something that is asked for three times, in a block of its own where it takes work."""
-    if nest.target is None or _ops(side) <= _FEW:
+    own = nest.reader.buffers.values()  # what is chosen from them is cut outside of a comparison
+    chosen = any(leaf.bcast or leaf.buffer not in own for leaf in leaf_nodes(side))
+    if nest.target is None or chosen or _ops(side) <= _FEW:
         return side
     made = nest.target.like(nest.reader.temp(f"{nest.target.name}_side"), "float32")
     nest.before.append(Eltwise(nest.node, made, side))

@@ -41,8 +41,12 @@ from harness.compiler.block.whole import copied
 from harness.compiler.signed import stored_dtype
 
 
-def normalise(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -> None:
+def normalise(
+    program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds], *, wide: bool = True
+) -> None:
     """Rewrite a block program in place; ``ranges`` bounds the grid's variables.
+
+    ``wide`` says that a destination tile keeps float32.
 
     Raises:
         CompileError: a construct no rewrite covers, at its source line.
@@ -58,7 +62,7 @@ def normalise(program: BlockProgram, dst_tiles: int, ranges: Sequence[Bounds]) -
     _separate_moves(program)
     _separate_stores(program)
     _retarget(program)
-    compare_as_reduced(program)
+    compare_as_reduced(program, wide=wide)
     cut_expressions(program, dst_tiles)
     separate_exact(program)
     _remove_dead(program)

@@ -89,7 +89,7 @@ class LowerTTTileIntrinsics(TTPass):
         capacity = options.arch.dst_tiles(fp32_dest=options.use_fp32_dest, full_sync=False)
         forward_stores(program, list(block_ranges(kernel)))
         check_spans(program, list(block_ranges(kernel)), fp32_dest=options.use_fp32_dest)
-        normalise(program, capacity, block_ranges(kernel))
+        normalise(program, capacity, block_ranges(kernel), wide=options.use_fp32_dest)
         fidelity = options.math_fidelity(integers=multiplies_integers(func))
         check_integers(program, options, fidelity)
         check_in_place(program.body)
