@@ -39,10 +39,11 @@ def cut_once(made: Approx, x: Approx) -> Approx:
 
 def selected(made: Approx, x: Approx, y: Approx, *, largest: bool) -> Approx:
     """The larger or smaller of two, with what is known of it once cut."""
-    if made.is_exact:
-        return made
-    first, second = agreed(x), agreed(y)
     sign = 1.0 if largest else -1.0
+    if made.is_exact:
+        sides = [np.zeros(1, np.bool_) if p.cut is None else p.cut for p in (x, y)]
+        return replace(made, cut=np.where(sign * x.value >= sign * y.value, *sides))
+    first, second = agreed(x), agreed(y)
     with np.errstate(invalid="ignore"):
         above = sign * x.value - x.error > sign * y.value + y.error
         below = sign * y.value - y.error > sign * x.value + x.error
@@ -67,7 +68,7 @@ def settled(kind: str, truth: Truth, x: Approx, y: Approx, source: str) -> Truth
 
     ``source`` is the format the matrix unit cuts to. The source's own answer is right as well.
     """
-    if truth.unsure is None or (x.cut is None and y.cut is None):
+    if x.cut is None and y.cut is None:
         return truth
     either = [p.cut for p in (x, y) if p.cut is not None]
     known = agreed(x) & agreed(y) & (either[0] if len(either) == 1 else either[0] | either[1])
@@ -75,6 +76,10 @@ def settled(kind: str, truth: Truth, x: Approx, y: Approx, source: str) -> Truth
         a, b = _cut(x.value, source), _cut(y.value, source)
         cut = COMPARISONS[kind](a, b)
         known &= (a == b) | (np.abs(a - b) >= LEAST)
+    if x.is_exact and y.is_exact:  # an earlier kernel cut: the source's own has no meaning here
+        return replace(truth, value=np.where(known, cut, truth.value))
+    if truth.unsure is None:
+        return truth
     return replace(truth, unsure=np.where(known, cut != truth.value, truth.unsure))
 
 

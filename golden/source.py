@@ -23,6 +23,7 @@ GEMM: Final = "tl.gemm"
 REDUCE: Final = "tl.reduce"
 CUMSUM: Final = "tl.cumsum"
 PERSISTENT: Final = "tl.persistent"
+CUT_BEFORE: Final = "tt.cut_before"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Kernel:
         body: the statement below the grid.
         inputs: names of tensors whose elements are read, or kept where others are stored.
         outputs: names of tensors that are written, in parameter order.
+        cut: names of tensors that hold what reductions of a kernel before this one left.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Kernel:
     body: Any
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    cut: frozenset[str] = frozenset()
 
     @functools.cached_property
     def statements(self) -> tuple[Any, ...]:
@@ -313,4 +316,5 @@ def _read(func: tirx.PrimFunc) -> Kernel:
         body=func.body,
         inputs=tuple(t.name for t in tensors if t.name in read),
         outputs=tuple(t.name for t in tensors if t.name in written),
+        cut=frozenset(str(n) for n in (attrs or {}).get(CUT_BEFORE) or ()),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -109,6 +110,8 @@ def _tensor(
             # On the device a huge number, or one whose neighbours decide what it is.
             if info.dtype in ("float16", *BLOCK_FORMATS):
                 data = freed(data)
+            if info.name in kernel.cut:
+                data = replace(data, cut=np.ones(data.value.shape, np.bool_))
         return Tensor(info.name, data, info.dtype)
     if info.name in kernel.inputs and info.name not in kernel.outputs:
         raise GoldenError(f"input {info.name} is missing", code="InvalidInputs")

@@ -15,6 +15,7 @@ from tvm import tirx
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
+from harness.language.extrema import told
 from harness.language.flat import DECLARED
 from harness.language.layouts import KERNEL_LAYOUT
 from harness.language.tensors import Tensor
@@ -83,8 +84,9 @@ def in_turn(func: tirx.PrimFunc) -> tirx.PrimFunc | tvm.IRModule:
         raise LanguageError("a statement beside several T.Kernel",
                             next_step="move it into the T.Kernel it is for")  # fmt: skip
     name = str(func.attrs["global_symbol"])
-    functions = {f"{name}_{n}": _alone(func, part, f"{name}_{n}")
-                 for n, part in enumerate(parts, 1)}  # fmt: skip
+    names = [f"{name}_{n}" for n in range(1, len(parts) + 1)]
+    apart = told([_alone(func, part, own) for part, own in zip(parts, names, strict=True)])
+    functions = dict(zip(names, apart, strict=True))
     declared = [str(p.name) for p in func.params if str(p.name) not in made]
     module = tvm.IRModule(functions).with_attr(TT_SEQUENCE, list(functions))
     return module.with_attr(_PARAMETERS, declared)

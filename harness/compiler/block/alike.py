@@ -86,7 +86,7 @@ class _Left:
         narrow = any(b.format is DataFormat.Float16 for b in buffers)
         self.mask = np.uint32(_HALF if narrow else _TF32)
         self.whole = self._integers(program)
-        self.reduced: set[Any] = set()
+        self.reduced: set[Any] = set(program.cut_before)
         """Blocks that hold what a reduction left, perhaps, and names of tensors that do."""
         while any(self._spreads(stmt) for stmt in self.statements):
             pass

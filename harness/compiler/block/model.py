@@ -383,6 +383,8 @@ class BlockProgram:
     """Blocks of whole numbers kept as float32, and what the source declares them to be of."""
     signed: frozenset[str] = frozenset()
     """Names of the int8 tensors that hold two's complement."""
+    cut_before: frozenset[str] = frozenset()
+    """Names of the tensors that hold what reductions of an earlier kernel left."""
     exact: list[tuple[Any, Expr]] = field(default_factory=list)
     """Whole numbers of whose bits something is made, and where: they have to be exact."""
 

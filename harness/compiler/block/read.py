@@ -50,6 +50,7 @@ from harness.compiler.passes.propagate_layout import onchip_dtypes, tile_grid
 from harness.compiler.signed import stored_dtype
 from harness.compiler.waves import substituted
 from harness.language.blockformats import BLOCK_FORMATS, dtype_of
+from harness.language.extrema import cut_before
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant
 from harness.language.tensors import DTYPES, TRUTH
@@ -67,7 +68,7 @@ def read_block(kernel: Kernel, *, fp32_dest: bool = True) -> BlockProgram:
     names = {p.name for p in kernel.params} | {b.name for b in kernel.onchip} | reader.names
     held = {reader.buffers[b.name]: dtype_of(b) for b in kernel.onchip if b.name in reader.held}
     held |= reader.whole
-    return BlockProgram(body, names, held, kernel.signed, reader.exact)
+    return BlockProgram(body, names, held, kernel.signed, cut_before(kernel.func), reader.exact)
 
 
 class _Reader:

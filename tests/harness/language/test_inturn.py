@@ -9,11 +9,14 @@ import pytest
 
 import harness
 import harness.language as T
+from golden import evaluate, judge
 from harness.compiler import annotate_tt_layout
 from harness.compiler.sequence import SequenceError, order_of
 from harness.errors import LanguageError
 from harness.frontend.jit import compile as compile_kernel
 from harness.frontend.jit import jit
+from harness.language.inturn import steps
+from tests.harness.compiler import samples
 
 M, N = 96, 80
 
@@ -242,3 +245,39 @@ def test_a_later_kernel_updates_what_an_earlier_one_wrote() -> None:
     assert verdict.passed, (verdict.reason, verdict.findings)
     a = np.arange(1024, dtype=np.float32).reshape(32, 32)
     np.testing.assert_array_equal(compile_kernel(main, out_idx=[-1])(a), a * 6 + 4)
+
+
+@pytest.mark.parametrize("value", ["m[i]", "T.max(m[i], -9.0)"])
+def test_a_maximum_of_an_earlier_kernel_is_found_in_a_later_one(value: str) -> None:
+    """Both are compared as the reduction cut one; a later kernel that finds nothing is wrong."""
+    source = samples.from_text(FOUND.format(value=value), "main")
+    x = np.random.default_rng(0).standard_normal((32, 64)).astype(np.float32)
+    found = compile_kernel(source, out_idx=[1, 2])(x)
+    np.testing.assert_array_equal(found[1], x.argmax(1))
+    assert harness.check(source, {"X": x}).passed
+    golden = evaluate(steps(source)[1], {"X": x, "M": found[0]})
+    assert judge({"Y": np.full(32, 200)}, golden).wrong == 32
+
+
+FOUND = """
+@T.prim_func
+def main(X: T.Tensor((32, 64), "float32"), M: T.Tensor((32,), "float32"),
+         Y: T.Tensor((32,), "int32")):
+    with T.Kernel(1):
+        x = T.alloc_fragment((32, 64), "float32")
+        m = T.alloc_fragment((32,), "float32")
+        T.copy(X, x)
+        T.reduce_max(x, m, dim=1)
+        T.copy(m, M)
+    with T.Kernel(1):
+        x = T.alloc_fragment((32, 64), "float32")
+        m = T.alloc_fragment((32,), "float32")
+        c = T.alloc_fragment((32, 64), "int32")
+        y = T.alloc_fragment((32,), "int32")
+        T.copy(X, x)
+        T.copy(M, m)
+        for i, j in T.Parallel(32, 64):
+            c[i, j] = T.if_then_else(x[i, j] == {value}, j, 200)
+        T.reduce_min(c, y, dim=1)
+        T.copy(y, Y)
+"""
