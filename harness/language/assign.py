@@ -17,7 +17,7 @@ from harness.language.inturn import Between, declare_between
 from harness.language.locals import outdate
 from harness.language.located import register
 from harness.language.regions import is_buffer
-from harness.language.scopes import ONCE, check_rebinding
+from harness.language.scopes import check_rebinding
 from harness.language.tensors import TRUTH
 from harness.language.variables import Variable, is_variable
 from harness.language.walks import structural_walk
@@ -34,8 +34,11 @@ def _bind_local(self: Any, node: Any, name: str, value: Any) -> Any:
     """Meaning of ``name = value``.
 
     Buffers get the name, constants and index expressions stand for themselves, anything that reads
-    memory is bound once with ``T.Bind``.
+    memory is bound with ``T.Bind``.
     """
+    nest = getattr(self, "tt_locals", None)
+    if nest is not None:
+        nest.reads.pop(name, None)
     if isinstance(value, Empty):
         return declare_output(name, value)
     if isinstance(value, Between):
@@ -45,7 +48,6 @@ def _bind_local(self: Any, node: Any, name: str, value: Any) -> Any:
     if is_buffer(value):
         return bind_assign_value(self, node, name, value)
     if isinstance(value, tvm.ir.Expr) and not isinstance(value, tvm.ir.TensorRegion):
-        nest = getattr(self, "tt_locals", None)
         if nest is not None and has_load(value):
             nest.note(name, value)
             return value
@@ -59,7 +61,7 @@ def _bind_local(self: Any, node: Any, name: str, value: Any) -> Any:
 
 @register("Assign")
 def _visit_assign(self: Any, node: Any) -> None:
-    """``buffer[i, j] = value`` or ``name = value``; names are bound once."""
+    """``buffer[i, j] = value`` or ``name = value``."""
     value = self.eval_expr(node.value)
     # An expression would be evaluated once per target, after the stores before it.
     if len(node.targets) != 1 and not isinstance(value, int | float | str):
@@ -141,13 +143,12 @@ def _visit_aug_assign(self: Any, node: Any) -> None:
         _store(self, node.target, value)
         return
     if isinstance(node.target, doc.Name):
-        known = self.var_table.get().get(node.target.id)
-        if is_variable(known):
-            loaded = doc.Name(node.target.id, doc.Load(), *where)
-            value = self.eval_expr(doc.BinOp(loaded, node.op, node.value, *where))
-            _assign_variable(self, known, value)
-            return
-    raise LanguageError("augmented assignment needs a buffer element", next_step=ONCE)
+        loaded = doc.Name(node.target.id, doc.Load(), *where)
+        assign(self, node.target, self.eval_expr(doc.BinOp(loaded, node.op, node.value, *where)))
+        return
+    raise LanguageError(
+        "this cannot be assigned to", next_step="name it, or an element of a buffer"
+    )
 
 
 @register("Expr")

@@ -1,4 +1,4 @@
-"""Names in a kernel body: bound once, so that no loop or branch can change what a name means."""
+"""Names in a kernel body: no loop or branch changes what a name means outside of it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
-import tvm
-from tvm import tirx
 from tvm.script.parser._core import utils
 
 from harness.errors import LanguageError
+from harness.language.regions import is_buffer
 
-ONCE = "names are bound once; keep running values in a buffer"
+CARRIED = "keep running values in a buffer, or in a T.alloc_var"
 
 
 def names_known(func: Any, caller: FrameType | None) -> dict[str, Any]:
@@ -68,20 +67,25 @@ def outermost(parser: Any) -> Iterator[None]:
 
 
 def check_rebinding(parser: Any, name: str, value: Any) -> None:
-    """Refuse a second meaning of a name.
+    """Refuse a second meaning of a name where the first could still be meant.
+
+    In the body it was bound in, a name may stand for another value from there on: statements of one
+    body run in order, once.
 
     Raises:
-        LanguageError: the name stands for a value of the kernel, or is bound outside this loop or
-            branch, where the new value would be seen once instead of every time.
+        LanguageError: the name stands for a buffer, or is bound outside this loop or branch, where
+            the new value would be seen once instead of every time.
     """
     old = parser.var_table.get().get(name)
-    if isinstance(old, tvm.ir.Expr) and not isinstance(old, (tirx.IntImm, tirx.FloatImm)):
-        raise LanguageError(f"{name!r} is assigned a second time", next_step=ONCE)
+    if is_buffer(old) and old is not value:
+        raise LanguageError(f"{name!r} is a buffer, and is assigned a second time",
+                            next_step="give what is new a name of its own")  # fmt: skip
     floor = getattr(parser, "tt_floor", 0)
     # Frame 0 holds what the kernel captured; a kernel's own name of that spelling hides it.
     outside = any(name in frame.vars for frame in parser.var_table.frames[1:floor])
     if outside and not _same(old, value):
-        raise LanguageError(f"{name!r} is assigned again inside a loop or branch", next_step=ONCE)
+        raise LanguageError(f"{name!r} is assigned again inside a loop or branch",
+                            next_step=CARRIED)  # fmt: skip
 
 
 def _same(old: Any, new: Any) -> bool:

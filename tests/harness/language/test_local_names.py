@@ -57,6 +57,7 @@ STALE = {
     "in a loop, before the store": ["for k in range(3):", "    z[i, j] += v", "    y[i, j] += 1"],
     "in a loop over a branch": ["for k in T.serial(3):", "    z[i, j] += v", "    if i > k:",
                                 "        y[i, j] += 1"],
+    "bound again": ["v = v + 1", "y[i, j] = v", "z[i, j] = v"],
     "in T.unroll": ["for k in T.unroll(2):", "    z[i, j] += v", "    y[i, j] = 3"],
 }  # fmt: skip
 
@@ -79,6 +80,8 @@ HELD = {
     "anew in a loop": (["for k in range(3):", "    w = y[i, j] + k", "    z[i, j] += w",
                         "    y[i, j] = 1"],
                        lambda x, *_: x + 0 + 1 + 1 + 1 + 2),
+    "bound again": (["v = T.max(v, 9)", "v -= y[i, j]", "y[i, j] = v", "v = i", "v *= 2",
+                     "z[i, j] = y[i, j] + v"], lambda x, i, _: np.maximum(2 * x, 9) - x + 2 * i),
 }  # fmt: skip
 
 

@@ -35,6 +35,17 @@ def test_a_name_cannot_change_its_meaning_in_a_branch() -> None:
                 T.copy(A[rows, 0], t)
 
 
+def test_a_block_keeps_its_name() -> None:
+    """Refuses a buffer's name for a value: what reads it later would be unclear."""
+    with pytest.raises(LanguageError, match="'t' is a buffer"):
+
+        @T.prim_func
+        def main(A: T.Tensor((64, 64), "float32")):
+            with T.Kernel(2, threads=128) as bx:
+                t = T.alloc_shared((32, 64), "float32")
+                t = bx  # noqa: F841
+
+
 def test_macros_return_values_and_keep_their_names_apart() -> None:
     """Expands a macro twice, with locals of its own and a value to use."""
 
