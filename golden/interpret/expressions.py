@@ -210,7 +210,7 @@ class Evaluator:
 
     def _scalar(self, expr: Any, data: Approx) -> Value:
         """A scalar of the kernel; a whole number is as good as an index."""
-        if data.taint is not None and data.taint.any():
+        if data.taint is not None and (data.taint == FREE).any():
             raise GoldenError(f"scalar {expr.source.name} is used before it has a value",
                               location=location_of(expr))  # fmt: skip
         if not find_format(dtype_of(expr)).is_integer:
