@@ -2,10 +2,13 @@
 
 ``mean = total[0] / n`` and ``s = weights[k]`` are made of what compute makes, so that no index says
 what they are worth: they are stored where they are given their value, and read where they are used.
+So are numbers that a loop carries on, ``top = T.max(top, x[k])``: rounded at every step, they have
+no closed form.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import tvm
@@ -28,7 +31,7 @@ def with_numbers(func: tirx.PrimFunc) -> tirx.PrimFunc:
     kernel = read_kernel(func)
     given = [s for s in outside_parallel(kernel.body) if _is_number(s)]
     names = {b.name for b in (*kernel.params, *kernel.onchip) if b.ty.storage_scope != VAR}
-    found: dict[Any, Any] = {}
+    found = {scalar: _block(scalar.name, names) for scalar in _carried(kernel)}
     grown = True
     while grown:
         grown = False
@@ -50,12 +53,56 @@ def _is_number(stmt: Any) -> bool:
             and dtype_of(stmt.buffer) == REAL)  # fmt: skip
 
 
+def _carried(kernel: Kernel) -> list[Any]:
+    """Scalars to which a sequential loop gives what is made of tensors and of what they were.
+
+    Those that decide what cores do, or where, stay expressions: no core knows what compute makes.
+    """
+    decide, found = _deciding(kernel), []
+    for loop in outside_parallel(kernel.body):
+        given = outside_parallel(loop.body) if isinstance(loop, tirx.For) else ()
+        for stmt in given:
+            if not _is_number(stmt) or isinstance(stmt, tirx.Bind):
+                continue
+            used = {load.source for load in loads_of(stmt.value)}
+            own = stmt.buffer in used and bool(used & set(kernel.params))
+            if own and stmt.buffer not in decide and stmt.buffer not in found:
+                found.append(stmt.buffer)
+    return found
+
+
+def _deciding(kernel: Kernel) -> set[Any]:
+    """Scalars and names that conditions, bounds of loops or indices are made of."""
+    asked: list[Any] = []
+    given: list[tuple[Any, Any]] = []
+    for stmt in kernel.statements:
+        fields = {tirx.For: ("min", "extent"), tirx.IfThenElse: ("condition",)}
+        asked += [getattr(stmt, name) for name in fields.get(type(stmt), ())]
+        if isinstance(stmt, tirx.Bind):
+            given.append((stmt.var, stmt.value))
+        elif isinstance(stmt, tirx.BufferStore):
+            asked += stmt.indices[:]
+            given.append((stmt.buffer, stmt.value))
+    asked += [start for access in kernel.accesses for start in access.starts]
+    found = _used(asked)
+    while more := _used(value for target, value in given if target in found) - found:
+        found |= more
+    return found
+
+
+def _used(values: Iterable[Any]) -> set[Any]:
+    """What expressions name and read."""
+    found: set[Any] = set()
+    for value in values:
+        structural_walk(value, [(tvm.ir.Var, found.add)])
+        found |= {load.source for load in loads_of(value)}
+    return found
+
+
 def _is_computed(value: Any, kernel: Kernel, found: dict[Any, Any]) -> bool:
     """Whether a value is made of blocks, directly or by what was found to be."""
     blocks = {b for b in kernel.onchip if b.ty.storage_scope != VAR}
-    used: list[Any] = [load.source for load in loads_of(value)]
-    structural_walk(value, [(tvm.ir.Var, used.append)])
-    return any(v in blocks or v in found for v in used)
+    return any(v in blocks or v in found for v in _used([value]))
 
 
 def _block(name: str, names: set[str]) -> Any:
