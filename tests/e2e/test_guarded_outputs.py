@@ -75,3 +75,25 @@ def test_a_guard_at_the_end_of_a_vector_guards_nothing(size: int, device: str) -
     verdict = harness.check(main, device=device)
     assert verdict.passed, (verdict, verdict.reason, verdict.findings)
     assert verdict.tensors["Y"]["compared"] == size
+
+
+@pytest.mark.parametrize("rows", [40, 64])
+def test_a_block_first_stored_under_a_condition_is_what_was_stored(rows: int) -> None:
+    """Rows that a tensor does not have are never stored, and of what they hold nothing is told."""
+
+    @T.prim_func
+    def main(X: T.Tensor((rows, 33), "float32"), Y: T.Tensor((rows,), "float32")):
+        with T.Kernel(2) as b:
+            x = T.alloc_fragment((32, 33), "float32")
+            s = T.alloc_fragment((32,), "float32")
+            for i, j in T.Parallel(32, 33):
+                if b * 32 + i < rows:
+                    x[i, j] = T.abs(X[b * 32 + i, j]) + 1.0
+            T.reduce_max(x, s, dim=1)
+            for i in T.Parallel(32):
+                if b * 32 + i < rows:
+                    Y[b * 32 + i] = s[i]
+
+    verdict = harness.check(main)
+    assert verdict.passed, (verdict, verdict.reason, verdict.findings)
+    assert verdict.tensors["Y"]["compared"] == rows

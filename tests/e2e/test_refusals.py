@@ -61,8 +61,11 @@ STATEMENTS = [
     ("del", "del s", 0, "UnsupportedConstruct"),
     ("class", "class G:\n    pass", 0, "UnsupportedConstruct"),
     ("chained assignment", "x = y = bx + 1", 0, "UnsupportedConstruct"),
-    ("name bound twice", "x = bx + 1\nx = bx + 2", 1, "UnsupportedConstruct"),
-    ("augmented name", "x = bx + 1\nx += 1", 1, "UnsupportedConstruct"),
+    ("name bound again in a loop", "x = bx\nfor k in T.serial(2):\n    x += 1", 2,
+     "UnsupportedConstruct"),
+    ("first store reads itself", ('x = T.alloc_fragment((32, 32), "float32")\n'
+     "for i, j in T.Parallel(32, 32):\n    if i > j:\n        x[i, j] += 1.0\nT.copy(x, s)"), 3,
+     "UninitialisedBuffer"),
     ("no such op", "T.no_such_op(s)", 0, "UnsupportedConstruct"),
     ("atomics", "T.atomic_add(s, s)", 0, "UnsupportedConstruct"),
     ("slice assigned", "s[0:32, 0:32] = 1.0", 0, "UnsupportedConstruct"),

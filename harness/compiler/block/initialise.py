@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from tvm import tirx
 
 from harness.compiler.affine import Bounds, surely_runs
 from harness.compiler.block.model import BlockProgram, Buffer, Const, Eltwise, For, Statement
 from harness.compiler.block.moved import Moved
 from harness.compiler.block.parts import Insert
 from harness.compiler.diagnostics import refuse
+from harness.compiler.kernel import loads_of
+from harness.compiler.masks import keeps
 
 
 def initialise(program: BlockProgram, ranges: Sequence[Bounds]) -> None:
     """Refuse reads of buffers nothing has written on the way; ``ranges`` bounds the grid.
 
-    A buffer written part by part starts from zeros: what no part covers has no value in the source.
+    A buffer written part by part, or first where a condition holds, starts from zeros: the rest has
+    no value in the source.
     """
     parts: dict[Buffer, Statement] = {}
 
@@ -22,7 +28,8 @@ def initialise(program: BlockProgram, ranges: Sequence[Bounds]) -> None:
         for buffer in stmt.uses():
             if buffer in written:
                 continue
-            if isinstance(stmt, (Insert, Moved)) and buffer is stmt.base:
+            part = isinstance(stmt, (Insert, Moved)) and buffer is stmt.base
+            if part or _only_kept(stmt.node, buffer):
                 parts.setdefault(buffer, stmt)
                 continue
             refuse(f"buffer {buffer.name!r} is read before it is written", node=stmt.node,
@@ -50,3 +57,13 @@ def initialise(program: BlockProgram, ranges: Sequence[Bounds]) -> None:
     visit(program.body, set(), ranges)
     zeros = [Eltwise(stmt.node, buffer, Const(0.0)) for buffer, stmt in parts.items()]
     program.body[:0] = zeros
+
+
+def _only_kept(node: Any, buffer: Buffer) -> bool:
+    """Whether a store reads a buffer for nothing but elements it leaves as they are."""
+    if not isinstance(node, tirx.BufferStore) or node.buffer.name != buffer.name:
+        return False
+    if not keeps(node):
+        return False
+    new = loads_of(node.value.condition, node.value.true_value)
+    return not any(load.source.same_as(node.buffer) for load in new)
