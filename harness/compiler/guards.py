@@ -7,11 +7,14 @@ from typing import Any
 
 import tvm
 from tvm import tirx
+from tvm.ir import TensorLoad
 
 from harness.compiler.affine import Bounds, block_ranges
-from harness.compiler.kernel import Kernel, over_children, read_kernel, with_body
+from harness.compiler.kernel import Kernel, loads_of, over_children, read_kernel, with_body
 from harness.compiler.lookups import is_told
+from harness.language.blockformats import dtype_of
 from harness.language.regions import constant
+from harness.language.walks import structural_map
 
 
 def left_of(
@@ -104,7 +107,28 @@ def unguarded(func: tirx.PrimFunc) -> tirx.PrimFunc:
             # Where data say which element it is, nothing clips what lies outside.
             single = single and not is_told(store, kernel)
             if single and not left_of(stmt.condition, store, ranges, params):
-                return store
+                return tirx.BufferStore(store.buffer, asked_where(stmt.condition, store.value),
+                                        store.indices[:], span=store.span)  # fmt: skip
         return over_children(stmt, lambda child: down(child, ranges))
 
     return with_body(func, down(kernel.body, tuple(block_ranges(kernel))))
+
+
+def asked_where(test: Any, value: Any) -> Any:
+    """A value that takes elements data place only where a condition holds: ``W[ids[k], j]``.
+
+    The store does without the condition, since its tensor ends there; not every list of places
+    has more than it says.
+    """
+    found: dict[Any, Any] = {}
+
+    def named(load: TensorLoad) -> Any:
+        if not loads_of(*load.indices):
+            return load
+        var = tirx.Var(load.source.name, dtype_of(load))
+        found[var] = tirx.Select(test, load, tirx.const(0, dtype_of(load)), span=load.span)
+        return var
+
+    # The whole element, not also the places that place it.
+    names = structural_map(value, [(TensorLoad, named)], order="pre")
+    return structural_map(names, [(tvm.ir.Var, lambda v: found.get(v, v))], order="post")

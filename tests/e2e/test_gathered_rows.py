@@ -157,3 +157,29 @@ def test_a_row_that_is_not_there_is_found() -> None:
         given = {"K": np.ones((2, 71, 2, 64), np.float32), "idx": idx}
         found = {f.code for f in execute(made.plan, made.programs, given).findings}
         assert found == {"OutOfBounds"}, (bad, found)
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "size"),
+    [("wormhole_n150", "float32", 40), ("blackhole_p150", "bfloat16", 40),
+     ("wormhole_n150", "bfloat16", 48)],
+)  # fmt: skip
+def test_an_embedding_of_any_length(device: str, dtype: str, size: int) -> None:
+    """Where the list ends inside a block, what would place further rows is not asked for."""
+
+    @T.prim_func
+    def main(W: T.Tensor((50, size), dtype), ids: T.Tensor((40,), "int32"),
+             Y: T.Tensor((40, size), dtype)):  # fmt: skip
+        with T.Kernel(T.ceildiv(40, 32)) as b:
+            for i, j in T.Parallel(32, size):
+                if b * 32 + i < 40:
+                    Y[b * 32 + i, j] = W[ids[b * 32 + i], j]
+
+    made = harness.compile(main, device=device)
+    rng = np.random.default_rng(0)
+    w = rng.integers(-60, 60, (50, size)).astype(np.float32)
+    rows = rng.integers(0, 50, 40).astype(np.int32)
+    result = execute(made.plan, made.programs, {"W": w, "ids": rows})
+    assert result.findings == ()
+    np.testing.assert_array_equal(result.outputs["Y"], w[rows])
+    assert harness.check(made).passed

@@ -155,13 +155,18 @@ class _Gather:
         self.bytes = DataFormat.from_ir(dtype).tile_bytes() // TILE**2
         self.align = align
         self.runs = -(-self.dst.shape[1] // RUN)
-        if self.dst.shape[1] % RUN and self.dst.form != "col":
+        if self.dst.shape[1] % RUN and self.dst.form != "col" and not self._to_the_end():
             self.no(f"the block has {self.dst.shape[1]} columns",
-                    f"use a multiple of {RUN}")  # fmt: skip
+                    f"use a multiple of {RUN}, or all the tensor has")  # fmt: skip
 
     def no(self, why: str, step: str) -> NoReturn:
         refuse(f"elements of {self.tensor.name!r} are taken from computed places, {RUN} at a time,"
                f" and {why}", node=self.node, code="UnsupportedIndex", next_step=step)  # fmt: skip
+
+    def _to_the_end(self) -> bool:
+        """Whether a row ends where the tensor's does, behind which everything is made zero."""
+        first = self.at(self.region.starts[-1], {self.region.variables[1]: 0})
+        return bool(self.analyzer.can_prove(first + self.dst.shape[1] >= self.sizes[-1]))
 
     def emit(self) -> Any:
         row, column = self.region.variables
@@ -171,16 +176,20 @@ class _Gather:
             if mentions(last, [column]) or any(mentions(i, [row, column]) for i in outer):
                 self.no(f"{load.source.name!r} is not asked once per row, along its last dimension",
                         "index the table's last dimension by the block's rows")  # fmt: skip
-        asked, self.found = looked_up(self.region, self.names, self.analyzer, self.scope,
-                                      self.node)  # fmt: skip
-        self.zeroed = any(extent % TILE for extent in self.dst.shape)
+        tests = self._of_rows()
+        scope = replace(self.scope, conditions=[*self.scope.conditions, *tests])
+        asked, self.found = looked_up(self.region, self.names, self.analyzer, scope, self.node)
+        tests = [t for t in tests if asked and not self.analyzer.can_prove(t)]
+        self.zeroed = bool(tests) or any(extent % TILE for extent in self.dst.shape)
 
         def lines(move: Move) -> list[Any]:
             def line(r: Any) -> list[Any]:
                 place = {row: r}
                 bound = [tirx.Bind(a.var, address(LOAD_L1, a.row, self.at(a.index, place)))
                          for a in asked]  # fmt: skip
-                return [*bound, *loop("c", self.runs, lambda c: self.run(r, c, move))]
+                moved = [*bound, *loop("c", self.runs, lambda c: self.run(r, c, move))]
+                holds = [self.at(test, place) for test in tests]
+                return [tirx.IfThenElse(tirx.all(*holds), seq(moved), None)] if holds else moved
 
             return loop("r", self.dst.shape[0], line)
 
@@ -197,6 +206,21 @@ class _Gather:
         return seq([*rows, thread("reader", reads),
                     thread("reader", anew([*self.zeros(), *copies, *self.ends()],
                                           asked))])  # fmt: skip
+
+    def _of_rows(self) -> list[Any]:
+        """Conditions that say of whole rows whether they are read, and so whether data place them.
+
+        Where none holds, there may be no such data.
+        """
+        found, column = [], self.region.variables[1]
+        parts = [] if self.region.inside is None else [self.region.inside]
+        while parts:
+            test = parts.pop()
+            if isinstance(test, tirx.And):
+                parts += [test.b, test.a]
+            elif not mentions(test, [column]) and not loads_of(test):
+                found.append(test)
+        return found
 
     def zeros(self) -> list[Any]:
         """The block made zero, where not every element is read."""
