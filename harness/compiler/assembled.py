@@ -123,19 +123,18 @@ class _Assembly:
         low = [min(int(p[d].min()) for p in places) for d in range(rank)]
         extents = [max(int(p[d].max()) for p in places) - low[d] + 1 for d in range(rank)]
         self._filled(node, places, low, extents)
-        block = self._block(node, extents[-2:])
+        dims = _matrix(extents)
+        block = self._block(node, [extents[d] for d in dims])
         starts = [analyzer.simplify(o + first) for o, first in zip(origin, low, strict=True)]
-        last = starts[-len(extents[-2:]) :]
 
         def swapped(stmt: tirx.BufferStore) -> tirx.BufferStore:
             if not any(stmt.same_as(one.node) for one in stores):
                 return stmt
-            indices = [analyzer.simplify(i - s)
-                       for i, s in zip(stmt.indices[-len(last) :], last, strict=True)]  # fmt: skip
+            indices = [analyzer.simplify(stmt.indices[d] - starts[d]) for d in dims]
             return tirx.BufferStore(block, stmt.value, indices, span=stmt.span)
 
         kind = BufferRegionType()
-        source = TensorRegion(block, [tvm.ir.Range(0, e) for e in extents[-2:]], kind)
+        source = TensorRegion(block, [tvm.ir.Range(0, extents[d]) for d in dims], kind)
         target = TensorRegion(node.buffer, [tvm.ir.Range.from_min_extent(s, e) for s, e in
                                             zip(starts, extents, strict=True)], kind)  # fmt: skip
         copy = Call(COPY, [source, target], ret_ty="void", span=node.span)
@@ -148,7 +147,7 @@ class _Assembly:
     @staticmethod
     def _filled(node: Any, places: list[list[Numbers]], low: list[int], extents: list[int]) -> None:
         """Refuse stores that leave out elements of their box, or store one twice."""
-        if any(e != 1 for e in extents[:-2]):
+        if sum(e != 1 for e in extents) > _LOOPS:
             refuse(f"stores to elements of {node.buffer.name!r} that do not lie side by side, in"
                    " several planes", node=node, code="UnsupportedIndex",
                    next_step="store plane by plane")  # fmt: skip
@@ -176,6 +175,13 @@ class _Assembly:
         made = tirx.decl_buffer(list(extents), dtype_of(node.buffer), name=name, scope=SHARED)
         self.allocated.append(tirx.AllocBuffer(made, None, node.span))
         return made
+
+
+def _matrix(extents: Sequence[int]) -> list[int]:
+    """The two dimensions a box runs along, the last ones where it has fewer."""
+    along = [d for d, extent in enumerate(extents) if extent != 1]
+    rest = [d for d in reversed(range(len(extents))) if d not in along]
+    return sorted([*along, *rest[: max(min(_LOOPS, len(extents)) - len(along), 0)]])
 
 
 def _is_nest(stmt: Any) -> bool:

@@ -12,6 +12,7 @@ from tvm.ir import TensorLoad
 from harness.compiler.affine import Bounds, block_ranges
 from harness.compiler.kernel import Kernel, loads_of, over_children, read_kernel, with_body
 from harness.compiler.lookups import is_told
+from harness.compiler.tt_ops import seq
 from harness.language.blockformats import dtype_of
 from harness.language.regions import constant
 from harness.language.walks import structural_map
@@ -94,21 +95,26 @@ def _all_of(test: Any) -> list[Any]:
 
 
 def unguarded(func: tirx.PrimFunc) -> tirx.PrimFunc:
-    """The function without such conditions around single stores: ``if n < N: y[n] = x[n]``."""
+    """The function without such conditions around nothing but stores: ``if n < N: y[n] = x[n]``."""
     kernel = read_kernel(func)
     params = set(kernel.params)
+
+    def free(store: Any, test: Any, ranges: tuple[Bounds, ...]) -> bool:
+        # Where data say which element it is, nothing clips what lies outside.
+        single = isinstance(store, tirx.BufferStore) and store.buffer in params
+        return single and not is_told(store, kernel) and not left_of(test, store, ranges, params)
 
     def down(stmt: Any, ranges: tuple[Bounds, ...]) -> Any:
         if isinstance(stmt, tirx.For):
             ranges = (*ranges, (stmt.loop_var, stmt.min, stmt.extent))
         elif isinstance(stmt, tirx.IfThenElse) and stmt.else_case is None:
-            store = stmt.then_case
-            single = isinstance(store, tirx.BufferStore) and store.buffer in params
-            # Where data say which element it is, nothing clips what lies outside.
-            single = single and not is_told(store, kernel)
-            if single and not left_of(stmt.condition, store, ranges, params):
-                return tirx.BufferStore(store.buffer, asked_where(stmt.condition, store.value),
-                                        store.indices[:], span=store.span)  # fmt: skip
+            test, then = stmt.condition, stmt.then_case
+            stores = list(then.seq) if isinstance(then, tirx.SeqStmt) else [then]
+            if all(free(store, test, ranges) for store in stores):
+                return seq([
+                    tirx.BufferStore(store.buffer, asked_where(test, store.value),
+                                     store.indices[:], span=store.span) for store in stores
+                ])  # fmt: skip
         return over_children(stmt, lambda child: down(child, ranges))
 
     return with_body(func, down(kernel.body, tuple(block_ranges(kernel))))

@@ -62,6 +62,15 @@ T.copy(z, W[by * 32, bx * 32])
 """
 
 
+HEADS = """
+for i, j in T.Parallel(32, 32):
+    if by * 32 + i < 70:
+        Y[by * 32 + i, bx, 2 * j] = x[i, j]
+        Y[by * 32 + i, bx, 2 * j + 1] = z[i, j]
+T.copy(z, W[by * 32 : by * 32 + 32, bx, 0:32])
+"""
+
+
 def source(body: str, shape: str = "(70, 80)", dtype: str = "float32") -> Any:
     """A kernel of two inputs and two outputs; nothing is a whole number of tiles."""
     text = SOURCE.format(shape=shape, dtype=dtype, body="\n        ".join(body.strip().split("\n")))
@@ -73,11 +82,18 @@ def interleaved(x: Any, z: Any) -> Any:
     return np.stack([x, z], axis=-1).reshape(len(x), -1)
 
 
+def of_heads(x: Any, z: Any) -> Any:
+    """Of either half of the columns, both in turn."""
+    wide = [np.pad(a, ((0, 0), (0, 24))).reshape(70, 2, 32) for a in (x, z)]
+    return np.stack(wide, axis=-1).reshape(70, 2, 64)
+
+
 CASES: dict[str, tuple[str, str, Any]] = {
     "columns": (COLUMNS, "(70, 80)", interleaved),
     "apart": (APART, "(70, 80)", lambda x, z: interleaved(x * 2, z + x)),
     "rows": (ROWS, "(140, 40)", lambda x, z: np.stack([x, z], axis=1).reshape(140, 40)),
     "swapped": (SWAPPED, "(96, 64)", None),
+    "heads": (HEADS, "(70, 2, 64)", of_heads),
     "looped": (LOOPED, "(70, 80)", interleaved),
 }
 
