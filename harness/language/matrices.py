@@ -3,11 +3,13 @@
 ``x[i * k + j]`` of a flat tensor is an element of a matrix with k columns, and ``y[i, m // L,
 m % L]`` one of a matrix whose rows are the last two dimensions in one. Row-major elements have one
 order whatever their shape, so such a tensor is the kernel's in that shape from here on, as one of
-``T.Tensor(shape, dtype, x.data)`` is, if all that is done with it fits.
+``T.Tensor(shape, dtype, x.data)`` is, if all that is done with it fits. So is one of several
+dimensions whose indices are worked out of one number, ``x[n // W // H, n // W % H, n % W]``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -112,7 +114,9 @@ class _Uses:
             return None
         if len(sizes) == 1:
             return self._matrix(tensor, sizes[0] or 0)
-        return self._joined(tensor, [s or 0 for s in sizes]) if tensor in self.stored else None
+        whole = [s or 0 for s in sizes]
+        joined = self._joined(tensor, whole) if tensor in self.stored else None
+        return joined or self._flat(tensor, whole)
 
     def _matrix(self, tensor: Any, size: int) -> _Shape | None:
         """A flat tensor as rows of as many elements as one loop variable strides over."""
@@ -156,6 +160,31 @@ class _Uses:
             if halves and inside and all(self._plain(i) for e in uses for i in join(e)):
                 return _Shape((*sizes[:at], sizes[at] * size, *sizes[at + 2 :]), join)
         return None
+
+    def _flat(self, tensor: Any, sizes: list[int]) -> _Shape | None:
+        """A tensor as a vector, where one number counts its elements: ``n % W``, ``n // W % H``."""
+        uses = self.elements[tensor]
+        if all(self._plain(index) for e in uses for index in e):
+            return None
+
+        def count(given: Sequence[Any]) -> list[Any]:
+            number: Any = 0
+            for index, size in zip(given, sizes, strict=True):
+                number = number * size + index
+            return [self.analyzer.simplify(number)]
+
+        inside = (t for e in uses for index, size in zip(e[1:], sizes[1:], strict=True)
+                  for t in (index >= 0, index < size))  # fmt: skip
+        one = all(self._plain(n) and self._in_turn(n) for e in uses for n in count(e))
+        if not one or not all(self.analyzer.can_prove(t) for t in inside):
+            return None
+        return _Shape((math.prod(sizes),), count)
+
+    def _in_turn(self, index: Any) -> bool:
+        """Whether a variable of T.Parallel, if any, counts one element after another."""
+        used = self._places(index)
+        steps = [constant(s) for s in tvm.sym.detect_linear_equation(index, used)[:-1]]
+        return not used or (1 in steps and len(steps) <= 2)
 
     def _places(self, *indices: Any) -> list[Any]:
         """The variables of T.Parallel in indices."""

@@ -28,6 +28,14 @@ HALVES = """for k in T.serial(2):
 LOAD = "T.copy(X[b * 32, 0], a)"
 ROWS = "for i, j in T.Parallel(32, 64): Y[{index}] = a[i, j] * 2.0"
 COLUMN = "for i in T.Parallel(32): s[i] = {element}\n        T.copy(s, Y[b * 32])"
+COUNTED = """for t in T.Parallel(32):
+            n = b * 32 + t
+            if n < {size}:
+                Y[n // {chw}, n // {hw} % {c}, n // {w} % {h}, n % {w}] = T.max(
+                    X[n // {chw}, n // {hw} % {c}, n // {w} % {h}, n % {w}], 0.0)"""
+THREADS = """T.copy(X[b * 32], s)
+        for i, j in T.Parallel(8, 4): s[i * 4 + j] = s[i * 4 + j] * 2.0
+        T.copy(s, Y[b * 32])"""
 CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], str, Callable[[Any], Any]]] = {
     "flat": (FLAT, PLAIN, READ.format(index="(b * 32 + i) * 64 + j")
              + "\n        T.copy(a, Y[b * 32, 0])", lambda x: x.reshape(64, 64) * 2),
@@ -38,6 +46,10 @@ CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], str, Callable[[Any], An
     "rows": (PLAIN, (4, 16, 64), LOAD + "\n        "
              + ROWS.format(index="(b * 32 + i) // 16, (b * 32 + i) % 16, j"),
              lambda x: x.reshape(4, 16, 64) * 2),
+    "one number counts": ((2, 2, 4, 4), (2, 2, 4, 4), COUNTED, lambda x: np.maximum(x, 0)),
+    "one number counts, ragged": ((1, 2, 3, 7), (1, 2, 3, 7), COUNTED,
+                                  lambda x: np.maximum(x, 0)),
+    "threads": ((64,), (64,), THREADS, lambda x: x * 2),
     "last of a block": (PLAIN, (64,), LOAD + "\n        " + COLUMN.format(element="a[i, -1]"),
                         lambda x: x[:, -1]),
     "last of a tensor": (PLAIN, (64,), COLUMN.format(element="X[b * 32 + i, -2]"),
@@ -50,6 +62,9 @@ CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], str, Callable[[Any], An
 def kernel(name: str) -> Any:
     """A kernel of the table."""
     x, y, body, _ = CASES[name]
+    if body is COUNTED:
+        _, c, h, w = x
+        body = body.format(size=np.prod(x), chw=c * h * w, hw=h * w, c=c, h=h, w=w)
     return samples.from_text(SOURCE.format(x=x, y=y, body=body), "main")
 
 

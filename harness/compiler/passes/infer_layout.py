@@ -18,6 +18,7 @@ from harness.compiler.bits import without_bits
 from harness.compiler.block.names import INDEX
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.elementloops import parallelised
+from harness.compiler.fusedloops import fused
 from harness.compiler.guards import narrowed, unguarded
 from harness.compiler.idle import without_idle
 from harness.compiler.innerloops import interchanged
@@ -111,7 +112,8 @@ class InferTTLayout(TTPass):
         check_unordered(read_kernel(func))
         func = without_idle(func)
         func = with_numbers(recalled(with_variables(separated(without_bits(func)))))
-        func = unguarded(narrowed(parallelised(without_scalars(spread(staged(func))))))
+        func = fused(parallelised(without_scalars(spread(staged(func)))))
+        func = unguarded(narrowed(func))
         func = assembled(split_loops(func))
         func = planewise(unmasked(interchanged(placed(func))))
         func = lines_stored(func)
