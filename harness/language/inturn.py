@@ -15,6 +15,7 @@ from tvm import tirx
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
+from harness.language.distinct import named_apart
 from harness.language.extrema import told
 from harness.language.flat import DECLARED
 from harness.language.layouts import KERNEL_LAYOUT
@@ -79,7 +80,7 @@ def in_turn(func: tirx.PrimFunc) -> tirx.PrimFunc | tvm.IRModule:
                                 " do not meet, so none reads what another left there",
                                 next_step="use T.alloc_shared for what a block keeps to itself, or"
                                 " read it in a second T.Kernel")  # fmt: skip
-        return func
+        return named_apart(func)
     if not all(map(_is_grid, parts)):
         raise LanguageError("a statement beside several T.Kernel",
                             next_step="move it into the T.Kernel it is for")  # fmt: skip
@@ -134,4 +135,4 @@ def _alone(func: tirx.PrimFunc, body: Any, name: str) -> tirx.PrimFunc:
             value = {n: v for n, v in value.items() if str(n) in names}  # noqa: PLW2901
         if key != _MADE:
             made = made.with_attr(key, name if key == "global_symbol" else value)
-    return made
+    return named_apart(made)

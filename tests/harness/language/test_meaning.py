@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 import harness.language as T
+from harness.compiler.kernel import read_kernel
 from harness.errors import LanguageError
 
 
@@ -62,6 +63,29 @@ def test_macros_return_values_and_keep_their_names_apart() -> None:
             T.copy(t, B[start(bx, size=32), 0])
 
     assert main.script().count("bx * 32") == 4
+
+
+def test_blocks_of_one_name_are_told_apart() -> None:
+    """A macro's own block is another one in every expansion, and blocks in a list have names."""
+
+    @T.macro
+    def doubled(block: Any):
+        t = T.alloc_fragment((32, 64), "float32")
+        for i, j in T.Parallel(32, 64):
+            t[i, j] = block[i, j] * 2.0
+        T.copy(t, block)
+
+    @T.prim_func
+    def main(A: T.Tensor((64, 64), "float32"), B: T.Tensor((64, 64), "float32")):
+        with T.Kernel(2, threads=128) as bx:
+            s = [T.alloc_shared((32, 64), "float32") for _ in range(2)]
+            T.copy(A[bx * 32, 0], s[0])
+            doubled(s[0])
+            T.copy(s[0], s[1])
+            doubled(s[1])
+            T.copy(s[1], B[bx * 32, 0])
+
+    assert [str(b.name) for b in read_kernel(main).onchip] == ["block", "block_1", "t", "t_1"]
 
 
 def test_a_macro_inside_a_kernel_sees_the_kernels_names() -> None:
