@@ -76,6 +76,14 @@ def _modes(plan: Plan, contract: NumericContract) -> Iterator[Finding]:
                           location=f"{where}.math_fidelity")  # fmt: skip
 
 
+def _works_at(grid: tuple[int, ...], places: int | None) -> bool:
+    """Whether a grid is of so many places; of more than three axes, some are done in turn."""
+    blocks = prod(grid)
+    if places is None or 1 in grid:
+        return blocks == places
+    return places % blocks == 0
+
+
 def _machine(
     plan: Plan, source: Any, options: CompileOptions, contract: NumericContract
 ) -> Iterator[Finding]:
@@ -97,7 +105,8 @@ def _machine(
         yield _differs("$.core_grid", f"{plan.core_grid}", f"{tuple(options.physical_grid)}")
     kernel = read_kernel(source)
     grid = (*kernel.work_grid, 1, 1, 1)[:3]
-    if plan.kernel_grid != grid and prod(plan.kernel_grid) != numbered_places(kernel, contract):
+    if plan.kernel_grid != grid and not _works_at(plan.kernel_grid,
+                                                  numbered_places(kernel, contract)):  # fmt: skip
         yield _differs("$.kernel_grid", f"{plan.kernel_grid}", f"T.Kernel{grid}")
     product = find_product(source)
     if product is not None:

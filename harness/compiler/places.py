@@ -77,6 +77,12 @@ def placed(func: tirx.PrimFunc) -> tirx.PrimFunc:
             return func  # a loop like any other, under a condition that always holds
         _no(*shared)
     axes, body = found
+    # A grid has three axes: of more, the shortest are done in turn.
+    shortest = sorted(range(len(axes)), key=lambda n: (axes[n][1], -n))
+    inner = [axes[n] for n in shortest[: max(len(axes) - len(AXES), 0)]]
+    for var, extent in inner:
+        body = tirx.For(var, 0, extent, tirx.ForKind.SERIAL, body)
+    axes = [axis for axis in axes if axis not in inner]
     for tag, (var, extent) in reversed(list(zip(AXES, axes, strict=False))):
         thread = tirx.IterVar(tvm.ir.Range(0, extent), var, tirx.IterVar.ThreadIndex, tag)
         body = tirx.AttrStmt(thread, "thread_extent", tirx.const(extent, "int32"), body)
@@ -180,7 +186,7 @@ class _Places:
         """Variables and extents of the grid, and the body in terms of them; None without one."""
         whole = seq([*self.work.before, self.work.body])
         found = _distinct(self._starts())
-        for number in (3, 2, 1):
+        for number in (3, 2, 1, 4, 5):
             for axes in combinations(found, number):
                 extents = [int(a.max()) + 1 for a in axes]
                 if math.prod(extents) != self.places or not _once(axes, extents):

@@ -104,6 +104,28 @@ def test_two_numbers_in_one_axis() -> None:
     np.testing.assert_array_equal(out, np.where(column > row, batch, a))
 
 
+@pytest.mark.parametrize("fastest", ["head", "batch"])
+def test_four_numbers_in_three_axes(fastest: str) -> None:
+    """Batch and head in the last axis of three: the shorter of a grid's axes is gone through."""
+
+    @T.prim_func
+    def main(A: T.Tensor((2, 64, 3, 64), "float32"), C: T.Tensor((2, 64, 3, 64), "float32")):
+        with T.Kernel(2, 2, 2 * 3) as (x, y, bh):
+            s = T.alloc_fragment((32, 32), "float32")
+            b, h = (bh // 3, bh % 3) if fastest == "head" else (bh % 2, bh // 2)
+            T.copy(A[b, y * 32 : y * 32 + 32, h, x * 32 : x * 32 + 32], s)
+            for i, j in T.Parallel(32, 32):
+                s[i, j] = s[i, j] + T.cast(b * 10 + h, "float32")
+            T.copy(s, C[b, y * 32 : y * 32 + 32, h, x * 32 : x * 32 + 32])
+
+    made = harness.compile(main)
+    assert sorted(made.plan.kernel_grid) == [2, 2, 3]
+    assert harness.check(made).passed
+    a = np.random.default_rng(0).integers(-9, 9, (2, 64, 3, 64)).astype(np.float32)
+    batch, _, head, _ = np.indices(a.shape)
+    np.testing.assert_array_equal(made.run({"A": a}).outputs["C"], a + batch * 10 + head)
+
+
 def _scan(batch: int, chunks: int, heads: int, shared: int, dim: int, rows: int) -> Any:
     """Chunks of a sequence, decayed and summed under a causal mask, ``shared`` heads a group.
 
