@@ -15,6 +15,7 @@ from golden.contract import NumericContract
 from golden.errors import GoldenError
 from golden.interpret.expressions import Evaluator
 from golden.interpret.machine import Chunk, Machine
+from golden.interpret.reader import Reader
 from golden.interpret.space import Space
 from golden.source import Kernel, constant, mentions
 from golden.walks import structural_walk
@@ -37,13 +38,14 @@ def numbered_places(kernel: Kernel, contract: NumericContract) -> int | None:
     for var, extent in kernel.grid:
         chunk.env[var] = rest % extent
         rest = rest // extent
-    count = 0
+    count, reader = 0, Reader(kernel)
+    conditions = [reader.expr(condition) for condition in guard]
     try:
         for trip in range(1 if loop is None else constant(loop.extent) or 0):
             if loop is not None:
                 chunk.env[loop.loop_var] = trip
             accepted = np.ones(total, bool)
-            for condition in guard:
+            for condition in conditions:
                 accepted &= np.asarray(Evaluator(Space(chunk)).truth(condition), bool).reshape(-1)
             count += int(accepted.sum())
     except GoldenError:

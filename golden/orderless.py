@@ -20,8 +20,8 @@ _ORDERED: tuple[int, ...] = (0, 3)
 """Kinds of loops that run one iteration after another: serial and unrolled."""
 
 
-def orderless(stmt: Any) -> tuple[list[Any], list[Any], Any] | None:
-    """Loops to run one by one, those within to run at once, and the body; None where order counts.
+def orderless(stmt: Any) -> tuple[list[Any], list[Any]] | None:
+    """Loops to run one by one, and those within to run at once; None where order counts.
 
     ``stmt`` is a sequential loop.
     """
@@ -42,7 +42,7 @@ def orderless(stmt: Any) -> tuple[list[Any], list[Any], Any] | None:
         return None
     if any(int(lo.kind) not in _ORDERED for lo in around):
         return None
-    return around, at_once, body
+    return around, at_once
 
 
 def _plain(loop: Any) -> bool:

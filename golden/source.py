@@ -26,7 +26,7 @@ PERSISTENT: Final = "tl.persistent"
 CUT_BEFORE: Final = "tt.cut_before"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BufferInfo:
     """One buffer of the source: a tensor parameter or an on-chip allocation.
 
@@ -82,11 +82,6 @@ class Kernel:
     def names(self) -> Named:
         """What every name and scalar is ever given (golden.named)."""
         return named(self.body)
-
-    @functools.cached_property
-    def told(self) -> dict[Any, bool]:
-        """Stores that walks have asked about, and whether memory decides their places."""
-        return {}
 
     @property
     def work_grid(self) -> tuple[int, ...]:

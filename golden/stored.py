@@ -8,12 +8,12 @@ import numpy as np
 from tvm import tirx
 
 from golden.errors import GoldenError
+from golden.interpret import tree
 from golden.interpret.access import check_stored
 from golden.interpret.expressions import Evaluator
-from golden.interpret.machine import Chunk
 from golden.interpret.space import Space
 from golden.named import Named, loads_behind, told
-from golden.source import COPY, Kernel, calls, constant, mentions, statements
+from golden.source import COPY, BufferInfo, Kernel, calls, mentions, statements
 
 _PARALLEL: Final = (1, 2)
 
@@ -21,76 +21,45 @@ _PARALLEL: Final = (1, 2)
 class Stored:
     """The places of stores that memory decides, of one walk through a kernel."""
 
-    def __init__(self, chunk: Chunk, names: Named) -> None:
-        """``names`` are what names of the kernel stand for."""
-        self.tensors, self.names = chunk.machine.tensors, names
-        self.told: dict[Any, bool] = chunk.machine.kernel.told
-        self.around: dict[Any, bool] = {}
-        self.found: dict[Any, list[Any]] = {}
+    def __init__(self) -> None:
+        self.found: dict[BufferInfo, list[Any]] = {}
 
-    def is_told(self, stmt: Any) -> bool:
-        """Whether a store is one of them."""
-        found = self.told.get(stmt)
-        if found is None:
-            found = stmt.buffer in self.tensors and any(told(i, self.names) for i in stmt.indices)
-            self.told[stmt] = found
-        return found
-
-    def within(self, stmt: Any) -> bool:
-        """Whether one is below a statement."""
-        found = self.around.get(stmt)
-        if found is None:
-            stores = (s for s in statements(stmt) if isinstance(s, tirx.BufferStore))
-            found = self.around[stmt] = any(self.is_told(s) for s in stores)
-        return found
-
-    def matters(self, loop: Any) -> bool:
-        """Whether more than the place in a row depends on a loop of T.Parallel."""
-        exprs: list[Any] = []
-        for stmt in statements(loop):
-            if isinstance(stmt, tirx.IfThenElse):
-                exprs.append(stmt.condition)
-            elif isinstance(stmt, tirx.BufferStore) and self.is_told(stmt):
-                *outer, last = stmt.indices
-                exprs += [*outer, *([last] if told(last, self.names) else [])]
-        return any(mentions(expr, [loop.loop_var]) for expr in exprs)
-
-    def store(self, stmt: Any, space: Space) -> None:
+    def store(self, stmt: tree.Store, space: Space) -> None:
         """Note where a store goes.
 
         Raises:
             GoldenError: outside its tensor.
         """
-        evaluator, sizes = Evaluator(space), [constant(d) or 0 for d in stmt.buffer.ty.shape]
+        evaluator, sizes = Evaluator(space), stmt.buffer.shape
         indices = [np.broadcast_to(evaluator.place(i), space.shape) for i in stmt.indices]
         kept = np.ones(space.shape, bool) if space.mask is None else np.broadcast_to(
             space.mask, space.shape)  # fmt: skip
-        for expr, index, size in zip(stmt.indices, indices, sizes, strict=True):
-            if told(expr, self.names):
+        for is_told, index, size in zip(stmt.told, indices, sizes, strict=True):
+            if is_told:
                 check_stored(index, size, space, stmt)
             kept = kept & (index >= 0) & (index < size)
         self._add(stmt.buffer, [index[kept] for index in indices], sizes)
 
-    def copied(self, region: Any, space: Space) -> None:
+    def copied(self, stmt: tree.TileOp, space: Space) -> None:
         """Note where a copy goes, row by row, if memory decides that."""
-        starts = [part.min for part in region.region]
-        if region.source not in self.tensors or not any(told(s, self.names) for s in starts):
+        if not any(stmt.told):
             return
-        sizes = [constant(d) or 0 for d in region.source.ty.shape]
-        extents = [constant(part.extent) or 1 for part in region.region]
-        extents[-1] = extents[-1] if told(starts[-1], self.names) else 1
+        region = stmt.args[1]
+        sizes = region.buffer.shape
+        extents = [extent or 1 for extent in region.extents]
+        extents[-1] = extents[-1] if stmt.told[-1] else 1
         lanes = np.arange(len(space.chunk.active)).reshape(-1, *(1,) * len(extents))
         offsets = np.indices(extents, sparse=True)
         places = []
-        for start, offset in zip(starts, offsets, strict=True):
+        for start, offset in zip(region.starts, offsets, strict=True):
             value = np.asarray(Evaluator(space).integer(start))
             value = value.reshape(-1, *(1,) * len(extents)) if value.ndim else value
             places.append(value + offset + lanes * 0)
         rows = np.broadcast_arrays(*places)
         kept = np.logical_and.reduce([(p >= 0) & (p < n) for p, n in zip(rows, sizes, strict=True)])
-        self._add(region.source, [p[kept] for p in rows], sizes)
+        self._add(region.buffer, [p[kept] for p in rows], sizes)
 
-    def _add(self, tensor: Any, places: list[Any], sizes: list[int]) -> None:
+    def _add(self, tensor: BufferInfo, places: list[Any], sizes: tuple[int, ...]) -> None:
         flat = np.zeros(places[0].shape, np.int64)
         for place, size in zip(places, sizes, strict=True):
             flat = flat * size + place
@@ -109,6 +78,17 @@ class Stored:
                 raise GoldenError(f"an element of {tensor.name} is stored twice", code="SourceRace")
             total += len(every)
         return total
+
+
+def matters(loop: tree.Loop) -> bool:
+    """Whether more than the place in a row depends on a loop of T.Parallel."""
+    exprs: list[tree.Expr] = []
+    for stmt in tree.below(loop):
+        if isinstance(stmt, tree.If):
+            exprs.append(stmt.condition)
+        elif isinstance(stmt, tree.Store) and stmt.scatters:
+            exprs += [*stmt.indices[:-1], *(stmt.indices[-1:] if stmt.told[-1] else ())]
+    return any(mentions(expr.origin, [loop.var]) for expr in exprs)
 
 
 def told_outputs(kernel: Kernel) -> set[str]:

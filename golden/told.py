@@ -20,14 +20,16 @@ from tvm import tirx
 from golden.approx import Approx
 from golden.contract import NumericContract
 from golden.errors import GoldenError
+from golden.interpret import tree
 from golden.interpret.expressions import Evaluator
 from golden.interpret.machine import Chunk, Machine
+from golden.interpret.reader import read_body
 from golden.interpret.space import Space
 from golden.interpret.statements import Statements
 from golden.interpret.tensors import Tensor
 from golden.named import loads_behind
-from golden.source import COPY, Kernel, constant, dtype_of, mentions, op_name
-from golden.stored import Stored
+from golden.source import COPY, Kernel, constant, dtype_of, mentions
+from golden.stored import Stored, matters
 from golden.walks import structural_walk
 
 Array = npt.NDArray[Any]
@@ -187,18 +189,17 @@ class _Walk(Statements):
         deep: loops and conditions around that memory decides.
         left: whether something lay outside its tensor.
         steps: statements that were run. decided: those under a bound or condition of memory.
-        asking: whether a loop or condition asks memory.
         stored: the places of stores that memory decides.
     """
 
     def __init__(self, chunk: Chunk) -> None:
         super().__init__(chunk)
         self.deep, self.left, self.steps, self.decided = 0, False, 0, 0
-        self.asking: dict[Any, bool] = {}
-        self.scalars = chunk.machine.kernel.singles
-        self.stored = Stored(chunk, self.names)
+        kernel = chunk.machine.kernel
+        self.scalars = {info for info in kernel.buffers if info.var in kernel.singles}
+        self.stored = Stored()
 
-    def run(self, stmt: Any, space: Space) -> None:
+    def run(self, stmt: tree.Stmt, space: Space) -> None:
         """See Statements; too many are none that fit."""
         self.steps += 1
         self.decided += self.deep > 0
@@ -206,52 +207,46 @@ class _Walk(Statements):
             raise GoldenError("loops that go on too long")
         super().run(stmt, space)
 
-    def _allocate(self, stmt: Any) -> None:
+    def _allocate(self, stmt: tree.Allocate) -> None:
         if stmt.buffer in self.scalars:
             super()._allocate(stmt)
 
-    def _store(self, stmt: Any, space: Space) -> None:
+    def _store(self, stmt: tree.Store, space: Space) -> None:
         if stmt.buffer in self.scalars:
             super()._store(stmt, space)
-        elif self.stored.is_told(stmt):
+        elif stmt.scatters:
             self.stored.store(stmt, space)
 
-    def _parallel(self, stmt: Any, space: Space, start: Any, extent: Any) -> None:
+    def _parallel(self, stmt: tree.Loop, space: Space, start: Any, extent: Any) -> None:
         """Nothing is computed but where stores go that memory decides."""
-        if self.stored.within(stmt):
-            rows = extent if self.stored.matters(stmt) else 1
+        if stmt.scatters:
+            rows = extent if matters(stmt) else 1
             super()._parallel(stmt, space, start, rows)
 
-    def _loop(self, stmt: Any, space: Space) -> None:
-        self._under(stmt, [stmt.min, stmt.extent], lambda: super(_Walk, self)._loop(stmt, space))
+    def _loop(self, stmt: tree.Loop, space: Space) -> None:
+        self.deep += stmt.asks
+        super()._loop(stmt, space)
+        self.deep -= stmt.asks
 
-    def _if(self, stmt: Any, space: Space) -> None:
-        if space.rank and not self.stored.within(stmt):
+    def _if(self, stmt: tree.If, space: Space) -> None:
+        if space.rank and not stmt.scatters:
             return
-        self._under(stmt, [stmt.condition], lambda: super(_Walk, self)._if(stmt, space))
+        self.deep += stmt.asks
+        super()._if(stmt, space)
+        self.deep -= stmt.asks
 
-    def _under(self, stmt: Any, exprs: list[Any], run: Any) -> None:
-        asked = self.asking.get(stmt)
-        if asked is None:
-            asked = any(True for e in exprs for _ in loads_behind(e, self.names))
-            self.asking[stmt] = asked
-        self.deep += asked
-        run()
-        self.deep -= asked
-
-    def _evaluate(self, stmt: Any, space: Space) -> None:
-        if op_name(stmt.value) != COPY:
+    def _tile_op(self, stmt: tree.TileOp, space: Space) -> None:
+        if stmt.name != COPY:
             return
-        for region in stmt.value.args[:2]:
-            if region.source not in self.chunk.machine.tensors:
+        for region in stmt.args:
+            if not region.buffer.is_tensor:
                 continue
-            parts = zip(region.region, region.source.ty.shape, strict=True)
-            for part, size in parts:
-                start = np.asarray(Evaluator(space).integer(part.min))
-                one = constant(part.extent) == 1
-                beyond = (self.deep > 0 or one) and (start >= (constant(size) or 0)).any()
+            parts = zip(region.starts, region.extents, region.buffer.shape, strict=True)
+            for first, extent, size in parts:
+                start = np.asarray(Evaluator(space).integer(first))
+                beyond = (self.deep > 0 or extent == 1) and (start >= size).any()
                 self.left |= bool((start < 0).any() or beyond)
-        self.stored.copied(stmt.value.args[1], space)
+        self.stored.copied(stmt, space)
 
 
 def tried(kernel: Kernel, tables: Mapping[str, Array]) -> int | None:
@@ -263,7 +258,7 @@ def tried(kernel: Kernel, tables: Mapping[str, Array]) -> int | None:
     tensors = {}
     for info in kernel.tensors:
         values = tables.get(info.name, np.zeros(info.shape, np.int8)).astype(np.float64)
-        tensors[info.var] = Tensor(info.name, Approx(values), info.dtype)
+        tensors[info] = Tensor(info.name, Approx(values), info.dtype)
     machine = Machine(kernel, _CONTRACT, False, tensors)
     total = int(np.prod([extent for _, extent in kernel.grid], dtype=np.int64))
     chunk = Chunk(machine, np.arange(total, dtype=np.int32))
@@ -273,11 +268,11 @@ def tried(kernel: Kernel, tables: Mapping[str, Array]) -> int | None:
         rest = rest // extent
     walk = _Walk(chunk)
     try:
-        walk.run(kernel.body, Space(chunk))
+        walk.run(read_body(kernel), Space(chunk))
         count = walk.stored.count()
     except GoldenError:
         return None
-    inside = all(tensors[i.var].low == tensors[i.var].high == (0,) * len(i.shape)
+    inside = all(tensors[i].low == tensors[i].high == (0,) * len(i.shape)
                  for i in kernel.tensors)  # fmt: skip
     return count if inside and not walk.left else None
 

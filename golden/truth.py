@@ -19,7 +19,7 @@ from golden.approx import (
     merged_taint,
     one_branch,
 )
-from golden.errors import GoldenError, location_of
+from golden.errors import GoldenError
 
 COMPARISONS: Final = MappingProxyType(
     {
@@ -55,16 +55,14 @@ class Truth:
         """Whether every value is known."""
         return not any(p is not None and p.any() for p in (self.unsure, self.free))
 
-    def certain(self, where: Any) -> Bools:
-        """The values, where none is unsure.
+    def certain(self, where: str | None) -> Bools:
+        """The values, where none is unsure; ``where`` in the source they are asked.
 
         Raises:
             GoldenError: one is.
         """
         if self.unsure is not None and self.unsure.any():
-            raise GoldenError(
-                "a branch depends on data near a threshold", location=location_of(where)
-            )
+            raise GoldenError("a branch depends on data near a threshold", location=where)
         return self.value
 
     def __invert__(self) -> Truth:

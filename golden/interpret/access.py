@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import tvm
-from tvm import tirx
 
 from golden.approx import CLEAN, FREE, Approx, Bools
-from golden.errors import GoldenError, location_of
+from golden.errors import GoldenError
 from golden.interpret.memory import Index, OnChip
 from golden.interpret.space import Along, Space
+from golden.interpret.tree import Expr, Store
+from golden.source import BufferInfo
+
+Exprs = Sequence[Expr]
+"""Indices as the source has them, beside what they are."""
 
 
 def load(
-    space: Space, buffer: Any, indices: list[Any], exprs: list[Any], where: str | None
+    space: Space, buffer: BufferInfo, indices: list[Any], exprs: Exprs, where: str | None
 ) -> Approx:
     """buffer[indices] at every point of the space, broadcastable to its shape."""
     tensors = space.chunk.machine.tensors
@@ -34,8 +38,9 @@ def load(
 
 
 def store(
-    space: Space, buffer: Any, indices: list[Any], exprs: list[Any], new: Approx, where: str | None
-) -> None:
+    space: Space, buffer: BufferInfo, indices: list[Any], exprs: Exprs, new: Approx,
+    where: str | None,
+) -> None:  # fmt: skip
     """buffer[indices] = new where the space's mask holds.
 
     Raises:
@@ -60,7 +65,7 @@ def store(
     _store_points(space, cell, indices, new, where)
 
 
-def check_stored(index: Any, size: int, space: Space, stmt: Any) -> None:
+def check_stored(index: Any, size: int, space: Space, stmt: Store) -> None:
     """A tensor of indices names only what there is: what it places elsewhere is lost.
 
     Raises:
@@ -76,12 +81,12 @@ def check_stored(index: Any, size: int, space: Space, stmt: Any) -> None:
         f"a tensor of indices places an element at {place} along a dimension of"
         f" {stmt.buffer.name}, which has {size}",
         code="InvalidInputs",
-        location=location_of(stmt),
+        location=stmt.where,
         next_step="give indices in range",
     )
 
 
-def _cell(space: Space, buffer: Any, where: str | None) -> OnChip:
+def _cell(space: Space, buffer: BufferInfo, where: str | None) -> OnChip:
     if buffer not in space.chunk.buffers:
         raise GoldenError(f"buffer {buffer.name} is not allocated", location=where)
     return space.chunk.buffers[buffer]
@@ -98,7 +103,7 @@ Line = int | tuple[int, int]
 
 
 def _lines(
-    space: Space, shape: tuple[int, ...], exprs: list[Any], indices: list[Any]
+    space: Space, shape: tuple[int, ...], exprs: Exprs, indices: list[Any]
 ) -> list[Line] | None:
     """Indices as fixed numbers and distinct axes within range; None where they are not so plain."""
     lines: list[Line] = []
@@ -120,20 +125,18 @@ def _lines(
     return lines
 
 
-def _along(space: Space, expr: Any) -> tuple[int, int] | None:
+def _along(space: Space, expr: Expr) -> tuple[int, int] | None:
     """(axis, offset) of ``variable`` or ``variable + constant``."""
-    offset = 0
-    if isinstance(expr, tirx.Add) and isinstance(expr.b, tirx.IntImm):
-        offset, expr = int(expr.b.value), expr.a
-    if not isinstance(expr, tvm.ir.Var):
+    if expr.follows is None:
         return None
-    known = space.chunk.env.get(expr)
+    var, offset = expr.follows
+    known = space.chunk.env.get(var)
     if not isinstance(known, Along):
         return None
     return known.axis, offset + int(known.values[0])
 
 
-def is_rearranged(space: Space, exprs: list[Any]) -> bool:
+def is_rearranged(space: Space, exprs: Exprs) -> bool:
     """Whether an access repeats elements along an axis of the space or swaps axes."""
     if not space.rank:
         return False
@@ -142,15 +145,15 @@ def is_rearranged(space: Space, exprs: list[Any]) -> bool:
     return axes != sorted(axes) or not set(needed) <= set(axes)
 
 
-def is_picked(space: Space, buffer: Any, indices: list[Any], exprs: list[Any]) -> bool:
+def is_picked(space: Space, buffer: BufferInfo, indices: list[Any], exprs: Exprs) -> bool:
     """Whether numbers, not axes, choose a row, a column or an element of a block or a tensor.
 
     It has to be moved to where an operand begins; indices before the last two choose whole planes.
     Rows of tensors that are used as rows need not be moved, nor columns of one column.
     """
     if buffer not in space.chunk.buffers:
-        last = list(zip(indices, buffer.ty.shape, strict=True))[-2:]
-        chosen = any(int(size) > 1 and _is_fixed(index) for index, size in last)
+        last = list(zip(indices, buffer.shape, strict=True))[-2:]
+        chosen = any(size > 1 and _is_fixed(index) for index, size in last)
         moved = _is_fixed(indices[-1]) or is_rearranged(space, exprs)
         return not space.rank or (chosen and moved)
     shape = space.chunk.buffers[buffer].shape

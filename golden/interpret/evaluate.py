@@ -15,6 +15,7 @@ from golden.contract import NumericContract, contract_for
 from golden.errors import GoldenError
 from golden.formats import F64, find_format
 from golden.interpret.machine import Chunk, Machine
+from golden.interpret.reader import read_body
 from golden.interpret.space import Space
 from golden.interpret.statements import Statements
 from golden.interpret.tensors import Tensor
@@ -53,7 +54,7 @@ def evaluate(
     kernel = read_kernel(func)
     if contract is None:
         contract = contract_for(func)
-    tensors = {info.var: _tensor(info, kernel, inputs, bounded) for info in kernel.tensors}
+    tensors = {info: _tensor(info, kernel, inputs, bounded) for info in kernel.tensors}
     unknown = set(inputs) - {t.name for t in kernel.tensors}
     if unknown:
         raise GoldenError(
@@ -67,7 +68,7 @@ def evaluate(
     outputs = {}
     for info in kernel.tensors:
         if info.name in kernel.outputs:
-            answer, written = tensors[info.var].result()
+            answer, written = tensors[info].result()
             outputs[info.name] = TensorResult(
                 info.name, info.dtype, _trimmed(answer), written, info.name in inputs
             )
@@ -153,4 +154,4 @@ def _run_chunk(machine: Machine, numbers: npt.NDArray[np.int32], scalars: dict[s
         if name not in scalars:
             raise GoldenError(f"scalar parameter {name} has no value", code="InvalidInputs")
         chunk.env[var] = scalars[name]
-    Statements(chunk).run(machine.kernel.body, Space(chunk))
+    Statements(chunk).run(read_body(machine.kernel), Space(chunk))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from golden.contract import NumericContract
 from golden.interpret.memory import Lanes, OnChip
 from golden.interpret.tensors import Blocks, Tensor
-from golden.source import Kernel
+from golden.source import BufferInfo, Kernel
 
 
 @dataclass
@@ -22,13 +22,13 @@ class Machine:
         kernel: the source.
         contract: precision.
         bounded: whether bounds are derived; otherwise only values mean anything.
-        tensors: by variable.
+        tensors: by what is known of them.
     """
 
     kernel: Kernel
     contract: NumericContract
     bounded: bool
-    tensors: dict[Any, Tensor]
+    tensors: dict[BufferInfo, Tensor]
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Chunk:
     Attributes:
         machine: what all blocks share.
         numbers: linear number of each block.
-        buffers: on-chip buffers by variable.
+        buffers: on-chip buffers by what is known of them.
         env: scalar variables: an integer, an array over all blocks of the chunk, or a value bound
             by an assignment.
         lanes: which blocks of the chunk execute the current statement.
@@ -46,7 +46,7 @@ class Chunk:
 
     machine: Machine
     numbers: Blocks
-    buffers: dict[Any, OnChip] = field(default_factory=dict)
+    buffers: dict[BufferInfo, OnChip] = field(default_factory=dict)
     env: dict[Any, Any] = field(default_factory=dict)
     lanes: Lanes = field(default_factory=lambda: slice(None))
 

@@ -7,23 +7,20 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-import tvm
-from tvm import tirx
 
 from golden.approx import Approx
-from golden.errors import GoldenError, location_of
+from golden.errors import GoldenError
+from golden.interpret import tree
 from golden.interpret.access import check_stored, load, store
 from golden.interpret.expressions import Evaluator, Value, as_approx
 from golden.interpret.machine import Chunk
 from golden.interpret.memory import OnChip
 from golden.interpret.space import Along, Bound, Space
 from golden.interpret.tileops import TileOps
-from golden.named import told
-from golden.orderless import orderless
-from golden.source import constant, dtype_of, op_name
 from golden.truth import Truth, choose
 
-_SERIAL, _PARALLEL, _VECTORIZED, _UNROLLED = 0, 1, 2, 3
+_ORDERED: Final = (0, 3)
+"""Kinds of loops one iteration of which runs after another: serial and unrolled ones."""
 _MAX_TRIPS: Final = 1 << 20
 """Longest serial loop evaluated; more is a mistake or not worth waiting for."""
 
@@ -35,9 +32,8 @@ class Statements:
         """``chunk`` holds the state that changes."""
         self.chunk = chunk
         self.tileops = TileOps(chunk)
-        self.names = chunk.machine.kernel.names
 
-    def run(self, stmt: Any, space: Space) -> None:
+    def run(self, stmt: tree.Stmt, space: Space) -> None:
         """Execute one statement.
 
         Raises:
@@ -47,68 +43,65 @@ class Statements:
             self._run(stmt, space)
         except GoldenError as err:
             if err.location is None:
-                err.location = location_of(stmt)
+                err.location = stmt.where
             raise
 
-    def _run(self, stmt: Any, space: Space) -> None:
-        kind = type(stmt)  # isinstance of a node class is slow
-        if kind is tirx.SeqStmt:
-            for part in stmt.seq[:]:
-                self.run(part, space)
-        elif kind is tirx.AllocBuffer:
-            self._allocate(stmt)
-        elif kind is tirx.For:
-            self._loop(stmt, space)
-        elif kind is tirx.BufferStore:
-            self._store(stmt, space)
-        elif kind is tirx.IfThenElse:
-            self._if(stmt, space)
-        elif kind is tirx.Evaluate:
-            self._evaluate(stmt, space)
-        elif kind is tirx.Bind:
-            self._bind(stmt, space)
-        elif kind is tirx.AttrStmt:
-            self.run(stmt.body, space)
-        else:
-            raise GoldenError(f"the statement {type(stmt).__name__} has no meaning here")
+    def _run(self, stmt: tree.Stmt, space: Space) -> None:
+        match stmt:
+            case tree.Sequence():
+                for part in stmt.parts:
+                    self.run(part, space)
+            case tree.TileOp():
+                self._tile_op(stmt, space)
+            case tree.Store():
+                self._store(stmt, space)
+            case tree.Loop():
+                self._loop(stmt, space)
+            case tree.If():
+                self._if(stmt, space)
+            case tree.Bind():
+                self._bind(stmt, space)
+            case tree.Allocate():
+                self._allocate(stmt)
+            case tree.Around():
+                self.run(stmt.body, space)
+            case _:
+                kind = type(stmt.origin).__name__
+                raise GoldenError(f"the statement {kind} has no meaning here")
 
-    def _allocate(self, stmt: Any) -> None:
+    def _allocate(self, stmt: tree.Allocate) -> None:
         buffer = stmt.buffer
-        shape = tuple(constant(s) or 0 for s in buffer.ty.shape)
-        dtype = dtype_of(buffer)
-        self.chunk.buffers[buffer] = OnChip(len(self.chunk.numbers), shape, dtype)
+        self.chunk.buffers[buffer] = OnChip(len(self.chunk.numbers), buffer.shape, buffer.dtype)
 
-    def _evaluate(self, stmt: Any, space: Space) -> None:
-        call = stmt.value
-        if not isinstance(call, tvm.ir.Call):
+    def _tile_op(self, stmt: tree.TileOp, space: Space) -> None:
+        if stmt.name is None:
             return
         if space.rank or space.mask is not None:
-            raise GoldenError(f"{op_name(call)} inside T.Parallel")
-        self.tileops.run(call, Evaluator(space))
+            raise GoldenError(f"{stmt.name} inside T.Parallel")
+        self.tileops.run(stmt, Evaluator(space))
 
-    def _store(self, stmt: Any, space: Space) -> None:
+    def _store(self, stmt: tree.Store, space: Space) -> None:
         self._put(stmt, self._stored(stmt, space), space)
 
     @staticmethod
-    def _stored(stmt: Any, space: Space) -> Approx:
+    def _stored(stmt: tree.Store, space: Space) -> Approx:
         """The value of a store, as its buffer holds it."""
-        evaluator = Evaluator(space)
-        dtype, source = dtype_of(stmt.buffer), dtype_of(stmt.value)
-        return evaluator.arithmetic.stored(as_approx(evaluator.value(stmt.value)), dtype, source)
+        evaluator, value = Evaluator(space), stmt.value
+        data = as_approx(evaluator.value(value))
+        return evaluator.arithmetic.stored(data, stmt.buffer.dtype, value.dtype)
 
-    def _put(self, stmt: Any, new: Approx, space: Space) -> None:
-        evaluator, where = Evaluator(space), location_of(stmt)
-        indices, exprs = [evaluator.place(i) for i in stmt.indices[:]], stmt.indices[:]
-        if stmt.buffer in self.chunk.machine.tensors:
-            for expr, index, size in zip(exprs, indices, stmt.buffer.ty.shape, strict=True):
-                if told(expr, self.names):
-                    check_stored(index, constant(size) or 0, space, stmt)
+    def _put(self, stmt: tree.Store, new: Approx, space: Space) -> None:
+        evaluator, where, exprs = Evaluator(space), stmt.where, stmt.indices
+        indices = [evaluator.place(i) for i in exprs]
+        for told, index, size in zip(stmt.told, indices, stmt.buffer.shape, strict=True):
+            if told:
+                check_stored(index, size, space, stmt)
         if space.perhaps is not None:
             old = load(space, stmt.buffer, indices, exprs, where)
             new = choose(space.perhaps, new, old)
         store(space, stmt.buffer, indices, exprs, new, where)
 
-    def _bind(self, stmt: Any, space: Space) -> None:
+    def _bind(self, stmt: tree.Bind, space: Space) -> None:
         evaluator = Evaluator(space)
         value = evaluator.value(stmt.value)
         self.chunk.env[stmt.var] = Bound(self._over_blocks(value), evaluator.asked)
@@ -131,48 +124,45 @@ class Statements:
 
         return value.map(spread) if hasattr(value, "map") else spread(value)
 
-    def _if(self, stmt: Any, space: Space) -> None:
+    def _if(self, stmt: tree.If, space: Space) -> None:
         test = Evaluator(space).truth(stmt.condition)
         if isinstance(test, Truth):
             if space.rank and not test.is_sure:
                 self._choice(stmt, test, space)
                 return
-            test = test.certain(stmt.condition)
+            test = test.certain(stmt.condition.where)
         if np.ndim(test) == 0:
-            branch = stmt.then_case if bool(test) else stmt.else_case
+            branch = stmt.then if bool(test) else stmt.orelse
             if branch is not None:
                 self.run(branch, space)
             return
-        for chosen, branch in ((test, stmt.then_case), (~test, stmt.else_case)):
+        for chosen, branch in ((test, stmt.then), (~test, stmt.orelse)):
             if branch is not None:
                 self._guarded(branch, space, chosen)
 
-    def _choice(self, stmt: Any, test: Truth, space: Space) -> None:
+    def _choice(self, stmt: tree.If, test: Truth, space: Space) -> None:
         """A condition inside T.Parallel that data decide and bounds leave open: either way."""
         found = self._either(stmt, space)
         if found is not None:
             self._put(*found, space)
             return
-        self.run(stmt.then_case, space.maybe(test))
-        if stmt.else_case is not None:
-            self.run(stmt.else_case, space.maybe(~test))
+        self.run(stmt.then, space.maybe(test))
+        if stmt.orelse is not None:
+            self.run(stmt.orelse, space.maybe(~test))
 
-    def _either(self, stmt: Any, space: Space) -> tuple[Any, Approx] | None:
+    def _either(self, stmt: tree.Stmt, space: Space) -> tuple[tree.Store, Approx] | None:
         """The one store that all sides of a condition make to one place, and its value."""
-        if isinstance(stmt, tirx.BufferStore):
+        if isinstance(stmt, tree.Store):
             return stmt, self._stored(stmt, space)
-        if not isinstance(stmt, tirx.IfThenElse) or stmt.else_case is None:
+        if not isinstance(stmt, tree.If) or stmt.orelse is None:
             return None
-        then, orelse = (self._either(s, space) for s in (stmt.then_case, stmt.else_case))
-        if then is None or orelse is None:
-            return None
-        places = [(s.buffer, str(s.indices[:])) for s, _ in (then, orelse)]
-        if places[0] != places[1]:
+        then, orelse = (self._either(s, space) for s in (stmt.then, stmt.orelse))
+        if then is None or orelse is None or then[0].target != orelse[0].target:
             return None
         test = Truth.of(Evaluator(space).truth(stmt.condition))
         return then[0], choose(test, then[1], orelse[1])
 
-    def _guarded(self, body: Any, space: Space, chosen: Any) -> None:
+    def _guarded(self, body: tree.Stmt, space: Space, chosen: Any) -> None:
         """Execute where ``chosen`` holds: on fewer lanes, or under a mask inside T.Parallel."""
         if not chosen.any():
             return
@@ -186,52 +176,48 @@ class Statements:
         finally:
             chunk.lanes = before
 
-    def _loop(self, stmt: Any, space: Space) -> None:
+    def _loop(self, stmt: tree.Loop, space: Space) -> None:
         evaluator = Evaluator(space)
-        start, extent = evaluator.integer(stmt.min), evaluator.integer(stmt.extent)
-        kind = int(stmt.kind)
-        if kind in (_PARALLEL, _VECTORIZED):
+        start, extent = evaluator.integer(stmt.start), evaluator.integer(stmt.extent)
+        if stmt.kind in tree.PARALLEL:
             self._parallel(stmt, space, start, extent)
             return
-        if kind not in (_SERIAL, _UNROLLED):
+        if stmt.kind not in _ORDERED:
             raise GoldenError("a thread-bound loop has no meaning here")
-        if not space.rank and space.mask is None and (found := orderless(stmt)) is not None:
-            self._at_once(*found, space)
+        if not space.rank and space.mask is None and stmt.at_once is not None:
+            self._at_once(stmt.at_once, space)
             return
-        step = 1 if getattr(stmt, "step", None) is None else evaluator.integer(stmt.step)
+        step = 1 if stmt.step is None else evaluator.integer(stmt.step)
         trips = -(-extent // step)
         longest = int(np.max(trips))
         if longest > _MAX_TRIPS:
             raise GoldenError(f"a loop of {longest} iterations")
         try:
             for trip in range(longest):
-                self.chunk.env[stmt.loop_var] = self._bound_index(start + trip * step)
+                self.chunk.env[stmt.var] = self._bound_index(start + trip * step)
                 running = trip < trips
                 if np.all(running):
                     self.run(stmt.body, space)
                 else:
                     self._guarded(stmt.body, space, np.asarray(running))
         finally:
-            self.chunk.env.pop(stmt.loop_var, None)
+            self.chunk.env.pop(stmt.var, None)
 
-    def _at_once(self, around: list[Any], loops: list[Any], body: Any, space: Space) -> None:
+    def _at_once(self, loops: tree.AtOnce, space: Space) -> None:
         """Loops over elements, those ``around`` one by one, the others all iterations at once."""
-        for loop in reversed(loops):
-            body = tirx.For(loop.loop_var, loop.min, loop.extent, tirx.ForKind.PARALLEL, body)
-        places = itertools.product(*(range(int(constant(lo.extent) or 0)) for lo in around))
+        names = [var for var, _ in loops.around]
         try:
-            for place in places:
-                for loop, trip in zip(around, place, strict=True):
-                    self.chunk.env[loop.loop_var] = trip
-                self.run(body, space)
+            for place in itertools.product(*(range(trips) for _, trips in loops.around)):
+                self.chunk.env.update(zip(names, place, strict=True))
+                self.run(loops.nest, space)
         finally:
-            for loop in around:
-                self.chunk.env.pop(loop.loop_var, None)
+            for var in names:
+                self.chunk.env.pop(var, None)
 
     def _bound_index(self, value: Any) -> Any:
         return int(value) if np.ndim(value) == 0 else Bound(self._over_blocks(value))
 
-    def _parallel(self, stmt: Any, space: Space, start: Any, extent: Any) -> None:
+    def _parallel(self, stmt: tree.Loop, space: Space, start: Any, extent: Any) -> None:
         if np.ndim(start) or int(start) != 0:
             raise GoldenError("T.Parallel starts at 0")
         longest = int(np.max(extent))
@@ -239,11 +225,11 @@ class Statements:
             return
         inner = space.extended(longest)
         line = Along(space.rank, np.arange(longest, dtype=np.int64))
-        self.chunk.env[stmt.loop_var] = line
+        self.chunk.env[stmt.var] = line
         if np.ndim(extent):
             within = np.asarray(extent)[..., None] > inner.along(line)
             inner = inner.where(within)
         try:
             self.run(stmt.body, inner)
         finally:
-            self.chunk.env.pop(stmt.loop_var, None)
+            self.chunk.env.pop(stmt.var, None)

@@ -11,12 +11,13 @@ import numpy as np
 
 from golden.approx import Approx
 from golden.errors import GoldenError, location_of
+from golden.interpret import tree
 from golden.interpret.expressions import Evaluator
 from golden.interpret.machine import Chunk
 from golden.interpret.memory import Lanes, OnChip, highest, lowest
 from golden.matmul import Operand, multiply_accumulate
 from golden.reduction import EXTREMA, Reducer
-from golden.source import COPY, CUMSUM, FILL, GEMM, REDUCE, constant, divides, dtype_of, op_name
+from golden.source import COPY, CUMSUM, FILL, GEMM, REDUCE, BufferInfo
 
 _CACHE_ELEMENTS: Final = 1 << 17
 """Accumulator elements multiplied at once, so that operands and sums stay in the cache."""
@@ -26,14 +27,14 @@ _CACHE_ELEMENTS: Final = 1 << 17
 class Region:
     """A region operand: buffer, starts (numbers or one per active block) and extents."""
 
-    buffer: Any
+    buffer: BufferInfo
     starts: tuple[Any, ...]
     extents: tuple[int, ...]
 
     @property
     def dtype(self) -> str:
         """Element type."""
-        return dtype_of(self.buffer)
+        return self.buffer.dtype
 
     @property
     def core(self) -> tuple[int, ...]:
@@ -48,13 +49,13 @@ class TileOps:
         """``chunk`` holds buffers and tensors."""
         self.chunk = chunk
 
-    def run(self, call: Any, evaluator: Evaluator) -> None:
-        """Execute one call.
+    def run(self, op: tree.TileOp, evaluator: Evaluator) -> None:
+        """Execute one op.
 
         Raises:
             GoldenError: an op without meaning here, or operands that do not fit.
         """
-        name, args = op_name(call), call.args[:]
+        name, args = op.name, op.args
         if name == COPY:
             self._copy(self.region(args[0], evaluator), self.region(args[1], evaluator), evaluator)
         elif name == FILL:
@@ -66,29 +67,28 @@ class TileOps:
         elif name == CUMSUM:
             self._cumsum(args, evaluator)
         else:
-            raise GoldenError(f"the op {name} has no meaning here", location=location_of(call))
+            where = location_of(op.origin.value)
+            raise GoldenError(f"the op {name} has no meaning here", location=where)
 
-    def region(self, node: Any, evaluator: Evaluator) -> Region:
+    def region(self, operand: tree.Slice, evaluator: Evaluator) -> Region:
         """A region operand with its starts evaluated."""
         starts, extents = [], []
-        many = [dim for dim, part in enumerate(node.region) if constant(part.extent) != 1][-2:]
-        parts = zip(node.region[:], node.source.ty.shape[:], strict=True)
-        for dim, (part, size) in enumerate(parts):
+        parts = zip(operand.starts, operand.extents, operand.buffer.shape, strict=True)
+        for dim, (first, extent, size) in enumerate(parts):
             evaluator.asked = False
-            start = evaluator.integer(part.min)
+            start = evaluator.integer(first)
             if np.ndim(start):
                 start = np.broadcast_to(start, (len(self.chunk.active),))
                 start = int(start[0]) if (start == start[0]).all() else start
             else:
                 start = int(start)
-            extent = constant(part.extent)
             if extent is None:
-                raise GoldenError("a region's extent is not a constant", location=location_of(node))
-            if evaluator.asked and not (dim in many and not divides(part.min, extent)):
-                _check_index(start, extent, constant(size) or 0, node)
+                raise GoldenError("a region's extent is not a constant", location=operand.where)
+            if evaluator.asked and not operand.anywhere[dim]:
+                _check_index(start, extent, size, operand)
             starts.append(start)
             extents.append(extent)
-        return Region(node.source, tuple(starts), tuple(extents))
+        return Region(operand.buffer, tuple(starts), tuple(extents))
 
     def read(self, region: Region) -> Approx:
         """(blocks or 1, *extents)."""
@@ -121,18 +121,18 @@ class TileOps:
         data = reshaped(self.read(source), target.extents)
         self.write(target, evaluator.arithmetic.stored(data, target.dtype, source.dtype))
 
-    def _fill(self, target: Region, value: Any, evaluator: Evaluator) -> None:
+    def _fill(self, target: Region, value: tree.Expr, evaluator: Evaluator) -> None:
         data = evaluator.approx(value)
         rank = len(target.extents)
         data = data.map(lambda a: a.reshape(-1, *(1,) * rank))
         shape = (len(self.chunk.active), *target.extents)
-        stored = evaluator.arithmetic.stored(data, target.dtype, dtype_of(value))
+        stored = evaluator.arithmetic.stored(data, target.dtype, value.dtype)
         self.write(target, stored.map(lambda a: np.broadcast_to(a, shape)))
 
     def _reduce(self, args: Sequence[Any], evaluator: Evaluator) -> None:
         """``(src, dst, kind, dim, clear)``."""
         source, target = self.region(args[0], evaluator), self.region(args[1], evaluator)
-        kind, axis, clear = str(args[2].value), constant(args[3]), bool(constant(args[4]))
+        kind, axis, clear = args[2:5]
         rank = len(source.extents)
         if axis is None or not -rank <= axis < rank:
             raise GoldenError(f"reduction along dimension {axis} of {rank}")
@@ -152,7 +152,7 @@ class TileOps:
     def _cumsum(self, args: Sequence[Any], evaluator: Evaluator) -> None:
         """``(src, dst, dim, reverse)``."""
         source, target = self.region(args[0], evaluator), self.region(args[1], evaluator)
-        axis, reverse = constant(args[2]), bool(constant(args[3]))
+        axis, reverse = args[2], bool(args[3])
         rank = len(source.extents)
         if axis is None or not -rank <= axis < rank or source.core != target.core:
             raise GoldenError(f"running sum of {source.extents} along {axis} to {target.extents}")
@@ -163,7 +163,7 @@ class TileOps:
 
     def _gemm(self, args: Sequence[Any], evaluator: Evaluator) -> None:
         regions = [self.region(a, evaluator) for a in args[:3]]
-        trans_a, trans_b, clear = (bool(constant(a)) for a in args[3:6])
+        trans_a, trans_b, clear = args[3:6]
         a, b, c = (matrix(self.read(r), r) for r in regions)
         if trans_a:
             a = a.map(lambda x: x.swapaxes(-1, -2))
@@ -192,7 +192,7 @@ class TileOps:
             self.chunk.lanes = lanes
 
 
-def _check_index(start: Any, extent: int, size: int, node: Any) -> None:
+def _check_index(start: Any, extent: int, size: int, operand: tree.Slice) -> None:
     """A tensor of indices names only what there is: nothing is zero beyond the edge.
 
     Rows and columns that begin anywhere, as those of sequences laid end to end, may go beyond.
@@ -201,9 +201,9 @@ def _check_index(start: Any, extent: int, size: int, node: Any) -> None:
     if outside:
         raise GoldenError(
             f"a tensor of indices places a copy of {extent} at {outside[0]} along a dimension of"
-            f" {node.source.name}, which has {size}",
+            f" {operand.buffer.name}, which has {size}",
             code="InvalidInputs",
-            location=location_of(node),
+            location=operand.where,
             next_step="give indices in range",
         )
 

@@ -22,7 +22,6 @@ from harness.compiler.block.nest import Nest
 from harness.compiler.passes import lower_tiles
 from harness.mutants.families.places import of_region
 from harness.mutants.registry import Mutant, Where, on_kernels, substitution
-from harness.mutants.tir import integer
 
 FAMILY: Final = "misread"
 READS: Final = {"reduce": (read, "reduced"), "cumsum": (read._Reader, "cumsum")}  # noqa: SLF001
@@ -36,13 +35,20 @@ def _one(name: str, breaks: str, kernels: tuple[str, ...], *parts: tuple[Any, st
 
 
 def _argument(index: int, change: Callable[[Any], Any]) -> tuple[Wrap, Wrap]:
-    """An operand of a tile op, as pass 4 and as golden read it."""
+    """An operand of a tile op, a word or a truth, as pass 4 and as golden read it."""
 
     def new(args: Any) -> list[Any]:
         return [*args[:index], change(args[index]), *args[index + 1 :]]
 
+    def node(given: Any) -> Any:
+        if isinstance(given, StringImm):
+            return StringImm(change(str(given.value)))
+        return tirx.const(change(bool(int(given))), "bool")
+
     def called(call: Call) -> Call:
-        return Call(call.op, new(list(call.args)), call.attrs, ret_ty=call.ty, span=call.span)
+        args = list(call.args)
+        args[index] = node(args[index])
+        return Call(call.op, args, call.attrs, ret_ty=call.ty, span=call.span)
 
     return (lambda old: lambda reader, call, parts: old(reader, called(call), parts),
             lambda old: lambda self, args, evaluator: old(self, new(args), evaluator))  # fmt: skip
@@ -71,7 +77,7 @@ def _gemm(**fields: Any) -> Wrap:
 
 def _flag(index: int, value: int) -> Wrap:
     return lambda old: lambda self, args, evaluator: old(
-        self, [*args[:index], integer(value), *args[index + 1 :]], evaluator)  # fmt: skip
+        self, [*args[:index], value, *args[index + 1 :]], evaluator)  # fmt: skip
 
 
 def _binary(change: Callable[[str, Any, Any], tuple[str, Any, Any]]) -> Wrap:
@@ -79,7 +85,7 @@ def _binary(change: Callable[[str, Any, Any], tuple[str, Any, Any]]) -> Wrap:
 
 
 def _kind(ring: Mapping[str, str]) -> Callable[[Any], Any]:
-    return lambda kind: StringImm(ring.get(str(kind.value), str(kind.value)))
+    return lambda kind: ring.get(kind, kind)
 
 
 def _compared(old: Any) -> Any:
@@ -89,7 +95,7 @@ def _compared(old: Any) -> Any:
 MUTANTS: Final = (
     _one("greater-equal", "A mask's >= is taken for >.", ("masked",),
          (conditions, "_COMPARE", _compared),
-         (expressions, "_INDEX_OPS", lambda old: {**old, "GE": old["GT"]})),
+         (expressions, "INDEX_OPS", lambda old: {**old, "GE": old["GT"]})),
     _one("branches", "A choice has its branches crosswise.", ("masked",),
          (Nest, "_select", lambda old: lambda self, c, a, b: old(self, c, b, a)),
          (Evaluator, "_select", lambda old: lambda self, c, a, b: old(self, c, b, a))),
@@ -114,5 +120,5 @@ MUTANTS: Final = (
     _tile_op("sizes", "reduce", "Sums are sums of magnitudes.", ("row_sum",), 2,
              _kind({"sum": "abssum"})),
     _tile_op("running-sum", "cumsum", "Running sums all begin at the first element.",
-             ("running_sums",), 3, lambda _: tirx.const(False, "bool")),
+             ("running_sums",), 3, lambda _: False),
 )  # fmt: skip
