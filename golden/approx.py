@@ -195,22 +195,29 @@ def rounded(x: Approx, bits: int, tiny: float, huge: float, steps: float = 1.0) 
         return paired(first, second)
     with np.errstate(invalid="ignore", over="ignore"):
         magnitude = np.abs(x.value)
-        top = magnitude + x.error
-        added = half_ulp(top, bits) * steps
-        small = (magnitude - x.error < tiny) & (top > 0)
+        top, least = magnitude, magnitude
+        if x.bound is not None:
+            top, least = magnitude + x.bound, magnitude - x.bound
+        added = half_ulp(top, bits)
+        if steps != 1.0:
+            added = added * steps
+        spread = x.value * (2.0 ** (53 - bits) + 1)
+        kept = spread - (spread - x.value) == x.value
+        small = (least < tiny) & (top > 0)
         if small.any():
             added = np.where(small, np.maximum(added, tiny), added)
-        spread = x.value * (2.0 ** (53 - bits) + 1)
-        kept = (spread - (spread - x.value) == x.value) & ~(small & (magnitude > 0))
+            kept &= ~(small & (magnitude > 0))
         if x.bound is not None:
             kept &= x.bound == 0
-        bound = np.asarray(x.error + np.where(kept, 0.0, added))
+        bound = np.where(kept, 0.0, added)
+        if x.bound is not None:
+            bound = np.asarray(x.bound + bound)
         taint = x.taint
         beyond = top > huge if taint is None else (top > huge) & (taint == CLEAN)
         value = x.value
         if beyond.any():
             # Float16 saturates at a finite number on the device; the others become infinite.
-            certain = (magnitude - x.error >= 2 * huge) & (huge > _HALF_HUGE)
+            certain = (least >= 2 * huge) & (huge > _HALF_HUGE)
             level = np.where(beyond, np.where(certain, INFINITE, FREE), CLEAN).astype(np.uint8)
             taint = level if taint is None else np.maximum(taint, level)
             value = np.where(beyond & certain, np.copysign(np.inf, value), value)

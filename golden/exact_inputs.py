@@ -116,16 +116,19 @@ def widest(
         ranges: the widest first.
         tried: the inputs of a range, or why they are not exact.
     """
-    found: ExactInputs | str = "it writes nothing"
-    for number, one in enumerate(ranges):
+    if not ranges:
+        return "it writes nothing"
+    found = tried(ranges[0])
+    if isinstance(found, ExactInputs) or len(ranges) == 1:
+        return found
+    least = tried(ranges[-1])
+    if isinstance(least, str) and least.endswith(_ROUNDED):
+        return least
+    for one in ranges[1:-1]:
         found = tried(one)
         if isinstance(found, ExactInputs):
-            break
-        if number == 0 and len(ranges) > 1:
-            least = tried(ranges[-1])
-            if isinstance(least, str) and least.endswith(_ROUNDED):
-                return least
-    return found
+            return found
+    return least
 
 
 def _draw(kernel: Kernel, top: int, share: float, seed: int) -> dict[str, Array]:

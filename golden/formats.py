@@ -22,6 +22,7 @@ TILE: Final = 32
 """Rows and columns of a tile."""
 
 _EXPONENT: Final = np.int64(0x7FF0000000000000)
+_SIGNIFICAND: Final = (1 << 52) - 1
 
 
 @dataclass(frozen=True)
@@ -142,13 +143,12 @@ def grain_of(values: F64) -> float:
     """
     if not np.isfinite(values).all():
         return 0.0
-    magnitude = np.abs(values[values != 0])
-    if not magnitude.size:
-        return float("inf")
-    fraction, exponent = np.frexp(magnitude)
-    whole = (fraction * 2.0**53).astype(np.int64)
-    lowest = (whole & -whole).astype(np.float64)
-    return float(np.ldexp(lowest, exponent - 53).min())
+    magnitude = np.abs(np.atleast_1d(values))
+    bits = magnitude.view(np.int64)
+    # All but the lowest bit of the significand; nothing where that is the leading one.
+    others = np.where(bits & _SIGNIFICAND, bits & (bits - 1), 0).view(np.float64)
+    lowest = magnitude - others
+    return float(lowest.min(initial=np.inf, where=lowest > 0))
 
 
 def peak_of(values: F64) -> float:

@@ -196,7 +196,8 @@ def _bound(acc: Approx, in0: Operand, in1: Operand, contract: NumericContract) -
         inherited: F64 | float = 0.0
         high_a, high_b, high = a, b, weight
     else:
-        high_a, high_b = a + in0.data.error, b + in1.data.error
+        high_a = a if in0.data.bound is None else a + in0.data.bound
+        high_b = b if in1.data.bound is None else b + in1.data.bound
         high = np.matmul(high_a, high_b)
         inherited = high - weight + high * 2.0**-48
     loss = fidelity_loss(contract.fidelity, bits0, bits1) + cut0 + cut1
