@@ -80,6 +80,7 @@ def resolved(func: tirx.PrimFunc) -> tirx.PrimFunc:
     def whole(source: Any) -> Any:
         if source in new and source not in views:
             mixed.append(source)
+            return source
         return new.get(source, source)
 
     callbacks = [
