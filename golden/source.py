@@ -24,6 +24,10 @@ REDUCE: Final = "tl.reduce"
 CUMSUM: Final = "tl.cumsum"
 PERSISTENT: Final = "tl.persistent"
 CUT_BEFORE: Final = "tt.cut_before"
+REDUCER: Final = "tl.reducer"
+"""What a block of a source as written reduces by; so annotated, its elements take values in."""
+REDUCER_INIT: Final = "tl.reducer_init"
+REDUCER_UPDATE: Final = "tl.reducer_update"
 
 
 @dataclass(frozen=True, eq=False)

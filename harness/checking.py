@@ -300,7 +300,7 @@ def _finish(
             break
     if case.opinions.said:
         case.timings["second"] = case.opinions.seconds
-    names = [*(j.oracle for j in judgements), *(SECOND for _ in case.opinions.said)]
+    names = [*(j.oracle for j in judgements), *(case.opinions.name for _ in case.opinions.said)]
     name = "+".join(dict.fromkeys(names)) or "none"
     return _verdict(case, judgements, oracle=name, kind="+".join(kinds), seed=seed)
 

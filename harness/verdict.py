@@ -33,8 +33,9 @@ class Verdict:
         stats: the machine's counters.
         quality: traffic, tile products and memory beside their minima, see harness.quality.
         reason: one sentence of the judge.
-        opinions: of oracle ``llvm``, for each kind of inputs: ``agreed``, ``disagreed`` or ``not
-            available``, and a sentence that names the worst tile or the reason.
+        opinions: of oracle ``llvm``, and on a kernel that the dialect rewrote, for each kind of
+            inputs: ``agreed``, ``disagreed`` or ``not available``, and a sentence that names the
+            worst tile or the reason.
         notes: what the worst wrong tiles turned out to hold, where that was recognised.
         steps: the verdict of each kernel, where a sequence was checked.
         outputs: the last run's arrays, where it completed; not part of the JSON.

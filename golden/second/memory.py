@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import tvm
@@ -70,8 +70,11 @@ class Cell:
 class Memory:
     """All buffers, and their guarded access."""
 
-    def __init__(self, tensors: Iterable[Any], blocks: Iterable[Any]) -> None:
-        """Lay out the tensors and the blocks on chip.
+    def __init__(
+        self, tensors: Iterable[Any], blocks: Iterable[Any],
+        views: Iterable[tuple[Any, Any]] = (),
+    ) -> None:  # fmt: skip
+        """Lay out the tensors and the blocks on chip; a view lies where the other buffer does.
 
         Raises:
             NoSecondOpinionError: a buffer of a type or size that does not fit.
@@ -81,8 +84,11 @@ class Memory:
         self.analyzer = tvm.sym.Analyzer()
         for buffer in tensors:
             self._place(buffer, is_tensor=True)
+        self.tensors = tuple(self.cells.values())
         for buffer in blocks:
             self._place(buffer, is_tensor=False)
+        for view, buffer in views:
+            self._share(view, buffer)
         self.array = tirx.decl_buffer((self.size,), REAL, "memory")
 
     def _place(self, buffer: Any, *, is_tensor: bool) -> None:
@@ -96,6 +102,21 @@ class Memory:
         marks = self.size + count if is_tensor else None
         self.cells[buffer] = Cell(str(buffer.name), sizes, dtype, self.size, marks)
         self.size += 2 * count if is_tensor else count
+
+    def _share(self, view: Any, buffer: Any) -> None:
+        cell, shape = self.cell(buffer), tuple(constant(s) for s in view.ty.shape)
+        if None in shape or math.prod(int(s or 0) for s in shape) != cell.size:
+            raise NoSecondOpinionError(f"a view of {cell.name} of another size")
+        self.cells[view] = replace(cell, shape=tuple(int(s or 0) for s in shape))
+
+    def shared(self, a: Any, b: Any) -> bool:
+        """Whether two buffers are one, or views of one."""
+        return self.cell(a).offset == self.cell(b).offset
+
+    def same(self, a: Any, there: Sequence[Any], b: Any, here: Sequence[Any]) -> bool:
+        """Whether elements of two buffers certainly are one."""
+        places = (_flat(self.cell(a), there), _flat(self.cell(b), here))
+        return self.shared(a, b) and bool(self.analyzer.can_prove_equal(*places))
 
     def cell(self, buffer: Any, node: Any = None) -> Cell:
         """Where a buffer lies."""
@@ -128,6 +149,7 @@ class Memory:
     def load(self, buffer: Any, indices: Sequence[Any], node: Any = None) -> Any:
         """An element; zero beyond a tensor's edge, nothing anybody wrote beyond a block's."""
         cell = self.cell(buffer, node)
+        indices = from_end(indices, cell.shape)
         kept, inside = working(cell.dtype), self._inside(cell, indices)
         value = converted(self.array[_flat(cell, indices)], kept)
         if inside is None:
@@ -138,6 +160,7 @@ class Memory:
     def store(self, buffer: Any, indices: Sequence[Any], value: Any, node: Any = None) -> Any:
         """Set an element, and note that it was set; nothing happens beyond the edge."""
         cell = self.cell(buffer, node)
+        indices = from_end(indices, cell.shape)
         flat = _flat(cell, indices)
         kept = converted(converted(value, working(cell.dtype)), REAL)
         out = [tirx.BufferStore(self.array, kept, [flat])]
@@ -171,6 +194,19 @@ class Memory:
         for part in parts[1:]:
             out = tirx.And(out, part)
         return out
+
+
+def from_end(
+    starts: Sequence[Any], shape: Sequence[int], extents: Sequence[int] | None = None
+) -> list[Any]:  # fmt: skip
+    """First indices, of elements or of parts, with numbers below zero counted from the end.
+
+    So Python counts. A part that reaches into its buffer from before it lies where it says.
+    """
+    return [tirx.const(at + size, "int32")
+            if (at := constant(start)) is not None and -size <= at <= -extent else start
+            for start, size, extent in zip(starts, shape, extents or [1] * len(shape), strict=True)
+            ]  # fmt: skip
 
 
 def _flat(cell: Cell, indices: Sequence[Any]) -> Any:

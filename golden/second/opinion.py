@@ -39,20 +39,27 @@ class Opinion:
 class SecondOpinion:
     """A source kernel compiled once, to be asked about any inputs."""
 
-    def __init__(self, func: Any) -> None:
-        """Lower and compile.
+    def __init__(self, func: Any, most: int | None = None) -> None:
+        """Lower and compile; ``most`` is how many elements the loops may store.
 
         Raises:
-            NoSecondOpinionError: a construct without a lowering.
+            NoSecondOpinionError: a construct without a lowering, or more elements.
         """
-        self._native = Native(func)
+        self._native = Native(func, most)
 
     def ask(self, inputs: Mapping[str, npt.NDArray[Any]], golden: GoldenResult) -> Opinion:
         """Compare: equal where golden leaves one answer, within a share of its bound elsewhere.
 
-        The elements written must be the same too. Of the bound :data:`SHARE` is allowed.
+        The elements written must be the same too. Of the bound :data:`SHARE` is allowed. A tensor
+        may have another shape here than where golden reads it: its elements are in one order.
         """
-        return compared("LLVM", *self._native.run(inputs), golden)
+        values, written = self._native.run(inputs)
+        shapes = {name: result.written.shape for name, result in golden.outputs.items()}
+
+        def shaped(part: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+            return {n: a.reshape(shapes.get(n, a.shape)) for n, a in part.items()}
+
+        return compared("LLVM", shaped(values), shaped(written), golden)
 
 
 def compared(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import tvm
@@ -21,11 +23,12 @@ _INDEPENDENT: Final = (_PARALLEL, _VECTORIZED)
 class Statements:
     """Lowers statements."""
 
-    def __init__(self, memory: Memory) -> None:
-        """``memory`` holds the tensors, and gets what the kernel allocates."""
+    def __init__(self, memory: Memory, reducers: Mapping[Any, str] = MappingProxyType({})) -> None:
+        """``memory`` holds the tensors, and what the kernel allocates; ``reducers`` are some."""
         self.memory = memory
         self.scalars = Scalars(memory)
-        self.tileops = TileOps(memory, self.scalars)
+        self.reducers = reducers
+        self.tileops = TileOps(memory, self.scalars, reducers)
 
     def lower(self, stmt: Any) -> Any:
         """One statement.
@@ -49,6 +52,8 @@ class Statements:
         if isinstance(stmt, tirx.Evaluate):
             is_call = isinstance(stmt.value, tvm.ir.Call)
             return self.tileops.lower(stmt.value) if is_call else sequence([])
+        if isinstance(stmt, tirx.DeclBuffer):  # a view, which lies where its buffer does
+            return sequence([])
         if isinstance(stmt, tirx.Bind):
             return self._bind(stmt)
         if isinstance(stmt, tirx.AttrStmt):
@@ -76,31 +81,40 @@ class Statements:
         if stmt.step is not None and constant(stmt.step) != 1:
             raise NoSecondOpinionError("a loop with a step", stmt)
         if kind in _INDEPENDENT:
-            _independent(stmt)
+            self._independent(stmt)
         start, extent = self.scalars.value(stmt.min), self.scalars.value(stmt.extent)
         return self.memory.loop(extent, lambda _: self.lower(stmt.body), stmt.loop_var, start)
 
+    def _independent(self, nest: Any) -> None:
+        """Iterations in order are iterations at once where none reads what another writes.
 
-def _independent(nest: Any) -> None:
-    """Iterations in order are iterations at once where none reads what another writes."""
-    stores: list[Any] = []
-    loads: list[Any] = []
-    loops: list[Any] = []
-    visitors = [(tirx.BufferStore, stores.append), (tvm.ir.TensorLoad, loads.append),
-                (tirx.For, loops.append)]  # fmt: skip
-    tvm_ffi.structural_walk(nest, visitors)
-    axes = [loop.loop_var for loop in loops
-            if int(loop.kind) in _INDEPENDENT and constant(loop.extent) != 1]  # fmt: skip
-    for store in stores:
-        used: list[Any] = []
-        for index in store.indices[:]:
-            tvm_ffi.structural_walk(index, [(tvm.ir.Var, used.append)])
-        own = all(any(axis.same_as(var) for var in used) for axis in axes)
-        for load in loads:
-            if not load.source.same_as(store.buffer):
+        What an iteration allocates is its own, and what a reducer holds only goes on.
+        """
+        stores: list[Any] = []
+        loads: list[Any] = []
+        loops: list[Any] = []
+        own: list[Any] = []
+        visitors = [(tirx.BufferStore, stores.append), (tvm.ir.TensorLoad, loads.append),
+                    (tirx.For, loops.append),
+                    (tirx.AllocBuffer, lambda node: own.append(node.buffer))]  # fmt: skip
+        tvm_ffi.structural_walk(nest, visitors)
+        axes = [loop.loop_var for loop in loops
+                if int(loop.kind) in _INDEPENDENT and constant(loop.extent) != 1]  # fmt: skip
+        for store in stores:
+            if any(store.buffer.same_as(buffer) for buffer in own):
                 continue
-            if not own or not tvm_ffi.structural_equal(load.indices, store.indices):
-                raise NoSecondOpinionError(
-                    f"T.Parallel whose iterations read {store.buffer.name} where others write it",
-                    load,
-                )
+            used: list[Any] = []
+            for index in store.indices[:]:
+                tvm_ffi.structural_walk(index, [(tvm.ir.Var, used.append)])
+            alone = store.buffer in self.reducers
+            alone = alone or all(any(axis.same_as(var) for var in used) for axis in axes)
+            for load in loads:
+                if not self.memory.shared(load.source, store.buffer):
+                    continue
+                if not alone or not self.memory.same(load.source, load.indices[:], store.buffer,
+                                                     store.indices[:]):  # fmt: skip
+                    raise NoSecondOpinionError(
+                        f"T.Parallel whose iterations read {store.buffer.name} where others"
+                        " write it",
+                        load,
+                    )

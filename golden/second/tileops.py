@@ -14,14 +14,28 @@ import tvm_ffi
 from tvm import tirx
 
 from golden.second.errors import NoSecondOpinionError
-from golden.second.memory import Memory, converted, sequence
+from golden.second.memory import Memory, converted, from_end, sequence
 from golden.second.scalars import Scalars
-from golden.source import COPY, CUMSUM, FILL, GEMM, REDUCE, constant, op_name
+from golden.source import (
+    COPY,
+    CUMSUM,
+    FILL,
+    GEMM,
+    REDUCE,
+    REDUCER_INIT,
+    REDUCER_UPDATE,
+    constant,
+    op_name,
+)
 
 _START: Final[Mapping[str, float]] = MappingProxyType({
     "sum": 0.0, "abssum": 0.0, "max": -math.inf, "min": math.inf, "absmax": 0.0,
 })  # fmt: skip
 """What a reduction of nothing is."""
+
+
+_JOIN: Final = MappingProxyType({"sum": tirx.Add, "max": tirx.Max, "min": tirx.Min})
+"""How a reducer takes a value in."""
 
 
 def _start(kind: str, dtype: str) -> Any:
@@ -74,10 +88,14 @@ class Box:
 class TileOps:
     """Lowers tile ops."""
 
-    def __init__(self, memory: Memory, scalars: Scalars) -> None:
-        """``memory`` holds the buffers, ``scalars`` lowers starts and values."""
+    def __init__(self, memory: Memory, scalars: Scalars, reducers: Mapping[Any, str]) -> None:
+        """``memory`` holds the buffers, ``scalars`` lowers starts and values.
+
+        ``reducers`` are blocks that take values in, and by what they reduce.
+        """
         self.memory = memory
         self.scalars = scalars
+        self.reducers = reducers
 
     def lower(self, call: Any) -> Any:
         """One call as loops.
@@ -87,7 +105,7 @@ class TileOps:
         """
         known: dict[str, Callable[[Any, list[Any]], Any]] = {
             COPY: self._copy, FILL: self._fill, GEMM: self._gemm, REDUCE: self._reduce,
-            CUMSUM: self._cumsum,
+            CUMSUM: self._cumsum, REDUCER_INIT: self._begun, REDUCER_UPDATE: self._given,
         }  # fmt: skip
         name = op_name(call)
         if name not in known:
@@ -98,12 +116,14 @@ class TileOps:
         extents = [constant(part.extent) for part in node.region[:]]
         if any(e is None for e in extents):
             raise NoSecondOpinionError("a region whose extent is no constant", node)
-        starts = tuple(self.scalars.value(part.min) for part in node.region[:])
-        return Box(node, node.source, starts, tuple(int(e or 0) for e in extents))
+        sizes = tuple(int(e or 0) for e in extents)
+        starts = [self.scalars.value(part.min) for part in node.region[:]]
+        starts = from_end(starts, self.memory.cell(node.source, node).shape, sizes)
+        return Box(node, node.source, tuple(starts), sizes)
 
     def _apart(self, call: Any, target: Box, *sources: Box) -> None:
         """Element by element only works where nothing is read that was just written."""
-        if any(source.buffer.same_as(target.buffer) for source in sources):
+        if any(self.memory.shared(source.buffer, target.buffer) for source in sources):
             raise NoSecondOpinionError(f"{op_name(call)} within one buffer", call)
 
     def _copy(self, call: Any, args: list[Any]) -> Any:
@@ -120,7 +140,7 @@ class TileOps:
         target = self._box(args[0])
         read: list[Any] = []
         tvm_ffi.structural_walk(args[1], [(tvm.ir.TensorLoad, lambda n: read.append(n.source))])
-        if any(buffer.same_as(target.buffer) for buffer in read):
+        if any(self.memory.shared(buffer, target.buffer) for buffer in read):
             raise NoSecondOpinionError(f"{FILL} within one buffer", call)
         value = self.scalars.value(args[1])
         return self.memory.nest(target.core, lambda at: self._put(target, target.along(at), value))
@@ -215,6 +235,27 @@ class TileOps:
             return sequence([first, self.memory.loop(count - 1, step)])
 
         return self.memory.nest(others, row)
+
+    def _begun(self, call: Any, args: list[Any]) -> Any:
+        """``(region[, value])``: set to the value, or to what changes nothing."""
+        region = args[0]
+        kind = self.reducers.get(region.source, "")
+        if kind not in _START:
+            raise NoSecondOpinionError(f"{REDUCER_INIT} of what is no reducer", call)
+        nothing = _start(kind, self.memory.kept(region.source))
+        return self._fill(call, [region, args[1] if len(args) > 1 else nothing])
+
+    def _given(self, call: Any, args: list[Any]) -> Any:
+        """``(element, value)``: the element takes the value in."""
+        element, value = args
+        kind = self.reducers.get(element.source, "")
+        if kind not in _JOIN:
+            raise NoSecondOpinionError(f"{REDUCER_UPDATE} of what is no reducer", call)
+        kept = self.memory.kept(element.source)
+        place = [self.scalars.value(i) for i in element.indices[:]]
+        old = self.memory.load(element.source, place, call)
+        new = _JOIN[kind](old, converted(self.scalars.value(value), kept))
+        return self.memory.store(element.source, place, new, call)
 
     def _get(self, box: Box, indices: list[Any]) -> Any:
         return self.memory.load(box.buffer, indices, box.node)

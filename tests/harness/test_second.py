@@ -16,7 +16,7 @@ import harness.language as T
 from golden import GoldenError
 from golden.functions import Functions
 from golden.interpret.tileops import TileOps
-from golden.second import Opinion, SecondOpinion
+from golden.second import NoSecondOpinionError, Opinion, SecondOpinion
 from harness.artifact import compile as compile_kernel
 from harness.checking import check
 from harness.cli import main as run_command
@@ -27,6 +27,9 @@ from harness.fuzz.judge import SECOND, run_case
 from harness.fuzz.units import Unit
 from harness.inputs import Draws
 from harness.kernels.table import KERNELS, SEQUENCES
+from harness.language import fromend
+from harness.language.finished import as_written
+from harness.mutants import regrouped
 from tests.harness.fuzz.shares import with_share
 
 RUNNING = """@T.prim_func
@@ -233,3 +236,30 @@ def test_a_disagreement_shrinks_to_a_case_that_names_the_oracle(
     assert found[2].inputs["oracle"] == "llvm"
     assert run_case(found[2]).key == key
     assert second.named(target, ("wrong", "exact", "", "")) is target
+
+
+def test_a_wrong_rewriting_fails_a_check_that_asks_for_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Golden and the compiler read a kernel rewritten alike; it is executed as it was written."""
+    assert check(regrouped.flattened(), input_kind="random").oracle == "bound+written"
+    right = fromend.constant
+
+    def further(expr: Any) -> Any:
+        found = right(expr)
+        return found if found is None or found >= 0 else found - 1
+
+    monkeypatch.setattr(fromend, "constant", further)
+    verdict = check(regrouped.flattened(), input_kind="random")
+    assert not verdict.passed
+    assert verdict.doubted
+    assert verdict.reason.startswith("LLVM and golden differ on the source")
+
+
+def test_kernels_that_nobody_rewrote_and_long_loops_cost_no_opinion() -> None:
+    """Only what was rewritten is executed unasked, and only if it does not store for seconds."""
+    plain = running(reverse=False)
+    assert as_written(plain) is None
+    assert check(plain, input_kind="random").oracle == "bound"
+    with pytest.raises(NoSecondOpinionError, match="more than 100 elements"):
+        SecondOpinion(as_written(regrouped.owned()), 100)
