@@ -17,6 +17,7 @@ from harness.artifact import Artifact, compile_all
 from harness.compiler.options import CompileOptions, parse_core_ranges
 from harness.errors import HarnessError
 from harness.inputs import EXACT, draw
+from harness.language.finished import as_written
 from harness.mutants.cases import Case
 from harness.mutants.edit import Built, dropped, edit, edit_bodies, is_op, replace, swapped
 from harness.mutants.sources import SOURCES
@@ -56,6 +57,7 @@ class Baseline:
         tiles: tiles along the longest axis of its tensors.
         cores: cores with work.
         rounds: inputs, drawn when first asked for.
+        written: the kernel before the dialect rewrote it.
         before: of a kernel in a sequence, those that run before it.
     """
 
@@ -65,15 +67,16 @@ class Baseline:
     tiles: int
     cores: int
     contract: Any
+    written: Any
     before: tuple[Baseline, ...] = ()
     rounds: dict[tuple[str, int], Round | None] = field(default_factory=dict)
     outputs: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     @cached_property
     def second(self) -> SecondOpinion | None:
-        """The source as LLVM compiles it; None where it has no lowering."""
+        """The source as it was written, compiled by LLVM; None where it has no lowering."""
         try:
-            return SecondOpinion(self.artifact.source)
+            return SecondOpinion(self.written)
         except NoSecondOpinionError:
             return None
 
@@ -151,7 +154,8 @@ def prepare(case: Case) -> Baseline | None:
     before = [prepare(one) for one in case.before]
     if None in before:
         return None
-    return Baseline(case, artifact, built, tiles, cores, artifact.contract,
+    written = as_written(artifact.source) or artifact.source
+    return Baseline(case, artifact, built, tiles, cores, artifact.contract, written,
                     tuple(one for one in before if one is not None))  # fmt: skip
 
 

@@ -185,6 +185,8 @@ FIXED: Final = (
     *(_on(name, (2, 1), M=64, N=32) for name in (
         "layered", "given", "momentum", "cut", "numbered", "winners", "lined", "tallied",
         "downwards")),
+    _on("viewed", M=64, N=64),
+    *(_on(name, M=64, N=32) for name in ("stacked", "flattened", "owned", "quartered")),
     _on("crowded", M=32, N=32),
     _on("parted", (2, 1), M=32, N=64),
     _on("unpermute", (2, 1), tokens=50, dim=32),

@@ -166,10 +166,10 @@ def try_round(faulty: Faulty, base: Baseline, mutant: Mutant, one: Round, seed: 
             golden = _again(faulty, base, one, seed)
         except GoldenError as error:
             return Kill("refused", error.code, str(error))
-        if mutant.where is not Where.LANGUAGE:  # which LLVM would believe as well
-            wrong = _doubted(base, one, golden)
-        elif base.case.kernel == DRAWN:
+        if mutant.where is Where.LANGUAGE and base.case.kernel == DRAWN:
             wrong = _misread(faulty, base, one, golden)
+        else:
+            wrong = _doubted(base, one, golden)
         if wrong is None and not mutant.alike:
             wrong = _referred(golden, one)
         if wrong is not None:

@@ -7,7 +7,17 @@ from types import MappingProxyType
 from typing import Final
 
 from harness.kernels.table import KERNELS, SEQUENCES, Packaged
-from harness.mutants import decided, eight, kernels, places, planes, rewritten, texts, turned
+from harness.mutants import (
+    decided,
+    eight,
+    kernels,
+    places,
+    planes,
+    regrouped,
+    rewritten,
+    texts,
+    turned,
+)
 from harness.mutants.edit import Built, replace
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.schema import Semaphore
@@ -55,6 +65,7 @@ SOURCES: Final = MappingProxyType(
         **decided.KERNELS,
         **eight.KERNELS,
         **rewritten.KERNELS,
+        **regrouped.KERNELS,
         texts.DRAWN: Packaged(texts.drawn, texts.no_reference),
         "mixed": Packaged(kernels.mixed, kernels.mixed_reference),
         "masked": Packaged(kernels.masked, kernels.masked_reference),

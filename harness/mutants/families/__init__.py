@@ -22,6 +22,7 @@ from harness.mutants.families import (
     pipeline,
     places,
     races,
+    regrouped,
     rewritten,
     scatters,
     transfers,
@@ -35,5 +36,5 @@ def registry() -> Registry:
     """Every mutant."""
     files = (handshake, transfers, compute, configuration, work, passes, block, lowering, pipeline,
              language, judges, machine, artifact, gathers, decided, scatters, places, turned, races,
-             misread, dialect, eight, rewritten, inturn)  # fmt: skip
+             misread, dialect, eight, rewritten, regrouped, inturn)  # fmt: skip
     return Registry(mutant for one in files for mutant in one.MUTANTS)

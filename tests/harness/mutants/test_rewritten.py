@@ -4,13 +4,16 @@ import pytest
 
 from harness.mutants import Budget, Pool, registry, try_mutant
 from harness.mutants.cases import FIXED
-from harness.mutants.families import rewritten
-from harness.mutants.rewritten import KERNELS
+from harness.mutants.families import regrouped, rewritten
+from harness.mutants.regrouped import KERNELS as REGROUPED
+from harness.mutants.rewritten import KERNELS as REWRITTEN
+
+KERNELS = {**REWRITTEN, **REGROUPED}
 
 
 @pytest.fixture(scope="module")
 def pool() -> Pool:
-    """Planes, reducers, crowds, stores read back, numbers, maxima, lines, counts and loops."""
+    """Planes, reducers, crowds, stores read back, numbers, lines, loops, views and shapes."""
     return Pool.of([case for case in FIXED if case.kernel in KERNELS])
 
 
@@ -20,7 +23,10 @@ def test_every_kernel_passes_without_a_fault(pool: Pool) -> None:
     assert not pool.refused + pool.failed
 
 
-@pytest.mark.parametrize("name", [mutant.name for mutant in rewritten.MUTANTS])
+MUTANTS = (*rewritten.MUTANTS, *regrouped.MUTANTS)
+
+
+@pytest.mark.parametrize("name", [mutant.name for mutant in MUTANTS])
 def test_a_fault_of_a_rewrite_is_noticed_and_blamed_on_its_part(pool: Pool, name: str) -> None:
     """Planes left out, turns at once, stores of before, numbers mixed up, loops that reach on."""
     outcome = try_mutant(registry()[name], pool, Budget())
