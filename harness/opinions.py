@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +43,8 @@ class Opinions:
     def on(source: Any, oracle: str) -> Opinions:
         """Opinions on a kernel, where ``oracle`` asks for them or the dialect rewrote it.
 
+        A kernel that LLVM cannot have as it was written it has as golden does, if ``oracle`` asks.
+
         Raises:
             golden.second.NoSecondOpinionError: a construct it does not lower, where ``oracle``
                 asks.
@@ -54,14 +57,14 @@ class Opinions:
         from golden.second import NoSecondOpinionError, SecondOpinion
 
         started = time.perf_counter()
-        if oracle == ORACLE:
-            asked = SecondOpinion(source if written is None else written)
-            return Opinions(asked, seconds=time.perf_counter() - started)
-        try:
-            asked = SecondOpinion(written, MOST)
-        except NoSecondOpinionError:
-            return Opinions()
-        return Opinions(asked, seconds=time.perf_counter() - started, name=WRITTEN)
+        asked: SecondOpinion | None = None
+        if written is not None:
+            with suppress(NoSecondOpinionError):
+                asked = SecondOpinion(written, None if oracle == ORACLE else MOST)
+        if asked is None and oracle == ORACLE:
+            asked = SecondOpinion(source)
+        name = ORACLE if oracle == ORACLE else WRITTEN
+        return Opinions(asked, seconds=time.perf_counter() - started, name=name)
 
     def ask(self, arrays: Mapping[str, Any], golden: GoldenResult) -> None:
         """One more opinion, on golden's answer for some inputs."""

@@ -11,16 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import tvm
 from tvm import tirx
-from tvm.ir import Call, TensorLoad, TensorRegion
-from tvm.tirx.stmt import BufferRegionType
+from tvm.ir import TensorLoad
 
 from harness.compiler.affine import mentions
-from harness.compiler.kernel import accesses, over_children, read_kernel, with_body
+from harness.compiler.kernel import over_children, read_kernel, with_body
 from harness.compiler.tt_ops import seq
 from harness.language.nests import parallel_nest
-from harness.language.ops import FILL
 from harness.language.regions import constant
 from harness.language.tensors import VAR
 from harness.language.walks import replaced, structural_map
@@ -34,9 +31,7 @@ def lines_stored(func: tirx.PrimFunc) -> tirx.PrimFunc:
     blocks = {b for b in kernel.onchip if b.ty.storage_scope != VAR}
     work = _Lines(blocks)
     body = work.statement(kernel.body)
-    if not work.updated:
-        return func
-    return with_body(func, _begun(body, _unfilled(kernel.body, work.updated)))
+    return with_body(func, body) if work.updated else func
 
 
 class _Lines:
@@ -99,30 +94,3 @@ def _nested(loops: Sequence[tirx.For], body: Any) -> Any:
         body = tirx.For(own[loop.loop_var], loop.min, loop.extent, loop.kind, body,
                         annotations=loop.annotations, span=loop.span)  # fmt: skip
     return body
-
-
-def _begun(body: Any, blocks: set[Any]) -> Any:
-    """A body that fills blocks with zeros where they are allocated."""
-
-    def down(stmt: Any) -> Any:
-        if isinstance(stmt, tirx.AllocBuffer) and stmt.buffer in blocks:
-            shape = stmt.buffer.ty.shape
-            ranges = [tvm.ir.Range.from_min_extent(_ZERO, size) for size in shape]
-            region = TensorRegion(stmt.buffer, ranges, BufferRegionType(), stmt.span)
-            zero = tirx.const(0, str(stmt.buffer.ty.dtype))
-            fill = Call(FILL, [region, zero], ret_ty="void", span=stmt.span)
-            return seq([stmt, tirx.Evaluate(fill, stmt.span)])
-        if isinstance(stmt, tirx.SeqStmt):
-            return seq([down(s) for s in stmt.seq])
-        return over_children(stmt, down)
-
-    return down(body) if blocks else body
-
-
-def _unfilled(body: Any, blocks: set[Any]) -> set[Any]:
-    """Blocks of which a line is the first that is stored."""
-    first: dict[Any, Any] = {}
-    for access in accesses(body):
-        if access.buffer in blocks:
-            first.setdefault(access.buffer, access)
-    return {b for b, access in first.items() if isinstance(access.node, tirx.BufferStore)}

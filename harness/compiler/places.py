@@ -186,7 +186,8 @@ class _Places:
         """Variables and extents of the grid, and the body in terms of them; None without one."""
         whole = seq([*self.work.before, self.work.body])
         found = _distinct(self._starts())
-        for number in (3, 2, 1, 4, 5):
+        beyond = (4, 5) if self.work.loop is None else ()  # loops are done in turn as they are
+        for number in (3, 2, 1, *beyond):
             for axes in combinations(found, number):
                 extents = [int(a.max()) + 1 for a in axes]
                 if math.prod(extents) != self.places or not _once(axes, extents):

@@ -146,8 +146,8 @@ def _check(
             name = store.buffer.name
             refuse("iterations of T.Parallel have no order, and one reads elements of"
                    f" {name!r} that others store", node=store.node, code="UnsupportedIndex",
-                   next_step=f"store to another block, or copy {name} to one before the loops and"
-                   " read that")  # fmt: skip
+                   next_step=f"store to another block, or T.copy {name} to one before the loops"
+                   " and read that")  # fmt: skip
 
 
 def _values(outer: Sequence[Any], *touches: _Touch) -> Iterator[dict[Any, Any]]:

@@ -116,18 +116,6 @@ def _refused(form: str) -> Any:
 
         return main
 
-    def unset() -> Any:
-        @T.prim_func
-        def main(X: T.Tensor((32, 32), "float32"), Y: T.Tensor((32, 32), "float32")):
-            with T.Kernel(1):
-                for i, j in T.Parallel(32, 32):
-                    v = T.alloc_var("float32")
-                    if X[i, j] > 0:
-                        v = 3.0
-                    Y[i, j] = v
-
-        return main
-
     def stale() -> Any:
         @T.prim_func
         def main(X: T.Tensor((32, 32), "float32"), Y: T.Tensor((32, 32), "float32")):
@@ -141,15 +129,14 @@ def _refused(form: str) -> Any:
 
         return main
 
-    return {"outside": outside, "unset": unset, "stale": stale}[form]()
+    return {"outside": outside, "stale": stale}[form]()
 
 
 @pytest.mark.parametrize(("form", "said"), [
     ("outside", "is assigned inside T.Parallel"),
-    ("unset", "'v' is read before it is written"),
     ("stale", "'before' is used after 'v'"),
 ])  # fmt: skip
 def test_what_an_order_of_iterations_would_decide_is_refused(form: str, said: str) -> None:
-    """Scalars from outside, ones without a value, and names of what they were before."""
+    """Scalars from outside, and names of what they were before."""
     with pytest.raises(HarnessError, match=said):
         harness.compile(_refused(form))

@@ -142,7 +142,7 @@ STATEMENTS = [
     ("gather", "for i, j in T.Parallel(32, 32):\n    s[i, j] = A[i, i * j % 61]", 1,
      "UnsupportedIndex"),
     ("indirect index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[s[i, j], j]", 1, None),
-    ("shifted index", "for i, j in T.Parallel(32, 32):\n    s[i, j] = s[i + 1, j]", 1,
+    ("shifted index", "for i, j in T.Parallel(32, 32):\n    f[i, j] = s[i + 1, j]", 1,
      "OutOfBounds"),
     ("loop over text", "for i in 'abc':\n    T.clear(s)", 0, "UnsupportedConstruct"),
     ("no step", "for i in T.serial(0, 4, 0):\n    T.clear(s)", 0, "UnsupportedConstruct"),

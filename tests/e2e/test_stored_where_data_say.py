@@ -287,7 +287,7 @@ REFUSED = [
      "stored elsewhere besides"),
     ("T.copy(Y[bx * 32, 0], x)  #\n" + NEST + "Y[t[bx * 32 + i], j] = x[i, j]",
      "UnsupportedIndex", "read besides"),
-    (NEST + "Y[t[bx * 32 + i], j] = Y[t[i], j]  #", "UnsupportedIndex", "gathered from and"),
+    (NEST + "Y[t[bx * 32 + i], j] = Y[t[i], j]  #", "UnsupportedIndex", "have no order"),
     (NEST + "if j < 40:\n        Y[t[bx * 32 + i], j] = x[i, j]  #", "UnsupportedIndex",
      "may change within them"),
     (NEST + "x[i, j] = x[i, j] * 2.0\n" + NEST + "if x[i, j] > 0.0:\n"

@@ -162,8 +162,6 @@ MUTANTS: Final = (
     _one("line-alone-kept", Where.PASS1, "What is beside a line is lost.",
          (linestores._Lines, "update", _lines(lambda s: tirx.Select(  # noqa: SLF001
              s.condition, s.true_value, tirx.const(0.0, "float32"))))),
-    _one("line-not-begun", Where.PASS1, "Blocks begin with their first line.",
-         (linestores, "_unfilled", _always(set()))),
     _one("idle-kept", Where.PASS1, "Loops that never run ask for their blocks.",
          (infer_layout, "without_idle", lambda old: lambda func: func)),
     _one("idle-runs", Where.LANGUAGE, "Loops that never run do so once.",

@@ -10,7 +10,7 @@ TOLD = {
     "dialect-branches": ("T.if_then_else(", "numpy"),
     "dialect-clear": ("T.clear(", "numpy"),
     "dialect-running-sum": ("reverse=True", "numpy"),
-    "dialect-store-turned": ("T.Parallel(32, 32)", "text"),
+    "dialect-store-turned": ('((32, 32), "bool")', "text"),
 }
 """Name to what a text must have, and who tells."""
 FEW = 6
