@@ -110,6 +110,11 @@ def with_loops(stmt: Any, around: tuple[Loop, ...] = ()) -> Iterator[tuple[Any, 
         yield from with_loops(child, around)
 
 
+def conjuncts(test: Any) -> list[Any]:
+    """Parts of a condition that all have to hold, in order."""
+    return [*conjuncts(test.a), *conjuncts(test.b)] if isinstance(test, tirx.And) else [test]
+
+
 def mentions(node: Any, variables: Collection[Any]) -> bool:
     """Whether an expression or statement mentions any of some variables."""
     if not isinstance(node, (tvm.ir.Expr, tirx.Stmt)) or isinstance(node, tirx.IntImm):

@@ -25,6 +25,7 @@ from harness.compiler.kernel import Kernel, accesses, over_children, read_kernel
 from harness.compiler.tt_ops import seq
 from harness.compiler.values import value_of
 from harness.language.blockformats import dtype_of
+from harness.language.nests import is_parallel, parallel_nest
 from harness.language.ops import COPY, FILL
 from harness.language.regions import constant
 from harness.language.tensors import SHARED
@@ -67,7 +68,7 @@ class _Assembly:
     def statement(self, stmt: Any, ranges: tuple[Bounds, ...]) -> Any:
         if isinstance(stmt, tirx.SeqStmt):
             return self.sequence(list(stmt.seq), ranges)
-        if _is_nest(stmt):
+        if is_parallel(stmt):
             return self.sequence([stmt], ranges)
         if isinstance(stmt, tirx.For):
             ranges = (*ranges, (stmt.loop_var, stmt.min, stmt.extent))
@@ -184,21 +185,14 @@ def _matrix(extents: Sequence[int]) -> list[int]:
     return sorted([*along, *rest[: max(min(_LOOPS, len(extents)) - len(along), 0)]])
 
 
-def _is_nest(stmt: Any) -> bool:
-    return isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL
-
-
 def _nests_first(stmts: Sequence[Any]) -> int:
     """How many statements are nests before one that is none."""
-    return next((n for n, s in enumerate(stmts) if not _is_nest(s)), len(stmts))
+    return next((n for n, s in enumerate(stmts) if not is_parallel(s)), len(stmts))
 
 
 def _strided(nest: Any, params: set[Any], ranges: Sequence[Bounds]) -> list[_Strided]:
     """Stores of a nest to tensors, of elements that are counted and do not lie side by side."""
-    loops: list[tirx.For] = []
-    while _is_nest(nest):
-        loops.append(nest)
-        nest = nest.body
+    loops, nest = parallel_nest(nest)
     variables = [loop.loop_var for loop in loops]
     extents = [constant(loop.extent) for loop in loops]
     if None in extents:

@@ -19,6 +19,7 @@ from tvm.ir import Call
 from harness.compiler.affine import mentions
 from harness.compiler.kernel import Kernel, loads, statements
 from harness.language.blockformats import dtype_of
+from harness.language.nests import is_parallel, parallel_nest
 from harness.language.ops import COPY, CUMSUM, REDUCE
 from harness.language.regions import constant
 from harness.language.tensors import INTEGERS
@@ -48,7 +49,7 @@ def infer_forms(kernel: Kernel) -> Mapping[str, str]:
                 a, b = args[0].source.name, args[1].source.name
                 if a in vectors and b in vectors:
                     parent[find(a)] = find(b)
-        elif isinstance(node, tirx.For) and node.kind == tirx.ForKind.PARALLEL:
+        elif is_parallel(node):
             _nest(node, vectors, columns, parent, find)
     groups = {find(name) for name in columns}
     found = {b.name: "full" for b in kernel.onchip} | {b.name: "row" for b in flat}
@@ -75,11 +76,8 @@ def _nest(
     loop: tirx.For, vectors: set[str], columns: set[str], parent: dict[str, str], find: Any
 ) -> None:
     """Evidence of one T.Parallel nest."""
-    variables: list[Any] = []
-    body: Any = loop
-    while isinstance(body, tirx.For) and body.kind == tirx.ForKind.PARALLEL:
-        variables.append(body.loop_var)
-        body = body.body
+    loops, body = parallel_nest(loop)
+    variables = [one.loop_var for one in loops]
     for stmt in statements(body):
         if not isinstance(stmt, tirx.BufferStore):
             continue

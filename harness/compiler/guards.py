@@ -9,13 +9,14 @@ import tvm
 from tvm import tirx
 from tvm.ir import TensorLoad
 
-from harness.compiler.affine import Bounds, block_ranges
+from harness.compiler.affine import Bounds, block_ranges, conjuncts
 from harness.compiler.kernel import Kernel, loads_of, over_children, read_kernel, with_body
 from harness.compiler.lookups import is_told
 from harness.compiler.tt_ops import seq
 from harness.language.blockformats import dtype_of
+from harness.language.nests import is_parallel
 from harness.language.regions import constant
-from harness.language.walks import structural_map
+from harness.language.walks import replaced, structural_map
 
 
 def left_of(
@@ -53,7 +54,7 @@ def narrowed(func: tirx.PrimFunc) -> tirx.PrimFunc:
     kernel = read_kernel(func)
 
     def down(stmt: Any) -> Any:
-        if isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL:
+        if is_parallel(stmt):
             limits = [_limit(part, stmt.loop_var, kernel) for part in _parts(stmt.body)]
             extent = constant(stmt.extent)
             most = max((limit or 0 for limit in limits), default=0)
@@ -69,7 +70,7 @@ def _parts(stmt: Any) -> list[Any]:
     """Statements of a nest, without the loops of it further in."""
     if isinstance(stmt, tirx.SeqStmt):
         return [part for one in stmt.seq for part in _parts(one)]
-    inner = isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL
+    inner = is_parallel(stmt)
     return _parts(stmt.body) if inner else [stmt]
 
 
@@ -85,13 +86,9 @@ def _limit(stmt: Any, var: Any, kernel: Kernel) -> int | None:
         tensor = isinstance(store, tirx.BufferStore) and store.buffer in kernel.params
         if not tensor or is_told(store, kernel):
             return None
-    found = [constant(test.b) for test in _all_of(stmt.condition)
+    found = [constant(test.b) for test in conjuncts(stmt.condition)
              if isinstance(test, tirx.LT) and test.a.same_as(var)]  # fmt: skip
     return min((limit for limit in found if limit is not None), default=None)
-
-
-def _all_of(test: Any) -> list[Any]:
-    return [*_all_of(test.a), *_all_of(test.b)] if isinstance(test, tirx.And) else [test]
 
 
 def unguarded(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -137,4 +134,4 @@ def asked_where(test: Any, value: Any) -> Any:
 
     # The whole element, not also the places that place it.
     names = structural_map(value, [(TensorLoad, named)], order="pre")
-    return structural_map(names, [(tvm.ir.Var, lambda v: found.get(v, v))], order="post")
+    return replaced(names, found)

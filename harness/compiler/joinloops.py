@@ -19,6 +19,7 @@ from harness.compiler.kernel import Kernel, accesses, read_kernel, statements
 from harness.compiler.notjoined import NotJoined
 from harness.compiler.ties import Ties, places, step_of
 from harness.compiler.turns import TURNS
+from harness.language.nests import is_parallel
 from harness.language.ops import COPY, FILL, GEMM
 from harness.language.regions import constant
 from simulator.arch import TILE
@@ -60,7 +61,7 @@ def _step(kernel: Kernel, loop: tirx.For) -> int | None:
 def _check(kernel: Kernel, loop: tirx.For, join: Join, trips: int) -> None:
     parallel = False
     for stmt in statements(loop.body):
-        if isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL:
+        if is_parallel(stmt):
             parallel = True
         if isinstance(stmt, tirx.BufferStore):
             if not _grows(join, stmt.buffer, len(stmt.indices)):

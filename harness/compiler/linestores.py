@@ -29,17 +29,15 @@ def lines_stored(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """The function with stores of lines of on-chip blocks as updates of the blocks."""
     kernel = read_kernel(func)
     blocks = {b for b in kernel.onchip if b.ty.storage_scope != VAR}
-    work = _Lines(blocks)
-    body = work.statement(kernel.body)
-    return with_body(func, body) if work.updated else func
+    body = _Lines(blocks).statement(kernel.body)
+    return func if body.same_as(kernel.body) else with_body(func, body)
 
 
 class _Lines:
-    """Rewrites one kernel; ``updated`` are the blocks of which lines are stored."""
+    """Rewrites one kernel, whose ``blocks`` are on chip."""
 
     def __init__(self, blocks: set[Any]) -> None:
         self.blocks = blocks
-        self.updated: set[Any] = set()
 
     def statement(self, stmt: Any) -> Any:
         """A statement with every nest of T.Parallel that stores lines as several nests."""
@@ -69,7 +67,6 @@ class _Lines:
 
     def update(self, store: tirx.BufferStore, dim: int) -> Any:
         """A loop over a dimension in which the one place named is stored to."""
-        self.updated.add(store.buffer)
         place = tirx.Var("place", "int32")
         at = [place if n == dim else index for n, index in enumerate(store.indices)]
         own = str(list(store.indices))

@@ -34,6 +34,7 @@ from harness.compiler.kernel import (
     reads_nothing,
 )
 from harness.language.blockformats import dtype_of
+from harness.language.nests import is_parallel
 from harness.language.ops import COPY
 from harness.language.tensors import INTEGERS, MASKS, VAR
 from harness.language.walks import structural_map
@@ -158,7 +159,7 @@ def _without_bounds(value: Any, kernel: Kernel) -> Any:
 
 def _places(kernel: Kernel) -> list[Any]:
     return [s.loop_var for s in kernel.statements
-            if isinstance(s, tirx.For) and s.kind == tirx.ForKind.PARALLEL]  # fmt: skip
+            if is_parallel(s)]  # fmt: skip
 
 
 def check_gathers(kernel: Kernel) -> None:

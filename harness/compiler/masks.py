@@ -22,6 +22,7 @@ from harness.compiler.guards import left_of
 from harness.compiler.kernel import Kernel, children, loads, read_kernel, with_body
 from harness.compiler.lookups import is_told
 from harness.compiler.tt_ops import seq
+from harness.language.nests import is_parallel, parallel_nest
 from harness.language.regions import constant
 from harness.language.tensors import FRAGMENT
 from harness.language.walks import structural_walk
@@ -60,15 +61,17 @@ def unmasked(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 def keeps(store: tirx.BufferStore) -> bool:
     """Whether a store gives some elements the value they have."""
-    value = store.value
-    if not isinstance(value, tirx.Select) or not isinstance(value.false_value, TensorLoad):
-        return False
-    old = value.false_value
-    return bool(old.source.same_as(store.buffer)) and str(old.indices) == str(store.indices)
+    return isinstance(store.value, tirx.Select) and is_old(store.value.false_value, store)
+
+
+def is_old(value: Any, store: tirx.BufferStore) -> bool:
+    """Whether a value is what the place stored to holds."""
+    same = isinstance(value, TensorLoad) and value.source.same_as(store.buffer)
+    return bool(same) and str(value.indices) == str(store.indices)
 
 
 def _nests(stmt: Any) -> Iterator[tirx.For]:
-    if isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL:
+    if is_parallel(stmt):
         yield stmt
         return
     for child in children(stmt):
@@ -107,10 +110,7 @@ class _Masks:
 
     def nest(self, outer: tirx.For, ranges: tuple[Bounds, ...]) -> Any:
         """A T.Parallel nest: its stores one after another, each in loops of its own."""
-        self.loops, body = [], outer
-        while isinstance(body, tirx.For) and body.kind == tirx.ForKind.PARALLEL:
-            self.loops.append(body)
-            body = body.body
+        self.loops, body = parallel_nest(outer)
         own = [(n.loop_var, n.min, n.extent) for n in self.loops]
         self.ranges = (*ranges, *own)
         out: list[Any] = []

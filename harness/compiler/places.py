@@ -28,6 +28,7 @@ from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import AXES, Access, Kernel, accesses, read_kernel, statements
 from harness.compiler.tt_ops import seq
 from harness.compiler.values import value_of
+from harness.language.nests import is_parallel
 from harness.language.regions import constant
 from harness.language.walks import structural_map, structural_walk
 from simulator.plan.work import MAX_BLOCKS
@@ -140,7 +141,7 @@ def _unread(kernel: Kernel, variables: Sequence[Any]) -> Iterator[Any]:
 def _plain(body: Any) -> Iterator[Access]:
     """Accesses but those of elements at computed places, which any index may be in."""
     parallel = [s.loop_var for s in statements(body)
-                if isinstance(s, tirx.For) and s.kind == tirx.ForKind.PARALLEL]  # fmt: skip
+                if is_parallel(s)]  # fmt: skip
     for access in accesses(body):
         if access.write or not is_gathered(access.starts, parallel):
             yield access

@@ -13,6 +13,7 @@ from tvm import tirx
 from harness.compiler.affine import mentions
 from harness.compiler.kernel import Kernel, loads_of, over_children, statements, with_body
 from harness.compiler.tt_ops import seq
+from harness.language.nests import is_parallel
 
 
 def chosen_rows(kernel: Kernel, var: Any) -> tirx.PrimFunc:
@@ -25,7 +26,7 @@ def chosen_rows(kernel: Kernel, var: Any) -> tirx.PrimFunc:
     def stores_only(stmt: Any) -> bool:
         return all(
             isinstance(s, tirx.SeqStmt)
-            or (isinstance(s, tirx.For) and s.kind == tirx.ForKind.PARALLEL)
+            or (is_parallel(s))
             or (isinstance(s, tirx.IfThenElse) and not loads_of(s.condition))
             or (isinstance(s, tirx.BufferStore) and s.buffer in onchip)
             for s in statements(stmt)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tvm import tirx
-
 from harness.compiler.kernel import children
+from harness.language.nests import is_parallel
 
 
 def outside_parallel(stmt: Any) -> Iterator[Any]:
     """Every statement below that is no part of a T.Parallel loop, in program order."""
-    if isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL:
+    if is_parallel(stmt):
         return
     yield stmt
     for child in children(stmt):

@@ -18,7 +18,7 @@ import tvm
 from tvm import tirx
 from tvm.ir import TensorLoad
 
-from harness.compiler.affine import mentions
+from harness.compiler.affine import conjuncts, mentions
 from harness.compiler.block.pieces import FACE
 from harness.compiler.boxes import apart
 from harness.compiler.carried import carried
@@ -105,7 +105,7 @@ def _is_apart(kernel: Kernel, axis: int, writes: Writes) -> bool:
 def _guarded(stmt: Any, tests: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
     """Statements without statements in them, with the conditions around each."""
     if isinstance(stmt, tirx.IfThenElse):
-        yield from _guarded(stmt.then_case, (*tests, *_all_of(stmt.condition)))
+        yield from _guarded(stmt.then_case, (*tests, *conjuncts(stmt.condition)))
         if stmt.else_case is not None:
             yield from _guarded(stmt.else_case, (*tests, tirx.Not(stmt.condition)))
         return
@@ -113,10 +113,6 @@ def _guarded(stmt: Any, tests: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any
         yield from _guarded(child, tests)
     if not children(stmt):
         yield stmt, tests
-
-
-def _all_of(test: Any) -> list[Any]:
-    return [*_all_of(test.a), *_all_of(test.b)] if isinstance(test, tirx.And) else [test]
 
 
 def in_turns(kernel: Kernel, axis: int, number: int) -> tirx.PrimFunc:

@@ -16,6 +16,7 @@ from tvm.ir import Call, TensorLoad, TensorRegion
 from harness.compiler.kernel import Kernel, over_children, read_kernel, with_body
 from harness.compiler.retensor import like, with_tensors
 from harness.compiler.ties import Dim, elements, nests, step_of
+from harness.language.nests import is_parallel
 from harness.language.ops import COPY, CUMSUM, REDUCE
 from harness.language.regions import constant
 from harness.language.walks import structural_map
@@ -123,7 +124,7 @@ def with_unit_loops(kernel: Kernel, var: Any, grown: Collection[Dim]) -> tirx.Pr
             return node + row if node.same_as(var) else node
 
         def rebuilt(stmt: Any) -> Any:
-            if not (isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL):
+            if not (is_parallel(stmt)):
                 return structural_map(stmt, callbacks, order="post")
             if ("loop", stmt.loop_var) in grown:
                 return rebuilt(stmt.body)
@@ -164,7 +165,7 @@ def with_store_loops(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 def _each_nest(stmt: Any, change: Callable[[Any], Any]) -> Any:
     """A body with every T.Parallel nest, and every store outside of one, changed."""
-    is_nest = isinstance(stmt, tirx.For) and stmt.kind == tirx.ForKind.PARALLEL
+    is_nest = is_parallel(stmt)
     if is_nest or isinstance(stmt, tirx.BufferStore):
         return change(stmt)
     return over_children(stmt, lambda child: _each_nest(child, change))

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import tvm
 from tvm import tirx
-from tvm.ir import Call, TensorLoad
+from tvm.ir import Call
 
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, children, loads_of
+from harness.compiler.masks import is_old
 from harness.compiler.values import value_of
 from harness.language.nests import is_parallel
 from harness.language.regions import constant
@@ -87,7 +88,7 @@ def _collect(
         return
     if isinstance(stmt, tirx.BufferStore):
         where, value = conditions, stmt.value
-        while (parts := _choice(value)) and _is_old(parts[2], stmt):
+        while (parts := _choice(value)) and is_old(parts[2], stmt):
             where, value = (*where, parts[0]), parts[1]
             _reads(parts[0], conditions, stmt, read)
         stored.append(_Touch(stmt.buffer, tuple(stmt.indices), where, stmt))
@@ -103,12 +104,6 @@ def _choice(value: Any) -> tuple[Any, ...] | None:
         return value.condition, value.true_value, value.false_value
     chosen = isinstance(value, Call) and value.op.name.endswith("if_then_else")
     return tuple(value.args) if chosen else None
-
-
-def _is_old(value: Any, stmt: tirx.BufferStore) -> bool:
-    """Whether a value is what the place stored to holds."""
-    same = isinstance(value, TensorLoad) and value.source.same_as(stmt.buffer)
-    return same and str(list(value.indices)) == str(list(stmt.indices))
 
 
 def _reads(expr: Any, where: tuple[Any, ...], node: Any, read: list[_Touch]) -> None:

@@ -14,6 +14,7 @@ from tvm.ir import TensorRegion
 from harness.compiler.kernel import Kernel, loads_of, read_kernel, statements
 from harness.compiler.retensor import with_tensors
 from harness.language.blockformats import dtype_of
+from harness.language.nests import is_parallel
 from harness.language.regions import constant
 from harness.language.tensors import LOCAL, VAR
 from harness.language.walks import structural_walk
@@ -53,6 +54,6 @@ def _others(kernel: Kernel) -> set[Any]:
     found: set[Any] = set()
     structural_walk(kernel.body, [(TensorRegion, lambda r: found.add(r.source))])
     for loop in statements(kernel.body):
-        if isinstance(loop, tirx.For) and loop.kind == tirx.ForKind.PARALLEL:
+        if is_parallel(loop):
             found |= {s.buffer for s in statements(loop.body) if isinstance(s, tirx.BufferStore)}
     return found

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from tvm import tirx
-from tvm.ir import TensorLoad, TensorRegion
 
-from harness.language.walks import structural_map, structural_walk
+from harness.language.walks import on_buffers, structural_map, structural_walk
 
 
 def named_apart(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -37,12 +36,9 @@ def _renamed(func: tirx.PrimFunc, new: dict[Any, Any]) -> tirx.PrimFunc:
     def of(block: Any) -> Any:
         return new.get(block, block)
 
-    callbacks = [
-        (TensorRegion, lambda n: TensorRegion(of(n.source), n.region, n.ty, n.span)),
-        (TensorLoad, lambda n: tirx.BufferLoad(of(n.source), n.indices, span=n.span)),
-        (tirx.BufferStore, lambda n: tirx.BufferStore(of(n.buffer), n.value, n.indices,
-                                                      span=n.span)),
-        (tirx.AllocBuffer, lambda n: tirx.AllocBuffer(of(n.buffer), n.annotations, n.span)),
-    ]  # fmt: skip
+    def allocated(node: tirx.AllocBuffer) -> tirx.AllocBuffer:
+        return tirx.AllocBuffer(of(node.buffer), node.annotations, node.span)
+
+    callbacks = [*on_buffers(of), (tirx.AllocBuffer, allocated)]
     body = structural_map(func.body, callbacks, order="post")
     return tirx.PrimFunc(func.params, body, func.ret_type, attrs=func.attrs, span=func.span)

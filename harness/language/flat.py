@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 from tvm import tirx
-from tvm.ir import Call, TensorLoad, TensorRegion
+from tvm.ir import Call
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
 from harness.language.blockformats import carried, dtype_of
 from harness.language.regions import constant
-from harness.language.walks import structural_map
+from harness.language.walks import on_buffers, structural_map
 
 DECLARED: Final = "tt.declared_shapes"
 """Attribute of a function: declared shape per tensor that is used under another one."""
@@ -83,13 +83,7 @@ def resolved(func: tirx.PrimFunc) -> tirx.PrimFunc:
             return source
         return new.get(source, source)
 
-    callbacks = [
-        (TensorRegion, lambda n: TensorRegion(whole(n.source), n.region, n.ty, n.span)),
-        (TensorLoad, lambda n: tirx.BufferLoad(whole(n.source), n.indices, span=n.span)),
-        (tirx.BufferStore, lambda n: tirx.BufferStore(whole(n.buffer), n.value, n.indices,
-                                                      span=n.span)),
-        (tirx.SeqStmt, without_declarations),
-    ]  # fmt: skip
+    callbacks = [*on_buffers(whole), (tirx.SeqStmt, without_declarations)]
     body = structural_map(body, callbacks, order="post")
     if mixed:
         _several(mixed[0])

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import tvm
 import tvm_ffi
+from tvm import tirx
 
 Visitors = Sequence[tuple[Any, Callable[..., Any]]]
 """Node classes, or tuples of them, and what is called for their nodes; the first that fits is."""
@@ -39,6 +40,16 @@ def replaced(root: Any, values: Mapping[Any, Any]) -> Any:
     if not values or isinstance(root, int):
         return root
     return structural_map(root, [(tvm.ir.Var, lambda var: values.get(var, var))])
+
+
+def on_buffers(of: Callable[[Any], Any]) -> list[tuple[Any, Callable[..., Any]]]:
+    """Callbacks that put ``of(buffer)`` for every buffer, but where it is allocated."""
+    return [
+        (tvm.ir.TensorRegion, lambda n: tvm.ir.TensorRegion(of(n.source), n.region, n.ty, n.span)),
+        (tvm.ir.TensorLoad, lambda n: tirx.BufferLoad(of(n.source), n.indices, span=n.span)),
+        (tirx.BufferStore, lambda n: tirx.BufferStore(of(n.buffer), n.value, n.indices,
+                                                      span=n.span)),
+    ]  # fmt: skip
 
 
 def _entries(visitors: Visitors) -> list[tuple[int, Callable[..., Any]]]:

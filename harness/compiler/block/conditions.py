@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tvm import tirx
 from tvm.ir import Call, TensorLoad, TensorRegion
 
-from harness.compiler.block.fold import RING, binary, is_real
+from harness.compiler.block.fold import LARGEST, RING, binary, infinite, is_real
 from harness.compiler.block.indices import index_expr, is_placed
 from harness.compiler.block.model import (
     Binary,
@@ -36,7 +36,6 @@ _COMPARE: Final = ((tirx.LT, "ltz"), (tirx.LE, "lez"), (tirx.GT, "gtz"), (tirx.G
                    (tirx.EQ, "eqz"), (tirx.NE, "nez"))  # fmt: skip
 _MIRRORED: Final = MappingProxyType({"ltz": "gtz", "gtz": "ltz", "lez": "gez", "gez": "lez"})
 """Comparisons with their sides exchanged."""
-_LARGEST: Final = (2 - 2.0**-23) * 2.0**127
 _WIDER: Final = ("int32", "int64")
 _FEW: Final = 2
 """Ops that are rather done three times than kept."""
@@ -114,7 +113,7 @@ def _compared(nest: Nest, op: str, a: Expr, b: Expr) -> Expr:
     if not isinstance(b, Const) or not math.isinf(b.value) or isinstance(a, Const):
         known = isinstance(a, Const) or isinstance(b, Const) or op in ("ltz", "gtz")
         return Unary(op, binary("sub", a, b)) if known else _met(op, _once(nest, a), _once(nest, b))
-    beyond = binary("sub", a, Const(math.copysign(_LARGEST, b.value)))
+    beyond = binary("sub", a, Const(math.copysign(LARGEST, b.value)))
     if op in ("eqz", "nez"):
         equal = Unary("gtz" if b.value > 0 else "ltz", beyond)
         return equal if op == "eqz" else Unary("eqz", equal)  # NaN differs from everything
@@ -130,7 +129,7 @@ def _compared(nest: Nest, op: str, a: Expr, b: Expr) -> Expr:
 def _met(op: str, a: Expr, b: Expr) -> Expr:
     """A comparison of two that hold where they are one infinity: there they have no difference."""
     above, below = ([Unary(test, binary("sub", side, Const(end))) for side in (a, b)]
-                    for test, end in (("gtz", _LARGEST), ("ltz", -_LARGEST)))  # fmt: skip
+                    for test, end in (("gtz", LARGEST), ("ltz", -LARGEST)))  # fmt: skip
     infinite = Binary("max", Binary("mul", *above), Binary("mul", *below))
     first = Unary("eqz" if op == "nez" else op, binary("sub", a, b))
     holds = Binary("max", first, infinite)
@@ -154,8 +153,7 @@ def _ops(expr: Expr) -> int:
 
 def _itself(op: str, a: Expr) -> Expr:
     """Something compared with itself, which asks for NaN: as infinities less themselves are too."""
-    beyond = Unary("gtz", binary("sub", Unary("abs", a), Const(_LARGEST)))
-    number = Binary("max", Unary("eqz", binary("sub", a, a)), beyond)
+    number = Binary("max", Unary("eqz", binary("sub", a, a)), infinite(a))
     if op in ("ltz", "gtz"):
         return Const(0.0)
     return Unary("eqz", number) if op == "nez" else number

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
+from harness.compiler.block.fold import infinite
 from harness.compiler.block.model import (
     TESTS,
     Binary,
@@ -34,8 +35,6 @@ from harness.compiler.block.model import (
 from harness.compiler.block.rewrite import rewrite_lists
 from harness.compiler.block.whole import total
 from simulator.formats.dataformat import DataFormat
-
-_LARGEST: Final = (2 - 2.0**-23) * 2.0**127
 
 
 def choose_exactly(program: BlockProgram, coarse: Collection[Any]) -> None:
@@ -116,10 +115,9 @@ class _Exactly:
         rest = block
         for _ in range(2):
             part, less = self._new(block), self._new(block)
-            infinite = Unary("gtz", Binary("sub", Unary("abs", Leaf(rest)), Const(_LARGEST)))
             out.append(Eltwise(node, part, Leaf(rest, cut=True)))
             left = Binary("sub", Leaf(rest), Leaf(part))
-            out.append(Eltwise(node, less, Select(infinite, Const(0.0), left)))
+            out.append(Eltwise(node, less, Select(infinite(Leaf(rest)), Const(0.0), left)))
             parts.append(part)
             rest = less
         return [*parts, rest]

@@ -13,6 +13,8 @@ from harness.compiler.diagnostics import refuse
 RING: Final = ((tirx.Add, "add"), (tirx.Sub, "sub"), (tirx.Mul, "mul"), (tirx.Max, "max"),
                (tirx.Min, "min"))  # fmt: skip
 """Operators that mean the same for whole and for real numbers, and their ops."""
+LARGEST: Final = (2 - 2.0**-23) * 2.0**127
+"""The largest finite float32."""
 
 
 def number(value: Any, node: Any) -> Const:
@@ -43,6 +45,11 @@ def binary(op: str, a: Expr, b: Expr) -> Expr:
     if op == "mul" and a == b and not isinstance(a, Leaf):
         return Unary("square", a)
     return Binary(op, a, b)
+
+
+def infinite(x: Expr) -> Expr:
+    """Where something is an infinity, of either sign."""
+    return Unary("gtz", Binary("sub", Unary("abs", x), Const(LARGEST)))
 
 
 def is_real(value: Any) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import tvm
 from tvm import tirx
 
-from harness.compiler.affine import Bounds, mentions
+from harness.compiler.affine import Bounds, conjuncts, mentions
 from harness.compiler.block.access import no_index
 from harness.compiler.block.bounce import Bounce, Move, Piece, anew, directly
 from harness.compiler.block.lookup import Scope, fetched, looked_up, page_if_inside
@@ -212,15 +212,9 @@ class _Gather:
 
         Where none holds, there may be no such data.
         """
-        found, column = [], self.region.variables[1]
-        parts = [] if self.region.inside is None else [self.region.inside]
-        while parts:
-            test = parts.pop()
-            if isinstance(test, tirx.And):
-                parts += [test.b, test.a]
-            elif not mentions(test, [column]) and not loads_of(test):
-                found.append(test)
-        return found
+        column = self.region.variables[1]
+        tests = [] if self.region.inside is None else conjuncts(self.region.inside)
+        return [test for test in tests if not mentions(test, [column]) and not loads_of(test)]
 
     def zeros(self) -> list[Any]:
         """The block made zero, where not every element is read."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import tvm
 from tvm import tirx
 
-from harness.compiler.affine import Bounds, mentions, supposing
+from harness.compiler.affine import Bounds, conjuncts, mentions, supposing
 from harness.compiler.block.gather import RUN, Gathered
 from harness.compiler.block.lookup import Lookup, Scope, answered, asked_of
 from harness.compiler.block.model import Store
@@ -111,7 +111,7 @@ class _Scatter:
         for var, extent in (*self.region.planes, *spans):
             self.analyzer.bind(var, tvm.ir.Range.from_min_extent(0, extent))
         self._check_columns()
-        whole, each = [], [] if self.region.inside is None else _conjuncts(self.region.inside)
+        whole, each = [], [] if self.region.inside is None else conjuncts(self.region.inside)
         while each and not mentions(each[0], self.places):
             whole.append(each.pop(0))
         if any(mentions(test, [column]) for test in each):
@@ -241,10 +241,3 @@ def _paged_by(one: Lookup) -> Iterator[Any]:
     for inner in one.paging:
         yield inner.index
         yield from _paged_by(inner)
-
-
-def _conjuncts(test: Any) -> list[Any]:
-    """Parts of a condition that all have to hold, in order."""
-    if isinstance(test, tirx.And):
-        return [*_conjuncts(test.a), *_conjuncts(test.b)]
-    return [test]

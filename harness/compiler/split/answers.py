@@ -66,11 +66,13 @@ def _told(nodes: list[Node], rows: Rows) -> list[Node]:
             node.then, node.orelse = (_told(side, rows) for side in (node.then, node.orelse))
         elif len(node.defs) == 1 and node.defs[0] in rows:
             (row,) = node.defs
-            out += [block(node.thread, _with(node.stmt, row, own)) for own in rows[row].values()]
+            out += [
+                block(node.thread, replaced(node.stmt, {row: own})) for own in rows[row].values()
+            ]
             continue
         elif _asks(node):
             (row,), bind = node.uses, node.stmt
-            out += [block(thread, tirx.Bind(bind.var, _with(bind.value, row, own)))
+            out += [block(thread, tirx.Bind(bind.var, replaced(bind.value, {row: own})))
                     for thread, own in rows[row].items()]  # fmt: skip
             continue
         out.append(node)
@@ -110,10 +112,3 @@ def _taking_part(nodes: Iterable[Node], users: Ends) -> set[str]:
 
 def _asks(node: Node) -> TypeGuard[Block]:
     return isinstance(node, Block) and node.thread == EVERY
-
-
-def _with(node: Any, row: Any, own: Any) -> Any:
-    """A statement or expression with one row in place of another."""
-    if own.same_as(row):
-        return node
-    return replaced(node, {row: own})

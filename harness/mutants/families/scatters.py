@@ -138,7 +138,7 @@ MUTANTS: Final = (
     _other("one-further", Where.PASS4, "Rows are stored one further.",
            scatter._Scatter, "_run", _one_further),  # noqa: SLF001
     _other("first-condition-only", Where.PASS4, "Of several conditions the first one counts.",
-           scatter, "_conjuncts", lambda old: lambda test: old(test)[:1]),
+           scatter, "conjuncts", lambda old: lambda test: old(test)[:1]),
     _other("index-0", Where.PASS4, "The writer takes the first index of all.",
            scatter, "asked_of", _datum_0),
     _other("row-0-of-tables", Where.PASS4, "Indices are looked up in the table's first row.",
