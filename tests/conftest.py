@@ -1,7 +1,8 @@
-"""Settings every test shares: the Hypothesis profiles, their seed, and the nightly marker."""
+"""Settings every test shares: the Hypothesis profiles, their seed, and what runs nightly only."""
 
 import os
 import random
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,10 @@ from hypothesis import HealthCheck, settings
 
 # Examples per property. dev answers while one types, ci guards a merge, nightly searches.
 EXAMPLES = {"dev": 10, "ci": 25, "nightly": 500}
+DEVICE = re.compile(r"\b(wormhole|blackhole)_[np]\d+\b")
+"""A device in the id of a test."""
+WHOLE = {"e2e", "kernels"}
+"""Folders whose tests compile, run and judge a kernel whatever device they name."""
 SEED_BOUND = 2**32
 SEED_KEY = "tt_harness_hypothesis_seed"
 
@@ -70,10 +75,33 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave tests marked nightly to the nightly profile."""
+    """Leave to the nightly profile what is marked so, and most of what differs little."""
     if profile_name() == "nightly":
         return
-    later = [item for item in items if item.get_closest_marker("nightly")]
+    now = _taken([item for item in items if not item.get_closest_marker("nightly")])
+    later = [item for item in items if item not in now]
     if later:
-        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+        items[:] = [item for item in items if item in now]
         config.hook.pytest_deselected(items=later)
+
+
+def _taken(items: list[pytest.Item]) -> set[pytest.Item]:
+    """One device per whole kernel, in turn, and one in n cases of a test marked ``one_in(n)``.
+
+    A case asked for by its id is alone in its group, and so is always taken.
+    """
+    by_case: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        case = DEVICE.sub("", item.nodeid) if WHOLE & {*item.path.parts} else item.nodeid
+        by_case.setdefault(case, []).append(item)
+    by_test: dict[str, list[pytest.Item]] = {}
+    for at, alike in enumerate(by_case.values()):
+        # at // 2 besides: of a parameter with two values neither always meets the same device.
+        one = alike[(at + at // 2) % len(alike)]
+        by_test.setdefault(one.nodeid.split("[")[0], []).append(one)
+    return {
+        one
+        for cases in by_test.values()
+        for marker in [cases[0].get_closest_marker("one_in")]
+        for one in cases[:: 1 if marker is None else marker.args[0]]
+    }

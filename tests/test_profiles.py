@@ -22,14 +22,28 @@ def test_draws(x):
 @pytest.mark.nightly
 def test_slow():
     pass
+
+@pytest.mark.parametrize("device", ["wormhole_n150", "blackhole_p150"])
+@pytest.mark.parametrize("size", [1, 2])
+def test_devices(device, size):
+    pass
+
+@pytest.mark.one_in(3)
+@pytest.mark.parametrize("case", range(4))
+def test_cases(case):
+    pass
 """
+
+
+DEVICES = ("wormhole_n150", "blackhole_p150")
 
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
-    """A suite of one property and one nightly test, under this project's conftest."""
+    """A suite of a property, a nightly test and two of several cases, under this conftest."""
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
-    (tmp_path / "test_suite.py").write_text(SUITE)
+    (tmp_path / "e2e").mkdir()
+    (tmp_path / "e2e" / "test_suite.py").write_text(SUITE)
     return tmp_path
 
 
@@ -90,9 +104,14 @@ def test_ci_draws_the_same_unless_seeded(suite: Path) -> None:
 
 
 def test_nightly_tests_wait_for_the_nightly_profile(suite: Path) -> None:
-    """Protects everyday runs from slow tests, and slow tests from never being run."""
-    assert "1 passed, 1 deselected" in run(suite)[0]
-    assert "2 passed" in run(suite, HYPOTHESIS_PROFILE="nightly")[0]
+    """Protects everyday runs from slow tests and repetition, and both from never being run."""
+    printed, _ = run(suite, "-v")
+    assert "5 passed, 5 deselected" in printed  # one property, two sizes, two of four cases
+    for size in (1, 2):
+        assert sum(f"test_devices[{size}-{device}]" in printed for device in DEVICES) == 1
+    assert "test_cases[0]" in printed
+    assert "test_cases[3]" in printed
+    assert "10 passed" in run(suite, HYPOTHESIS_PROFILE="nightly")[0]
 
 
 def test_unknown_profile_is_refused(suite: Path) -> None:

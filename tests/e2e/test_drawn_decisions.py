@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import harness
@@ -124,7 +124,6 @@ def _wanted(lines: list[str], given: dict[str, Any]) -> Any:
     return out
 
 
-@settings(max_examples=40)
 @given(
     _lines(),
     st.randoms(use_true_random=False),

@@ -52,6 +52,7 @@ ASKED = [
 ]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("name", "ragged", "dtype"), ASKED)
 def test_every_packaged_kernel_has_a_second_opinion(name: str, ragged: bool, dtype: str) -> None:
     """None is out of reach: aligned and ragged, every dtype, LLVM agrees with golden."""

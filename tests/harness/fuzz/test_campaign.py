@@ -78,11 +78,12 @@ def test_plans_are_clean_and_counted(tmp_path: Path) -> None:
     assert "at most 0.023" in result.claim()
 
 
-def test_cases_do_not_depend_on_jobs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("focus", ["plan", pytest.param(None, marks=pytest.mark.nightly)])
+def test_cases_do_not_depend_on_jobs(tmp_path: Path, focus: str | None) -> None:
     """The same seed and number of examples give the same cases, whatever the number of workers."""
     seen = []
     for jobs in (1, 2):
-        Campaign(settings(tmp_path, examples=40, jobs=jobs, focus=None)).run()
+        Campaign(settings(tmp_path, examples=40, jobs=jobs, focus=focus)).run()
         seen.append([(e["shard"], e["index"], e["outcome"]["verdict"], e["cells"])
                      for e in journal(tmp_path)])  # fmt: skip
     assert seen[0] == seen[1]

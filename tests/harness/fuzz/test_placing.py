@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from functools import cache
 
 import pytest
 
@@ -15,6 +16,7 @@ from harness.fuzz.units import Unit
 from simulator.engine.schedule import LateNoc, RoundRobin, Seeded, Turns
 
 
+@cache
 def drawn(focus: str | None, units: int = 8) -> list[Case]:
     """Cases of a focus."""
     return [case for shard in range(units) for case in batch(Unit(21, shard, 0, 32, focus))]
@@ -44,7 +46,7 @@ def test_the_focus_is_what_it_says() -> None:
 
 def test_placements_suit_their_kernels() -> None:
     """Most are accepted: what is refused tests little."""
-    refused = [run_case(case).kind == "refused" for case in drawn("layout", 2)]
+    refused = [run_case(case).kind == "refused" for case in drawn("layout", 1)]
     assert sum(refused) <= len(refused) // 6
 
 

@@ -37,6 +37,7 @@ def test_whole_plans_are_right_under_every_schedule(
         assert found.kind == "pass", found.message
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("damage", [None, {"kind": "drop", "at": 6}, {"kind": "double", "at": 9}])
 @pytest.mark.parametrize("topology", sorted(TOPOLOGIES))
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=str)

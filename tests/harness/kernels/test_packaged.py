@@ -14,15 +14,10 @@ CASES = [
     for ragged in ((False, True) if kernel.ragged else (False,))
 ]
 DEVICES = ("wormhole_n150", "blackhole_p150")
-# Every run checks each case on one device, both for every kernel that has several; a night on both.
-CHECKS = [
-    pytest.param(*case, device, marks=() if (at + at // 2) % 2 == turn else pytest.mark.nightly)
-    for at, case in enumerate(CASES)
-    for turn, device in enumerate(DEVICES)
-]
 
 
-@pytest.mark.parametrize(("name", "dtype", "ragged", "device"), CHECKS)
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("name", "dtype", "ragged"), CASES)
 def test_kernel_passes_its_check(name: str, dtype: str, ragged: bool, device: str) -> None:
     """A packaged kernel answers as its source says, aligned and ragged, on both chips."""
     kernel = KERNELS[name]

@@ -16,6 +16,7 @@ def pool() -> Pool:
                     Case("counted", sizes, cores), Case("listed", sizes, cores)])  # fmt: skip
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", [mutant.name for mutant in decided.MUTANTS])
 def test_a_fault_of_a_decision_is_noticed_and_blamed_on_its_part(pool: Pool, name: str) -> None:
     """Taken otherwise by all, by one thread, of another row or datum, once more or less."""

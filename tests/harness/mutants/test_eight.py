@@ -14,6 +14,7 @@ def pool() -> Pool:
     return Pool.of([Case(name, sizes, {"grid": (2, 1)}) for name in ("narrowed", "nibbles")])
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", [mutant.name for mutant in eight.MUTANTS])
 def test_a_fault_of_bytes_is_noticed_and_blamed_on_its_part(pool: Pool, name: str) -> None:
     """Signs, steps, amounts and masks, of the compiler, of golden and of the host."""

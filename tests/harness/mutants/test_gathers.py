@@ -16,6 +16,7 @@ def pool() -> Pool:
     return Pool.of([Case("expert_gemm", experts, cores), Case("paged_attention", paged, cores)])
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", [mutant.name for mutant in gathers.MUTANTS])
 def test_a_fault_of_a_gather_is_noticed_and_blamed_on_its_part(pool: Pool, name: str) -> None:
     """Indices ignored, stale, of another row or core, or loaded before they are there."""

@@ -25,6 +25,7 @@ def steps() -> Pool:
     return Pool.of([case for case in FIXED if case.step])
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", [mutant.name for mutant in inturn.MUTANTS])
 def test_a_fault_between_kernels_is_noticed_and_blamed_on_its_part(name: str) -> None:
     """Order, who reads what, where it lies, what is skipped, run twice or handed on stale."""

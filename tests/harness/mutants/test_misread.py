@@ -25,6 +25,7 @@ def pool() -> Pool:
 KERNELS = ("masked", "mixed", "softmax", "scattered", "column_max", "row_sum", "running_sums")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_misreading_is_noticed_by_llvm(pool: Pool, name: str) -> None:
     """Right by golden, wrong by the source."""
@@ -33,6 +34,7 @@ def test_a_misreading_is_noticed_by_llvm(pool: Pool, name: str) -> None:
     assert outcome.blamed == outcome.where
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_nobody_else_notices(pool: Pool, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The faults are alike, so the kills above are the second opinion's own."""

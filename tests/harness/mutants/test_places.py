@@ -22,6 +22,7 @@ def pool() -> Pool:
     ])  # fmt: skip
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", [mutant.name for mutant in places.MUTANTS])
 def test_a_fault_of_a_place_is_noticed_and_blamed_on_its_part(pool: Pool, name: str) -> None:
     """Rows, planes, faces, picks and edges off by one, conditions ignored, parts of pages lost."""

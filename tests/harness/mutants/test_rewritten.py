@@ -26,6 +26,7 @@ def test_every_kernel_passes_without_a_fault(pool: Pool) -> None:
 MUTANTS = (*rewritten.MUTANTS, *regrouped.MUTANTS)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", [mutant.name for mutant in MUTANTS])
 def test_a_fault_of_a_rewrite_is_noticed_and_blamed_on_its_part(pool: Pool, name: str) -> None:
     """Planes left out, turns at once, stores of before, numbers mixed up, loops that reach on."""

@@ -18,6 +18,7 @@ def pool() -> Pool:
                     Case("routed", {"M": 50, "N": 32}, cores)])  # fmt: skip
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", [mutant.name for mutant in scatters.MUTANTS])
 def test_a_fault_of_a_store_by_data_is_noticed_and_blamed_on_its_part(
     pool: Pool, name: str

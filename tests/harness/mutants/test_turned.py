@@ -21,6 +21,7 @@ def pool() -> Pool:
     ])  # fmt: skip
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", [mutant.name for mutant in turned.MUTANTS])
 def test_a_fault_of_blocks_in_turn_is_noticed_and_blamed_on_its_part(pool: Pool, name: str) -> None:
     """Pieces of other tiles, turns left out, rows of other choices, planes lost."""
