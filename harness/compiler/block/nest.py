@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import tvm
 from tvm import tirx
@@ -11,9 +11,11 @@ from tvm.ir import Call, TensorLoad
 
 from harness.compiler.affine import mentions
 from harness.compiler.block.access import REPEATED, accessed, check_pooling
+from harness.compiler.block.blocks import make_buffer
 from harness.compiler.block.choose import Pick, picked, picks, window
 from harness.compiler.block.computed import is_moved, moved_leaf, moved_store, moved_tensor
 from harness.compiler.block.conditions import condition, is_truth, whole
+from harness.compiler.block.copies import Copies, lies
 from harness.compiler.block.fold import RING, binary, is_real, number
 from harness.compiler.block.gather import gathered, gathers_into, is_gathered
 from harness.compiler.block.held import INDICES, KEPT, WHOLES, is_computed
@@ -40,9 +42,6 @@ from harness.compiler.kernel import loads
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.tensors import TRUTH
 
-if TYPE_CHECKING:
-    from harness.compiler.block.read import _Reader
-
 _ARITHMETIC: Final = (*RING, (tirx.Div, "div"))
 _FUNCTIONS: Final = ("exp", "exp2", "log", "log1p", "sqrt", "rsqrt", "sigmoid", "tanh", "erf",
                      "sin", "cos", "floor", "ceil", "round")  # fmt: skip
@@ -52,7 +51,7 @@ _LOG2_E: Final = 1.4426950408889634
 class Nest:
     """Reads expressions over one iteration space; loads it needs collect in ``before``."""
 
-    def __init__(self, reader: _Reader, variables: list[Any], extents: list[int]) -> None:
+    def __init__(self, reader: Copies, variables: list[Any], extents: list[int]) -> None:
         """``variables`` and ``extents`` of the loops, outermost first."""
         self.reader = reader
         self.variables = variables
@@ -65,8 +64,6 @@ class Nest:
 
     def store(self, stmt: tirx.BufferStore, where: Any = None) -> list[Statement]:
         """The statements of one store; one whose place data say happens ``where`` that holds."""
-        from harness.compiler.block.read import lies, make_buffer
-
         self.node = stmt
         buffer, indices = stmt.buffer, stmt.indices[:]
         check_pooling(self.variables, stmt)
@@ -196,8 +193,6 @@ class Nest:
 
         One at a computed place is zero where ``inside`` does not hold.
         """
-        from harness.compiler.block.read import make_buffer
-
         if is_gathered(indices, self.variables):
             moved = moved_tensor(self, buffer, indices, node, inside)
             return gathered(self, buffer, indices, inside, node) if moved is None else moved

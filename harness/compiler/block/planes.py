@@ -8,11 +8,12 @@ taken where the row is the plane's.
 from __future__ import annotations
 
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from tvm import tirx
 from tvm.ir import Call, TensorRegion
 
+from harness.compiler.block.copies import Copies
 from harness.compiler.block.model import (
     Binary,
     Buffer,
@@ -34,16 +35,13 @@ from harness.compiler.kernel import region_access
 from harness.language.regions import constant
 from simulator.arch import TILE
 
-if TYPE_CHECKING:
-    from harness.compiler.block.read import _Reader
-
 JOINED: Final = TILE
 """Planes that are joined in one expression."""
 ROWS: Final = 256
 """Planes that become rows: their numbers are exact in every format of DST."""
 
 
-def reduced_planes(reader: _Reader, call: Call, parts: Parts) -> list[Statement]:
+def reduced_planes(reader: Copies, call: Call, parts: Parts) -> list[Statement]:
     """The statements of a reduction of (L, M, N) along any dimension.
 
     Raises:
@@ -91,7 +89,7 @@ def _joined(
 
 
 def _rows(
-    reader: _Reader, call: Call, kind: str, dst: Buffer, *, axis: int, clear: bool
+    reader: Copies, call: Call, kind: str, dst: Buffer, *, axis: int, clear: bool
 ) -> list[Statement]:
     """A row of the result after another; ``left`` counts the planes down to each row's own."""
     source = call.args[0]

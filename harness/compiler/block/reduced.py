@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from tvm.ir import Call
 
+from harness.compiler.block.copies import Copies
 from harness.compiler.block.lines import crosses
 from harness.compiler.block.model import (
     Binary,
@@ -23,9 +24,6 @@ from harness.compiler.block.parts import Parts
 from harness.compiler.block.pool import pooled
 from harness.compiler.diagnostics import refuse
 from harness.language.regions import constant
-
-if TYPE_CHECKING:
-    from harness.compiler.block.read import _Reader
 
 
 def _absolute(x: Expr) -> Expr:
@@ -45,7 +43,7 @@ JOIN: Final = {"sum": "add", "abssum": "add", "min": "min"}
 """Ops that join two results; ``max`` for the other kinds."""
 
 
-def reduced(reader: _Reader, call: Call, parts: Parts) -> list[Statement]:
+def reduced(reader: Copies, call: Call, parts: Parts) -> list[Statement]:
     """A reduction: of abs(x) or -x where it must be, pooled, then joined with the old value."""
     args = call.args[:]
     kind, clear = str(args[2].value), bool(constant(args[4]))
@@ -78,7 +76,7 @@ def reduced(reader: _Reader, call: Call, parts: Parts) -> list[Statement]:
 
 
 def line(
-    reader: _Reader, node: Any, kind: str, src: Buffer, axis: int, dtype: str, name: str
+    reader: Copies, node: Any, kind: str, src: Buffer, axis: int, dtype: str, name: str
 ) -> tuple[list[Statement], Buffer]:
     """Statements that pool a matrix, and the line they make: of a minimum, negated."""
     out: list[Statement] = []
