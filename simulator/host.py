@@ -196,4 +196,4 @@ def _logical(values: Array, tensor: Tensor, pool: Pool | None = None) -> Array:
     if pool is not None and pool.arithmetic and len(shape) == 2:
         room = pool.take(shape, values.dtype)
     whole = untilize(tiles, rows, columns, tensor.tile, room).reshape(shape)
-    return restored(whole, tensor.layout.view)
+    return restored(whole, tensor.layout.view, tensor.layout.logical_shape)

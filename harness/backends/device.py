@@ -130,7 +130,8 @@ class TtnnBackend:
             layout = plan.layouts[name]
             signed = layout.dtype == SIGNED_BYTE
             held = array.astype(np.uint8).view(np.int8) if signed else array
-            outputs[name] = restored(held.reshape(stored_shape(layout)), layout.view)
+            held = held.reshape(stored_shape(layout))
+            outputs[name] = restored(held, layout.view, layout.logical_shape)
         seen = str(answer.result.get("device", {}).get("arch", plan.device.arch))
         findings: tuple[Finding, ...] = ()
         if plan.device.arch not in seen:

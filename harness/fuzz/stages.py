@@ -118,16 +118,18 @@ def _rewritten(
     again = evaluate(func, {n: stored(a, views[n]) for n, a in inputs.items()}, contract)
     for name, want in golden.outputs.items():
         have = again.outputs.get(name)
-        if have is None or not np.array_equal(restored(have.written, views[name]), want.written):
+        shape = want.written.shape
+        if have is None or not np.array_equal(restored(have.written, views[name], shape),
+                                              want.written):  # fmt: skip
             return f"after the rewriting, {name} is written elsewhere"
-        value = restored(have.answer.value, views[name])
+        value = restored(have.answer.value, views[name], shape)
         sure = np.isclose(value, want.answer.value, 0, 0, equal_nan=True)
         with np.errstate(invalid="ignore"):
             sure |= np.abs(value - want.answer.value) <= ROUNDED * want.answer.error
         sure |= want.free  # any answer is right there, and the value says nothing
         for answer, view in ((want.answer, ()), (have.answer, views[name])):
             if answer.jumped is not None:  # it stands between two branches, in either form
-                sure |= restored(np.broadcast_to(answer.jumped, answer.value.shape), view)
+                sure |= restored(np.broadcast_to(answer.jumped, answer.value.shape), view, shape)
         if not np.all(sure):
             return f"after the rewriting, {name} has other values"
     return ""
@@ -163,7 +165,7 @@ def _executed(func: Any, found: Mapping[str, Any], inputs: Mapping[str, Any], go
     outputs = {}
     for n in golden.outputs:
         shape, view = layouts[n]["logical_shape"], layouts[n]["view"]
-        outputs[n] = restored(untiled(tensors[n], viewed(shape, view)), view)
+        outputs[n] = restored(untiled(tensors[n], viewed(shape, view)), view, shape)
         if layouts[n]["dtype"] == SIGNED_BYTE:
             held = np.where(outputs[n] > 127, outputs[n] - 256, outputs[n])
             outputs[n] = np.where((outputs[n] < 0) | (outputs[n] > 255), np.nan, held)

@@ -92,9 +92,10 @@ class Layout(_Strict, frozen=True):
     """One buffer that lives in DRAM or L1.
 
     Shapes are in elements; ``logical_shape`` is the host's. ``view``, where given, is the order its
-    dimensions are stored in (``plan.views``). ``padded_shape`` is the stored shape with its last
-    two dimensions rounded up to tiles (a 1-D buffer is stored as 1 x N). Pages are tiles, row-major
-    over (…, row tile, column tile). ``padding`` says what the host writes beyond the logical shape.
+    dimensions are stored in, or says that a vector lies in rows of 32 (``plan.views``).
+    ``padded_shape`` is the stored shape with its last two dimensions rounded up to tiles (a 1-D
+    buffer without a view is stored as 1 x N). Pages are tiles, row-major over (…, row tile, column
+    tile). ``padding`` says what the host writes beyond the logical shape.
     ``tile_shape`` (1, n) is a row-major tensor: a page is one row, rounded up to the alignment of
     its memory, or the part of a row in one shard.
     """

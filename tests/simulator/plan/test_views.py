@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.plan.views import (
+    ROWS,
     UNIT,
     is_view,
     restored,
@@ -36,16 +37,28 @@ def test_there_and_back(case: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     device = stored(host, view)
     assert device.shape == viewed(shape, view)
     assert restored_shape(device.shape, view) == shape
-    assert np.array_equal(restored(device, view), host)
+    assert np.array_equal(restored(device, view, shape), host)
     for place in np.ndindex(*shape):
         assert device[stored_place(place, view)] == host[place]
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 33, 1024, 1025])
+def test_a_vector_in_rows_of_32(size: int) -> None:
+    """Elements follow one another in rows, zeros fill the last up, and the host gets its own."""
+    host = np.arange(1, size + 1)
+    device = stored(host, ROWS)
+    assert device.shape == viewed((size,), ROWS) == (-(-size // 32), 32)
+    assert not device.reshape(-1)[size:].any()
+    assert np.array_equal(restored(device, ROWS, (size,)), host)
+    assert all(device[stored_place((n,), ROWS)] == host[n] for n in range(size))
+    assert is_view(ROWS, 1)
 
 
 def test_no_view_is_the_host_itself() -> None:
     """Without a view nothing is copied."""
     host = np.zeros((2, 3))
     assert stored(host, ()) is host
-    assert restored(host, ()) is host
+    assert restored(host, (), host.shape) is host
 
 
 @pytest.mark.parametrize("view", [(0, 1), (0,), (0, 0), (0, 1, 2), (UNIT, UNIT)])
