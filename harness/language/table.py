@@ -54,7 +54,8 @@ _WORKS: Final = {
     " updates where it holds; int32 tensors may say which rows are read, `x[ids[i], j]`, or stored,"
     " `out[start[b] + i, j] = …` under `if i < count[b]`, and which of each other's elements are"
     " asked, `x[table[ids[i]], j]`; no row may be stored twice; one row or column of a block may be"
-    " stored by itself, `w[i, k] = top[i]`, where a loop around says which",
+    " stored by itself, `w[i, k] = top[i]`, where a loop around says which; vectors used element by"
+    " element lie 1024 to a tile, docs/layouts.md",
     "Persistent": "the places of a domain, dealt to cores as blocks of the grid are",
     "Pipelined": "a loop whose copies may run ahead of its computation",
     "serial": "a sequential loop, with a step if wanted; its bounds, and `if` around tile ops, may"

@@ -6,11 +6,12 @@ becomes a copy of that block, where nothing stored to the tensor or changed the 
 
 What a load finds beside a tensor is zero, and what was computed for there is anything. So the copy
 is made where the region lies inside the tensor, or where whatever is made of it is clipped again.
+Of a vector in rows of 32 the last row, which it may not fill, does not count as inside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tvm
@@ -30,18 +31,24 @@ from harness.compiler.block.model import (
 )
 from harness.compiler.block.region import Region
 from harness.language.regions import constant
+from simulator.arch import TILE
 
 
-def forward_stores(program: BlockProgram, ranges: Sequence[Bounds]) -> None:
-    """Replace such loads in place; ``ranges`` bounds the grid's variables."""
-    _Forward(program).run(program.body, list(ranges))
+def forward_stores(
+    program: BlockProgram, ranges: Sequence[Bounds], lengths: Mapping[str, int]
+) -> None:
+    """Replace such loads in place.
+
+    ``ranges`` bounds the grid's variables; ``lengths`` are those of vectors in rows of 32, by name.
+    """
+    _Forward(program, lengths).run(program.body, list(ranges))
 
 
 class _Forward:
     """One block program."""
 
-    def __init__(self, program: BlockProgram) -> None:
-        self.program = program
+    def __init__(self, program: BlockProgram, lengths: Mapping[str, int]) -> None:
+        self.program, self.lengths = program, lengths
 
     def run(self, body: list[Statement], ranges: list[Bounds]) -> None:
         """The loads of a list of statements, and of those inside them."""
@@ -65,8 +72,10 @@ class _Forward:
         if not _plain(load.region):
             return None
         for store in stored:
-            if _same(store.region, load.region) and _alike(store.src, load.dst):
-                kept = _is_inside(load.region, ranges) or self._is_clipped(load, load.dst, set())
+            if self._same(store.region, load.region) and _alike(store.src, load.dst):
+                kept = self._is_inside(load.region, ranges) or self._is_clipped(
+                    load, load.dst, set()
+                )
                 return store.src if kept else None
         return None
 
@@ -77,7 +86,7 @@ class _Forward:
             if buffer not in stmt.uses():
                 continue
             if isinstance(stmt, Store):
-                if not (_plain(stmt.region) and _lines_up(stmt.region, load.region)):
+                if not (_plain(stmt.region) and self._lines_up(stmt.region, load.region)):
                     return False
             elif isinstance(stmt, Eltwise):
                 repeated = any(n.bcast for n in leaf_nodes(stmt.expr) if n.buffer is buffer)
@@ -86,6 +95,38 @@ class _Forward:
             else:
                 return False
         return True
+
+    def _same(self, one: Region, two: Region) -> bool:
+        return bool(one.tensor.same_as(two.tensor)) and self._lines_up(one, two)
+
+    def _lines_up(self, one: Region, two: Region) -> bool:
+        """Whether two regions begin and end alike in tensors of one shape."""
+        return (
+            self._sizes(one) == self._sizes(two)
+            and list(one.extents) == list(two.extents)
+            and all(constant(a - b) == 0 for a, b in zip(one.starts, two.starts, strict=True))
+        )
+
+    def _sizes(self, region: Region) -> list[Any]:
+        """What tells the shape of a region's tensor."""
+        shape = [constant(d) for d in region.tensor.ty.shape]
+        return [*shape, self.lengths.get(region.tensor.name)]
+
+    def _is_inside(self, region: Region, ranges: list[Bounds]) -> bool:
+        analyzer = tvm.sym.Analyzer()
+        for var, start, extent in ranges:
+            analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
+
+        def holds(test: Any) -> bool:
+            return test if isinstance(test, bool) else bool(analyzer.can_prove(test))
+
+        length, sizes = self.lengths.get(region.tensor.name), list(region.tensor.ty.shape)
+        if length is not None:
+            sizes[0] = length // TILE
+        return all(
+            holds(start >= 0) and holds(start + extent <= size)
+            for start, extent, size in zip(region.starts, region.extents, sizes, strict=True)
+        )
 
 
 def _plain(region: Region) -> bool:
@@ -108,33 +149,3 @@ def _alike(one: Buffer, two: Buffer) -> bool:
         return b.dtype, b.lead, b.rows, b.cols, b.shape, b.form
 
     return bool(kind(one) == kind(two))
-
-
-def _same(one: Region, two: Region) -> bool:
-    return bool(one.tensor.same_as(two.tensor)) and _lines_up(one, two)
-
-
-def _lines_up(one: Region, two: Region) -> bool:
-    """Whether two regions begin and end alike in tensors of one shape."""
-    sizes = [[constant(d) for d in r.tensor.ty.shape] for r in (one, two)]
-    return (
-        sizes[0] == sizes[1]
-        and list(one.extents) == list(two.extents)
-        and all(constant(a - b) == 0 for a, b in zip(one.starts, two.starts, strict=True))
-    )
-
-
-def _is_inside(region: Region, ranges: list[Bounds]) -> bool:
-    analyzer = tvm.sym.Analyzer()
-    for var, start, extent in ranges:
-        analyzer.bind(var, tvm.ir.Range.from_min_extent(start, extent))
-
-    def holds(test: Any) -> bool:
-        return test if isinstance(test, bool) else bool(analyzer.can_prove(test))
-
-    return all(
-        holds(start >= 0) and holds(start + extent <= size)
-        for start, extent, size in zip(
-            region.starts, region.extents, region.tensor.ty.shape, strict=True
-        )
-    )

@@ -18,6 +18,7 @@ from harness.compiler.bits import without_bits
 from harness.compiler.block.names import INDEX
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.elementloops import parallelised
+from harness.compiler.folded import folded, row_lengths
 from harness.compiler.fusedloops import fused
 from harness.compiler.guards import narrowed, unguarded
 from harness.compiler.idle import without_idle
@@ -46,7 +47,7 @@ from harness.language.regions import constant
 from harness.language.tensors import MASKS, TENSOR_DTYPES, TRUTH
 from simulator.arch import TILE
 from simulator.plan.tensors import padded_shape
-from simulator.plan.views import restored_shape
+from simulator.plan.views import ROWS, restored_shape
 
 
 def touched(kernel: Kernel) -> tuple[set[str], set[str]]:
@@ -81,6 +82,12 @@ def _viewed_before(func: tirx.PrimFunc) -> dict[str, View]:
     """Views of tensors that are in stored order already: the pass may run again."""
     layouts = attrs.get(func, attrs.TT_LAYOUT_DESC, {})
     return {n: tuple(d["view"]) for n, d in layouts.items() if d.get("view")}
+
+
+def _settles(annotation: Mapping[str, Any]) -> bool:
+    """Whether an annotation says how a tensor's elements lie, and not only where."""
+    shaped = annotation.keys() & {"sharding", "nd_shard", "padded_shape", "view"}
+    return bool(shaped) or "sharded" in str(annotation.get("layout", ""))
 
 
 class InferTTLayout(TTPass):
@@ -138,14 +145,20 @@ class InferTTLayout(TTPass):
                        code="LayoutConflict", location=attrs.TT_LAYOUT_DESC,
                        next_step=f"annotate one of {', '.join(sorted(names))}")  # fmt: skip
         inferred = roles(kernel)
-        views = self._views(func, kernel)
-        func = with_views(func, {n: v for n, v in views.items() if n not in _viewed_before(func)})
+        before = row_lengths(func)
+        settled = {n for n, d in user.items() if any(map(_settles, d.values()))}
+        func, lengths = folded(func, settled)
+        lengths |= before
+        kernel = read_kernel(func)
+        views = self._views(func, kernel, lengths)
+        turned = {n: v for n, v in views.items() if v != ROWS and n not in _viewed_before(func)}
+        func = with_views(func, turned)
         kernel = read_kernel(func)
         check_gathers(kernel)
         indices = index_tensors(kernel)
         layouts = {
             p.name: self._layout(p, inferred[p.name], user.get(p.name, {}), views.get(p.name, ()),
-                                 kernel.signed, is_index=p.name in indices)
+                                 kernel.signed, lengths.get(p.name), is_index=p.name in indices)
             for p in kernel.params
         }  # fmt: skip
         func = ir_sugar.with_core_grid(func, kernel.grid[0], kernel.grid[1])
@@ -153,13 +166,13 @@ class InferTTLayout(TTPass):
         return [(var, ir_sugar.with_layout_desc(func, layouts))]
 
     @staticmethod
-    def _views(func: tirx.PrimFunc, kernel: Kernel) -> dict[str, View]:
+    def _views(func: tirx.PrimFunc, kernel: Kernel, lengths: Mapping[str, int]) -> dict[str, View]:
         """Views found now, and those an earlier run of the pass gave the tensors."""
-        return {**find_views(kernel), **_viewed_before(func)}
+        return {**find_views(kernel), **_viewed_before(func), **dict.fromkeys(lengths, ROWS)}
 
     def _layout(
         self, param: Any, role: str, sources: Mapping[str, Mapping[str, Any]], view: View,
-        signed: frozenset[str], *, is_index: bool,
+        signed: frozenset[str], length: int | None, *, is_index: bool,
     ) -> dict[str, Any]:  # fmt: skip
         name, where = param.name, f"{attrs.TT_LAYOUT_DESC}.{param.name}"
         conflict = Conflict(name)
@@ -205,7 +218,9 @@ class InferTTLayout(TTPass):
         if list(user.get("tile_shape", tile)) != list(tile):
             conflict(f"tile_shape {user['tile_shape']}",
                      "tiles are 32x32, and tensors of indices row-major")  # fmt: skip
-        hosts = restored_shape(shape, view)  # type: ignore[arg-type]
+        if view == ROWS and (length is None or len(shape) != len(ROWS)):
+            conflict(f"view {list(view)} of shape {list(shape)}", "drop the annotation")
+        hosts = restored_shape(shape, view) if length is None else (length,)  # type: ignore[arg-type]
         kept = INDEX if is_index and dtype in (INT8, *MASKS) else stored_dtype(param, signed)
         facts = {"dtype": kept, "role": role, "logical_shape": list(hosts),
                  "padded_shape": list(whole), "view": list(view)}  # fmt: skip

@@ -42,6 +42,7 @@ from harness.compiler.block.scatter import emit_scatter
 from harness.compiler.block.spans import check_spans
 from harness.compiler.block.transfer import TransferEmitter
 from harness.compiler.diagnostics import TTPass, refuse
+from harness.compiler.folded import row_lengths
 from harness.compiler.kernel import Kernel, loads_of, read_kernel, with_body
 from harness.compiler.masks import keeps
 from harness.compiler.options import CompileOptions, chosen
@@ -87,7 +88,7 @@ class LowerTTTileIntrinsics(TTPass):
         _check_kept(kernel, options)
         program = read_block(kernel, fp32_dest=options.use_fp32_dest)
         capacity = options.arch.dst_tiles(fp32_dest=options.use_fp32_dest, full_sync=False)
-        forward_stores(program, list(block_ranges(kernel)))
+        forward_stores(program, list(block_ranges(kernel)), row_lengths(func))
         check_spans(program, list(block_ranges(kernel)), fp32_dest=options.use_fp32_dest)
         normalise(program, capacity, block_ranges(kernel), wide=options.use_fp32_dest)
         fidelity = options.math_fidelity(integers=multiplies_integers(func))

@@ -128,7 +128,7 @@ MUTANTS: Final = (
     _one("forwarded-stale", Where.PASS4, "What was stored before is taken for what is there.",
          (forwarded, "_undone", _always(False))),
     _one("forwarded-elsewhere", Where.PASS4, "What was stored elsewhere is taken for it.",
-         (forwarded, "_lines_up", _always(True))),
+         (forwarded._Forward, "_lines_up", _always(True))),  # noqa: SLF001
     _one("number-first", Where.LANGUAGE, "Every number is the first.",
          (parser, "declare_single", _first_number)),
     _one("number-is-one", Where.LANGUAGE, "Every number is one.",
