@@ -184,7 +184,7 @@ FIXED: Final = (
     _on("nibbles", (2, 1), M=64, N=64),
     *(_on(name, (2, 1), M=64, N=32) for name in (
         "layered", "given", "momentum", "cut", "numbered", "winners", "lined", "tallied",
-        "downwards")),
+        "downwards", "strung")),
     _on("viewed", M=64, N=64),
     *(_on(name, M=64, N=32) for name in ("stacked", "flattened", "owned", "quartered")),
     _on("crowded", M=32, N=32),

@@ -321,6 +321,36 @@ def downwards_reference(A: Any, B: Any) -> Any:
     return A[0] + A[1] / 2 + A[2] / 4 + A[3] / 8 + B[3]
 
 
+def strung(M: int = 64, N: int = 32) -> Any:
+    """Vectors in place, into a longer one, at the place's number, and from amid a row on."""
+    long = M * N
+    size = long - 24
+
+    @T.prim_func
+    def main(P: T.Tensor((size,), "float32"), X: T.Tensor((size,), "float32"),
+             W: T.Tensor((size,), "float32"), Y: T.Tensor((long,), "float32"),
+             Z: T.Tensor((size,), "float32")):  # fmt: skip
+        with T.Kernel(T.ceildiv(long, 1024)) as bx:
+            x = T.alloc_fragment((1024,), "float32")
+            w = T.alloc_fragment((1024,), "float32")
+            T.copy(X[bx * 1024], x)
+            for i in T.Parallel(1024):
+                P[bx * 1024 + i] = P[bx * 1024 + i] * 0.5 + x[i]
+            for i in T.Parallel(1024):
+                Y[bx * 1024 + i] = x[i] + T.cast(bx * 1024 + i, "float32")
+            T.copy(W[bx * 1024 + 16], w)
+            for i in T.Parallel(1024):
+                Z[bx * 1024 + i] = w[i] * 2.0
+
+    return main
+
+
+def strung_reference(P: Any, X: Any, W: Any) -> Any:
+    """In float64."""
+    beyond = np.pad(X, (0, 24))
+    return P * 0.5 + X, beyond + np.arange(len(beyond)), 2 * np.pad(W[16:], (0, 16))
+
+
 KERNELS: Final = MappingProxyType({
     f.__name__: Packaged(f, reference)
     for f, reference in (
@@ -335,6 +365,7 @@ KERNELS: Final = MappingProxyType({
         (lined, lined_reference),
         (tallied, tallied_reference),
         (downwards, downwards_reference),
+        (strung, strung_reference),
     )
 })  # fmt: skip
 """Name to kernel and NumPy reference."""

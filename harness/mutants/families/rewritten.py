@@ -8,7 +8,7 @@ from typing import Any, Final
 import tvm_ffi
 from tvm import tirx
 
-from harness.compiler import coalesce, guards, linestores, outputs, planewise, turns
+from harness.compiler import coalesce, folded, guards, linestores, outputs, planewise, turns
 from harness.compiler.block import forwarded, normalise
 from harness.compiler.boxes import hull_of
 from harness.compiler.passes import infer_layout, lower_tiles
@@ -17,6 +17,8 @@ from harness.language import frames, parser, reducers
 from harness.mutants import rewritten
 from harness.mutants.registry import Mutant, Where, on_kernels, substitution
 from harness.mutants.tir import constant, integer
+from simulator import host
+from simulator.plan.views import ROWS
 
 FAMILY: Final = "kernels rewritten"
 Wrap = Callable[[Any], Any]
@@ -93,6 +95,28 @@ def _limits(change: Callable[[int], int]) -> Wrap:
     return wrap
 
 
+def _whole_rows(old: Any) -> Any:
+    """Vectors in rows end with their last row."""
+
+    def found(*args: Any) -> Any:
+        func, lengths = old(*args)
+        return func, {name: -(-length // 32) * 32 for name, length in lengths.items()}
+
+    return found
+
+
+def _filled_up(old: Any) -> Any:
+    """The last rows of vectors are filled up with ones."""
+
+    def stored(array: Any, view: Any) -> Any:
+        rows = old(array, view)
+        if tuple(view) == ROWS:
+            rows.reshape(-1)[array.size :] = 1
+        return rows
+
+    return stored
+
+
 def _mixed_turns(old: Any) -> Any:
     """Blocks of any format and size take turns with others between the same threads."""
     return lambda self, other, *, tight=False: old(self, other, tight=tight) or bool(
@@ -162,6 +186,14 @@ MUTANTS: Final = (
     _one("line-alone-kept", Where.PASS1, "What is beside a line is lost.",
          (linestores._Lines, "update", _lines(lambda s: tirx.Select(  # noqa: SLF001
              s.condition, s.true_value, tirx.const(0.0, "float32"))))),
+    _one("rows-begin-anywhere", Where.PASS1, "Vectors are in rows wherever their runs begin.",
+         (folded._Uses, "_is_multiple", _always(True))),  # noqa: SLF001
+    _one("rows-next", Where.PASS1, "Vectors in rows are read and stored one row on.",
+         (folded._Rows, "_over", lambda old: lambda self, index: old(self, index) + 1)),  # noqa: SLF001
+    _one("rows-all-there", Where.PASS1, "Vectors in rows are as long as their rows.",
+         (infer_layout, "folded", _whole_rows)),
+    _one("rows-ends-filled", Where.SIMULATOR, "The last rows of vectors end in ones.",
+         (host, "stored", _filled_up)),
     _one("idle-kept", Where.PASS1, "Loops that never run ask for their blocks.",
          (infer_layout, "without_idle", lambda old: lambda func: func)),
     _one("idle-runs", Where.LANGUAGE, "Loops that never run do so once.",
