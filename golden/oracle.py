@@ -138,7 +138,8 @@ def _summary(parts: list[_Comparison], golden: GoldenResult) -> Judgement:
     bounds = [p.bound[n] for p, n in zip(parts, numbers, strict=True)]
     jumped = _share(parts, [p.result.jumped_share for p in parts])
     name = "exact" if exact == compared or not golden.bounded else "bound"
-    if name == "bound" and jumped > PARTIAL_SHARE:
+    free = total - compared
+    if (name == "bound" and jumped > PARTIAL_SHARE) or free > PARTIAL_SHARE * total:
         name = "bound-partial"
     if not compared:
         name = "none"
@@ -151,9 +152,11 @@ def _summary(parts: list[_Comparison], golden: GoldenResult) -> Judgement:
         reason = f"nothing of {', '.join(empty)} could be compared"
     else:
         reason = f"all {compared} compared elements are right"
-        if name == "bound-partial":
-            left = sum(int((p.compared & _jumped(p)).sum()) for p in parts)
+        left = sum(int((p.compared & _jumped(p)).sum()) for p in parts)
+        if name == "bound-partial" and left:
             reason += f", {left} of them whatever comparisons decide that the bounds leave open"
+        if free:
+            reason += f", nothing is known of {free} others, which were not compared"
     error = np.concatenate(errors) if errors else np.zeros(0)
     bound = np.concatenate(bounds) if bounds else np.zeros(0)
     return Judgement(
@@ -166,7 +169,7 @@ def _summary(parts: list[_Comparison], golden: GoldenResult) -> Judgement:
         compared=compared,
         exact=exact,
         wrong=wrong,
-        free=total - compared,
+        free=free,
         tainted_share=_share(parts, [p.result.tainted_share for p in parts]),
         jumped_share=jumped,
         tensors={

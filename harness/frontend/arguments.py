@@ -80,6 +80,20 @@ def held(name: str, array: Array, dtype: npt.DTypeLike) -> Array:
     return cast
 
 
+def check_half(name: str, array: Array) -> None:
+    """Refuse what float16 cannot say on the device: it would read other numbers.
+
+    Raises:
+        LanguageError: infinities, NaN, and numbers beyond the largest.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        beyond = ~np.isfinite(array.astype(np.float16))
+    if beyond.any():
+        raise LanguageError(f"{name} is given {array[beyond].flat[0]}, and float16 on the device"
+                            " has no infinities, nor NaN", code="InvalidArguments",
+                            next_step="use bfloat16, or numbers within 65,504")  # fmt: skip
+
+
 def check_made(plan: Plan, inputs: Collection[str]) -> None:
     """Refuse to make a tensor that the kernel reads and nobody gives.
 

@@ -9,7 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import HarnessError, LanguageError
-from harness.frontend.arguments import check_made, held, in_order, leave, numbers, places_of
+from harness.frontend.arguments import (
+    check_half,
+    check_made,
+    held,
+    in_order,
+    leave,
+    numbers,
+    places_of,
+)
 from harness.frontend.errors import FrontendError, user_place
 from harness.language.dynamic import DynamicKernel, solve
 from harness.language.flat import declared_shapes
@@ -139,6 +147,8 @@ class JitKernel:
                 raise LanguageError(f"{name} is of shape {array.shape}, declared as {declared}",
                                     code="ShapeMismatch")  # fmt: skip
             inputs[name] = held(name, array, _held_as(layout))
+            if layout.dtype == "float16" and layout.role != "output":
+                check_half(name, inputs[name])
         check_made(artifact.plan, inputs)
         done = artifact.run(inputs)
         broken = [f for f in done.findings if f.severity == "error"]

@@ -27,7 +27,7 @@ _ORACLES: Final[Mapping[str, str]] = MappingProxyType({
     "freivalds": "the product times random vectors, in exact integers",
     "metamorphic": "the bits follow what was changed: placement, buffering, rows, columns, scale",
     "bound": "every element within the error its arithmetic allows",
-    "bound-partial": "as bound, but many elements may go either way at a threshold",
+    "bound-partial": "of many elements nothing is known, or either side of a threshold is right",
     "llvm": "golden's answers held against the source compiled by LLVM",
     "none": "nothing was compared",
 })  # fmt: skip

@@ -134,6 +134,15 @@ STATEMENTS = [
      "DataDependent"),
     ("scalar without a value", ('x = T.alloc_var("int32")\nfor i, j in T.Parallel(32, 32):\n'
      "    s[i, j] = x"), 2, "UninitialisedBuffer"),
+    ("infinity in float16", ('x = T.alloc_fragment((32, 32), "float16")\n'
+     "for i, j in T.Parallel(32, 32):\n"
+     '    x[i, j] = T.if_then_else(i > j, 1, -T.infinity("float16"))'), 2, "UnsupportedDtype"),
+    ("filled with infinity in float16", ('x = T.alloc_fragment((32, 32), "float16")\n'
+     'T.fill(x, T.infinity("float16"))\nT.reduce_max(s, x[0, :], dim=0, clear=False)'), 1,
+     "UnsupportedDtype"),
+    ("scalar of an iteration without a value", ("for i, j in T.Parallel(32, 32):\n"
+     '    x = T.alloc_var("float32")\n    if s[i, j] > 0:\n        x = 1\n    f[i, j] = x'), 4,
+     "UninitialisedBuffer"),
     ("scalar in Parallel", ('x = T.alloc_var("int32", 0)\nfor i, j in T.Parallel(32, 32):\n'
      "    x = i"), 2, "UnsupportedConstruct"),
     ("scalar without closed form", ('x = T.alloc_var("int32", 1)\nfor k in T.serial(bx + 1):\n'

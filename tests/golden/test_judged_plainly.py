@@ -136,7 +136,8 @@ def _claims(judgement: Any, listed: list[Element]) -> None:
     assert (judgement.compared, judgement.exact) == (len(compared), len(equal))
     share = sum(e.jumped for e in written) / max(len(written), 1)
     name = "exact" if len(equal) == len(compared) else "bound"
-    if name == "bound" and share > 0.01:
+    unknown = len(written) - len(compared)
+    if (name == "bound" and share > 0.01) or unknown > 0.01 * len(written):
         name = "bound-partial"
     assert judgement.oracle == (name if compared else "none")
     numbers = [e for e in compared if e.taint == CLEAN]

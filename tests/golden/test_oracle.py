@@ -127,6 +127,10 @@ def test_a_wrong_output_is_not_excused_by_one_nobody_can_judge() -> None:
     judgement = judge(right | {"C": a + 1}, golden)
     assert judgement.wrong
     assert "are wrong" in judgement.reason
+    a[16:, :2] = 0
+    partial = judge({"C": a, "S": np.where(a[:, 0], np.nan, 0)}, evaluate(main, {"A": a}))
+    assert (partial.passed, partial.oracle, partial.free) == (True, "bound-partial", 16)
+    assert "nothing is known of 16 others" in partial.reason
 
 
 def test_written_masks_are_compared() -> None:

@@ -22,6 +22,7 @@ from harness.compiler.folded import folded, row_lengths
 from harness.compiler.fusedloops import fused
 from harness.compiler.guards import narrowed, unguarded
 from harness.compiler.idle import without_idle
+from harness.compiler.infinities import check_infinities
 from harness.compiler.innerloops import interchanged
 from harness.compiler.kernel import Kernel, read_kernel
 from harness.compiler.layouts import Conflict, merged, normalised
@@ -116,7 +117,9 @@ class InferTTLayout(TTPass):
 
         Scalars and masks become expressions first.
         """
-        check_unordered(read_kernel(func))
+        given_kernel = read_kernel(func)
+        check_unordered(given_kernel)
+        check_infinities(given_kernel)
         func = without_idle(func)
         func = with_numbers(recalled(with_variables(separated(without_bits(func)))))
         func = fused(parallelised(without_scalars(spread(staged(func)))))

@@ -17,11 +17,11 @@ from tests.harness.frontend.loading import KERNELS
 ONES = np.ones((32, 64), np.float32)
 
 
-def _add() -> Any:
+def _add(dtype: str = "float32") -> Any:
     @T.prim_func
-    def main(A: T.Tensor((32, 64), "float32"), B: T.Tensor((32, 64), "float32")):
+    def main(A: T.Tensor((32, 64), dtype), B: T.Tensor((32, 64), dtype)):
         with T.Kernel(1) as _:
-            a = T.alloc_fragment((32, 64), "float32")
+            a = T.alloc_fragment((32, 64), dtype)
             T.copy(A, a)
             for i, j in T.Parallel(32, 64):
                 a[i, j] = a[i, j] + 1.0
@@ -91,6 +91,13 @@ def test_numbers_that_a_tensor_of_integers_does_not_hold_are_refused(given: Any)
     with pytest.raises(LanguageError, match=r"A is given .* and holds whole numbers of uint8"):
         kernel(given)
     np.testing.assert_array_equal(kernel(7.0 * ONES), 7.0)
+
+
+@pytest.mark.parametrize("given", [-np.inf, np.nan, 65520.0])
+def test_what_float16_of_the_device_does_not_hold_is_refused(given: float) -> None:
+    """An infinity would be read as 65,536, and be an answer that nothing tells is wrong."""
+    with pytest.raises(LanguageError, match="float16 on the device has no infinities"):
+        compile_kernel(_add("float16"), out_idx=[-1])(ONES * given)
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.bool_])
