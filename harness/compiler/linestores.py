@@ -15,6 +15,7 @@ from tvm import tirx
 from tvm.ir import TensorLoad
 
 from harness.compiler.affine import mentions
+from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import over_children, read_kernel, with_body
 from harness.compiler.tt_ops import seq
 from harness.language.nests import parallel_nest
@@ -54,7 +55,11 @@ class _Lines:
         return seq([_nested(loops, part) for part in made])
 
     def line(self, stmt: Any, variables: Sequence[Any]) -> int | None:
-        """The dimension of which a store names one place; None where it stores no line."""
+        """The dimension of which a store names one place; None where it stores no line.
+
+        Raises:
+            CompileError: several iterations would store to the line.
+        """
         if not isinstance(stmt, tirx.BufferStore) or stmt.buffer not in self.blocks:
             return None
         rank = len(stmt.indices)
@@ -63,7 +68,15 @@ class _Lines:
         free = [dim for dim in (rank - 2, rank - 1)
                 if not mentions(stmt.indices[dim], variables)
                 and (constant(stmt.buffer.ty.shape[dim]) or 1) > 1]  # fmt: skip
-        return free[0] if len(free) == 1 else None
+        if len(free) != 1:
+            return None
+        left = [v for v in variables if not any(mentions(i, [v]) for i in stmt.indices)]
+        if left:
+            refuse(f"iterations of {str(left[0].name)!r} store to one element of"
+                   f" {str(stmt.buffer.name)!r}", node=stmt, code="UnsupportedIndex",
+                   next_step="store in a T.Parallel over the line's elements alone, with the"
+                   " place in the other direction as a number")  # fmt: skip
+        return free[0]
 
     def update(self, store: tirx.BufferStore, dim: int) -> Any:
         """A loop over a dimension in which the one place named is stored to."""

@@ -1,8 +1,9 @@
-"""Iterations of T.Parallel have no order: none may read what another one stores.
+"""Iterations of T.Parallel have no order: none may read or store what another one stores.
 
 ``x[i, j] = x[i, 31 - j]`` has a value only where every read comes before every store, or in some
-other order; TileLang promises none. Which elements iterations store and read is counted, for some
-values of what is around the nest.
+other order; TileLang promises none. Of ``x[i] = a[i]`` and ``x[i + 1] = b[i]`` either may be last.
+Which elements iterations store and read is counted, for some values of what is around the nest.
+Where data say which, the machine finds rows that are stored twice.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import tvm
+import tvm_ffi
 from tvm import tirx
 from tvm.ir import Call
 
+from harness.compiler.affine import mentions
 from harness.compiler.diagnostics import refuse
 from harness.compiler.kernel import Kernel, children, loads_of
 from harness.compiler.masks import is_old
@@ -40,10 +43,11 @@ class _Touch:
     indices: tuple[Any, ...]
     conditions: tuple[Any, ...]
     node: Any
+    stores: bool = False
 
 
 def check_unordered(kernel: Kernel) -> None:
-    """Refuse T.Parallel of which one iteration reads what another stores.
+    """Refuse T.Parallel of which one iteration reads or stores what another stores.
 
     Raises:
         CompileError: at the store, with the element that is read.
@@ -59,6 +63,28 @@ def check_unordered(kernel: Kernel) -> None:
             own = str(list(store.indices)) == str(list(load.indices))
             if load.buffer.same_as(store.buffer) and not own:
                 _check(loops, outer, store, load)
+        for one, two in itertools.combinations_with_replacement(stored, 2):
+            if one.buffer.same_as(two.buffer) and not _alike(one, two, loops):
+                _check(loops, outer, one, two)
+
+
+def _alike(one: _Touch, two: _Touch, loops: Sequence[Any]) -> bool:
+    """Whether two stores are of one value, or certainly meet in their own iterations alone."""
+    if any(loads_of(index) for touch in (one, two) for index in touch.indices):
+        return True
+    if one is not two:
+        value = one.node.value
+        number = isinstance(value, (tirx.IntImm, tirx.FloatImm))
+        same = number and tvm_ffi.structural_equal(value, two.node.value)
+        at_one = str(list(one.indices)) == str(list(two.indices))
+        return same or (at_one and _alike(one, one, loops))
+    own = [load for load in loads_of(one.node.value) if load.source.same_as(one.buffer)]
+    if any(str(list(load.indices)) == str(list(one.indices)) for load in own):
+        return True  # a reduction, which is refused as one
+    parts = (*one.indices, *one.conditions, one.node.value)
+    return all(any(index.same_as(loop.loop_var) for index in one.indices)
+               or not any(mentions(part, [loop.loop_var]) for part in parts)
+               for loop in loops if is_parallel(loop))  # fmt: skip
 
 
 def _nests(stmt: Any, around: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
@@ -91,7 +117,7 @@ def _collect(
         while (parts := _choice(value)) and is_old(parts[2], stmt):
             where, value = (*where, parts[0]), parts[1]
             _reads(parts[0], conditions, stmt, read)
-        stored.append(_Touch(stmt.buffer, tuple(stmt.indices), where, stmt))
+        stored.append(_Touch(stmt.buffer, tuple(stmt.indices), where, stmt, stores=True))
         for expr in (value, *stmt.indices):
             _reads(expr, where, stmt, read)
     for child in children(stmt):
@@ -137,8 +163,16 @@ def _check(
     for values in _values(outer, store, load):
         env = counted | values
         one, two = (_elements(touch, env, shape, sizes) for touch in (store, load))
+        unknown = one is None or two is None
+        if unknown and load.stores:
+            return
         if one is None or two is None or _meet(one, two, np.broadcast_to(own, one.shape)):
             name = store.buffer.name
+            if load.stores:
+                refuse(f"iterations of T.Parallel have no order, and several store to one element"
+                       f" of {name!r}", node=load.node, code="UnsupportedIndex",
+                       next_step="store to each element once, or say under which condition each"
+                       " store holds")  # fmt: skip
             refuse("iterations of T.Parallel have no order, and one reads elements of"
                    f" {name!r} that others store", node=store.node, code="UnsupportedIndex",
                    next_step=f"store to another block, or T.copy {name} to one before the loops"

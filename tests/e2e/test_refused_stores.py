@@ -31,6 +31,16 @@ def test_a_reduction_is_told_from_elementwise_stores(op: str, instead: str) -> N
     assert instead in str(error.next_step)
 
 
+def test_a_line_is_stored_by_the_iterations_along_it() -> None:
+    """Of iterations across it one alone may store, and which one that is nothing here asks."""
+    error = refusal(kernel(
+        "A: T.Tensor((32, 64), 'float32'), B: T.Tensor((32, 64), 'float32')",
+        "with T.Kernel(1):\n    x = T.alloc_fragment((32, 64), 'float32')\n    T.copy(A, x)\n"
+        "    for i, j in T.Parallel(32, 64):\n        if i == 3:\n            x[0, j] = A[i, j]\n"
+        "    T.copy(x, B)"))  # fmt: skip
+    assert "iterations of 'i' store to one element of 'x'" in str(error)
+
+
 def test_whole_numbers_stored_out_of_order_are_named_by_their_tensor() -> None:
     """The message names what the author wrote, and no block that the compiler made."""
     error = refusal(kernel(
