@@ -216,6 +216,21 @@ def test_a_tensor_lies_where_the_next_kernel_looks_for_it(
     assert "test_inturn.py" in str(caught.value.location)
 
 
+def test_a_call_takes_no_kernels_that_a_check_refuses() -> None:
+    """What nothing judges is not run on arrays either: a tensor written after it was read."""
+
+    @T.prim_func
+    def main(A: T.Tensor((32, 32), "float32"), B: T.Tensor((32, 32), "float32")):
+        with T.Kernel(1) as _:
+            T.copy(A, B)
+        with T.Kernel(1) as _:
+            T.copy(B, A)
+
+    ones = np.ones((32, 32), np.float32)
+    with pytest.raises(SequenceError, match="'A' is written by 'main_2', after 'main_1' read it"):
+        compile_kernel(main)(ones, ones)
+
+
 @pytest.mark.parametrize("stated", [{}, L1])
 def test_one_layout_in_both_kernels_is_taken(stated: dict[str, Any]) -> None:
     """Only a disagreement is refused."""
