@@ -32,6 +32,7 @@ from golden.approx import (
 )
 from golden.blocks import BLOCK_FORMATS
 from golden.contract import NumericContract
+from golden.cuts import scaled, turned
 from golden.formats import F64, find_format, power_of_two
 from golden.matmul import fidelity_loss, least_grain, step_error
 
@@ -169,8 +170,8 @@ class Arithmetic:
             aligned = self._on_matrix(dtype, broadcast, stored)
             if aligned and not (grain and max(x.peak, y.peak) < grain * 2.0**11):
                 error = self._align(x, y, error, value)
-        result = _made(value, error, taint, grain, x.peak + y.peak, x, y)
-        return self.result(result, dtype)
+        result = self.result(_made(value, error, taint, grain, x.peak + y.peak, x, y), dtype)
+        return turned(result, x, y) if self.contract.fp32_dest and not aligned else result
 
     def _align(self, x: Approx, y: Approx, error: F64 | None, value: F64) -> F64:
         top = np.maximum(np.abs(x.value) + x.error, np.abs(y.value) + y.error)
@@ -225,6 +226,8 @@ class Arithmetic:
         taint = _product_taint(x, y)
         peak = x.peak * y.peak if x.peak and y.peak else 0.0
         result = self.result(_made(value, error, taint, grain, peak, x, y), dtype)
+        if self.contract.fp32_dest and (result.is_exact or not on_matrix):
+            result = scaled(result, x, y)
         if on_matrix and self.contract.phases > 1:
             return _freed(result, _size(x) * _size(y) >= _LOST)
         return result

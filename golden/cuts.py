@@ -37,6 +37,22 @@ def cut_once(made: Approx, x: Approx) -> Approx:
     return made if made.is_exact else replace(made, cut=agreed(x))
 
 
+def scaled(made: Approx, x: Approx, y: Approx) -> Approx:
+    """A product, of a power of two known once cut as its other factor is."""
+    for one, other in ((x, y), (y, x)):
+        if one.cut is not None and other.is_exact and np.size(other.value) == 1:
+            factor = float(np.frexp(other.value)[0].ravel()[0])
+            if abs(factor) == 0.5:
+                return replace(made, cut=one.cut)
+    return made
+
+
+def turned(made: Approx, x: Approx, y: Approx) -> Approx:
+    """A difference from zero, known once cut as what is taken off is; ``y`` is its negative."""
+    zero = x.is_exact and np.size(x.value) == 1 and not np.any(x.value)
+    return replace(made, cut=y.cut) if zero and y.cut is not None else made
+
+
 def selected(made: Approx, x: Approx, y: Approx, *, largest: bool) -> Approx:
     """The larger or smaller of two, with what is known of it once cut."""
     sign = 1.0 if largest else -1.0
@@ -78,9 +94,12 @@ def settled(kind: str, truth: Truth, x: Approx, y: Approx, source: str) -> Truth
         known &= (a == b) | (np.abs(a - b) >= LEAST)
     if x.is_exact and y.is_exact:  # an earlier kernel cut: the source's own has no meaning here
         return replace(truth, value=np.where(known, cut, truth.value))
-    if truth.unsure is None:
-        return truth
-    return replace(truth, unsure=np.where(known, cut != truth.value, truth.unsure))
+    unsure = False if truth.unsure is None else truth.unsure
+    with np.errstate(invalid="ignore"):  # unknown, and alike once cut, perhaps
+        low, high = ([_cut(p.value + sign * p.error, source) for p in (x, y)] for sign in (-1, 1))
+        meet = (low[0] <= high[1]) & (low[1] <= high[0])
+    unsure = np.where(known, cut != truth.value, unsure | meet)
+    return truth if truth.unsure is None and not unsure.any() else replace(truth, unsure=unsure)
 
 
 def _cut(values: F64, source: str) -> Any:

@@ -232,7 +232,8 @@ class Evaluator:
         a, b = expr.a, expr.b
         if not isinstance(a, tree.Binary) or a.kind != "Sub" or not isinstance(b, tree.Real):
             return a, b
-        if b.value or a.dtype != "float32" or not self.arithmetic.contract.fp32_dest:
+        wide = a.dtype in ("float32", "float16") and self.arithmetic.contract.fp32_dest
+        if b.value or not wide:
             return a, b
         return a.a, a.b
 

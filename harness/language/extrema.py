@@ -6,6 +6,7 @@ another one reads. The later kernel has to know, to compare both as they were cu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -65,14 +66,18 @@ def _held(func: tirx.PrimFunc, held: set[Any]) -> set[Any]:
 
 
 def _elements(value: Any) -> Iterator[Any]:
-    """Buffers of which an expression may be an element, perhaps with another sign."""
+    """Buffers of which an expression may be an element, perhaps times a power of two."""
     if isinstance(value, TensorLoad):
         yield value.source
     elif isinstance(value, (tirx.Max, tirx.Min)):
         yield from _elements(value.a)
         yield from _elements(value.b)
-    elif isinstance(value, tirx.Mul) and isinstance(value.b, tirx.FloatImm):
-        yield from _elements(value.a) if float(value.b.value) == -1.0 else ()
+    elif isinstance(value, tirx.Mul):
+        for factor, other in ((value.a, value.b), (value.b, value.a)):
+            if _number(factor) is not None and abs(math.frexp(_number(factor) or 0)[0]) == 0.5:
+                yield from _elements(other)
+    elif isinstance(value, tirx.Sub) and _number(value.a) == 0:
+        yield from _elements(value.b)
     elif isinstance(value, tirx.Cast):
         yield from _elements(value.value)
     elif isinstance(value, tirx.Select):
@@ -82,3 +87,9 @@ def _elements(value: Any) -> Iterator[Any]:
         name, args = str(value.op.name), value.args
         for arg in args[1:] if name.endswith("if_then_else") else args[: name.endswith("fabs")]:
             yield from _elements(arg)
+
+
+def _number(value: Any) -> float | None:
+    while isinstance(value, tirx.Cast):
+        value = value.value
+    return float(value.value) if isinstance(value, (tirx.FloatImm, tirx.IntImm)) else None

@@ -14,6 +14,7 @@ there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -153,8 +154,10 @@ class _Left:
                 return self.number(value) == value
             case Leaf(buffer):
                 return buffer in self.cut or buffer.format not in _WIDE
-            case Binary(op, a, b) if op in _ORDERED or b == Const(-1.0):
+            case Binary(op, a, b) if op in _ORDERED:
                 return self.is_cut(a) and self.is_cut(b)
+            case Binary() if (scaled := _scaled(expr)) is not None:
+                return self.is_cut(scaled)
             case Unary("abs", a) | Convert("float32", a):
                 return self.is_cut(a)
             case Select(_, a, b):
@@ -177,18 +180,30 @@ def _moves(stmt: Statement) -> bool:
 
 
 def _told(expr: Expr) -> Iterator[Buffer]:
-    """Blocks whose elements, perhaps with another sign, an expression may be."""
+    """Blocks whose elements, perhaps times a power of two, an expression may be."""
     match expr:
         case Leaf(buffer):
             yield buffer
         case Binary(op, a, b) if op in _ORDERED:
             yield from _told(a)
             yield from _told(b)
-        case Binary("mul", a, Const(-1.0)) | Unary("abs", a) | Convert("float32", a):
+        case Binary() if (scaled := _scaled(expr)) is not None:
+            yield from _told(scaled)
+        case Unary("abs", a) | Convert("float32", a):
             yield from _told(a)
         case Select(_, a, b):
             yield from _told(a)
             yield from _told(b)
+
+
+def _scaled(expr: Binary) -> Expr | None:
+    """What an expression is times a power of two, of either sign: that cut is this cut."""
+    match expr:
+        case Binary("mul", a, Const(value)) | Binary("mul", Const(value), a):
+            return a if abs(math.frexp(value)[0]) == 0.5 else None
+        case Binary("sub", Const(0.0), a):
+            return a
+    return None
 
 
 class _Rewriting:

@@ -262,10 +262,13 @@ def test_a_later_kernel_updates_what_an_earlier_one_wrote() -> None:
     np.testing.assert_array_equal(compile_kernel(main, out_idx=[-1])(a), a * 6 + 4)
 
 
-@pytest.mark.parametrize("value", ["m[i]", "T.max(m[i], -9.0)"])
-def test_a_maximum_of_an_earlier_kernel_is_found_in_a_later_one(value: str) -> None:
+@pytest.mark.parametrize(("left", "value"), [
+    ("m[i]", "m[i]"), ("m[i]", "T.max(m[i], -9.0)"), ("-m[i]", "-m[i]"), ("0 - m[i]", "-1 * m[i]"),
+    ("2 * m[i]", "m[i] * 0.5"),
+])  # fmt: skip
+def test_a_maximum_of_an_earlier_kernel_is_found_in_a_later_one(left: str, value: str) -> None:
     """Both are compared as the reduction cut one; a later kernel that finds nothing is wrong."""
-    source = samples.from_text(FOUND.format(value=value), "main")
+    source = samples.from_text(FOUND.format(left=left, value=value), "main")
     x = np.random.default_rng(0).standard_normal((32, 64)).astype(np.float32)
     found = compile_kernel(source, out_idx=[1, 2])(x)
     np.testing.assert_array_equal(found[1], x.argmax(1))
@@ -283,6 +286,8 @@ def main(X: T.Tensor((32, 64), "float32"), M: T.Tensor((32,), "float32"),
         m = T.alloc_fragment((32,), "float32")
         T.copy(X, x)
         T.reduce_max(x, m, dim=1)
+        for i in T.Parallel(32):
+            m[i] = {left}
         T.copy(m, M)
     with T.Kernel(1):
         x = T.alloc_fragment((32, 64), "float32")
