@@ -115,13 +115,15 @@ def _one_hot(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 def _special(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Normal numbers with infinities and NaN in one tile."""
+    """Normal numbers; infinities and NaN in one tile, of which two are equal in all tensors."""
     values = rng.standard_normal(shape)
     corner = tuple(slice(0, min(TILE, n)) for n in shape)
     tile = values[corner]
     tile[rng.random(tile.shape) < 0.02] = np.inf
     tile[rng.random(tile.shape) < 0.02] = -np.inf
     tile[rng.random(tile.shape) < 0.02] = np.nan
+    line = tile[(0,) * (tile.ndim - 1)][:2]
+    line[:] = (np.inf, -np.inf)[: len(line)]
     return values
 
 

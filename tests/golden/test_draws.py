@@ -93,6 +93,8 @@ def test_kinds_are_what_they_say(name: str) -> None:
     for test in (np.isposinf, np.isneginf, np.isnan):
         assert test(raw[:32, :32]).any()
         assert not test(raw[32:]).any()
+    both = draw_inputs(matmul(**SQUARE), "special", 1).values()  # equal, for comparisons
+    assert all(list(array[0, :2]) == [np.inf, -np.inf] for array in both)
     steep, hilly = (np.abs(of[kind]).max(axis=1) for kind in ("steep", "hilly"))
     assert {8.0, 128.0} <= set(steep)
     assert (of["steep"] == np.rint(of["steep"])).all()
