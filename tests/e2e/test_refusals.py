@@ -140,6 +140,9 @@ STATEMENTS = [
     ("filled with infinity in float16", ('x = T.alloc_fragment((32, 32), "float16")\n'
      'T.fill(x, T.infinity("float16"))\nT.reduce_max(s, x[0, :], dim=0, clear=False)'), 1,
      "UnsupportedDtype"),
+    ("comparison beyond 2**24", ('x = T.alloc_fragment((32, 32), "int32")\nT.fill(x, 3)\n'
+     "for i, j in T.Parallel(32, 32):\n    s[i, j] = T.if_then_else(x[i, j] == 2**24 + 1, 1, 0)"),
+     3, "UnsupportedDtype"),
     ("scalar of an iteration without a value", ("for i, j in T.Parallel(32, 32):\n"
      '    x = T.alloc_var("float32")\n    if s[i, j] > 0:\n        x = 1\n    f[i, j] = x'), 4,
      "UninitialisedBuffer"),

@@ -79,6 +79,7 @@ def condition(nest: Nest, value: Any) -> Expr:
                                         condition(nest, value.b)))  # fmt: skip
             if is_placed(nest, value.a - value.b):
                 return Unary(op, index_expr(nest, value.a - value.b))
+            _check_told(value)
             return Unary(op, binary("sub", whole(nest, value.a), whole(nest, value.b)))
     if isinstance(value, tirx.And):
         return Binary("mul", condition(nest, value.a), condition(nest, value.b))
@@ -99,6 +100,15 @@ def condition(nest: Nest, value: Any) -> Expr:
         zero = tirx.const(0, dtype_of(value.value))
         return condition(nest, tirx.NE(value.value, zero))
     nest.no(f"condition {type(value).__name__}", value)
+
+
+def _check_told(value: Any) -> None:
+    """Refuse to compare whole numbers from memory with one that float32 cannot tell from others."""
+    for side in (value.a, value.b):
+        if isinstance(side, tirx.IntImm) and abs(int(side.value)) >= 1 << 24:
+            refuse(f"whole numbers compared with {int(side.value):,}: from 16,777,216 on they are"
+                   " not exact", node=value, code="UnsupportedDtype",
+                   next_step="compare with smaller numbers, or outside the kernel")  # fmt: skip
 
 
 def _compared(nest: Nest, op: str, a: Expr, b: Expr) -> Expr:
