@@ -18,6 +18,7 @@ import tvm
 from tvm import tirx
 
 from golden.approx import Approx
+from golden.asked import ask, chooses
 from golden.contract import NumericContract
 from golden.errors import GoldenError
 from golden.interpret import tree
@@ -216,12 +217,16 @@ class _Walk(Statements):
             super()._store(stmt, space)
         elif stmt.scatters:
             self.stored.store(stmt, space)
+        elif self.deep or chooses(stmt):
+            ask(stmt, space)
 
     def _parallel(self, stmt: tree.Loop, space: Space, start: Any, extent: Any) -> None:
-        """Nothing is computed but where stores go that memory decides."""
+        """Nothing is computed but where memory decides what is read and stored."""
         if stmt.scatters:
             rows = extent if matters(stmt) else 1
             super()._parallel(stmt, space, start, rows)
+        elif self.deep or chooses(stmt):
+            ask(stmt, space)
 
     def _loop(self, stmt: tree.Loop, space: Space) -> None:
         self.deep += stmt.asks

@@ -89,3 +89,19 @@ def test_loops_without_end_are_not_tried_for_long() -> None:
     """A loop that touches no tensor is drawn as short as its walk has to be."""
     (found,) = drawn("        for k in T.serial(m[bx]):").values()
     assert 1 <= found.max() <= 1 << 12
+
+
+BESIDE = """        for p in T.serial(n[bx], n[bx + 1]):
+            for i, j in T.Parallel(32, 64):
+                y[i, j] += L[p, j] * T.if_then_else(p < 100, 1.0, X[bx, p - 100, j])
+            T.copy(X[bx, 0, 0], x)"""
+LABELS = """        T.copy(X[bx, 0, 0], x)
+        for j in T.Parallel(64):
+            y[0, j] = L[m[bx], j] - T.if_then_else(j == m[bx], 1.0, 0.0)"""
+
+
+@pytest.mark.parametrize(("body", "most"), [(BESIDE, 228), (LABELS, 299)])
+def test_elements_are_read_inside_their_tensors(body: str, most: int) -> None:
+    """What loops and comparisons are told places elements too: none may lie beyond its tensor."""
+    (found,) = drawn(body).values()
+    assert 1 < found.max() <= most
