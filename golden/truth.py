@@ -55,6 +55,14 @@ class Truth:
         """Whether every value is known."""
         return not any(p is not None and p.any() for p in (self.unsure, self.free))
 
+    def along(self) -> Truth:
+        """The same along one more axis, innermost."""
+
+        def longer(plane: Bools | None) -> Bools | None:
+            return None if plane is None else plane[..., None]
+
+        return Truth(np.asarray(self.value)[..., None], longer(self.unsure), longer(self.free))
+
     def certain(self, where: str | None) -> Bools:
         """The values, where none is unsure; ``where`` in the source they are asked.
 

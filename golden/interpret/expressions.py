@@ -165,13 +165,13 @@ class Evaluator:
             return data
         return self.arithmetic.picked(cut_once(data, whole) if moved else data)
 
-    @staticmethod
-    def _scalar(expr: tree.Load, data: Approx) -> Value:
-        """A scalar of the kernel; a whole number is as good as an index."""
-        if data.taint is not None and (data.taint == FREE).any():
+    def _scalar(self, expr: tree.Load, data: Approx) -> Value:
+        """A scalar of the kernel; a whole number is as good as an index, where it is known."""
+        free = data.taint is not None and bool((data.taint == FREE).any())
+        if free and expr.buffer not in self.space.chunk.given:
             raise GoldenError(f"scalar {expr.origin.source.name} is used before it has a value",
                               location=expr.where)  # fmt: skip
-        if not find_format(expr.dtype).is_integer:
+        if free or not (data.is_exact and find_format(expr.dtype).is_integer):
             return data
         return data.value.astype(np.int64)
 

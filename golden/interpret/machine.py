@@ -42,6 +42,7 @@ class Chunk:
         env: scalar variables: an integer, an array over all blocks of the chunk, or a value bound
             by an assignment.
         lanes: which blocks of the chunk execute the current statement.
+        given: buffers of which an element was stored.
     """
 
     machine: Machine
@@ -49,6 +50,7 @@ class Chunk:
     buffers: dict[BufferInfo, OnChip] = field(default_factory=dict)
     env: dict[Any, Any] = field(default_factory=dict)
     lanes: Lanes = field(default_factory=lambda: slice(None))
+    given: set[BufferInfo] = field(default_factory=set)
 
     @property
     def active(self) -> Blocks:

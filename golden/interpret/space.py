@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.approx import Bools
-from golden.errors import GoldenError
 from golden.interpret.machine import Chunk
 from golden.truth import Truth
 
@@ -67,15 +66,10 @@ class Space:
         return len(self.extents)
 
     def extended(self, extent: int) -> Space:
-        """With one more axis, innermost.
-
-        Raises:
-            GoldenError: under a condition that is not certain.
-        """
-        if self.perhaps is not None:
-            raise GoldenError("a loop under a branch that depends on data near a threshold")
+        """With one more axis, innermost."""
         mask = None if self.mask is None else self.mask[..., None]
-        return Space(self.chunk, (*self.extents, extent), mask)
+        perhaps = None if self.perhaps is None else self.perhaps.along()
+        return Space(self.chunk, (*self.extents, extent), mask, perhaps)
 
     def where(self, condition: Bools) -> Space:
         """Restricted to the points where a condition holds."""

@@ -78,6 +78,8 @@ class Statements:
             return
         if space.rank or space.mask is not None:
             raise GoldenError(f"{stmt.name} inside T.Parallel")
+        if space.perhaps is not None:
+            raise GoldenError(f"{stmt.name} under a branch that depends on data near a threshold")
         self.tileops.run(stmt, Evaluator(space))
 
     def _store(self, stmt: tree.Store, space: Space) -> None:
@@ -92,6 +94,7 @@ class Statements:
 
     def _put(self, stmt: tree.Store, new: Approx, space: Space) -> None:
         evaluator, where, exprs = Evaluator(space), stmt.where, stmt.indices
+        self.chunk.given.add(stmt.buffer)
         indices = [evaluator.place(i) for i in exprs]
         for told, index, size in zip(stmt.told, indices, stmt.buffer.shape, strict=True):
             if told:
@@ -127,7 +130,7 @@ class Statements:
     def _if(self, stmt: tree.If, space: Space) -> None:
         test = Evaluator(space).truth(stmt.condition)
         if isinstance(test, Truth):
-            if space.rank and not test.is_sure:
+            if not test.is_sure:
                 self._choice(stmt, test, space)
                 return
             test = test.certain(stmt.condition.where)
@@ -141,7 +144,7 @@ class Statements:
                 self._guarded(branch, space, chosen)
 
     def _choice(self, stmt: tree.If, test: Truth, space: Space) -> None:
-        """A condition inside T.Parallel that data decide and bounds leave open: either way."""
+        """A condition that data decide and bounds leave open: either way."""
         found = self._either(stmt, space)
         if found is not None:
             self._put(*found, space)

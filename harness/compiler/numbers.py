@@ -24,6 +24,7 @@ from harness.language.tensors import FRAGMENT, VAR
 from harness.language.walks import structural_map, structural_walk
 
 REAL: Final = "float32"
+WHOLE: Final = "int32"
 
 
 def with_numbers(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -31,14 +32,18 @@ def with_numbers(func: tirx.PrimFunc) -> tirx.PrimFunc:
     kernel = read_kernel(func)
     given = [s for s in outside_parallel(kernel.body) if _is_number(s)]
     names = {b.name for b in (*kernel.params, *kernel.onchip) if b.ty.storage_scope != VAR}
-    found = {scalar: _block(scalar.name, names) for scalar in _carried(kernel)}
+    found = {scalar: _block(scalar, names) for scalar in _carried(kernel)}
+    decide = deciding(kernel)
     grown = True
     while grown:
         grown = False
         for stmt in given:
             target = stmt.var if isinstance(stmt, tirx.Bind) else stmt.buffer
-            if target not in found and _is_computed(stmt.value, kernel, found):
-                found[target] = _block(target.name, names)
+            whole = _dtype(target) == WHOLE
+            if target in found or (whole and target in decide):
+                continue
+            if _is_computed(stmt.value, kernel, found):
+                found[target] = _block(target, names)
                 grown = True
     if not found:
         return func
@@ -46,11 +51,16 @@ def with_numbers(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 def _is_number(stmt: Any) -> bool:
-    """Whether a statement gives a float32 scalar or name a value."""
+    """Whether a statement gives a scalar or a float32 name a value."""
     if isinstance(stmt, tirx.Bind):
         return str(stmt.value.ty.dtype) == REAL
     return (isinstance(stmt, tirx.BufferStore) and stmt.buffer.ty.storage_scope == VAR
-            and dtype_of(stmt.buffer) == REAL)  # fmt: skip
+            and dtype_of(stmt.buffer) in (REAL, WHOLE))  # fmt: skip
+
+
+def _dtype(target: Any) -> str:
+    """The type of a scalar or a name."""
+    return dtype_of(target) if is_buffer(target) else str(target.ty.dtype)
 
 
 def _carried(kernel: Kernel) -> list[Any]:
@@ -58,20 +68,21 @@ def _carried(kernel: Kernel) -> list[Any]:
 
     Those that decide what cores do, or where, stay expressions: no core knows what compute makes.
     """
-    decide, found = _deciding(kernel), []
+    decide, found = deciding(kernel), []
     for loop in outside_parallel(kernel.body):
         given = outside_parallel(loop.body) if isinstance(loop, tirx.For) else ()
         for stmt in given:
             if not _is_number(stmt) or isinstance(stmt, tirx.Bind):
                 continue
             used = {load.source for load in loads_of(stmt.value)}
-            own = stmt.buffer in used and bool(used & set(kernel.params))
+            data = {p for p in kernel.params if dtype_of(p) != WHOLE or _dtype(stmt.buffer) == REAL}
+            own = stmt.buffer in used and bool(used & data)
             if own and stmt.buffer not in decide and stmt.buffer not in found:
                 found.append(stmt.buffer)
     return found
 
 
-def _deciding(kernel: Kernel) -> set[Any]:
+def deciding(kernel: Kernel) -> set[Any]:
     """Scalars and names that conditions, bounds of loops or indices are made of."""
     asked: list[Any] = []
     given: list[tuple[Any, Any]] = []
@@ -105,11 +116,16 @@ def _is_computed(value: Any, kernel: Kernel, found: dict[Any, Any]) -> bool:
     return any(v in blocks or v in found for v in _used([value]))
 
 
-def _block(name: str, names: set[str]) -> Any:
+def _block(target: Any, names: set[str]) -> Any:
+    return own_block(str(target.name), _dtype(target), names)
+
+
+def own_block(name: str, dtype: str, names: set[str]) -> Any:
+    """A block of one element, whose name is none of ``names`` and is one of them then."""
     while name in names:
         name += "_"
     names.add(name)
-    return tirx.decl_buffer([1], REAL, name=name, scope=FRAGMENT)
+    return tirx.decl_buffer([1], dtype, name=name, scope=FRAGMENT)
 
 
 def _replaced(body: Any, found: dict[Any, Any]) -> Any:

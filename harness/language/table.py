@@ -73,9 +73,10 @@ _WORKS: Final = {
     " each element may be stored by itself; one of a single element inside T.Parallel is a scalar"
     " of the iteration",
     "alloc_var": "a scalar, int32 or float32, of values that follow from indices, parameters and"
-    " elements of tensors that are only read; a float32 one also of what blocks hold, and"
-    " of what a loop carries on, `top = T.max(top, x[b, k])`; inside T.Parallel every iteration has"
-    " its own, of any value",
+    " elements of tensors that are only read; one that places nothing also of what blocks hold, of"
+    " what a loop carries on, `top = T.max(top, x[b, k])`, and of what data decide,"
+    " `if x[b, k] > top: top = x[b, k]; at = k`; inside T.Parallel every iteration has its own, of"
+    " any value",
     "copy": "between tensors and blocks, tensors, or blocks of one shape; a block may run along any"
     " two dimensions of a tensor, and an int32 tensor of indices may choose along any but the last,"
     " as in `T.copy(KV[table[b, k], :, :], block)`, or `T.copy(block, KV[table[b, k], :, :])`;"

@@ -129,9 +129,10 @@ STATEMENTS = [
      "T.copy(x[bx * 64 : bx * 64 + 32, :], s)"), 2, "OutOfBounds"),
     ("running sum over another shape", "T.cumsum(s[:, 0:16], f)", 0, "ShapeMismatch"),
     ("running sum along a third axis", "T.cumsum(s, f, dim=2)", 0, "UnsupportedConstruct"),
-    ("scalar from data", 'x = T.alloc_var("int32", 0)\nx = s[0, 0]', 1, "DataDependent"),
-    ("scalar chosen by data", 'x = T.alloc_var("int32", 0)\nif s[0, 0] > 0:\n    x = 1', 1,
-     "DataDependent"),
+    ("scalar from data", ('x = T.alloc_var("int32", 0)\nx = s[0, 0]\nfor k in T.serial(x):\n'
+     "    T.clear(f)"), 1, "DataDependent"),
+    ("scalar chosen by data", ('x = T.alloc_var("int32", 0)\nif s[0, 0] > 0:\n    x = 1\n'
+     "for k in T.serial(x):\n    T.clear(f)"), 2, "DataDependent"),
     ("scalar without a value", ('x = T.alloc_var("int32")\nfor i, j in T.Parallel(32, 32):\n'
      "    s[i, j] = x"), 2, "UninitialisedBuffer"),
     ("infinity in float16", ('x = T.alloc_fragment((32, 32), "float16")\n'

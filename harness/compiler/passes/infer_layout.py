@@ -16,6 +16,7 @@ from harness.compiler import attrs, ir_sugar
 from harness.compiler.assembled import assembled
 from harness.compiler.bits import without_bits
 from harness.compiler.block.names import INDEX
+from harness.compiler.decidednumbers import with_choices
 from harness.compiler.diagnostics import TTPass, refuse
 from harness.compiler.elementloops import parallelised
 from harness.compiler.folded import folded, row_lengths
@@ -121,7 +122,7 @@ class InferTTLayout(TTPass):
         check_unordered(given_kernel)
         check_infinities(given_kernel)
         func = without_idle(func)
-        func = with_numbers(recalled(with_variables(separated(without_bits(func)))))
+        func = with_numbers(with_choices(recalled(with_variables(separated(without_bits(func))))))
         func = fused(parallelised(without_scalars(spread(staged(func)))))
         func = unguarded(narrowed(func))
         func = assembled(split_loops(func))
