@@ -296,6 +296,8 @@ class Join:
             for var in grown:
                 if around[var] != self.extent:
                     self.no("a T.Parallel loop covers part of them", store)
+                if not any(mentions(index, [var]) for index in store.indices):
+                    self.no(f"{store.buffer.name!r} is stored to once for each", store)
             for buffer, indices, node in elements(store):
                 for dim, index in enumerate(indices if buffer in onchip else ()):
                     plain = any(index.same_as(v) for v in grown)

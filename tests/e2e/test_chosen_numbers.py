@@ -149,3 +149,22 @@ def test_numbers_that_data_choose_place_nothing() -> None:
     with pytest.raises(HarnessError, match="data decide what 'at' is") as refused:
         harness.compile(main)
     assert refused.value.code == "DataDependent"
+
+
+def test_rows_scaled_by_what_two_axes_number() -> None:
+    """Blocks along an axis are not joined where each stores all of a block that has no row each."""
+
+    @T.prim_func
+    def main(
+        X: T.Tensor((32, 9), "float32"), W: T.Tensor((3, 32), "float32"),
+        Y: T.Tensor((3, 32), "float32"),
+    ):  # fmt: skip
+        with T.Kernel(32, 3) as (b, h):
+            x = T.alloc_fragment((9,), "float32")
+            s = T.alloc_fragment((1,), "float32")
+            for j in T.Parallel(9):
+                x[j] = X[b, j] * W[h, b]
+            T.reduce_sum(x, s, dim=0)
+            Y[h, b] = s[0]
+
+    assert harness.check(main).passed
