@@ -107,9 +107,9 @@ def _depths(plan: Plan, options: CompileOptions, programs: ProgramFile) -> Itera
     several = max((len(items) for items in plan.work_partition.values()), default=0) > 1
     moved = _moves(programs)
     for index, cb in enumerate(plan.circular_buffers):
-        if cb.id not in moved or cb.alias_of is not None or cb.tensor is not None:
-            continue
-        block, looped = moved[cb.id]
+        block, looped = moved.get(cb.id, _Moves(0, looped=False))
+        if block < 1 or cb.alias_of is not None or cb.tensor is not None:
+            continue  # no handshake, or one of no pages, which the machine answers for
         least, most = _blocks(cb, options, several=several, looped=looped)
         low, high = least * block, None if most is None else most * block
         if cb.depth < low or (high is not None and cb.depth > high) or cb.depth % block:
