@@ -16,7 +16,8 @@ from simulator.findings import Finding, finding
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.coords import parse_core_key
 from simulator.plan.schema import CoreRange, Linear, Plan
-from simulator.plan.tensors import named_tensors
+from simulator.plan.tensors import ceil_div, named_tensors
+from simulator.plan.work import range_cores, work_grid
 from simulator.program import ProgramFile
 
 if TYPE_CHECKING:
@@ -125,8 +126,23 @@ def _machine(
             if form != options.strategy:
                 yield _differs(f'$.work_descriptors["{core}"]', form, options.strategy)
                 break
+        yield from _even(plan, options)
     if (not own or options.strategy == "match_shard") and orders - {options.strategy}:
         yield _differs("$.work_partition", f"ordered {sorted(map(str, orders))}", options.strategy)
+
+
+def _even(plan: Plan, options: CompileOptions) -> Iterator[Finding]:
+    """No core has more blocks than dealing them evenly leaves it."""
+    x, y, z = work_grid(plan)
+    cores = range_cores(plan.core_ranges)
+    most = ceil_div(x * y * z, len(cores))
+    if options.strategy == "block":
+        columns, rows = (len(set(places)) for places in zip(*cores, strict=True))
+        most = ceil_div(x, columns) * ceil_div(y, rows) * z
+    for core, items in plan.work_partition.items():
+        if len(items) > most:
+            wanted = f"at most {most} of {x * y * z} on each of {len(cores)} cores"
+            yield _differs(f'$.work_partition["{core}"]', f"{len(items)} blocks", wanted)
 
 
 def _tensors(plan: Plan, source: Any) -> Iterator[Finding]:

@@ -14,6 +14,8 @@ from harness.declared import declared
 from harness.kernels.elementwise import sharded_copy
 from harness.kernels.gemm import matmul
 from harness.kernels.grouped import unpermute
+from harness.mutants.edit import Built, with_arg
+from harness.mutants.edit import edit as changed
 from simulator.plan.schema import CoreRange, Plan, Shard
 
 Edit = Callable[[Plan], Plan]
@@ -45,6 +47,13 @@ def elsewhere(plan: Plan) -> Plan:
     return replace(plan, core_ranges=moved)
 
 
+def uneven(plan: Plan) -> Plan:
+    """All of the work on the first core."""
+    first, *others = plan.work_partition
+    items = tuple(item for one in plan.work_partition.values() for item in one)
+    return replace(plan, work_partition={first: items, **dict.fromkeys(others, ())})
+
+
 def resharded(name: str) -> Edit:
     """Shards of the same memory in another shape."""
 
@@ -66,6 +75,7 @@ EDITS: dict[str, tuple[str, Edit]] = {
     "grid of cores": ("$.core_grid", lambda p: replace(p, core_grid=(1, 2))),
     "cores": ("$.core_ranges", elsewhere),
     "grid of blocks": ("$.kernel_grid", lambda p: replace(p, kernel_grid=(2, 1, 1))),
+    "dealing": ("$.work_partition", uneven),
     "length of K": ("$.work_partition", work(len_k=1)),
     "order": ("$.work_partition", work(tile_order="column_major")),
     "order of tensors": ("$.io", lambda p: replace(p, io=(p.io[1], p.io[0], *p.io[2:]))),
@@ -107,6 +117,18 @@ def test_a_field_that_differs_is_found(what: str, product: Artifact) -> None:
     where, edit = EDITS[what]
     assert where in {place.partition("[")[0] if where.count(".") == 1 else place
                      for place in found(product, edit(product.plan))}  # fmt: skip
+
+
+@pytest.mark.parametrize("pages", [0, -1])
+def test_a_handshake_of_no_pages_is_left_to_the_machine(pages: int, product: Artifact) -> None:
+    """Depths are held against blocks of pages; of none, check says what the machine says."""
+    counts = ("cb_reserve_back", "cb_push_back", "cb_wait_front", "cb_pop_front")
+    built = Built(product.plan, product.programs)
+    for name in counts:
+        built = changed(built, with_arg(name, 1, lambda _: pages))
+    sealed = built.sealed()
+    assert not list(declared(sealed.plan, product.source, product.options, product.contract,
+                             sealed.programs, name=product.name))  # fmt: skip
 
 
 def test_what_data_choose_is_told() -> None:
