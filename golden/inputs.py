@@ -77,11 +77,18 @@ def _wide(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 def _scaled(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Rows of magnitudes from 2**-14 to 2**8, every eighth constant: shifts and offsets matter."""
+    """Rows of magnitudes from 2**-14 to 2**8, every eighth constant: shifts and offsets matter.
+
+    An eighth is far from zero next to how far it spreads, in few significant bits: a mean that is
+    slightly off, or taken over elements beside the row, shows in what is left without it.
+    """
     rows = (*shape[:-1], 1)
-    values = rng.standard_normal(shape) * np.exp2(rng.integers(-14, 9, rows).astype(float))
+    factors = np.exp2(rng.integers(-14, 9, rows).astype(float))
+    values = rng.standard_normal(shape) * factors
     flat: Array = np.where(rng.random(rows) < 1 / 8, values[..., :1], values)
-    return flat
+    far = rng.integers(96, 129, shape) / 128 * rng.choice([-1, 1], rows) * np.minimum(factors, 1)
+    offset: Array = np.where(rng.random(rows) < 1 / 8, far, flat)
+    return offset
 
 
 def _cancel(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
 from golden.approx import CLEAN, FREE, Approx, Bools
 from golden.contract import NumericContract
+
+BOTH: Final = 3
+"""Both sides of a choice were taken."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,14 @@ class GoldenResult:
         outputs: by name, in parameter order.
         contract: the precision they assume.
         bounded: whether bounds were derived; a value-only result judges exact inputs only.
+        sides: of every maximum, minimum and order of two real numbers in the source, which sides
+            some element took: 1, 2, or 3 for both.
     """
 
     outputs: Mapping[str, TensorResult]
     contract: NumericContract
     bounded: bool
+    sides: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_exact(self) -> bool:

@@ -229,7 +229,7 @@ def _judged(
         case.timed("golden", started)
     if kind is None and oracle == "auto":
         started = time.perf_counter()
-        rounds += drawn.overflowing(case.artifact.source, case.contract, seed)
+        rounds += drawn.farther(case.draws, [told for told, *_ in rounds], seed)
         case.timed("golden", started)
     return _finish(case, rounds, oracle, seed, options)
 

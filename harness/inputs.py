@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy.typing as npt
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from golden import GoldenError, GoldenResult, NumericContract
 
 Arrays = dict[str, npt.NDArray[Any]]
+Round: TypeAlias = "tuple[str, Arrays, GoldenResult | None]"
+"""Inputs, their kind before them, and golden's answer where drawing them told."""
 
 KINDS: Final = ("exact", "tagged", "random", "uniform", "wide", "scaled", "cancel", "tiny", "huge",
                 "one_hot", "special", "steep", "hilly", "ties")  # fmt: skip
@@ -122,9 +125,35 @@ def kinds_for(kind: str | None, oracle: str) -> list[str]:
     return [kind]
 
 
-def overflowing(
-    func: Any, contract: NumericContract, seed: int
-) -> list[tuple[str, Arrays, GoldenResult | None]]:
+def farther(draws: Draws, kinds: Sequence[str], seed: int) -> list[Round]:
+    """Inputs beside those of ``kinds``, which leave some faults alone.
+
+    Raises:
+        OptionError, golden.GoldenError: as :meth:`Draws.answer`.
+    """
+    return [*_crossing(draws, kinds, seed), *_overflowing(draws.func, draws.contract, seed)]
+
+
+def _crossing(draws: Draws, kinds: Sequence[str], seed: int) -> list[Round]:
+    """Inputs that take a side of some choice which those of ``kinds`` do not take.
+
+    A kernel may leave a limit out unnoticed where all numbers stay below it.
+    """
+    from golden.result import BOTH
+
+    taken: dict[str, int] = {}
+    for kind in kinds:
+        for choice, sides in draws.answer(kind, seed).sides.items():
+            taken[choice] = taken.get(choice, 0) | sides
+    left = {choice for choice, sides in taken.items() if sides != BOTH}
+    if not left:
+        return []
+    far = draws.answer("wide", seed)
+    gains = any(far.sides.get(choice, 0) & ~taken[choice] for choice in left)
+    return [("wide", *draws.draw("wide", seed))] if gains and not far.silent else []
+
+
+def _overflowing(func: Any, contract: NumericContract, seed: int) -> list[Round]:
     """Inputs, their kind and the answer, where exponentials overflow without their maximum.
 
     Empty for a kernel without exponentials, and for one that rightly answers with infinity or NaN

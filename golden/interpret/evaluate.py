@@ -72,7 +72,7 @@ def evaluate(
             outputs[info.name] = TensorResult(
                 info.name, info.dtype, _trimmed(answer), written, info.name in inputs
             )
-    return GoldenResult(outputs, contract, bounded)
+    return GoldenResult(outputs, contract, bounded, machine.sides)
 
 
 def _trimmed(answer: Approx) -> Approx:

@@ -23,6 +23,7 @@ from golden.interpret import tree
 from golden.interpret.access import is_picked, is_rearranged, load
 from golden.interpret.integers import INDEX_OPS, is_array, is_index
 from golden.interpret.space import Along, Bound, Space
+from golden.result import BOTH
 from golden.truth import Truth, choose, compare, truth_of
 
 Value = Any
@@ -219,6 +220,8 @@ class Evaluator:
             if kind in ("FloorDiv", "FloorMod", "Div", "Mod") and not np.all(b):
                 raise GoldenError("division by zero in an index", location=expr.where)
             return INDEX_OPS[kind](a, b)
+        if expr.choice is not None:
+            self._took(expr.choice, as_approx(a), as_approx(b))
         if kind in _COMPARISONS:
             first = as_approx(a)
             if type(left) is type(right) and tvm_ffi.structural_equal(left.origin, right.origin):
@@ -226,6 +229,12 @@ class Evaluator:
                 return compare(kind, first, first)
             return self._compare(kind, first, as_approx(b), expr.a.dtype)
         return self._combine(kind, as_approx(a), as_approx(b), expr.dtype, expr)
+
+    def _took(self, choice: str, a: Approx, b: Approx) -> None:
+        """Note which side of a choice is the larger one, until both were."""
+        machine = self.space.chunk.machine
+        if machine.bounded and machine.sides.get(choice) != BOTH:
+            machine.took(choice, np.less(a.value, b.value), np.greater(a.value, b.value))
 
     def _sides(self, expr: tree.Binary) -> tuple[tree.Expr, tree.Expr]:
         """Operands; ``x - y`` compared with zero asks what x compared with y does."""

@@ -23,12 +23,20 @@ class Machine:
         contract: precision.
         bounded: whether bounds are derived; otherwise only values mean anything.
         tensors: by what is known of them.
+        sides: by choice between two real numbers, which sides were taken (golden.result).
     """
 
     kernel: Kernel
     contract: NumericContract
     bounded: bool
     tensors: dict[BufferInfo, Tensor]
+    sides: dict[str, int] = field(default_factory=dict)
+
+    def took(
+        self, choice: str, second: npt.NDArray[np.bool_], first: npt.NDArray[np.bool_]
+    ) -> None:
+        """Which sides of a choice some elements took."""
+        self.sides[choice] = self.sides.get(choice, 0) | bool(first.any()) | 2 * bool(second.any())
 
 
 @dataclass

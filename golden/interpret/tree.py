@@ -105,6 +105,13 @@ class Binary(Expr):
     a: Expr
     b: Expr
 
+    @cached_property
+    def choice(self) -> str | None:
+        """A name for it, where it chooses between real numbers or asks which is larger."""
+        ordered = self.kind in ("Max", "Min", "LT", "LE", "GT", "GE")
+        real = "float" in self.a.dtype
+        return f"{self.where} {self.origin}" if ordered and real else None
+
 
 @dataclass(frozen=True, eq=False)
 class Logic(Expr):

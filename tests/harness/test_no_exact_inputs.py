@@ -57,7 +57,7 @@ def test_a_row_nothing_is_known_of_leaves_the_others_judged() -> None:
     source = attention.flash_attention(**small, dtype="float16")
     verdict = check(source, grid=(1, 1), input_kind="scaled")
     assert verdict.passed
-    assert verdict.tensors["O"]["compared"] >= 64 * 32 // 2
+    assert verdict.tensors["O"]["compared"] >= 64 * 32 // 3
 
 
 @T.prim_func
