@@ -77,18 +77,21 @@ def _wide(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 def _scaled(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Rows of magnitudes from 2**-14 to 2**8, every eighth constant: shifts and offsets matter.
+    """Rows of magnitudes from 2**-14 to 2**8, some constant or tiny: shifts and offsets matter.
 
-    An eighth is far from zero next to how far it spreads, in few significant bits: a mean that is
-    slightly off, or taken over elements beside the row, shows in what is left without it.
+    Three of 16 are far from zero next to how far they spread, in few significant bits: a mean that
+    is slightly off, or taken over elements beside the row, shows in what is left without it. One of
+    them is so far below zero that exponentials vanish unless their maximum is taken off.
     """
     rows = (*shape[:-1], 1)
-    factors = np.exp2(rng.integers(-14, 9, rows).astype(float))
-    values = rng.standard_normal(shape) * factors
-    flat: Array = np.where(rng.random(rows) < 1 / 8, values[..., :1], values)
-    far = rng.integers(96, 129, shape) / 128 * rng.choice([-1, 1], rows) * np.minimum(factors, 1)
-    offset: Array = np.where(rng.random(rows) < 1 / 8, far, flat)
-    return offset
+    count = int(np.prod(rows))
+    values = rng.standard_normal(shape) * np.exp2(rng.integers(-14, 9, rows).astype(float))
+    far = rng.integers(96, 129, shape) / 128 * np.exp2(rng.integers(-14, 1, rows).astype(float))
+    share = ((rng.permutation(count) + rng.integers(16)) % 16).reshape(rows)
+    tiny = rng.standard_normal(shape) * 2.0**-22
+    chosen = [values[..., :1], far, -far, -128 - 128 * rng.random(shape), tiny]
+    drawn: Array = np.select([share == n for n in range(5)], chosen, values)
+    return drawn
 
 
 def _cancel(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

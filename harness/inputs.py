@@ -145,12 +145,17 @@ def _crossing(draws: Draws, kinds: Sequence[str], seed: int) -> list[Round]:
     for kind in kinds:
         for choice, sides in draws.answer(kind, seed).sides.items():
             taken[choice] = taken.get(choice, 0) | sides
-    left = {choice for choice, sides in taken.items() if sides != BOTH}
-    if not left:
-        return []
-    far = draws.answer("wide", seed)
-    gains = any(far.sides.get(choice, 0) & ~taken[choice] for choice in left)
-    return [("wide", *draws.draw("wide", seed))] if gains and not far.silent else []
+    found: list[Round] = []
+    for kind in ("wide", "scaled"):
+        left = {choice for choice, sides in taken.items() if sides != BOTH}
+        if not left or kind in kinds:
+            continue
+        far = draws.answer(kind, seed)
+        if not far.silent and any(far.sides.get(choice, 0) & ~taken[choice] for choice in left):
+            found.append((kind, *draws.draw(kind, seed)))
+            for choice in left:
+                taken[choice] |= far.sides.get(choice, 0)
+    return found
 
 
 def _overflowing(func: Any, contract: NumericContract, seed: int) -> list[Round]:

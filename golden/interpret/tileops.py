@@ -129,6 +129,12 @@ class TileOps:
         stored = evaluator.arithmetic.stored(data, target.dtype, value.dtype)
         self.write(target, stored.map(lambda a: np.broadcast_to(a, shape)))
 
+    def _signs(self, choice: str, result: Approx) -> None:
+        """Note on which sides of zero extrema are: what lies beside the data is often zero."""
+        machine = self.chunk.machine
+        if machine.bounded:
+            machine.took(choice, result.value < 0, result.value > 0)
+
     def _reduce(self, args: Sequence[Any], evaluator: Evaluator) -> None:
         """``(src, dst, kind, dim, clear)``."""
         source, target = self.region(args[0], evaluator), self.region(args[1], evaluator)
@@ -144,6 +150,8 @@ class TileOps:
         old = None if clear else reshaped(self.read(target), shape)
         reducer = Reducer(evaluator.arithmetic)
         result = reducer.reduce(kind, self.read(source), axis + 1, source.dtype, old)
+        if kind in ("max", "min") and "float" in source.dtype:
+            self._signs(f"{kind} of {source.buffer.name} to {target.buffer.name}", result)
         stored = evaluator.arithmetic.stored(result, target.dtype, "float32")
         if kind in EXTREMA and source.dtype == target.dtype:  # one of its elements, which fits
             stored = replace(stored, cut=result.cut)

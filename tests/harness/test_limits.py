@@ -10,8 +10,9 @@ import harness
 from harness.artifact import Artifact
 from harness.inputs import Draws, farther
 from harness.kernels.linear import gemm_bias_relu
-from harness.kernels.norm import layer_norm
-from harness.mutants.edit import Built, dropped, edit, renamed
+from harness.kernels.norm import layer_norm, rms_norm
+from harness.kernels.selection import argmax
+from harness.mutants.edit import Built, dropped, edit, renamed, with_arg
 from harness.mutants.kernels import mixed
 from simulator.artifact import Artifact as MachineArtifact
 from simulator.artifact import write_artifact
@@ -34,6 +35,20 @@ def test_a_limit_is_passed_by_some_input(op: str, tmp_path: Any) -> None:
     verdict = faulty(made, tmp_path, dropped(op, f"{op}_init"))
     assert not verdict.passed
     assert verdict.input_kind.endswith("wide")
+
+
+def test_a_maximum_below_zero_shows_what_a_mask_fills_in(tmp_path: Any) -> None:
+    """Zero in place of the least number beside a row is seen where the whole row lies below it."""
+    made = harness.compile(argmax(M=64, N=50, block_M=32), grid=(1, 1))
+    verdict = faulty(made, tmp_path, with_arg("fill_tile", 1, lambda v: 0.0 if v == "-inf" else v))
+    assert not verdict.passed
+    assert verdict.input_kind.endswith("scaled")
+
+
+def test_an_epsilon_shows_in_rows_below_it(tmp_path: Any) -> None:
+    """One that is left out is found, however small it is."""
+    made = harness.compile(rms_norm(M=64, N=32), grid=(1, 1))
+    assert not faulty(made, tmp_path, dropped("add_unary_tile")).passed
 
 
 def test_choices_that_went_both_ways_ask_for_no_more_inputs() -> None:

@@ -89,9 +89,9 @@ def test_an_exponential_without_its_maximum_is_found(kernel: Any) -> None:
 @pytest.mark.parametrize(
     ("kernel", "kinds"),
     [
-        (moe_gate(), "exact+random+steep"),
+        (moe_gate(), "exact+random+scaled+steep"),
         (attention(stable=True), "random+scaled+hilly"),
-        (gate(stable=False), "exact+random"),  # its infinities are its own
+        (gate(stable=False), "exact+random+scaled"),  # its infinities are its own
         (linear_attention(), "exact+random"),
         (add(), "exact+random"),
     ],
