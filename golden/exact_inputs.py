@@ -16,11 +16,11 @@ import numpy as np
 from golden.contract import NumericContract, contract_for
 from golden.errors import GoldenError
 from golden.formats import find_format, round_even
-from golden.indices import drawn_indices
 from golden.inputs import BYTES, Array, as_parameter, drawn_bytes, generator, wanted
 from golden.interpret import evaluate
 from golden.result import GoldenResult
 from golden.source import Kernel, read_kernel
+from golden.tables.indices import drawn_indices
 
 RANGES: Final = (
     (31, 1.0),

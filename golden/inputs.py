@@ -16,8 +16,8 @@ import tvm
 
 from golden.errors import GoldenError
 from golden.formats import TILE, find_format
-from golden.indices import drawn_indices
 from golden.source import BufferInfo, Kernel, read_kernel
+from golden.tables.indices import drawn_indices
 from golden.walks import structural_walk
 
 Array = npt.NDArray[Any]

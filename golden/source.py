@@ -12,8 +12,8 @@ from tvm import tirx
 
 from golden.errors import GoldenError, location_of
 from golden.formats import find_format
-from golden.kept import kept
 from golden.named import Named, named, scalars
+from golden.tables.kept import kept
 from golden.walks import structural_walk
 
 GRID_AXES: Final = ("blockIdx.x", "blockIdx.y", "blockIdx.z")

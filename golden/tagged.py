@@ -10,10 +10,10 @@ from golden.contract import NumericContract, contract_for
 from golden.errors import GoldenError
 from golden.exact_inputs import ExactInputs, inexactness, widest
 from golden.formats import TILE
-from golden.indices import drawn_indices
 from golden.inputs import Array, as_parameter, wanted
 from golden.interpret import evaluate
 from golden.source import BufferInfo, read_kernel
+from golden.tables.indices import drawn_indices
 
 CODES: Final = (251, 61, 31, 13, 7, 5, 3, 2)
 """How many different numbers are used, tried from the largest: primes, so that tiles a power of two

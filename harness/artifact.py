@@ -123,7 +123,7 @@ class Artifact:
     @cached_property
     def _declared(self) -> Mapping[str, tuple[int, ...]]:
         """Shapes of tensors that the kernel uses under another one than it declares."""
-        from harness.language.flat import declared_shapes
+        from harness.language.rewriting.flat import declared_shapes
 
         return declared_shapes(self.source)
 

@@ -31,7 +31,8 @@ class Verdict:
         plan_path: where the plan was written, if it was.
         seed: seed of generated inputs, None where the user gave them.
         stats: the machine's counters.
-        quality: traffic, tile products and memory beside their minima, see harness.quality.
+        quality: traffic, tile products and memory beside their minima, as
+            harness.checking.quality counts them.
         reason: one sentence of the judge.
         opinions: of oracle ``llvm``, and on a kernel that the dialect rewrote, for each kind of
             inputs: ``agreed``, ``disagreed`` or ``not available``, and a sentence that names the

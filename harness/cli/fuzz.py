@@ -47,8 +47,8 @@ def fuzz(
 
     def body(session: Session) -> Outcome:
         from harness.cli.interrupts import ending
-        from harness.fuzz.campaign import Campaign, Settings
-        from harness.fuzz.units import FOCI
+        from harness.fuzz.campaigns.campaign import Campaign, Settings
+        from harness.fuzz.campaigns.units import FOCI
         from harness.report.campaign import campaign_lines
 
         if focus is not None and focus not in FOCI:

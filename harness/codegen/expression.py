@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from harness.codegen.errors import CodegenError
 from simulator.program import LOAD, load_of
-from simulator.program_expr import POINTERS, Range, check_expression
+from simulator.program.expr import POINTERS, Range, check_expression
 
 ARGUMENT: Final = (0, 2**31 - 1)
 """Range of an argument's value as the text reads it (a non-negative ``int32_t``)."""

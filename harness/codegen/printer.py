@@ -20,7 +20,7 @@ from harness.codegen.table import COMMON, DATAFLOW, LINES, TTNN_VERSION
 from simulator.isa import OPS
 from simulator.plan.schema import Kernel, Plan
 from simulator.program import LOAD, If, Let, Loop, Op, Program, Stmt
-from simulator.program_expr import POINTERS, Range
+from simulator.program.expr import POINTERS, Range
 
 _INDENT: Final = "    "
 _ROLES: Final = {"ncrisc": "NCRISC (RISCV_1)", "brisc": "BRISC (RISCV_0)",

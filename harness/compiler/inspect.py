@@ -12,7 +12,8 @@ from tvm.ir import Call, StringImm
 
 from harness.compiler import attrs
 from harness.compiler.block.names import L1_SCOPE
-from harness.compiler.kernel import read_kernel, statements
+from harness.compiler.facts.kernel import read_kernel
+from harness.compiler.facts.statements import statements
 from harness.language.blockformats import dtype_of
 from harness.language.regions import constant, is_buffer
 

@@ -13,13 +13,13 @@ import tvm
 
 from harness.compiler import attrs
 from harness.compiler.diagnostics import as_module, place
-from harness.compiler.kernel import read_kernel
+from harness.compiler.facts.kernel import read_kernel
 from harness.compiler.passes.infer_layout import InferTTLayout, roles, touched
 from harness.errors import CompileError
 from harness.language.blockformats import dtype_of
-from harness.language.extrema import told
-from harness.language.inturn import TT_SEQUENCE, steps
 from harness.language.regions import constant
+from harness.language.rewriting.extrema import told
+from harness.language.rewriting.inturn import TT_SEQUENCE, steps
 
 
 class SequenceError(CompileError):

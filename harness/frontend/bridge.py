@@ -53,7 +53,7 @@ def load_with_tilelang(path: Path, name: str, params: Mapping[str, Any]) -> Any:
         FrontendError: no TileLang, or what it said about the file.
         LanguageError: IR this language has no meaning for.
     """
-    from harness.language.rebuild import rebuild
+    from harness.language.parsing.rebuild import rebuild
 
     why = unavailable(python())
     if why is not None:

@@ -10,10 +10,10 @@ from typing import Any, Final
 from harness.errors import LanguageError
 from harness.frontend.autotune import first_config
 from harness.frontend.kernel import JitKernel
-from harness.language import eager
 from harness.language.dynamic import DynamicKernel, solve
-from harness.language.inturn import parameters
-from harness.language.scopes import plain
+from harness.language.parsing import eager
+from harness.language.parsing.scopes import plain
+from harness.language.rewriting.inturn import parameters
 
 _ACCEPTED: Final = ("target_host", "verbose", "pass_configs", "compile_flags", "debug_root_path",
                     "execution_backend", "cache_kwargs", "mode", "workspace_idx", "skip_check",

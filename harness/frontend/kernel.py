@@ -20,8 +20,8 @@ from harness.frontend.arguments import (
 )
 from harness.frontend.errors import FrontendError, user_place
 from harness.language.dynamic import DynamicKernel, solve
-from harness.language.flat import declared_shapes
-from harness.language.inturn import parameters, steps
+from harness.language.rewriting.flat import declared_shapes
+from harness.language.rewriting.inturn import parameters, steps
 from simulator.formats.dataformat import SIGNED_BYTE
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 
 from harness.frontend.jit import JitFunction
 from harness.frontend.kernel import JitKernel
-from harness.language import eager
 from harness.language.dynamic import DynamicKernel
+from harness.language.parsing import eager
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 

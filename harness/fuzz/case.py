@@ -35,7 +35,7 @@ class Case:
     Attributes:
         kernel: text of one ``@T.prim_func``; empty where the case is a plan.
         params: names the text uses, with their values.
-        plan: recipe of a plan made without the compiler, see :mod:`harness.fuzz.plans`.
+        plan: recipe of a plan made without the compiler, see :mod:`harness.fuzz.direct.plans`.
         options: compile options: device, grid, core_ranges, strategy, …
         annotate: what ``annotate_tt_schedule`` attaches: partition_mode, work_partition, …
         inputs: ``{"kind": …, "seed": …}``; kind ``auto`` is exact, then random.

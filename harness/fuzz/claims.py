@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from golden.decisions import deciding_values
-from golden.indices import index_ranges
 from golden.source import is_scalar, statements
-from golden.stored import told_outputs
-from golden.told import telling
+from golden.tables.decisions import deciding_values
+from golden.tables.indices import index_ranges
+from golden.tables.stored import told_outputs
+from golden.tables.told import telling
 from simulator.plan.views import viewed
 
 TILE: Final = 32

@@ -28,8 +28,8 @@ def verdict_of(
     Raises:
         What ``harness.check`` raises.
     """
+    from harness.checking.sequences import check_sequence
     from harness.inputs import kinds_for
-    from harness.sequences import check_sequence
 
     order = tuple(one.name for one in made)
     return check_sequence(module, order, None, kinds_for(input_kind, oracle), oracle=oracle,
@@ -41,8 +41,8 @@ def by_numpy(made: Sequence[Artifact], text: str, seed: int) -> Opinion:
     from golden import GoldenError, evaluate
     from golden.exact_inputs import inexactness
     from golden.second import Opinion, compared
+    from harness.checking.sequences import step_inputs
     from harness.fuzz.plain import NotPlainError, run
-    from harness.sequences import step_inputs
 
     known: dict[str, Any] = {}
     drawn: dict[str, Any] = {}

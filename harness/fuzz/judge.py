@@ -12,6 +12,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
+from harness.checking.opinions import ORACLE as LLVM
+from harness.checking.sequences import WHOLE
 from harness.errors import HarnessError
 from harness.fuzz import inturn, legacy, second
 from harness.fuzz import outcome as o
@@ -21,8 +23,6 @@ from harness.fuzz.refusals import is_needless, refusing_pass
 from harness.fuzz.schedules import machine_schedule
 from harness.fuzz.text import parse_kernel
 from harness.inputs import Draws
-from harness.opinions import ORACLE as LLVM
-from harness.sequences import WHOLE
 
 STEPS: Final = 2_000_000
 """Ops a case may execute."""
@@ -66,7 +66,7 @@ def run_case(case: Case, *, blame: bool = True) -> Outcome:
     started = time.perf_counter()
     try:
         if case.plan:
-            from harness.fuzz.plans import run_plan
+            from harness.fuzz.direct.plans import run_plan
 
             found = run_plan(case.plan, case.schedule)
         else:
@@ -264,7 +264,7 @@ def _every_pass(made: Any, case: Case, seed: int, draws: Draws) -> Outcome:
 
 
 def _read_twice(source: Any, case: Case) -> Outcome:
-    from harness.language.built import NotDrawnError, build, difference
+    from harness.language.parsing.built import NotDrawnError, build, difference
 
     try:
         found = difference(source, source_of(case, build))
@@ -311,7 +311,7 @@ def _climbed(made: Any, case: Case, seed: int, rung: str, draws: Draws) -> Outco
     """The verdict of a rung; None where it does not apply to the kernel."""
     from golden import GoldenError
     from harness.checking import check
-    from harness.rungs import NoOracleError
+    from harness.checking.rungs import NoOracleError
 
     try:
         verdict = check(made, oracle=rung, seed=seed, draws=draws,
@@ -349,7 +349,7 @@ def _crashed(error: Exception) -> Outcome:
     if ours:
         parts = re.split(r"[/\\]", ours[-1].filename)
         root = next(i for i, p in enumerate(parts) if p in ("harness", "golden", "simulator")
-                    and i >= len(parts) - 4)  # fmt: skip
+                    and i >= len(parts) - 5)  # fmt: skip
         place = f"{'/'.join(parts[root:])}:{ours[-1].name}"
     lines = str(error).strip().splitlines() or [""]
     return Outcome(o.CRASH, type(error).__name__, op=place, message=f"{place}: {lines[-1][:200]}")

@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from harness.fuzz.campaigns.units import ALONE, SEQUENCE
 from harness.fuzz.case import Case
-from harness.fuzz.grammar import scenes
-from harness.fuzz.pairs import followed
-from harness.fuzz.placing import later, placements, schedules
-from harness.fuzz.recipes import recipes
-from harness.fuzz.scene import render, render_in_turn
-from harness.fuzz.units import ALONE, SEQUENCE
+from harness.fuzz.direct.recipes import recipes
+from harness.fuzz.kernels.grammar import scenes
+from harness.fuzz.kernels.pairs import followed
+from harness.fuzz.kernels.placing import later, placements, schedules
+from harness.fuzz.kernels.scene import render, render_in_turn
 
 DEVICES: Final = ("wormhole_n150", "blackhole_p100", "wormhole_n300", "blackhole_p150",
                   "grayskull_e150")  # fmt: skip

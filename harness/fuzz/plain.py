@@ -3,7 +3,7 @@
 Whoever judges a kernel by its IR believes the dialect that made it. Here Python evaluates the
 expressions of the text on whole arrays of indices, tile ops are what TileLang's documentation says
 they are, and blocks run one after another. All reals are float64. The statements known are those of
-:mod:`harness.fuzz.grammar`.
+:mod:`harness.fuzz.kernels.grammar`.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def refusing_pass(source: Any, options: dict[str, Any]) -> str:
     """The pass that refuses a kernel, or the first where it made something else of it before."""
     from harness.compiler.options import CompileOptions
     from harness.compiler.pipeline import tt_passes
-    from harness.language.inturn import steps
+    from harness.language.rewriting.inturn import steps
 
     asked = CompileOptions(**options)
     found = (_refusing(one, asked) for one in steps(source))

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from harness.checking.opinions import ORACLE
 from harness.fuzz.case import Case
-from harness.opinions import ORACLE
 
 if TYPE_CHECKING:
     from golden.second import Opinion

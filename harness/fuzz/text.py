@@ -37,8 +37,8 @@ def parse_kernel(kernel: str, params: Mapping[str, Any] | None = None) -> Any:
         LanguageError: text that is no kernel of the dialect, with its line.
     """
     import harness.language as T
-    from harness.language.finished import finished
-    from harness.language.reading import Text, read
+    from harness.language.parsing.reading import Text, read
+    from harness.language.rewriting.finished import finished
 
     body = kernel.replace(IMPORT, "", 1) if kernel.lstrip().startswith(IMPORT) else kernel
     tree = _inspect(body, params or {})

@@ -1,16 +1,14 @@
 """The TileLang-compatible dialect: ``import harness.language as T``.
 
 Names and signatures are TileLang's, so a kernel parses after changing its import line, or as it
-stands where ``tt-harness`` reads the file. :mod:`harness.language.table` says of every name of
-TileLang whether it works, is ignored or is refused.
+stands where ``tt-harness`` reads the file. :mod:`harness.language.names.table` says of every name
+of TileLang whether it works, is ignored or is refused.
 """
 
 from __future__ import annotations
 
 from typing import Any as _Any
 
-from harness.language.blockviews import reshape, view
-from harness.language.branches import Else, If, Then
 from harness.language.composed import (
     cosh,
     exp10,
@@ -23,11 +21,9 @@ from harness.language.composed import (
     transpose,
     trunc,
 )
-from harness.language.convolve import c2d_im2col, im2col
 from harness.language.dtypes import NAMES as _DTYPES
 from harness.language.dtypes import dtype, get_tvm_dtype
 from harness.language.dynamic import DynamicKernel, dynamic
-from harness.language.eager import const, empty
 from harness.language.elementwise import (
     Cast,
     Not,
@@ -73,30 +69,20 @@ from harness.language.elementwise import (
     sqrt,
     tanh,
 )
-from harness.language.frames import (
-    Kernel,
-    Parallel,
-    Persistent,
-    Pipelined,
-    grid,
-    serial,
-    unroll,
-    vectorized,
-)
-from harness.language.hints import (
+from harness.language.layouts import annotate_layout
+from harness.language.names.hints import (
     HINTS as _HINTS,
 )
-from harness.language.hints import (
+from harness.language.names.hints import (
     Annotation as _Annotation,
 )
-from harness.language.hints import (
+from harness.language.names.hints import (
     GemmWarpPolicy,
     Layout,
     annotate_safe_value,
 )
-from harness.language.inturn import alloc_global
-from harness.language.layouts import annotate_layout
-from harness.language.macros import macro
+from harness.language.names.table import TABLE as _TABLE
+from harness.language.names.table import refuse as _refuse
 from harness.language.ops import (
     clear,
     copy,
@@ -110,15 +96,29 @@ from harness.language.ops import (
     reduce_min,
     reduce_sum,
 )
-from harness.language.parser import prim_func
-from harness.language.reducers import (
+from harness.language.parsing.branches import Else, If, Then
+from harness.language.parsing.eager import const, empty
+from harness.language.parsing.frames import (
+    Kernel,
+    Parallel,
+    Persistent,
+    Pipelined,
+    grid,
+    serial,
+    unroll,
+    vectorized,
+)
+from harness.language.parsing.macros import macro
+from harness.language.parsing.parser import prim_func
+from harness.language.rewriting.blockviews import reshape, view
+from harness.language.rewriting.convolve import c2d_im2col, im2col
+from harness.language.rewriting.inturn import alloc_global
+from harness.language.rewriting.reducers import (
     alloc_reducer,
     finalize_reducer,
     reducer_init,
     reducer_update,
 )
-from harness.language.table import TABLE as _TABLE
-from harness.language.table import refuse as _refuse
 from harness.language.tensors import Tensor, alloc_fragment, alloc_local, alloc_shared
 from harness.language.variables import alloc_var
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from harness.language.table import markdown
+from harness.language.names.table import markdown
 
 if len(sys.argv) > 1:
     Path(sys.argv[1]).write_text(markdown(), encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any, Final
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
-from harness.language.located import PARSER
+from harness.language.parsing.located import PARSER
 from harness.language.regions import is_buffer
 
 KERNEL_LAYOUT: Final = "tt.kernel_layout"

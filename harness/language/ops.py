@@ -18,8 +18,8 @@ from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
 from harness.language.regions import Region
+from harness.language.rewriting.varying import copy_varying, varies
 from harness.language.tensors import TRUTH
-from harness.language.varying import copy_varying, varies
 
 COPY: Final = "tl.copy"
 """``(src region, dst region)``; equal shapes once unit dimensions are dropped."""

@@ -13,7 +13,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as S
 
 from harness.language.dtypes import DType
-from harness.language.flat import SINGLE
+from harness.language.rewriting.flat import SINGLE
 from harness.language.tensors import DTYPES, TRUTH, Tensor, dtype_name
 
 _FOUND: Final = "tt_single"

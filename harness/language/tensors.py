@@ -11,9 +11,9 @@ from tvm.tirx.script import builder as S
 from harness.errors import LanguageError
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, carried
 from harness.language.dynamic import open_sizes
-from harness.language.flat import reshaped
-from harness.language.located import calling_line
+from harness.language.parsing.located import calling_line
 from harness.language.regions import constant
+from harness.language.rewriting.flat import reshaped
 
 DTYPES = ("float32", "bfloat16", "float16")
 """Element types the pipeline computes with."""

@@ -15,7 +15,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as S
 
 from harness.errors import LanguageError
-from harness.language.located import PARSER
+from harness.language.parsing.located import PARSER
 from harness.language.tensors import VAR, dtype_name
 
 _DTYPES = ("int32", "float32")

@@ -14,15 +14,15 @@ from golden import GoldenError, GoldenResult, evaluate
 from golden.exact_inputs import inexactness
 from golden.second import NoSecondOpinionError, SecondOpinion
 from harness.artifact import Artifact, compile_all
+from harness.checking.sequences import step_inputs
 from harness.compiler.options import CompileOptions, parse_core_ranges
 from harness.errors import HarnessError
 from harness.inputs import EXACT, draw
-from harness.language.finished import as_written
-from harness.mutants.cases import Case
+from harness.language.rewriting.finished import as_written
 from harness.mutants.edit import Built, dropped, edit, edit_bodies, is_op, replace, swapped
-from harness.mutants.sources import SOURCES
-from harness.mutants.texts import DRAWN
-from harness.sequences import step_inputs
+from harness.mutants.subjects.cases import Case
+from harness.mutants.subjects.sources import SOURCES
+from harness.mutants.subjects.texts import DRAWN
 from simulator.arch import TILE
 from simulator.run import RunOptions, execute
 

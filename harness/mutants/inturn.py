@@ -20,6 +20,7 @@ import tvm
 
 from golden import GoldenError
 from harness.artifact import Artifact, compile_all
+from harness.checking.sequences import check_sequence, step_inputs
 from harness.compiler.options import CompileOptions
 from harness.compiler.sequence import kernel_of, order_of
 from harness.errors import HarnessError
@@ -27,8 +28,7 @@ from harness.mutants.baseline import OPTIONS
 from harness.mutants.judging import Kill
 from harness.mutants.registry import PASSES, Kind, Mutant, Where
 from harness.mutants.result import Outcome
-from harness.mutants.sources import SOURCES
-from harness.sequences import check_sequence, step_inputs
+from harness.mutants.subjects.sources import SOURCES
 from harness.verdict import Verdict
 from simulator.errors import SimulatorError
 

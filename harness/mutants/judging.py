@@ -14,15 +14,15 @@ import tvm_ffi
 from golden import GoldenError, evaluate, judge
 from golden.exact_inputs import exact_inputs
 from golden.second import compared
+from harness.checking.declared import declared
 from harness.compiler.pipeline import PassLike, kernels_of, sequential, tt_passes
-from harness.declared import declared
 from harness.errors import HarnessError
 from harness.fuzz.plain import run as plain
-from harness.language.built import build, difference
+from harness.language.parsing.built import build, difference
 from harness.mutants.baseline import OPTIONS, Baseline, Round, answers, canaries
 from harness.mutants.edit import Built
 from harness.mutants.registry import PASSES, Kind, Mutant, Where
-from harness.mutants.texts import DRAWN, texts
+from harness.mutants.subjects.texts import DRAWN, texts
 from simulator.arch import TILE
 from simulator.errors import SimulatorError
 from simulator.plan.load import dump_plan, load_plan

@@ -12,12 +12,12 @@ from typing import Final
 
 from harness.mutants.baseline import Baseline, Round, prepare
 from harness.mutants.blame import blame
-from harness.mutants.cases import FIXED, Case, drawn, exhaustive, from_texts
 from harness.mutants.families import registry
 from harness.mutants.inturn import is_in_turn, try_in_turn
 from harness.mutants.judging import Faulty, Kill, apply, examine, substituted, try_round, warm
 from harness.mutants.registry import Mutant
 from harness.mutants.result import Outcome, Report
+from harness.mutants.subjects.cases import FIXED, Case, drawn, exhaustive, from_texts
 
 ROUNDS: Final = (("exact", 0), ("random", 0))
 """Kinds of inputs and seeds of a case, in order."""

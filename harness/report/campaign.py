@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.report.terminal import Line, columns, count, heading, section, text
 
 if TYPE_CHECKING:
+    from harness.fuzz.campaigns.result import CampaignResult, Found
     from harness.fuzz.outcome import Outcome
-    from harness.fuzz.result import CampaignResult, Found
 
 SHOWN: Final = 12
 """Findings shown."""

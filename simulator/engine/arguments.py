@@ -13,7 +13,7 @@ from simulator.findings import finding
 from simulator.plan.coords import core_key
 from simulator.plan.schema import Kernel
 from simulator.program import Program
-from simulator.program_expr import MAX_INT
+from simulator.program.expr import MAX_INT
 
 if TYPE_CHECKING:
     from simulator.engine.machine import Machine

@@ -18,7 +18,7 @@ from simulator.plan.validate_memory import check_buffers, check_capacity
 from simulator.plan.validate_outputs import check_homes, check_outputs
 from simulator.plan.validate_work import check_work
 from simulator.program import ProgramFile
-from simulator.program_check import check_programs
+from simulator.program.check import check_programs
 
 
 def validate_plan(plan: Plan) -> tuple[Finding, ...]:

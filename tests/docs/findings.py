@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from simulator.program_text import program_lines
+from simulator.program.text import program_lines
 from tests.docs.test_plans import PLANS
 from tests.simulator.builders import Sketch
 from tests.simulator.engine.test_protocol import BROKEN, FOUR, OUTSIDE

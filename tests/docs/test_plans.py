@@ -27,7 +27,7 @@ from simulator.plan.load import programs_sha256
 from simulator.plan.schema import Plan
 from simulator.plan.validate import validate_artifact
 from simulator.program import Loop, ProgramFile, Stmt
-from simulator.program_text import program_lines
+from simulator.program.text import program_lines
 from simulator.run import execute
 from tests.simulator.engine.test_protocol import BROKEN, OUTSIDE
 from tests.simulator.plan.editing import edited, spelled_out

@@ -7,7 +7,7 @@ import pytest
 
 import harness
 from golden.inputs import draw_inputs
-from harness.mutants.planes import KERNELS
+from harness.mutants.subjects.planes import KERNELS
 
 
 @pytest.mark.parametrize("name", KERNELS)

@@ -11,8 +11,8 @@ import pytest
 import harness
 import harness.language as T
 from golden.contract import NumericContract
-from golden.numbered import numbered_places
 from golden.source import read_kernel
+from golden.tables.numbered import numbered_places
 from harness.errors import CompileError
 
 Where = Callable[[Any, int, int], tuple[Any, Any]]

@@ -18,7 +18,7 @@ import importlib.util
 spec = importlib.util.spec_from_file_location("example", "test_kernels.py")
 example = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(example)
-import harness.checking as checking
+import harness.checking.rounds as checking
 
 def test_wrong(tt_check, monkeypatch):
     true = checking.execute

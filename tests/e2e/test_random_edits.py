@@ -13,7 +13,7 @@ import pytest
 import harness
 from harness.artifact import compile as compile_kernel
 from harness.inputs import draw
-from harness.mutants.sources import SOURCES
+from harness.mutants.subjects.sources import SOURCES
 from simulator.artifact import load_artifact
 from simulator.engine.schedule import LateNoc, RoundRobin, Seeded
 from simulator.plan.load import load_programs, programs_sha256

@@ -7,8 +7,8 @@ import textwrap
 import pytest
 
 import harness
-from golden.decisions import deciding_values
 from golden.source import read_kernel
+from golden.tables.decisions import deciding_values
 from tests.harness.compiler import samples
 
 KERNEL = """

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pytest
 
 from golden.exact_inputs import exact_inputs
-from golden.indices import drawn_indices, index_ranges
 from golden.inputs import INPUT_KINDS, draw_inputs, overflowing
 from golden.source import read_kernel
+from golden.tables.indices import drawn_indices, index_ranges
 from golden.tagged import tagged_inputs
 from harness.kernels.attention import flash_attention
 from harness.kernels.elementwise import add

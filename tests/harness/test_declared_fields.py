@@ -10,7 +10,7 @@ import pytest
 
 from harness.artifact import Artifact
 from harness.artifact import compile as compile_kernel
-from harness.declared import declared
+from harness.checking.declared import declared
 from harness.kernels.elementwise import sharded_copy
 from harness.kernels.gemm import matmul
 from harness.kernels.grouped import unpermute

@@ -13,7 +13,7 @@ from harness.kernels.linear import gemm_bias_relu
 from harness.kernels.norm import layer_norm, rms_norm
 from harness.kernels.selection import argmax
 from harness.mutants.edit import Built, dropped, edit, renamed, with_arg
-from harness.mutants.kernels import mixed
+from harness.mutants.subjects.kernels import mixed
 from simulator.artifact import Artifact as MachineArtifact
 from simulator.artifact import write_artifact
 

@@ -20,16 +20,17 @@ from golden.second import NoSecondOpinionError, Opinion, SecondOpinion
 from harness.artifact import compile as compile_kernel
 from harness.checking import check
 from harness.cli import main as run_command
-from harness.fuzz import second, worker
+from harness.fuzz import second
+from harness.fuzz.campaigns import worker
+from harness.fuzz.campaigns.draw import batch, size
+from harness.fuzz.campaigns.units import Unit
 from harness.fuzz.case import Case, load_case
-from harness.fuzz.draw import batch, size
 from harness.fuzz.judge import SECOND, run_case
-from harness.fuzz.units import Unit
 from harness.inputs import Draws
 from harness.kernels.table import KERNELS, SEQUENCES
-from harness.language import fromend
-from harness.language.finished import as_written
-from harness.mutants import regrouped
+from harness.language.rewriting import fromend
+from harness.language.rewriting.finished import as_written
+from harness.mutants.subjects import regrouped
 from tests.harness.fuzz.shares import with_share
 
 RUNNING = """@T.prim_func

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.fuzz.campaigns.units import FOCI
+from harness.fuzz.direct.plans import run_plan
+from harness.fuzz.direct.recipes import recipes
 from harness.fuzz.judge import run_case
 from harness.fuzz.options import cases
-from harness.fuzz.plans import run_plan
-from harness.fuzz.recipes import recipes
-from harness.fuzz.units import FOCI
 
 
 @pytest.mark.parametrize("focus", [None, *(f for f in FOCI if f != "plan")])

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from golden import GoldenError, contract_for, evaluate
 from golden.second import SecondOpinion
+from harness.fuzz.campaigns.units import ALONE, FOCI, SEQUENCE
 from harness.fuzz.judge import source_of
 from harness.fuzz.options import cases
-from harness.fuzz.units import ALONE, FOCI, SEQUENCE
 from harness.inputs import KINDS, draw
 
 

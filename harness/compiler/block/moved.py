@@ -14,10 +14,10 @@ from typing import Any
 import tvm
 from tvm import tirx
 
-from harness.compiler.affine import Bounds
 from harness.compiler.block.lattice import Lattice
 from harness.compiler.block.model import Buffer, Statement
 from harness.compiler.block.names import Names
+from harness.compiler.facts.affine import Bounds
 from harness.compiler.tt_ops import TILE_ADDR, address, call, thread, zeros
 from simulator.arch import TILE
 

@@ -9,7 +9,7 @@ from tvm import tirx
 
 from harness.compiler.block.model import Buffer
 from harness.compiler.block.whole import SIGNED
-from harness.compiler.signed import stored_dtype
+from harness.compiler.facts.signed import stored_dtype
 from harness.language.blockformats import carried
 from simulator.formats.dataformat import DataFormat
 

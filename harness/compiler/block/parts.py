@@ -14,11 +14,11 @@ from typing import Any, NoReturn
 import tvm
 from tvm import tirx
 
-from harness.compiler.affine import Bounds
 from harness.compiler.block.lattice import Lattice, Run
 from harness.compiler.block.model import Buffer, Statement
 from harness.compiler.block.moved import Moved, zero
 from harness.compiler.diagnostics import refuse
+from harness.compiler.facts.affine import Bounds
 from harness.language.blockformats import BLOCK_FORMATS
 from harness.language.regions import constant
 from simulator.arch import TILE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.compiler.affine import mentions
+from harness.compiler.facts.affine import mentions
 
 
 @dataclass(eq=False)

@@ -11,9 +11,9 @@ from tvm import tirx
 from harness.compiler import attrs
 from harness.compiler.attrs import CoreRange
 from harness.compiler.compat.common import DEVICE, each, legacy, staged, work_grid
+from harness.compiler.dealing.partition import cores_of, split
 from harness.compiler.diagnostics import refuse
 from harness.compiler.options import CompileOptions
-from harness.compiler.partition import cores_of, split
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat
 from simulator.plan.coords import core_key

@@ -9,11 +9,11 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs
-from harness.compiler.affine import block_ranges
 from harness.compiler.compat.common import DEVICE, each, kernels, legacy, staged
 from harness.compiler.compat.metadata import core_map, shapes, tile_facts
 from harness.compiler.diagnostics import as_module
-from harness.compiler.kernel import read_kernel
+from harness.compiler.facts.affine import block_ranges
+from harness.compiler.facts.kernel import read_kernel
 from harness.compiler.passes.persistent import GridToPersistentTT, circular_buffers
 from harness.compiler.pipeline import kernels_of
 from harness.compiler.runtime_plan import emit_tt_plan

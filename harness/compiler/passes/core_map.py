@@ -17,17 +17,17 @@ from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
 from harness.compiler.attrs import WorkItem
-from harness.compiler.coalesce import coalesce
+from harness.compiler.dealing.matching import check_device, match_shard, shard_ranges
+from harness.compiler.dealing.partition import cores_of, describe, descriptors, partition_of
 from harness.compiler.diagnostics import TTPass, refuse
-from harness.compiler.joinloops import join_loops
-from harness.compiler.kernel import read_kernel
-from harness.compiler.matching import check_device, match_shard, shard_ranges
+from harness.compiler.facts.kernel import read_kernel
+from harness.compiler.facts.outputs import output_blocks
+from harness.compiler.facts.reduction import len_k
+from harness.compiler.joining.coalesce import coalesce
+from harness.compiler.joining.joinloops import join_loops
 from harness.compiler.options import CompileOptions, chosen
-from harness.compiler.outputs import output_blocks
-from harness.compiler.partition import cores_of, describe, descriptors, partition_of
 from harness.compiler.passes.propagate_layout import describe_onchip
-from harness.compiler.planewise import planewise
-from harness.compiler.reduction import len_k
+from harness.compiler.rewrite.planewise import planewise
 from harness.errors import CompileError
 from simulator.plan.coords import core_key
 from simulator.plan.work import MAX_BLOCKS

@@ -13,36 +13,36 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
-from harness.compiler.assembled import assembled
-from harness.compiler.bits import without_bits
 from harness.compiler.block.names import INDEX
-from harness.compiler.decidednumbers import with_choices
 from harness.compiler.diagnostics import TTPass, refuse
-from harness.compiler.elementloops import parallelised
-from harness.compiler.folded import folded, row_lengths
-from harness.compiler.fusedloops import fused
-from harness.compiler.guards import narrowed, unguarded
-from harness.compiler.idle import without_idle
-from harness.compiler.infinities import check_infinities
-from harness.compiler.innerloops import interchanged
-from harness.compiler.kernel import Kernel, read_kernel
+from harness.compiler.facts.infinities import check_infinities
+from harness.compiler.facts.kernel import Kernel, read_kernel
+from harness.compiler.facts.lookups import check_control, check_gathers, index_tensors
+from harness.compiler.facts.signed import INT8, stored_dtype
+from harness.compiler.facts.unordered import check_unordered
+from harness.compiler.facts.views import View, find_views, with_views
 from harness.compiler.layouts import Conflict, merged, normalised
-from harness.compiler.linestores import lines_stored
-from harness.compiler.lookups import check_control, check_gathers, index_tensors
-from harness.compiler.masks import unmasked
-from harness.compiler.numbers import with_numbers
-from harness.compiler.places import placed
-from harness.compiler.planewise import planewise
-from harness.compiler.recalled import recalled
-from harness.compiler.scalars import without_scalars
-from harness.compiler.separate import separated
-from harness.compiler.signed import INT8, stored_dtype
-from harness.compiler.splitloops import split_loops
-from harness.compiler.staging import staged
-from harness.compiler.unordered import check_unordered
-from harness.compiler.variables import with_variables
-from harness.compiler.views import View, find_views, with_views
-from harness.compiler.waves import spread
+from harness.compiler.rewrite.assembled import assembled
+from harness.compiler.rewrite.bits import without_bits
+from harness.compiler.rewrite.decidednumbers import with_choices
+from harness.compiler.rewrite.elementloops import parallelised
+from harness.compiler.rewrite.folded import folded, row_lengths
+from harness.compiler.rewrite.fusedloops import fused
+from harness.compiler.rewrite.guards import narrowed, unguarded
+from harness.compiler.rewrite.idle import without_idle
+from harness.compiler.rewrite.innerloops import interchanged
+from harness.compiler.rewrite.linestores import lines_stored
+from harness.compiler.rewrite.masks import unmasked
+from harness.compiler.rewrite.numbers import with_numbers
+from harness.compiler.rewrite.places import placed
+from harness.compiler.rewrite.planewise import planewise
+from harness.compiler.rewrite.recalled import recalled
+from harness.compiler.rewrite.scalars import without_scalars
+from harness.compiler.rewrite.separate import separated
+from harness.compiler.rewrite.splitloops import split_loops
+from harness.compiler.rewrite.staging import staged
+from harness.compiler.rewrite.variables import with_variables
+from harness.compiler.rewrite.waves import spread
 from harness.errors import OptionError
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.regions import constant

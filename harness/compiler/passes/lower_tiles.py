@@ -15,13 +15,9 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs
-from harness.compiler.affine import block_ranges, mentions
-from harness.compiler.block.asking import ahead, ask
-from harness.compiler.block.emit import ComputeEmitter
-from harness.compiler.block.forwarded import forward_stores
-from harness.compiler.block.gather import Gathered, emit_gather
-from harness.compiler.block.hazards import check_in_place
-from harness.compiler.block.integers import check_integers
+from harness.compiler.block.emitting.asking import ahead, ask
+from harness.compiler.block.emitting.emit import ComputeEmitter
+from harness.compiler.block.emitting.transfer import TransferEmitter
 from harness.compiler.block.model import (
     Accumulate,
     BlockProgram,
@@ -36,17 +32,22 @@ from harness.compiler.block.model import (
 )
 from harness.compiler.block.moved import Moved, emit_moved
 from harness.compiler.block.names import Names
-from harness.compiler.block.normalise import normalise
-from harness.compiler.block.read import read_block
-from harness.compiler.block.scatter import emit_scatter
-from harness.compiler.block.spans import check_spans
-from harness.compiler.block.transfer import TransferEmitter
+from harness.compiler.block.reading.gather import Gathered, emit_gather
+from harness.compiler.block.reading.read import read_block
+from harness.compiler.block.reading.scatter import emit_scatter
+from harness.compiler.block.settling.forwarded import forward_stores
+from harness.compiler.block.settling.hazards import check_in_place
+from harness.compiler.block.settling.integers import check_integers
+from harness.compiler.block.settling.normalise import normalise
+from harness.compiler.block.settling.spans import check_spans
 from harness.compiler.diagnostics import TTPass, refuse
-from harness.compiler.folded import row_lengths
-from harness.compiler.kernel import Kernel, loads_of, read_kernel, with_body
-from harness.compiler.masks import keeps
+from harness.compiler.facts.accesses import loads_of
+from harness.compiler.facts.affine import block_ranges, mentions
+from harness.compiler.facts.kernel import Kernel, read_kernel, with_body
 from harness.compiler.options import CompileOptions, chosen
 from harness.compiler.passes.propagate_layout import describe_onchip, multiplies_integers
+from harness.compiler.rewrite.folded import row_lengths
+from harness.compiler.rewrite.masks import keeps
 from harness.compiler.tt_ops import seq
 from harness.language.regions import constant
 from simulator.arch import Arch

@@ -13,12 +13,12 @@ import tvm
 from tvm import tirx
 
 from harness.compiler import attrs, ir_sugar
-from harness.compiler.affine import block_ranges, mentioned
+from harness.compiler.dealing.matching import tensor_bytes
+from harness.compiler.dealing.partition import expand
 from harness.compiler.diagnostics import TTPass, refuse
-from harness.compiler.kernel import Kernel, read_kernel
-from harness.compiler.matching import tensor_bytes
+from harness.compiler.facts.affine import block_ranges, mentioned
+from harness.compiler.facts.kernel import Kernel, read_kernel
 from harness.compiler.options import CompileOptions, chosen, in_force
-from harness.compiler.partition import expand
 from harness.compiler.passes.propagate_layout import multiplies_integers
 from harness.compiler.runtime_plan import emit_tt_plan
 from harness.compiler.split.answers import answered

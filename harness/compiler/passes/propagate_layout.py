@@ -16,12 +16,12 @@ from tvm import tirx
 from tvm.ir import Call
 
 from harness.compiler import attrs
-from harness.compiler.block.conditions import HELD
-from harness.compiler.block.held import KEPT, computed_integers
+from harness.compiler.block.reading.conditions import HELD
+from harness.compiler.block.reading.held import KEPT, computed_integers
 from harness.compiler.diagnostics import TTPass, refuse
-from harness.compiler.forms import infer_forms
-from harness.compiler.kernel import Kernel, read_kernel
-from harness.compiler.signed import INT8, stored_dtype
+from harness.compiler.facts.forms import infer_forms
+from harness.compiler.facts.kernel import Kernel, read_kernel
+from harness.compiler.facts.signed import INT8, stored_dtype
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.ops import COPY
 from harness.language.regions import constant

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 
 from tvm import tirx
 
-from harness.compiler.affine import mentions
+from harness.compiler.facts.affine import mentions
 from harness.compiler.split.tree import EVERY, THREADS, Block, Cond, Loop, Node, block, walk
 from harness.language.walks import replaced
 

@@ -8,14 +8,14 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from harness.compiler.block.names import is_index_row
+from harness.compiler.dealing.matching import row_width
 from harness.compiler.diagnostics import refuse
-from harness.compiler.matching import row_width
 from harness.compiler.options import CompileOptions
 from harness.compiler.split.inplace import Backed
 from harness.compiler.split.lifetimes import Span, disjoint, lifetimes
 from harness.compiler.split.tree import Block, Cond, Loop, Node, calls
 from harness.language.blockformats import dtype_of
-from harness.language.frames import NUM_STAGES
+from harness.language.parsing.frames import NUM_STAGES
 from harness.language.regions import constant
 from simulator.arch import TILE
 from simulator.formats.dataformat import DataFormat

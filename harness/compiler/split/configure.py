@@ -13,7 +13,7 @@ from tvm import tirx
 from tvm.ir import Call
 
 from harness.compiler import attrs
-from harness.compiler.kernel import statements
+from harness.compiler.facts.statements import statements
 from harness.compiler.split.needs import UNINIT, Need, Wanted, init_op, needs
 from harness.compiler.tt_ops import MATMUL_TRANSPOSED, call, seq
 

@@ -13,11 +13,11 @@ from typing import Any, Final
 import numpy as np
 from tvm import tirx
 
-from harness.compiler.kernel import statements
-from harness.compiler.matching import plan_layout
+from harness.compiler.dealing.matching import plan_layout
+from harness.compiler.facts.statements import statements
+from harness.compiler.facts.values import value_of
 from harness.compiler.split.tree import Block, Cond, Loop, Node, calls, walk
 from harness.compiler.tt_ops import TILE_ADDR
-from harness.compiler.values import value_of
 from harness.language.blockformats import dtype_of
 from harness.language.regions import constant
 from simulator.plan.coords import core_key

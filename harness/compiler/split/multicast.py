@@ -13,10 +13,10 @@ from typing import Any, Final, NoReturn
 
 from tvm import tirx
 
-from harness.compiler.affine import mentions
 from harness.compiler.attrs import CoreRange
 from harness.compiler.block.names import is_index_row
 from harness.compiler.diagnostics import refuse
+from harness.compiler.facts.affine import mentions
 from harness.compiler.split.answers import told
 from harness.compiler.split.persistent import free_name
 from harness.compiler.split.tree import Block, Cond, Loop, Node, calls

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from tvm import tirx
 from tvm.ir import Call, StringImm
 
-from harness.compiler.kernel import children
+from harness.compiler.facts.statements import children
 from harness.compiler.split.buffers import Circular
 from harness.compiler.tt_ops import MATMUL_TRANSPOSED
 from harness.language.regions import constant

@@ -9,7 +9,7 @@ from typing import Any
 import tvm
 from tvm import tirx
 
-from harness.compiler.affine import mentioned
+from harness.compiler.facts.affine import mentioned
 from harness.compiler.split.arguments import argument_names
 from harness.compiler.tt_ops import seq
 from simulator.plan.zorder import bit_places

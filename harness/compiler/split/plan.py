@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.compiler import attrs, ir_sugar
-from harness.compiler.matching import plan_layout
+from harness.compiler.dealing.matching import plan_layout
 from harness.compiler.options import CompileOptions
 from harness.compiler.split.arguments import accessor_name, address_name
 from harness.compiler.split.buffers import Circular, distinct, processor

@@ -11,9 +11,9 @@ from tvm import tirx
 from tvm.ir import Call
 
 from harness.compiler import attrs
-from harness.compiler.affine import Bounds, surely_runs
 from harness.compiler.block.names import L1_SCOPE
-from harness.compiler.kernel import statements
+from harness.compiler.facts.affine import Bounds, surely_runs
+from harness.compiler.facts.statements import statements
 from harness.compiler.tt_ops import COPIES, LOAD_L1, TILE_ADDR
 from harness.language.regions import is_buffer
 from harness.language.walks import structural_walk

@@ -11,8 +11,8 @@ import tvm_ffi
 from tvm import tirx
 
 from golden.interpret.statements import Statements
-from harness.compiler import recalled
 from harness.compiler.passes import lower_tiles
+from harness.compiler.rewrite import recalled
 from harness.compiler.split import answers
 from harness.compiler.split.tree import Block, walk
 from harness.mutants.edit import Built, edit, is_op

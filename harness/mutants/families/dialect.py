@@ -13,9 +13,9 @@ from typing import Any, Final
 from tvm import tirx
 
 import harness.language as T
-from harness.language import assign
+from harness.language.parsing import assign
 from harness.mutants.registry import Mutant, Where, on_kernels, substitution
-from harness.mutants.texts import DRAWN
+from harness.mutants.subjects.texts import DRAWN
 
 FAMILY: Final = "dialect"
 Wrap = Callable[[Any], Any]

@@ -8,9 +8,11 @@ from typing import Any, Final
 import numpy as np
 
 from golden.interpret.expressions import Evaluator
-from harness.compiler import bits
-from harness.compiler.block import integers, shifts, whole
+from harness.compiler.block import whole
 from harness.compiler.block.model import Binary, Const, Convert, Leaf, Unary
+from harness.compiler.block.reading import shifts
+from harness.compiler.block.settling import integers
+from harness.compiler.rewrite import bits
 from harness.mutants.registry import Mutant, Where, substitution
 from simulator import host
 

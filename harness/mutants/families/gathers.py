@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from golden.interpret.tileops import TileOps
-from harness.compiler.block import transfer
+from harness.compiler.block.emitting import transfer
 from harness.mutants.edit import Body, dropped, edit, edit_bodies, is_op, with_arg
 from harness.mutants.edit import replace as edited
 from harness.mutants.registry import Mutant, Where, in_built, substitution

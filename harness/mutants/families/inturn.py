@@ -9,11 +9,11 @@ import numpy as np
 import tvm
 from tvm import tirx
 
-from harness import sequences
+from harness.checking import sequences
 from harness.compiler.annotations import annotate_tt_layout
 from harness.compiler.retensor import with_tensors
 from harness.compiler.sequence import kernel_of, order_of
-from harness.language.inturn import TT_SEQUENCE
+from harness.language.rewriting.inturn import TT_SEQUENCE
 from harness.mutants.edit import Built, edit, is_op, replace
 from harness.mutants.inturn import InTurn
 from harness.mutants.registry import Kind, Mutant, Where, substitution

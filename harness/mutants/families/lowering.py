@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from harness.compiler.block import transfer
-from harness.compiler.block.emit import ComputeEmitter
-from harness.compiler.block.transfer import TransferEmitter
+from harness.compiler.block.emitting import transfer
+from harness.compiler.block.emitting.emit import ComputeEmitter
+from harness.compiler.block.emitting.transfer import TransferEmitter
 from harness.mutants.registry import Mutant, Where, substitution
 
 FAMILY: Final = "lowering"

@@ -17,8 +17,8 @@ from golden.functions import Functions
 from golden.interpret import expressions
 from golden.interpret.expressions import Evaluator
 from golden.interpret.tileops import TileOps
-from harness.compiler.block import conditions, nest, read
-from harness.compiler.block.nest import Nest
+from harness.compiler.block.reading import conditions, nest, read
+from harness.compiler.block.reading.nest import Nest
 from harness.compiler.passes import lower_tiles
 from harness.mutants.families.places import of_region
 from harness.mutants.registry import Mutant, Where, on_kernels, substitution

@@ -11,16 +11,17 @@ from tvm import tirx
 
 from golden.interpret import access
 from golden.interpret.tensors import Tensor
-from harness.compiler.assembled import _Assembly
-from harness.compiler.block import choose, gather, nest, transfer
-from harness.compiler.block.choose import Pick
+from harness.compiler.block.emitting import transfer
+from harness.compiler.block.emitting.pieces import FACE
+from harness.compiler.block.emitting.transfer import TransferEmitter
 from harness.compiler.block.model import Const
-from harness.compiler.block.pieces import FACE
-from harness.compiler.block.transfer import TransferEmitter
+from harness.compiler.block.reading import choose, gather, nest
+from harness.compiler.block.reading.choose import Pick
 from harness.compiler.passes import lower_tiles
-from harness.mutants import places
+from harness.compiler.rewrite.assembled import _Assembly
 from harness.mutants.families.lowering import changed
 from harness.mutants.registry import Kind, Mutant, Where, on_kernels, substitution
+from harness.mutants.subjects import places
 from harness.mutants.tir import change_calls, change_stmts, drop, integer, op_name
 from simulator.engine import ops_partial
 

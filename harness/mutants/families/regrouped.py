@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from tvm import tirx
 
-from harness.compiler import splitloops
-from harness.language import blockviews, fromend, matrices, private, viewoperands
-from harness.mutants import regrouped
+from harness.compiler.rewrite import splitloops
+from harness.language.rewriting import blockviews, fromend, matrices, private, viewoperands
 from harness.mutants.registry import Mutant, Where, on_kernels, substitution
+from harness.mutants.subjects import regrouped
 from harness.mutants.tir import integer
 
 FAMILY: Final = "kernels regrouped"

@@ -8,14 +8,17 @@ from typing import Any, Final
 import tvm_ffi
 from tvm import tirx
 
-from harness.compiler import coalesce, folded, guards, linestores, outputs, planewise, turns
-from harness.compiler.block import forwarded, normalise
-from harness.compiler.boxes import hull_of
+from harness.compiler.block.settling import forwarded, normalise
+from harness.compiler.facts import outputs
+from harness.compiler.facts.boxes import hull_of
+from harness.compiler.joining import coalesce, turns
 from harness.compiler.passes import infer_layout, lower_tiles
+from harness.compiler.rewrite import folded, guards, linestores, planewise
 from harness.compiler.split import buffers
-from harness.language import frames, parser, reducers
-from harness.mutants import rewritten
+from harness.language.parsing import frames, parser
+from harness.language.rewriting import reducers
 from harness.mutants.registry import Mutant, Where, on_kernels, substitution
+from harness.mutants.subjects import rewritten
 from harness.mutants.tir import constant, integer
 from simulator import host
 from simulator.plan.views import ROWS

@@ -11,8 +11,9 @@ from tvm import tirx
 
 from golden.interpret.expressions import Evaluator
 from golden.interpret.tensors import Tensor
-from harness.compiler import masks
-from harness.compiler.block import lookup, scatter
+from harness.compiler.block.emitting import lookup
+from harness.compiler.block.reading import scatter
+from harness.compiler.rewrite import masks
 from harness.mutants.edit import edit, with_arg
 from harness.mutants.edit import replace as edited
 from harness.mutants.families.decided import conditions, row_ends

@@ -9,11 +9,12 @@ from typing import Any, Final
 import tvm_ffi
 from tvm import tirx
 
-from harness.compiler import coalesce, turns
-from harness.compiler.block import pieces, planes
-from harness.compiler.block.pieces import FACE, Pieces
-from harness.mutants import turned
+from harness.compiler.block.emitting import pieces
+from harness.compiler.block.emitting.pieces import FACE, Pieces
+from harness.compiler.block.reading import planes
+from harness.compiler.joining import coalesce, turns
 from harness.mutants.registry import Kind, Mutant, Where, on_kernels, substitution
+from harness.mutants.subjects import turned
 from harness.mutants.tir import change_stmts, integer
 
 FAMILY: Final = "blocks in turn"

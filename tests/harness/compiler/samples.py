@@ -14,7 +14,7 @@ from tvm.ir import Call
 import harness.language as T
 from harness.compiler import Compilation, lower
 from harness.compiler.attrs import CoreRange
-from harness.compiler.kernel import statements
+from harness.compiler.facts.statements import statements
 from harness.compiler.options import CompileOptions
 from harness.compiler.pipeline import tt_passes
 from simulator.plan.load import dump_plan, dump_programs

@@ -8,7 +8,7 @@ import pytest
 
 import harness
 from harness.compiler import lower
-from harness.compiler.kernel import statements
+from harness.compiler.facts.statements import statements
 from simulator.plan.validate import validate_artifact
 from simulator.program import Let, Loop, Op
 from tests.harness.compiler import samples

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.compiler import CoreRange, ir_sugar, lower
 from harness.compiler.attrs import WorkItem
-from harness.compiler.partition import describe, descriptors, expand
+from harness.compiler.dealing.partition import describe, descriptors, expand
 from harness.errors import CompileError, OptionError
 from tests.harness.compiler import samples
 

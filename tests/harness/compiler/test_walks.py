@@ -11,8 +11,8 @@ from tvm import tirx
 from tvm.ir import Call, TensorLoad
 
 from golden import walks as golden_walks
-from harness.compiler.affine import mentions
-from harness.compiler.kernel import loads, reads_nothing
+from harness.compiler.facts.accesses import loads, reads_nothing
+from harness.compiler.facts.affine import mentions
 from harness.compiler.split.tree import Block, Cond, Loop, Node, touches
 from harness.language import walks
 from harness.language.ops import COPY, new_call

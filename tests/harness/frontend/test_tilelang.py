@@ -10,7 +10,7 @@ import pytest
 import harness
 from harness.errors import HarnessError, LanguageError
 from harness.frontend.bridge import PYTHON, load_with_tilelang, python, unavailable
-from harness.language.rebuild import rebuild
+from harness.language.parsing.rebuild import rebuild
 from tests.harness.frontend.loading import KERNELS, kernel
 from tests.harness.frontend.test_idiom import CASES
 

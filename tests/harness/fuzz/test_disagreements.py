@@ -17,7 +17,8 @@ from harness.fuzz.judge import LEGACY, READ_TWICE, RUNGS, SAMPLE, SECOND, run_ca
 from tests.harness.fuzz.shares import with_share
 from tests.harness.fuzz.test_shares import PRODUCT
 
-built = importlib.import_module("harness.language.built")  # T.built is a name of the dialect
+# T.built is a name of the dialect.
+built = importlib.import_module("harness.language.parsing.built")
 NO = Opinion("disagreed", "they differ")
 ASKED: dict[str, tuple[Any, str, Any, int, int, str]] = {
     "per-pass": (stages, "validate", stages.Blame("LowerTTTileIntrinsics", "otherwise"), 0,

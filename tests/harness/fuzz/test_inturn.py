@@ -11,20 +11,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import sequences
-from harness.compiler import partition
+from harness.checking import sequences
+from harness.compiler.dealing import partition
 from harness.compiler.diagnostics import refuse
 from harness.compiler.passes import core_map
 from harness.compiler.sequence import order_of
 from harness.fuzz import inturn, judge
 from harness.fuzz import outcome as o
 from harness.fuzz.case import Case, load_case
-from harness.fuzz.grammar import scenes
 from harness.fuzz.judge import run_case
-from harness.fuzz.pairs import BLOCKS, followed
-from harness.fuzz.scene import render_in_turn
+from harness.fuzz.kernels.grammar import scenes
+from harness.fuzz.kernels.pairs import BLOCKS, followed
+from harness.fuzz.kernels.scene import render_in_turn
 from harness.fuzz.text import parse_kernel
-from harness.language.built import build, difference
+from harness.language.parsing.built import build, difference
 from tests.harness.fuzz.shares import with_share
 
 TEXT = """@T.prim_func

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 import harness.language as T
 from golden import GoldenError, contract_for, evaluate
 from golden.second import compared
+from harness.fuzz.campaigns.units import FOCI
 from harness.fuzz.case import Case
-from harness.fuzz.grammar import kernels
 from harness.fuzz.judge import EXECUTED, run_case
+from harness.fuzz.kernels.grammar import kernels
 from harness.fuzz.plain import NotPlainError, run
 from harness.fuzz.text import parse_kernel
-from harness.fuzz.units import FOCI
 from harness.inputs import draw
 from tests.harness.fuzz.shares import with_share
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from harness.checking.rungs import RUNGS as LADDER
 from harness.fuzz.case import Case
 from harness.fuzz.judge import LEGACY, READ_TWICE, RUNGS, SAMPLE, SECOND, run_case
-from harness.rungs import RUNGS as LADDER
 from tests.harness.fuzz.shares import with_share
 
 PRODUCT = """@T.prim_func

@@ -8,10 +8,10 @@ from hypothesis import given
 
 import harness.language as T
 from harness.artifact import Artifact, compile_all
-from harness.compiler.block import emit
-from harness.compiler.block.emit import ComputeEmitter
-from harness.compiler.block.expression import schedule
-from harness.compiler.partition import partition_of
+from harness.compiler.block.emitting import emit
+from harness.compiler.block.emitting.emit import ComputeEmitter
+from harness.compiler.block.emitting.expression import schedule
+from harness.compiler.dealing.partition import partition_of
 from harness.compiler.passes import infer_layout, propagate_layout
 from harness.errors import HarnessError
 from harness.fuzz.case import Case

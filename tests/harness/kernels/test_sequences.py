@@ -12,8 +12,8 @@ import pytest
 import harness
 import harness.language as T
 from golden.inputs import draw_inputs
-from harness import sequences
 from harness.artifact import compile_all
+from harness.checking import sequences
 from harness.cli import main
 from harness.compiler.sequence import SequenceError, kernel_of, order_of
 from harness.errors import OptionError

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 import harness.language as T
-from harness.compiler.kernel import read_kernel
+from harness.compiler.facts.kernel import read_kernel
 from harness.errors import LanguageError
 
 

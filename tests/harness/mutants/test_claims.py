@@ -8,7 +8,7 @@ from harness.compiler import attrs
 from harness.compiler.pipeline import sequential, tt_passes
 from harness.errors import HarnessError
 from harness.mutants.baseline import compile_options, prepare
-from harness.mutants.cases import FIXED
+from harness.mutants.subjects.cases import FIXED
 from harness.mutants.tir import change_each, drop
 
 GEMM = FIXED[0]

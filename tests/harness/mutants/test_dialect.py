@@ -3,8 +3,8 @@
 import pytest
 
 from harness.mutants import Budget, Pool, registry, try_mutant
-from harness.mutants.cases import from_texts
-from harness.mutants.texts import texts
+from harness.mutants.subjects.cases import from_texts
+from harness.mutants.subjects.texts import texts
 
 TOLD = {
     "dialect-branches": ("T.if_then_else(", "numpy"),

@@ -3,8 +3,8 @@
 import pytest
 
 from harness.mutants import Budget, Pool, registry, try_mutant
-from harness.mutants.cases import Case
 from harness.mutants.families import eight
+from harness.mutants.subjects.cases import Case
 
 
 @pytest.fixture(scope="module")

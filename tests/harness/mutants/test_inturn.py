@@ -3,9 +3,9 @@
 import pytest
 
 from harness.mutants import Budget, Pool, registry, try_mutant
-from harness.mutants.cases import FIXED
 from harness.mutants.families import inturn
 from harness.mutants.inturn import wholes
+from harness.mutants.subjects.cases import FIXED
 
 STEPS = (
     "missing-wait-compute", "missing-write-barrier", "constant-tile-id-read", "stale-block-index",

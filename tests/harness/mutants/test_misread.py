@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from harness.mutants import Budget, Pool, judging, registry, try_mutant
-from harness.mutants.cases import Case
 from harness.mutants.families import misread
+from harness.mutants.subjects.cases import Case
 
 NAMES = [mutant.name for mutant in misread.MUTANTS]
 

@@ -3,10 +3,10 @@
 import pytest
 
 from harness.mutants import Budget, Pool, registry, try_mutant
-from harness.mutants.cases import FIXED
 from harness.mutants.families import regrouped, rewritten
-from harness.mutants.regrouped import KERNELS as REGROUPED
-from harness.mutants.rewritten import KERNELS as REWRITTEN
+from harness.mutants.subjects.cases import FIXED
+from harness.mutants.subjects.regrouped import KERNELS as REGROUPED
+from harness.mutants.subjects.rewritten import KERNELS as REWRITTEN
 
 KERNELS = {**REWRITTEN, **REGROUPED}
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from harness.mutants import Budget, Kind, Mutant, Pool, Where, registry, run_mutants, try_mutant
-from harness.mutants.cases import FIXED, Case, drawn
 from harness.mutants.edit import Built
+from harness.mutants.subjects.cases import FIXED, Case, drawn
 
 QUICK = (
     "missing-wait-compute", "missing-push-reader", "missing-pop-writer", "push-before-barrier",

@@ -14,7 +14,7 @@ from simulator.engine.schedule import Seeded
 from simulator.isa import OP_TABLE_VERSION
 from simulator.outcome import RunResult
 from simulator.program import Program, ProgramFile, Stmt
-from simulator.program_check import check_programs
+from simulator.program.check import check_programs
 from simulator.run import RunOptions, execute
 from tests.simulator.builders import Sketch, layout, let, loop, op, plus, rows, times
 from tests.simulator.engine.hand import (

@@ -13,7 +13,7 @@ from simulator.engine.schedule import LateNoc, Seeded
 from simulator.isa import OP_TABLE_VERSION
 from simulator.outcome import RunResult
 from simulator.program import Program, ProgramFile, Stmt
-from simulator.program_check import check_programs
+from simulator.program.check import check_programs
 from simulator.run import RunOptions, advise_depths, execute
 from tests.simulator.builders import Sketch, layout, let, loop, op, plus, rows, times
 from tests.simulator.engine.hand import READ_BARRIER, fetch, pop, push, reserve, store, wait

@@ -18,7 +18,7 @@ from simulator.findings import RULES
 from simulator.plan.load import load_plan, load_programs
 from simulator.plan.schema import CoreRange, Linear, Plan, WorkItem
 from simulator.plan.validate import validate_artifact, validate_plan
-from simulator.program_check import check_programs
+from simulator.program.check import check_programs
 from tests.simulator.plan.editing import changed, edited, leaves, spelled_out
 from tests.simulator.plan.samples import copy_artifact, gemm_artifact, with_changes
 

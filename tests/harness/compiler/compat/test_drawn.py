@@ -11,11 +11,11 @@ from harness.compiler.compat import common
 from harness.compiler.options import CompileOptions
 from harness.compiler.pipeline import tt_passes
 from harness.errors import HarnessError
+from harness.fuzz.campaigns.units import ALONE
 from harness.fuzz.case import Case
 from harness.fuzz.judge import source_of
 from harness.fuzz.legacy import STEPS, WHOLE, difference
 from harness.fuzz.options import cases
-from harness.fuzz.units import ALONE
 from tests.harness.compiler import samples
 from tests.harness.compiler.compat import legacy
 

@@ -9,7 +9,7 @@ from harness.compiler import (
     attrs,
 )
 from harness.compiler import compat as module
-from harness.compiler.partition import expand
+from harness.compiler.dealing.partition import expand
 from harness.errors import CompileError
 from tests.harness.compiler import samples
 from tests.harness.compiler.compat.legacy import RUNS, facts, run

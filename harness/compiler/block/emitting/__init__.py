@@ -1,0 +1,1 @@
+"""From a block program to device ops."""

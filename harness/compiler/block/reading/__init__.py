@@ -1,0 +1,1 @@
+"""From TIR to a block program: every statement understood, or refused where it stands."""

@@ -1,0 +1,1 @@
+"""What a kernel says, asked by the passes and changed by none."""

@@ -1,0 +1,1 @@
+"""Blocks and steps smaller than a tile, joined to whole tiles: run by TTTilesToCoreMap."""

@@ -1,0 +1,1 @@
+"""What may be written in several ways, in the one way passes read: run by InferTTLayout."""

@@ -1,0 +1,1 @@
+"""Plans and programs made without the compiler, whole and damaged."""

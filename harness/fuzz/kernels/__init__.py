@@ -1,0 +1,1 @@
+"""Kernels by grammar: what statements are drawn, and the text they make."""

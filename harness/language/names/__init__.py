@@ -1,0 +1,1 @@
+"""Every public name of TileLang's language, and what becomes of it."""

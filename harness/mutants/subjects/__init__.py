@@ -1,0 +1,1 @@
+"""Kernels that faults are tried on."""
