@@ -19,6 +19,7 @@ from harness.errors import CompileError
 from harness.language.blockformats import dtype_of
 from harness.language.regions import constant
 from harness.language.rewriting.extrema import told
+from harness.language.rewriting.handed import marked
 from harness.language.rewriting.inturn import TT_SEQUENCE, steps
 
 
@@ -40,7 +41,7 @@ def sequence(*kernels: Any) -> tvm.IRModule:
         raise SequenceError(f"a sequence of {names or 'nothing'}",
                             next_step="give kernels of different function names")  # fmt: skip
     _follow(kernels)
-    functions = dict(zip(names, told(kernels), strict=True))
+    functions = dict(zip(names, told(marked(kernels)), strict=True))
     return tvm.IRModule(functions).with_attr(TT_SEQUENCE, names)
 
 

@@ -188,6 +188,29 @@ def test_what_was_stored_beyond_the_end_is_read_by_nobody() -> None:
         harness.compile(handed(1000, 1010))
 
 
+def test_what_kernels_hand_on_lies_one_way() -> None:
+    """A vector that another kernel of a sequence uses as a row is left as one; inputs are not."""
+
+    @T.prim_func
+    def double(X: T.Tensor((2048,), "float32"), Y: T.Tensor((2048,), "float32")):
+        with T.Kernel(2) as bx:
+            for i in T.Parallel(1024):
+                Y[bx * 1024 + i] = X[bx * 1024 + i] * 2.0
+
+    @T.prim_func
+    def total(Y: T.Tensor((2048,), "float32"), S: T.Tensor((1,), "float32")):
+        with T.Kernel(1):
+            y, s = T.alloc_fragment((2048,), "float32"), T.alloc_fragment((1,), "float32")
+            T.copy(Y, y)
+            T.reduce_sum(y, s)
+            T.copy(s, S)
+
+    steps = harness.sequence(double, total)
+    assert harness.check(steps).passed
+    assert harness.compile(double).plan.layouts["Y"].view == ROWS
+    assert not harness.compile(steps, function="double").plan.layouts["Y"].view
+
+
 def test_an_annotated_shape_is_kept() -> None:
     """A vector whose shards somebody gave stays a row, and the ones beside it with it."""
     kernel = chunks(2048, 1024).with_attr("tt.layout_desc", {"X": {"padded_shape": [32, 2048]}})

@@ -46,6 +46,7 @@ from harness.compiler.rewrite.waves import spread
 from harness.errors import OptionError
 from harness.language.blockformats import BLOCK_FORMATS, VALUES, dtype_of
 from harness.language.regions import constant
+from harness.language.rewriting.handed import handed
 from harness.language.tensors import MASKS, TENSOR_DTYPES, TRUTH
 from simulator.arch import TILE
 from simulator.plan.tensors import padded_shape
@@ -151,7 +152,7 @@ class InferTTLayout(TTPass):
         inferred = roles(kernel)
         before = row_lengths(func)
         settled = {n for n, d in user.items() if any(map(_settles, d.values()))}
-        func, lengths = folded(func, settled)
+        func, lengths = folded(func, settled | handed(func))
         lengths |= before
         kernel = read_kernel(func)
         views = self._views(func, kernel, lengths)

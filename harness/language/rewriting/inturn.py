@@ -19,6 +19,7 @@ from harness.language.layouts import KERNEL_LAYOUT
 from harness.language.rewriting.distinct import named_apart
 from harness.language.rewriting.extrema import told
 from harness.language.rewriting.flat import DECLARED
+from harness.language.rewriting.handed import marked
 from harness.language.tensors import Tensor
 from harness.language.walks import structural_walk
 
@@ -86,7 +87,8 @@ def in_turn(func: tirx.PrimFunc) -> tirx.PrimFunc | tvm.IRModule:
                             next_step="move it into the T.Kernel it is for")  # fmt: skip
     name = str(func.attrs["global_symbol"])
     names = [f"{name}_{n}" for n in range(1, len(parts) + 1)]
-    apart = told([_alone(func, part, own) for part, own in zip(parts, names, strict=True)])
+    alone = [_alone(func, part, own) for part, own in zip(parts, names, strict=True)]
+    apart = told(marked(alone))
     functions = dict(zip(names, apart, strict=True))
     declared = [str(p.name) for p in func.params if str(p.name) not in made]
     module = tvm.IRModule(functions).with_attr(TT_SEQUENCE, list(functions))
