@@ -13,6 +13,10 @@ _BITS = ("the vector unit's bit operations are not lowered",
          "compute with numbers and T.if_then_else")  # fmt: skip
 _MANUAL = ("copies and waits are placed by the pipeline", "write T.copy inside T.Pipelined")
 _IR = ("it builds TVM IR nodes by hand", "write Python operators and statements")
+_BREAK = ("loop bounds are known before a loop starts", (
+    'let the loop run on: `found = T.alloc_var("int32")`, 0 before the loop, `if found == 0 and'
+    " x[i] == v:` around what is done, and `found = 1` in it"
+))  # fmt: skip
 _NUMBER = ("the vector unit has no such function", "")
 
 REFUSED: Final[dict[str, tuple[str, str]]] = {
@@ -29,8 +33,8 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
     "gemm_blockscaled": ("the matrix unit has no block scales", "scale the result in T.Parallel"),
     "reinterpret": ("tiles cannot be reinterpreted in place",
                     "declare the block in the shape it is used in"),
-    "loop_break": ("loop bounds are known before a loop starts", "bound the loop instead"),
-    "break_loop": ("loop bounds are known before a loop starts", "bound the loop instead"),
+    "loop_break": _BREAK,
+    "break_loop": _BREAK,
     "continue_loop": ("iterations run to their end", "guard the statements with if"),
     "While": ("loop bounds are known before a loop starts", "use a for loop with a bound"),
     "device_assert": ("cores cannot report a failed assertion",

@@ -26,6 +26,11 @@ from simulator.formats.dataformat import DataFormat
 FACE: Final = TILE // 2
 """Rows and columns of a face."""
 
+_WHOLE_ROW: Final = (
+    "fill a block with what a row gets, as `w[j] = T.if_then_else(j == 0, a, c)` in T.Parallel, and"
+    " T.copy that to the row"
+)
+
 Prove = Callable[[Any], bool]
 """Whether a condition always holds."""
 
@@ -96,10 +101,11 @@ class Pieces:
         """Refuse columns that end inside a row of a face, where others begin."""
         cols = self.cols
         if cols.extent % FACE and not self.proves(cols.start + cols.extent >= cols.size):
-            refuse(f"output {self.tensor.name!r} is written {cols.extent} columns at a time, which"
-                   " shares rows of faces with its neighbours", node=self.node,
-                   code="UnalignedBlock",
-                   next_step=f"write multiples of {FACE} columns")  # fmt: skip
+            one = cols.extent == 1
+            refuse(f"output {self.tensor.name!r} is written {cols.extent} column{'s'[one:]} at a"
+                   " time, which shares rows of faces with its neighbours", node=self.node,
+                   code="UnalignedBlock", next_step=_WHOLE_ROW if one else
+                   f"write multiples of {FACE} columns")  # fmt: skip
 
     def inside(self) -> bool:
         """Whether the pieces fill their block's tiles, from a place inside the tensor."""
