@@ -368,10 +368,10 @@ def test_words_of_packed_numbers_are_unpacked_elsewhere() -> None:
 
 
 def test_a_row_that_all_blocks_share_is_only_read() -> None:
-    """A product in place of the vector that all rows share: the message says what to write."""
+    """A product in place of what all rows share, in part of a tile: it says what to write."""
     error = refusal(kernel(
         "A: T.Tensor((1, 64), 'float32'), B: T.Tensor((8, 64), 'float32'),"
-        " C: T.Tensor((8,), 'float32')",
+        " C: T.Tensor((16,), 'float32')",
         "with T.Kernel(8) as n:\n    a = T.alloc_local((64,), 'float32')\n"
         "    b = T.alloc_local((64,), 'float32')\n    s = T.alloc_local((1,), 'float32')\n"
         "    T.copy(A[0, 0:64], a)\n    T.copy(B[n, 0:64], b)\n"

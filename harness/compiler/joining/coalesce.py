@@ -32,8 +32,9 @@ from harness.compiler.facts.ties import (
     step_of,
     tie,
 )
+from harness.compiler.joining.elementturns import done_in_turns
 from harness.compiler.joining.notjoined import APART, NotJoined
-from harness.compiler.joining.turns import in_pieces, in_turns, interleaved, lone, turns
+from harness.compiler.joining.turns import in_turns, interleaved, lone, turns
 from harness.compiler.joining.unitcolumns import with_column_loops
 from harness.compiler.joining.unitrows import with_store_loops, with_unit_loops, with_unit_rows
 from harness.compiler.rewrite.rowchoices import chosen_rows
@@ -63,15 +64,16 @@ def coalesce(func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, tuple[int, int, int]]:
         try:
             func, factors[axis] = _joined(kernel, axis)
         except NotJoined as found:
-            if not in_pieces(kernel, kernel.block_vars[axis]):
+            factors[axis] = turns(kernel, kernel.block_vars[axis])
+            done = done_in_turns(kernel, axis, factors[axis])
+            if done is None:
                 refuse(
                     found.why,
                     node=found.node,
                     code="UnalignedBlock",
                     next_step=f"use block extents that are multiples of 32{found.else_do}",
                 )
-            factors[axis] = turns(kernel, kernel.block_vars[axis])
-            func = in_turns(kernel, axis, factors[axis])
+            func = done
     return func, (factors[0], factors[1], factors[2])
 
 

@@ -38,15 +38,17 @@ TURNS: Final = "tt.turns"
 """Annotation of the loop over the blocks of a work block."""
 
 
-def in_pieces(kernel: Kernel, var: Any) -> bool:
+def in_pieces(kernel: Kernel, var: Any, *, elements: bool = False) -> bool:
     """Whether blocks move by whole rows of faces along the last dimension of every tensor.
 
     Elements that T.Parallel reads are chosen from their tiles or moved within L1, wherever they
-    are.
+    are. With ``elements`` blocks may store single ones, each the one beside the last's.
     """
     for place in places(kernel):
         last = place.dim == len(place.tensor.ty.shape) - 1
         read = isinstance(place.node, TensorLoad)
+        if elements and isinstance(place.node, tirx.BufferStore):
+            read |= step_of(place.start, var) == 1 and place.extent == 1
         if last and not read and (step_of(place.start, var) or 0) % FACE:
             return False
     return True
@@ -144,6 +146,14 @@ def in_turns(kernel: Kernel, axis: int, number: int) -> tirx.PrimFunc:
         done = tirx.IfThenElse(block < blocks, done, None)
     loop = tirx.For(turn, 0, number, tirx.ForKind.SERIAL, done, annotations={TURNS: 1})
     return with_body(kernel.func, seq([*made, loop]), {var: -(-blocks // number)})
+
+
+def turns_of(stmt: Any) -> Iterator[tuple[Any, Any]]:
+    """Variables and bodies of loops over blocks done in turn."""
+    if isinstance(stmt, tirx.For) and stmt.annotations.get(TURNS):
+        yield stmt.loop_var, stmt.body
+    for child in children(stmt):
+        yield from turns_of(child)
 
 
 def _check_apart(kernel: Kernel, axis: int) -> None:

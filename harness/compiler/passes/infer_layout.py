@@ -24,6 +24,7 @@ from harness.compiler.facts.views import View, find_views, with_views
 from harness.compiler.layouts import Conflict, merged, normalised
 from harness.compiler.rewrite.assembled import assembled
 from harness.compiler.rewrite.bits import without_bits
+from harness.compiler.rewrite.collected import collected
 from harness.compiler.rewrite.decidednumbers import with_choices
 from harness.compiler.rewrite.elementloops import parallelised
 from harness.compiler.rewrite.folded import folded, row_lengths
@@ -128,7 +129,7 @@ class InferTTLayout(TTPass):
         func = unguarded(narrowed(func))
         func = assembled(split_loops(func))
         func = planewise(unmasked(interchanged(placed(func))))
-        func = lines_stored(func)
+        func = lines_stored(collected(func))
         kernel = read_kernel(func)
         check_control(kernel)
         given = attrs.get(func, attrs.TT_CORE_GRID)

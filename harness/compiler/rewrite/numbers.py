@@ -88,9 +88,10 @@ def deciding(kernel: Kernel) -> set[Any]:
     """Scalars and names that conditions, bounds of loops or indices are made of."""
     asked: list[Any] = []
     given: list[tuple[Any, Any]] = []
+    for stmt in outside_parallel(kernel.body):  # within, what data say chooses between values
+        asked += [stmt.condition] if isinstance(stmt, tirx.IfThenElse) else []
     for stmt in kernel.statements:
-        fields = {tirx.For: ("min", "extent"), tirx.IfThenElse: ("condition",)}
-        asked += [getattr(stmt, name) for name in fields.get(type(stmt), ())]
+        asked += [stmt.min, stmt.extent] if isinstance(stmt, tirx.For) else []
         if isinstance(stmt, tirx.Bind):
             given.append((stmt.var, stmt.value))
         elif isinstance(stmt, tirx.BufferStore):
@@ -122,12 +123,12 @@ def _block(target: Any, names: set[str]) -> Any:
     return own_block(str(target.name), _dtype(target), names)
 
 
-def own_block(name: str, dtype: str, names: set[str]) -> Any:
-    """A block of one element, whose name is none of ``names`` and is one of them then."""
+def own_block(name: str, dtype: str, names: set[str], extent: int = 1) -> Any:
+    """A block of one element, or some, whose name is none of ``names`` and is one of them then."""
     while name in names:
         name += "_"
     names.add(name)
-    return tirx.decl_buffer([1], dtype, name=name, scope=FRAGMENT)
+    return tirx.decl_buffer([extent], dtype, name=name, scope=FRAGMENT)
 
 
 def _replaced(body: Any, found: dict[Any, Any]) -> Any:
