@@ -1,4 +1,4 @@
-"""Nests of T.Parallel."""
+"""Loops and nests of T.Parallel."""
 
 from __future__ import annotations
 
@@ -19,3 +19,20 @@ def parallel_nest(stmt: Any) -> tuple[list[tirx.For], Any]:
         loops.append(stmt)
         stmt = stmt.body
     return loops, stmt
+
+
+def relooped(
+    loop: tirx.For, body: Any, *, var: Any = None, start: Any = None, extent: Any = None
+) -> tirx.For:
+    """A loop around another body, over another range or variable where they are given."""
+    return tirx.For(
+        loop.loop_var if var is None else var,
+        loop.min if start is None else start,
+        loop.extent if extent is None else extent,
+        loop.kind,
+        body,
+        loop.thread_binding,
+        loop.annotations,
+        loop.step,
+        loop.span,
+    )

@@ -8,6 +8,8 @@ from typing import Any
 from tvm import tirx
 from tvm.ir import Call
 
+from harness.language.nests import relooped
+
 
 def statements(stmt: Any) -> Iterator[Any]:
     """Every statement below, in program order, parents first."""
@@ -39,8 +41,7 @@ def over_children(stmt: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(stmt, tirx.SeqStmt):
         return tirx.SeqStmt(new)
     if isinstance(stmt, tirx.For):
-        return tirx.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, new[0],
-                        annotations=stmt.annotations, span=stmt.span)  # fmt: skip
+        return relooped(stmt, new[0])
     if isinstance(stmt, tirx.IfThenElse):
         return tirx.IfThenElse(stmt.condition, *new, *[None][: 2 - len(new)], stmt.span)
     return tirx.AttrStmt(stmt.node, stmt.attr_key, stmt.value, new[0], stmt.span)

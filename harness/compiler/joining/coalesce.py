@@ -39,6 +39,7 @@ from harness.compiler.joining.unitcolumns import with_column_loops
 from harness.compiler.joining.unitrows import with_store_loops, with_unit_loops, with_unit_rows
 from harness.compiler.rewrite.rowchoices import chosen_rows
 from harness.compiler.rewrite.waves import substituted
+from harness.language.nests import relooped
 from harness.language.ops import COPY
 from harness.language.regions import constant, is_buffer
 from harness.language.walks import replaced, structural_map, structural_walk
@@ -382,8 +383,7 @@ class Join:
                     extent = tirx.const((constant(extent) or 0) * self.factor, "int32")
                 elif stmt.loop_var.same_as(self.var):
                     extent = tirx.const(self.steps, "int32")
-                return tirx.For(stmt.loop_var, stmt.min, extent, stmt.kind, statement(stmt.body),
-                                annotations=stmt.annotations, span=stmt.span)  # fmt: skip
+                return relooped(stmt, statement(stmt.body), extent=extent)
             if isinstance(stmt, tirx.IfThenElse) and not mentions(stmt.condition, [self.var]):
                 orelse = None if stmt.else_case is None else statement(stmt.else_case)
                 return tirx.IfThenElse(stmt.condition, statement(stmt.then_case), orelse,

@@ -17,7 +17,7 @@ from harness.compiler.facts.kernel import Kernel, read_kernel, with_body
 from harness.compiler.facts.statements import over_children
 from harness.compiler.facts.ties import Dim, elements, nests, step_of
 from harness.compiler.retensor import like, with_tensors
-from harness.language.nests import is_parallel
+from harness.language.nests import is_parallel, relooped
 from harness.language.ops import COPY, CUMSUM, REDUCE
 from harness.language.regions import constant
 from harness.language.walks import structural_map
@@ -129,8 +129,7 @@ def with_unit_loops(kernel: Kernel, var: Any, grown: Collection[Dim]) -> tirx.Pr
                 return structural_map(stmt, callbacks, order="post")
             if ("loop", stmt.loop_var) in grown:
                 return rebuilt(stmt.body)
-            return tirx.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, rebuilt(stmt.body),
-                            annotations=stmt.annotations, span=stmt.span)  # fmt: skip
+            return relooped(stmt, rebuilt(stmt.body))
 
         callbacks = [(TensorLoad, load), (tirx.BufferStore, store), (tvm.ir.Var, scalar)]
         body = rebuilt(nest)

@@ -24,7 +24,7 @@ from harness.compiler.facts.statements import over_children, statements
 from harness.compiler.rewrite.numbers import own_block
 from harness.compiler.tt_ops import seq
 from harness.language.blockformats import dtype_of
-from harness.language.nests import is_parallel, parallel_nest
+from harness.language.nests import is_parallel, parallel_nest, relooped
 from harness.language.ops import COPY, FILL
 from harness.language.regions import constant
 from harness.language.walks import replaced, structural_walk
@@ -88,10 +88,7 @@ class _Collecting:
         if not found:
             return stmt
         before, instead, behind = zip(*(self.apart(*each, stmt) for each in found), strict=True)
-        loop = tirx.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind,
-                        _swapped(stmt.body, found, instead), annotations=stmt.annotations,
-                        span=stmt.span)  # fmt: skip
-        return seq([*before, loop, *behind])
+        return seq([*before, relooped(stmt, _swapped(stmt.body, found, instead)), *behind])
 
     def starts(self, store: tirx.BufferStore, loop: tirx.For) -> list[Any] | None:
         """Where a loop's elements begin; None where they are no run, or others touch them."""

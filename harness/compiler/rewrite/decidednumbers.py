@@ -22,7 +22,7 @@ from harness.compiler.rewrite.numbers import REAL, deciding, own_block
 from harness.compiler.rewrite.sequential import outside_parallel
 from harness.compiler.tt_ops import seq
 from harness.language.blockformats import dtype_of
-from harness.language.nests import is_parallel
+from harness.language.nests import is_parallel, relooped
 from harness.language.tensors import VAR
 
 _ZERO: Final = tirx.const(0, "int32")
@@ -138,8 +138,7 @@ def _either(stmt: Any) -> tirx.BufferStore | None:
 def _under(stmt: Any, tests: tuple[Any, ...]) -> Any:
     """A nest of T.Parallel with what is in it done where all ``tests`` hold."""
     if is_parallel(stmt):
-        return tirx.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, _under(stmt.body, tests),
-                        annotations=stmt.annotations, span=stmt.span)  # fmt: skip
+        return relooped(stmt, _under(stmt.body, tests))
     return tirx.IfThenElse(tirx.all(*tests), stmt, None, stmt.span)
 
 

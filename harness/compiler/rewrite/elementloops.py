@@ -20,7 +20,7 @@ from harness.compiler.facts.accesses import loads_of
 from harness.compiler.facts.affine import mentions
 from harness.compiler.facts.kernel import read_kernel, with_body
 from harness.compiler.facts.statements import over_children
-from harness.language.nests import is_parallel
+from harness.language.nests import is_parallel, relooped
 from harness.language.regions import constant
 from harness.language.walks import replaced, structural_map
 
@@ -138,8 +138,7 @@ def _rebuilt(
         body = tirx.For(loop.loop_var, loop.min, loop.extent, tirx.ForKind.PARALLEL, body,
                         span=loop.span)  # fmt: skip
     for loop in reversed((*around, *across)):
-        body = tirx.For(loop.loop_var, loop.min, loop.extent, loop.kind, body,
-                        annotations=loop.annotations, step=loop.step, span=loop.span)  # fmt: skip
+        body = relooped(loop, body)
     return body
 
 

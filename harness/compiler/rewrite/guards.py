@@ -16,7 +16,7 @@ from harness.compiler.facts.lookups import is_told
 from harness.compiler.facts.statements import over_children
 from harness.compiler.tt_ops import seq
 from harness.language.blockformats import dtype_of
-from harness.language.nests import is_parallel
+from harness.language.nests import is_parallel, relooped
 from harness.language.regions import constant
 from harness.language.walks import replaced, structural_map
 
@@ -61,8 +61,7 @@ def narrowed(func: tirx.PrimFunc) -> tirx.PrimFunc:
             extent = constant(stmt.extent)
             most = max((limit or 0 for limit in limits), default=0)
             if extent is not None and None not in limits and 0 < most < extent:
-                stmt = tirx.For(stmt.loop_var, stmt.min, most, stmt.kind, stmt.body,
-                                annotations=stmt.annotations, span=stmt.span)  # fmt: skip
+                stmt = relooped(stmt, stmt.body, extent=most)
         return over_children(stmt, down)
 
     return with_body(func, down(kernel.body))

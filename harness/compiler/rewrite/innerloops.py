@@ -15,7 +15,7 @@ from harness.compiler.facts.accesses import loads_of
 from harness.compiler.facts.affine import mentions
 from harness.compiler.facts.kernel import read_kernel, with_body
 from harness.compiler.facts.statements import children, over_children
-from harness.language.nests import is_parallel, parallel_nest
+from harness.language.nests import is_parallel, parallel_nest, relooped
 
 _ALIKE: Final = "loop alike for all places, with the condition on what is stored inside the loop"
 
@@ -43,7 +43,7 @@ def _split(stmt: Any, loops: Sequence[tirx.For]) -> Any:
     """The body of a nest, each run of it without loops in ``loops`` of its own."""
     if not _has_loop(stmt):
         for loop in reversed(loops):
-            stmt = _loop(loop, stmt)
+            stmt = relooped(loop, stmt)
         return stmt
     if isinstance(stmt, tirx.SeqStmt):
         out: list[Any] = []
@@ -114,8 +114,3 @@ def _no(what: str, node: Any, step: str = _ALIKE) -> NoReturn:
 
 def _has_loop(stmt: Any) -> bool:
     return isinstance(stmt, tirx.For) or any(map(_has_loop, children(stmt)))
-
-
-def _loop(loop: tirx.For, body: Any) -> tirx.For:
-    return tirx.For(loop.loop_var, loop.min, loop.extent, loop.kind, body,
-                    annotations=loop.annotations, span=loop.span)  # fmt: skip

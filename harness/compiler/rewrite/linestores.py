@@ -19,7 +19,7 @@ from harness.compiler.facts.affine import mentions
 from harness.compiler.facts.kernel import read_kernel, with_body
 from harness.compiler.facts.statements import over_children
 from harness.compiler.tt_ops import seq
-from harness.language.nests import parallel_nest
+from harness.language.nests import parallel_nest, relooped
 from harness.language.regions import constant
 from harness.language.tensors import VAR
 from harness.language.walks import replaced, structural_map
@@ -102,6 +102,5 @@ def _nested(loops: Sequence[tirx.For], body: Any) -> Any:
     own = {loop.loop_var: tirx.Var(loop.loop_var.name, "int32") for loop in loops}
     body = replaced(body, own)
     for loop in reversed(loops):
-        body = tirx.For(own[loop.loop_var], loop.min, loop.extent, loop.kind, body,
-                        annotations=loop.annotations, span=loop.span)  # fmt: skip
+        body = relooped(loop, body, var=own[loop.loop_var])
     return body

@@ -24,7 +24,7 @@ from harness.compiler.facts.lookups import is_told
 from harness.compiler.facts.statements import children
 from harness.compiler.rewrite.guards import left_of
 from harness.compiler.tt_ops import seq
-from harness.language.nests import is_parallel, parallel_nest
+from harness.language.nests import is_parallel, parallel_nest, relooped
 from harness.language.regions import constant
 from harness.language.tensors import FRAGMENT
 from harness.language.walks import structural_walk
@@ -108,7 +108,7 @@ class _Masks:
         if stmt.kind == tirx.ForKind.PARALLEL:
             return self.nest(stmt, ranges) if _conditions(stmt) else stmt
         around = (*ranges, (stmt.loop_var, stmt.min, stmt.extent))
-        return _loop(stmt, self.statement(stmt.body, around))
+        return relooped(stmt, self.statement(stmt.body, around))
 
     def nest(self, outer: tirx.For, ranges: tuple[Bounds, ...]) -> Any:
         """A T.Parallel nest: its stores one after another, each in loops of its own."""
@@ -119,7 +119,7 @@ class _Masks:
         for store in self.stores(body):
             whole: Any = self.masked(store)
             for loop in reversed(self.loops):
-                whole = _loop(loop, whole)
+                whole = relooped(loop, whole)
             for test in reversed(store.branch):
                 whole = tirx.IfThenElse(test, whole, None, store.node.span)
             out.append(whole)
@@ -199,8 +199,3 @@ class _Masks:
         one, zero = tirx.const(1.0, "float32"), tirx.const(0.0, "float32")
         node = tirx.BufferStore(buffer, tirx.Select(test, one, zero), indices, span=stmt.span)
         return _Store(node, node.value), tirx.NE(tirx.BufferLoad(buffer, indices), zero)
-
-
-def _loop(loop: tirx.For, body: Any) -> tirx.For:
-    return tirx.For(loop.loop_var, loop.min, loop.extent, loop.kind, body,
-                    annotations=loop.annotations, span=loop.span)  # fmt: skip

@@ -21,6 +21,7 @@ from harness.compiler.facts.affine import Bounds, block_ranges, mentions, surely
 from harness.compiler.facts.kernel import Kernel, read_kernel, with_body
 from harness.compiler.facts.statements import statements
 from harness.compiler.tt_ops import seq
+from harness.language.nests import relooped
 from harness.language.regions import constant
 from harness.language.tensors import VAR
 from harness.language.walks import replaced, structural_map, structural_walk
@@ -177,7 +178,7 @@ class _Scalars:
             if inside is None:
                 return self.unrolled(stmt, start, extent, env, ranges, changed)
             env.update({v: inside[v][0] for v in changed})
-            runs = surely_runs(_loop(stmt, start, extent, stmt.body), ranges)
+            runs = surely_runs(relooped(stmt, stmt.body, start=start, extent=extent), ranges)
             for scalar in changed:
                 value = inside[scalar][1]
                 if not runs:
@@ -186,7 +187,7 @@ class _Scalars:
                 after[scalar] = value
         body = self.run(stmt.body, dict(env), around)
         env.update({v: after[v] for v in changed})
-        return None if body is None else _loop(stmt, start, extent, body)
+        return None if body is None else relooped(stmt, body, start=start, extent=extent)
 
     def closed(
         self, stmt: tirx.For, start: Any, extent: Any, env: Env, ranges: tuple[Bounds, ...],
@@ -303,8 +304,3 @@ def _same(a: Any, b: Any) -> bool:
     if a is None or b is None:
         return a is b
     return bool(tvm_ffi.structural_equal(a, b))
-
-
-def _loop(stmt: tirx.For, start: Any, extent: Any, body: Any) -> tirx.For:
-    return tirx.For(stmt.loop_var, start, extent, stmt.kind, body,
-                    annotations=stmt.annotations, span=stmt.span)  # fmt: skip

@@ -18,7 +18,7 @@ from harness.compiler.facts.affine import mentions
 from harness.compiler.facts.kernel import read_kernel, with_body
 from harness.compiler.facts.statements import over_children, statements
 from harness.compiler.rewrite.waves import substituted
-from harness.language.nests import parallel_nest
+from harness.language.nests import parallel_nest, relooped
 from harness.language.regions import constant
 from harness.language.walks import structural_walk
 
@@ -57,8 +57,7 @@ def _statement(stmt: Any, tensors: Sequence[Any]) -> Any:
         return stmt
     body = substituted(inner, values, analyzer)
     for loop in reversed(made):
-        body = tirx.For(loop.loop_var, loop.min, loop.extent, loop.kind, body,
-                        annotations=loop.annotations, span=loop.span)  # fmt: skip
+        body = relooped(loop, body)
     return body
 
 

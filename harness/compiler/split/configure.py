@@ -16,6 +16,7 @@ from harness.compiler import attrs
 from harness.compiler.facts.statements import statements
 from harness.compiler.split.needs import UNINIT, Need, Wanted, init_op, needs
 from harness.compiler.tt_ops import MATMUL_TRANSPOSED, call, seq
+from harness.language.nests import relooped
 
 State = dict[str, Need]
 
@@ -79,8 +80,7 @@ def _nested(stmt: Any, wants: Wanted, state: State) -> list[Any]:
     if isinstance(stmt, tirx.For):
         inner = {f: n for f, n in state.items() if f not in changing}
         body = seq(configure([stmt.body], wants, inner))
-        made: Any = tirx.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, body,
-                             annotations=stmt.annotations, span=stmt.span)  # fmt: skip
+        made: Any = relooped(stmt, body)
     else:
         then = seq(configure([stmt.then_case], wants, dict(state)))
         other = None

@@ -13,7 +13,7 @@ from tvm import tirx
 from tvm.ir import TensorLoad, TensorRegion
 
 from harness.errors import LanguageError
-from harness.language.nests import is_parallel, parallel_nest
+from harness.language.nests import is_parallel, parallel_nest, relooped
 from harness.language.parsing.spans import location
 from harness.language.regions import constant
 from harness.language.rewriting.flat import without_declarations
@@ -65,8 +65,7 @@ def _spread(
     body = _elements(body, made, places)
     body = tirx.SeqStmt([*first, body]) if first else body
     for loop in reversed(loops):
-        body = tirx.For(loop.loop_var, loop.min, loop.extent, loop.kind, body,
-                        annotations=loop.annotations, span=loop.span)  # fmt: skip
+        body = relooped(loop, body)
     blocks = [tirx.AllocBuffer(made[node.buffer], node.annotations, node.span) for node in found]
     return tirx.SeqStmt([*blocks, body])
 
