@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import tvm
@@ -34,6 +35,13 @@ REDUCTIONS: Final = ("sum", "max", "min", "absmax", "abssum")
 
 CUMSUM: Final = "tl.cumsum"
 """``(src region, dst region, dim, reverse)``: running sums, dim >= 0."""
+
+READS: Final = MappingProxyType({COPY: (0,), FILL: (), GEMM: (0, 1), REDUCE: (0,), CUMSUM: (0,)})
+"""Which operands an op reads, beside what it adds to."""
+WRITES: Final = MappingProxyType({COPY: 1, FILL: 0, GEMM: 2, REDUCE: 1, CUMSUM: 1})
+"""Which operand an op writes."""
+CLEARS: Final = MappingProxyType({GEMM: 5, REDUCE: 4})
+"""Which operand says that an op starts anew; one that does not reads what it writes as well."""
 
 _EFFECT_OPAQUE: Final = 4  # tirx CallEffectKind: touches memory the op's operands do not show
 

@@ -13,19 +13,15 @@ from tvm.ir import Call, TensorLoad, TensorRegion
 
 from harness.compiler.diagnostics import refuse
 from harness.compiler.facts.statements import statements
-from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
+from harness.language.ops import CLEARS, COPY, FILL, GEMM, READS, WRITES
 from harness.language.regions import constant
 from harness.language.tensors import VAR
 from harness.language.walks import structural_map, structural_walk
 
 TENSORS = ("", "global")
 """Storage scopes of tensors in device memory."""
-
-
 LEAVES = frozenset({tvm.ir.Var, tirx.IntImm, tirx.FloatImm, int, float})
 """Expressions without parts, which most are: no walk is set up for them."""
-
-
 ARITHMETIC = frozenset({tirx.Add, tirx.Sub, tirx.Mul, tirx.FloorDiv, tirx.FloorMod})
 """Expressions of two parts, which most others are: looking at both is cheaper than a walk."""
 
@@ -173,23 +169,15 @@ def _call_accesses(stmt: tirx.Evaluate) -> Iterator[Access]:
     if not isinstance(call, Call) or not hasattr(call.op, "name"):
         return
     args, name = call.args[:], call.op.name
-    if name in (COPY, CUMSUM):
-        yield region_access(args[0], call, write=False, gathers=name == COPY)
-        yield region_access(args[1], call, write=True, gathers=name == COPY)
-    elif name == FILL:
-        yield from loads(args[1])
-        yield region_access(args[0], call, write=True)
-    elif name == GEMM:
-        yield region_access(args[0], call, write=False)
-        yield region_access(args[1], call, write=False)
-        if not constant(args[5]):
-            yield region_access(args[2], call, write=False)
-        yield region_access(args[2], call, write=True)
-    elif name == REDUCE:
-        yield region_access(args[0], call, write=False)
-        if not constant(args[4]):
-            yield region_access(args[1], call, write=False)
-        yield region_access(args[1], call, write=True)
+    if name in WRITES:
+        gathers, target = name == COPY, args[WRITES[name]]
+        if name == FILL:
+            yield from loads(args[1])
+        for at in READS[name]:
+            yield region_access(args[at], call, write=False, gathers=gathers)
+        if name in CLEARS and not constant(args[CLEARS[name]]):
+            yield region_access(target, call, write=False)
+        yield region_access(target, call, write=True, gathers=gathers)
     elif name.startswith("tt."):
         return
     else:

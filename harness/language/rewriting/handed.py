@@ -13,13 +13,11 @@ from typing import Final
 from tvm import tirx
 from tvm.ir import Call, TensorRegion
 
-from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
+from harness.language.ops import WRITES
 from harness.language.walks import structural_walk
 
 TT_HANDED: Final = "tt.handed"
 """Function attribute: names of such tensors."""
-_RESULT: Final = {COPY: 1, FILL: 0, GEMM: 2, REDUCE: 1, CUMSUM: 1}
-"""Which operand a tile op writes."""
 
 
 def marked(functions: Sequence[tirx.PrimFunc]) -> list[tirx.PrimFunc]:
@@ -43,7 +41,7 @@ def _written(func: tirx.PrimFunc) -> set[str]:
     found: set[str] = set()
 
     def call(node: Call) -> None:
-        at = _RESULT.get(str(getattr(node.op, "name", "")))
+        at = WRITES.get(str(getattr(node.op, "name", "")))
         if at is not None and isinstance(node.args[at], TensorRegion):
             found.add(str(node.args[at].source.name))
 
