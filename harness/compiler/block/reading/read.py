@@ -36,6 +36,7 @@ from harness.compiler.facts.forms import in_order
 from harness.compiler.facts.kernel import Kernel
 from harness.compiler.rewrite.waves import substituted
 from harness.language.blockformats import dtype_of
+from harness.language.nests import is_parallel, parallel_nest
 from harness.language.ops import COPY, CUMSUM, FILL, GEMM, REDUCE
 from harness.language.regions import constant
 from harness.language.rewriting.extrema import cut_before
@@ -65,7 +66,7 @@ class _Reader(Copies):
         if isinstance(stmt, tirx.Evaluate) and isinstance(stmt.value, Call):
             return self.call(stmt.value)
         if isinstance(stmt, tirx.For):
-            if stmt.kind == tirx.ForKind.PARALLEL:
+            if is_parallel(stmt):
                 return self.parallel(stmt)
             self.ranges.append((stmt.loop_var, stmt.min, stmt.extent))
             inner = self.body(stmt.body)
@@ -125,16 +126,14 @@ class _Reader(Copies):
 
     def parallel(self, loop: tirx.For) -> list[Statement]:
         """A T.Parallel nest: its stores in order, each over the whole iteration space."""
-        variables, extents = [], []
-        body: Any = loop
-        while isinstance(body, tirx.For) and body.kind == tirx.ForKind.PARALLEL:
-            extent = constant(body.extent)
-            if extent is None or constant(body.min) != 0:
-                refuse("a T.Parallel extent is not a constant", node=body,
+        loops, body = parallel_nest(loop)
+        extents: dict[Any, int] = {}
+        for one in loops:
+            extent = constant(one.extent)
+            if extent is None or constant(one.min) != 0:
+                refuse("a T.Parallel extent is not a constant", node=one,
                        next_step="give T.Parallel numbers")  # fmt: skip
-            variables.append(body.loop_var)
-            extents.append(extent)
-            body = body.body
+            extents[one.loop_var] = extent
         out: list[Statement] = []
         for stmt in body.seq[:] if isinstance(body, tirx.SeqStmt) else [body]:
             where = None
@@ -143,7 +142,7 @@ class _Reader(Copies):
             if not isinstance(stmt, tirx.BufferStore):
                 refuse(f"a {type(stmt).__name__} inside T.Parallel", node=stmt,
                        next_step="store an elementwise expression; use T.if_then_else")  # fmt: skip
-            out += self._stored(stmt, dict(zip(variables, extents, strict=True)), where)
+            out += self._stored(stmt, extents, where)
         return out
 
     def _stored(
