@@ -30,6 +30,8 @@ def check_infinities(kernel: Kernel) -> None:
     Raises:
         CompileError: at the store.
     """
+    if not any(dtype_of(buffer) == _HALF for buffer in (*kernel.params, *kernel.onchip)):
+        return
     started = _started(kernel)
     for node in kernel.statements:
         if isinstance(node, tirx.BufferStore):

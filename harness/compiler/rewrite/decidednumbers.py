@@ -9,6 +9,7 @@ the next would see.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Final
 
 import tvm_ffi
@@ -66,7 +67,12 @@ class _Choices:
         self.names = {b.name for b in (*kernel.params, *kernel.onchip)}
         self.targets: dict[Any, Any] = {}
         self.blocks: list[Any] = []
-        self.made = _made(kernel)
+        self.kernel = kernel
+
+    @cached_property
+    def made(self) -> set[Any]:
+        """What holds real numbers, or what is made of them; few kernels have conditions to ask."""
+        return _made(self.kernel)
 
     def statement(self, stmt: Any) -> Any:
         """A statement with choices for such conditions below."""
